@@ -1,0 +1,1 @@
+//! Swap a running program's native plugin for a newly built one.
