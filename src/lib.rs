@@ -1,1 +1,80 @@
-//! Swap a running program's native plugin for a newly built one.
+//! Swap a running program's native plugin for a newly built one: on filesystems where file events never
+//! arrive, never from half a file, never losing the good build to a bad one.
+//!
+//! ```text
+//!  worker thread                                                        owner thread
+//!  scan -> snapshot -> change -> gate -> digest+stage -> vet ==Update==> load -> swap -> call
+//!   |_______________ Poller, driven by a Watcher _________|               |____ Host ____|
+//! ```
+//!
+//! A [`Poller`] looks at a library, or at a directory of them. It reads one only when its [`Snapshot`] changed
+//! and no cargo build is writing, makes a private copy in the pass that computes its [`Digest`], and checks by
+//! parsing that the copy is a complete library for this machine. A [`Watcher`] is the thread around it. What
+//! comes out are [`Update`]s. A [`Host`] loads what is ready, when its owner says so, and keeps what runs if
+//! anything fails.
+//!
+//! The watched file is never mapped. No file event API is used, so it works where events do not.
+
+#![warn(unreachable_pub)]
+
+// What a person chooses.
+mod options;
+
+// The first half, in the order in which a change passes through it.
+
+// Which artifacts exist.
+mod scan;
+
+// What one look said.
+mod snapshot;
+
+// What a change calls for: pure.
+mod change;
+
+// Is a build running here?
+mod gate;
+
+// One pass: digest and copy.
+mod digest;
+
+// Where the copies live.
+mod stage;
+
+// Is the copy a library for this machine?
+mod vet;
+
+// What crosses to the owner thread.
+mod update;
+
+// The three that drive it: one artifact, all of them, and a thread for them.
+mod artifact;
+
+mod poller;
+
+mod watcher;
+
+// The second half: loading, the only `unsafe`, and whoever decides when.
+mod plugin;
+
+mod host;
+
+// What both halves stand on.
+mod error;
+mod files;
+mod os;
+
+pub use crate::change::Waiting;
+pub use crate::digest::Digest;
+pub use crate::error::{Error, Step, chain};
+pub use crate::files::{Clock, Files, Monotonic, OsFiles, look, plugin_name};
+pub use crate::gate::{GatePolicy, Lock};
+pub use crate::host::{Host, Loaded, Outcome, Plugin, Retired};
+pub use crate::options::Options;
+pub use crate::plugin::{CallError, Image, LoadFailure, Raw, Text};
+pub use crate::poller::{Poller, Watched};
+pub use crate::scan::Listing;
+pub use crate::snapshot::{Kind, Snapshot, Stamp};
+pub use crate::stage::{StageDirectory, Staged};
+pub use crate::update::{Kept, News, Ready, Update};
+pub use crate::vet::Refusal;
+pub use crate::watcher::{Counts, Watcher};

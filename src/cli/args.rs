@@ -1,0 +1,197 @@
+//! The options, and which of their values make sense.
+
+use std::ffi::CString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use replug::{GatePolicy, Kind, Options, Text};
+
+/// The longest time an option takes, a day: whoever asks for more has made a mistake.
+const LONGEST_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// Swap a running program's native plugin for a newly built one, on any filesystem.
+#[derive(Debug, Parser)]
+#[command(name = "replug", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Load a plugin, call it, and reload it whenever a new build is there
+    Run(Run),
+}
+
+/// How `replug run` was called.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// A library, or a directory of libraries; it need not exist yet
+    #[arg(required_unless_present = "package", conflicts_with = "package")]
+    path: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) build: Build,
+
+    /// Time between polls, in milliseconds
+    #[arg(long, value_name = "N", default_value_t = ms(Options::INTERVAL), value_parser = clap::value_parser!(u64).range(1..=LONGEST_MS))]
+    pub(crate) interval_ms: u64,
+
+    /// How long a file must hold still that was not linked or renamed into place, in milliseconds
+    #[arg(long, value_name = "N", default_value_t = ms(Options::SETTLE), value_parser = clap::value_parser!(u64).range(0..=LONGEST_MS))]
+    settle_ms: u64,
+
+    /// Whether to wait while a cargo build holds its lock
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    gate: GateArg,
+
+    /// How long the gate can hold an artifact back, in milliseconds
+    #[arg(long, value_name = "N", default_value_t = ms(Options::GATE_MAX), value_parser = clap::value_parser!(u64).range(0..=LONGEST_MS))]
+    gate_max_ms: u64,
+
+    /// How deep a directory is searched for libraries
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    depth: u16,
+
+    /// Where private copies live, instead of the temporary directory
+    #[arg(long, value_name = "DIR")]
+    stage_dir: Option<PathBuf>,
+
+    /// The function to call
+    #[arg(long, value_name = "SYMBOL", default_value = "plugin_function", value_parser = symbol)]
+    pub(crate) call: CString,
+
+    /// The text to call it with
+    #[arg(long, value_name = "TEXT", default_value = "world", value_parser = text)]
+    pub(crate) arg: CString,
+
+    /// Time between calls, in milliseconds
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(0..=LONGEST_MS))]
+    every_ms: u64,
+
+    /// Stop after this many calls
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+
+    /// Write one JSON object per line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What is passed on to `cargo build`.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Building")]
+pub(crate) struct Build {
+    /// Build this cargo package first, and watch the library it makes
+    #[arg(short, long, value_name = "PACKAGE", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) package: Option<String>,
+
+    /// Build with the release profile
+    #[arg(long, requires = "package", conflicts_with = "profile")]
+    pub(crate) release: bool,
+
+    /// Build with this profile
+    #[arg(long, value_name = "NAME", requires = "package")]
+    pub(crate) profile: Option<String>,
+
+    /// Build into this directory
+    #[arg(long, value_name = "DIR", requires = "package")]
+    pub(crate) target_dir: Option<PathBuf>,
+
+    /// Build the package of this Cargo.toml's workspace
+    #[arg(long, value_name = "PATH", requires = "package")]
+    pub(crate) manifest_path: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum GateArg {
+    /// Wait while a build holds a lock that is there
+    Auto,
+    /// Never ask
+    Off,
+    /// Wait until there is a lock and no build holds it
+    Require,
+}
+
+impl Run {
+    /// What the options alone cannot tell: that the path is something that can ever be watched.
+    pub(crate) fn check(&self) -> Result<(), clap::Error> {
+        let Some(path) = &self.path else {
+            return Ok(());
+        };
+        match replug::look(path).map(|snapshot| snapshot.kind) {
+            // What cannot be looked at now may be there later, and the watch says so.
+            Ok(Kind::File | Kind::Directory) | Err(_) => Ok(()),
+            Ok(kind) => Err(Cli::command().error(
+                ErrorKind::ValueValidation,
+                format!(
+                    "cannot watch `{}`: it is {kind}, neither a library nor a directory",
+                    path.display()
+                ),
+            )),
+        }
+    }
+
+    /// The path to watch, unless a package names it.
+    pub(crate) fn path(&self) -> Option<PathBuf> {
+        self.path.clone()
+    }
+
+    pub(crate) fn every(&self) -> Duration {
+        Duration::from_millis(self.every_ms)
+    }
+
+    /// The library's options for watching `path`.
+    pub(crate) fn options(&self, path: PathBuf) -> Options {
+        let gate = match self.gate {
+            GateArg::Auto => GatePolicy::Auto,
+            GateArg::Off => GatePolicy::Off,
+            GateArg::Require => GatePolicy::Require,
+        };
+        let options = Options::new(path)
+            .interval(Duration::from_millis(self.interval_ms))
+            .settle(Duration::from_millis(self.settle_ms))
+            .gate(gate)
+            .gate_max(Duration::from_millis(self.gate_max_ms))
+            .depth(self.depth.into())
+            .exports([self.call.as_c_str(), Text::FREE]);
+        match &self.stage_dir {
+            Some(stage_dir) => options.stage_dir(stage_dir),
+            None => options,
+        }
+    }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(LONGEST_MS)
+}
+
+fn symbol(value: &str) -> Result<CString, &'static str> {
+    if value.is_empty() {
+        return Err("a symbol has a name");
+    }
+    text(value)
+}
+
+fn text(value: &str) -> Result<CString, &'static str> {
+    CString::new(value).map_err(|_| "it holds a NUL, which ends text in C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_symbol_is_neither_empty_nor_cut_short_by_a_nul() {
+        assert!(symbol("plugin_function").is_ok());
+        assert!(symbol("").is_err());
+        assert!(symbol("plugin\0function").is_err());
+    }
+}

@@ -1,0 +1,145 @@
+//! Builds a package with cargo, and learns from cargo itself where the library is.
+
+use std::env;
+use std::io::{self, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::thread;
+
+use cargo_metadata::{Artifact, CrateType, Message};
+use crossbeam_channel::{Receiver, select_biased};
+
+use super::args::Build;
+
+/// Why there is no library to watch.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BuildError {
+    #[error("cannot start cargo to build `{package}`")]
+    Start { package: String, source: io::Error },
+    #[error("cannot read what cargo says of `{package}`")]
+    Messages { package: String, source: io::Error },
+    #[error("cargo could not build `{package}` ({status}); its own words are above")]
+    Failed { package: String, status: ExitStatus },
+    #[error(
+        "`{package}` makes no library that can be loaded; its Cargo.toml needs `[lib]` with \
+         `crate-type = [\"cdylib\"]`"
+    )]
+    NoCdylib { package: String },
+}
+
+/// Builds `package`, showing cargo's own output, and returns its library's path; `None` if `stop` came first.
+pub(crate) fn build(
+    package: &str,
+    options: &Build,
+    stop: &Receiver<()>,
+) -> Result<Option<PathBuf>, BuildError> {
+    let name = || package.to_owned();
+    let mut cargo = command(package, options)
+        .spawn()
+        .map_err(|source| BuildError::Start {
+            package: name(),
+            source,
+        })?;
+    let artifacts = match listen(&mut cargo) {
+        Ok(artifacts) => artifacts,
+        Err(source) => {
+            return Err(BuildError::Messages {
+                package: name(),
+                source,
+            });
+        }
+    };
+    let artifacts = select_biased! {
+        recv(stop) -> _ => {
+            end(cargo);
+            return Ok(None);
+        }
+        recv(artifacts) -> artifacts => artifacts.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into())),
+    };
+    let artifacts = artifacts.map_err(|source| BuildError::Messages {
+        package: name(),
+        source,
+    })?;
+    let status = cargo.wait().map_err(|source| BuildError::Messages {
+        package: name(),
+        source,
+    })?;
+    if !status.success() {
+        return Err(BuildError::Failed {
+            package: name(),
+            status,
+        });
+    }
+    library(&artifacts)
+        .map(Some)
+        .ok_or_else(|| BuildError::NoCdylib { package: name() })
+}
+
+fn command(package: &str, options: &Build) -> Command {
+    // Cargo names itself to what it runs, so that `cargo +nightly run` builds with nightly too.
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args([
+        "build",
+        "--message-format",
+        "json-render-diagnostics",
+        "--package",
+        package,
+    ]);
+    if options.release {
+        cargo.arg("--release");
+    }
+    if let Some(profile) = &options.profile {
+        cargo.args(["--profile", profile]);
+    }
+    if let Some(target_dir) = &options.target_dir {
+        cargo.arg("--target-dir").arg(target_dir);
+    }
+    if let Some(manifest_path) = &options.manifest_path {
+        cargo.arg("--manifest-path").arg(manifest_path);
+    }
+    cargo.stdin(Stdio::null()).stdout(Stdio::piped());
+    cargo
+}
+
+/// Collects what cargo made, on a thread, so that a request to stop need not wait for it.
+fn listen(cargo: &mut Child) -> io::Result<Receiver<io::Result<Vec<Artifact>>>> {
+    let stdout = cargo.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    let (sender, receiver) = crossbeam_channel::bounded(1);
+    thread::Builder::new()
+        .name("replug-cargo".to_owned())
+        .spawn(move || {
+            // Nobody listens any more after a request to stop.
+            let _ = sender.send(artifacts(stdout));
+        })?;
+    Ok(receiver)
+}
+
+fn artifacts(stdout: ChildStdout) -> io::Result<Vec<Artifact>> {
+    let mut artifacts = Vec::new();
+    for message in Message::parse_stream(BufReader::new(stdout)) {
+        if let Message::CompilerArtifact(artifact) = message? {
+            artifacts.push(artifact);
+        }
+    }
+    Ok(artifacts)
+}
+
+/// The library of the package that was asked for. Cargo finishes that package last, after all it depends on.
+fn library(artifacts: &[Artifact]) -> Option<PathBuf> {
+    let package = &artifacts.last()?.package_id;
+    let is_library = |artifact: &&Artifact| {
+        artifact.package_id == *package && artifact.target.crate_types.contains(&CrateType::CDyLib)
+    };
+    let files = &artifacts.iter().rev().find(is_library)?.filenames;
+    let suffix = env::consts::DLL_EXTENSION;
+    files
+        .iter()
+        .find(|file| file.extension() == Some(suffix))
+        .map(|file| file.as_std_path().to_owned())
+}
+
+fn end(mut cargo: Child) {
+    if let Err(error) = cargo.kill().and_then(|()| cargo.wait()) {
+        tracing::warn!(%error, "cargo could not be ended");
+    }
+}

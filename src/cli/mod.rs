@@ -1,0 +1,44 @@
+//! The command line. It only connects: options to the library, what the library says to output, and signals
+//! to the end.
+
+mod args;
+mod build;
+mod output;
+mod run;
+mod stop;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+/// A run-time error; bad usage is 2, which clap's own exit uses as well.
+const FAILED: u8 = 1;
+
+pub(crate) fn main() -> ExitCode {
+    let args::Command::Run(args) = args::Cli::parse().command;
+    if let Err(error) = args.check() {
+        error.exit();
+    }
+    log_to_stderr();
+    match run::run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("replug: {}", replug::chain(error.as_ref()));
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// Warnings by default; `RUST_LOG` chooses otherwise.
+fn log_to_stderr() {
+    let filter = EnvFilter::builder()
+        .with_default_directive(LevelFilter::WARN.into())
+        .from_env_lossy();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .init();
+}

@@ -1,0 +1,143 @@
+//! The SHA-256 of an artifact, taken in the same pass that copies it, and only believed if the file held still.
+
+use std::fmt;
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::files::Files;
+use crate::snapshot::Snapshot;
+
+/// Bytes read at a time: large enough that system calls do not show beside the hashing, small enough for the
+/// second-level cache.
+const CHUNK: usize = 128 * 1024;
+
+/// The SHA-256 of a file's content. Written as 64 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The digest of `bytes`.
+    pub fn of(bytes: &[u8]) -> Digest {
+        Digest(Sha256::digest(bytes).into())
+    }
+
+    /// The first eight hexadecimal digits, for people.
+    pub fn short(&self) -> impl fmt::Display {
+        let first = u32::from_be_bytes([self.0[0], self.0[1], self.0[2], self.0[3]]);
+        // A width, because leading zeros are digits too.
+        std::fmt::from_fn(move |f| write!(f, "{first:08x}"))
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest({self})")
+    }
+}
+
+/// Why a pass has no digest.
+#[derive(Debug)]
+pub(crate) enum Unread {
+    /// The file was not the same from beginning to end.
+    Torn,
+    /// The artifact could not be read.
+    Source(io::Error),
+    /// The copy could not be written.
+    Copy(io::Error),
+}
+
+/// Reads the artifact at `path` to its end, once, digesting and copying it to `copy`.
+///
+/// Before and after, the open file and the path must look like `snapshot`, and the bytes must be as many as it
+/// says; otherwise the reading is torn and means nothing.
+pub(crate) fn read<F: Files>(
+    files: &F,
+    path: &Path,
+    snapshot: &Snapshot,
+    copy: &mut impl Write,
+) -> Result<Digest, Unread> {
+    let mut artifact = files.open(path).map_err(Unread::Source)?;
+    let same = |look: io::Result<Snapshot>| match look {
+        Ok(seen) if seen == *snapshot => Ok(()),
+        Ok(_) => Err(Unread::Torn),
+        Err(error) => Err(Unread::Source(error)),
+    };
+    same(files.look_open(&artifact))?;
+    let digest = pass(&mut artifact, copy, snapshot.size)?;
+    same(files.look_open(&artifact))?;
+    same(files.look(path))?;
+    Ok(digest)
+}
+
+/// One pass over exactly `size` bytes, of which the last is the artifact's last.
+fn pass(artifact: &mut impl Read, copy: &mut impl Write, size: u64) -> Result<Digest, Unread> {
+    let mut chunk = vec![0; CHUNK.min(usize::try_from(size).unwrap_or(CHUNK).max(1))];
+    let mut hasher = Sha256::new();
+    let mut total = 0;
+    loop {
+        let count = match artifact.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Unread::Source(error)),
+        };
+        total += count as u64;
+        if total > size {
+            return Err(Unread::Torn);
+        }
+        hasher.update(&chunk[..count]);
+        copy.write_all(&chunk[..count]).map_err(Unread::Copy)?;
+    }
+    if total != size {
+        return Err(Unread::Torn);
+    }
+    copy.flush().map_err(Unread::Copy)?;
+    Ok(Digest(hasher.finalize().into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_is_sha_256() {
+        let digest = Digest::of(b"abc");
+        assert_eq!(
+            digest.to_string(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert_eq!(digest.short().to_string(), "ba7816bf");
+    }
+
+    #[test]
+    fn one_pass_copies_what_it_digests() {
+        let content: Vec<u8> = (0..3 * CHUNK + 17).map(|at| (at % 251) as u8).collect();
+        let mut copy = Vec::new();
+        let digest = pass(&mut content.as_slice(), &mut copy, content.len() as u64).unwrap();
+        assert_eq!(copy, content);
+        assert_eq!(digest, Digest::of(&content));
+    }
+
+    #[test]
+    fn more_or_fewer_bytes_than_the_snapshot_said_are_torn() {
+        for size in [0, 2, 4] {
+            let unread = pass(&mut b"abc".as_slice(), &mut io::sink(), size).unwrap_err();
+            assert!(matches!(unread, Unread::Torn), "{size}");
+        }
+    }
+
+    #[test]
+    fn a_copy_that_cannot_be_written_is_told_from_an_artifact_that_cannot_be_read() {
+        let mut full: &mut [u8] = &mut [0; 2];
+        let unread = pass(&mut b"abc".as_slice(), &mut full, 3).unwrap_err();
+        assert!(matches!(unread, Unread::Copy(_)));
+    }
+}

@@ -1,0 +1,132 @@
+//! What can fail, one variant per step, naming the file. Causes are only in `source()`, so that printing the
+//! chain says each thing once; [`chain`] does that.
+
+use std::error::Error as StdError;
+use std::fmt::{self, Write as _};
+use std::io;
+use std::path::PathBuf;
+
+use crate::plugin::LoadFailure;
+use crate::vet::Refusal;
+
+/// A failed step, and the file it failed on. What is running goes on running.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Asking the filesystem about a file or directory failed.
+    #[error("cannot look at `{}`", path.display())]
+    Look {
+        /// The artifact or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Listing a directory of artifacts failed; a partial listing is never used.
+    #[error("cannot list `{}`", path.display())]
+    List {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The path holds something that can never be a library.
+    #[error("cannot read `{}`: it is {kind}, not a regular file", path.display())]
+    NotAFile {
+        /// The artifact.
+        path: PathBuf,
+        /// What it is instead.
+        kind: crate::snapshot::Kind,
+    },
+    /// Opening or reading the artifact failed.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The artifact.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Writing the private copy failed.
+    #[error("cannot stage `{}`", path.display())]
+    Stage {
+        /// The artifact.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The staged copy is not a library this host can use.
+    #[error("cannot vet `{}`", path.display())]
+    Vet {
+        /// The artifact.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Refusal,
+    },
+    /// The dynamic loader, or one of the checks around it, refused the staged copy.
+    #[error("cannot load `{}`", path.display())]
+    Load {
+        /// The artifact.
+        path: PathBuf,
+        /// Why.
+        source: LoadFailure,
+    },
+    /// No directory for staged copies could be made.
+    #[error("cannot make a stage directory in `{}`", parent.display())]
+    StageDirectory {
+        /// Where it was to be.
+        parent: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The worker thread could not be started.
+    #[error("cannot start the thread that watches `{}`", path.display())]
+    Spawn {
+        /// What it was to watch.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// The step at which an artifact was kept out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Step {
+    /// Making the private copy.
+    Stage,
+    /// Checking the copy without running it.
+    Vet,
+    /// Handing the copy to the dynamic loader.
+    Load,
+}
+
+impl Error {
+    /// The step of the pipeline that failed. Everything before the copy exists counts as staging.
+    pub fn step(&self) -> Step {
+        match self {
+            Error::Vet { .. } => Step::Vet,
+            Error::Load { .. } => Step::Load,
+            _ => Step::Stage,
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Step::Stage => "stage",
+            Step::Vet => "vet",
+            Step::Load => "load",
+        })
+    }
+}
+
+/// An error and its causes in one line, each said once: `cannot read ..: permission denied`.
+pub fn chain(error: &dyn StdError) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let _ = write!(line, ": {error}");
+        cause = error.source();
+    }
+    line
+}

@@ -1,0 +1,134 @@
+//! Is a cargo build running here? Asked of cargo's lock files, read-only, only while something is suspect.
+//! Shut means wait; open, absent and unknown prove nothing.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::files::Files;
+
+/// Whether to ask cargo's locks before reading a suspect artifact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum GatePolicy {
+    /// Ask; wait while a build runs. An absent lock holds nothing back.
+    #[default]
+    Auto,
+    /// Never ask.
+    Off,
+    /// Wait until a lock exists and is open.
+    Require,
+}
+
+/// What one lock file said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lock {
+    /// There is no such file.
+    Absent,
+    /// Nobody holds it exclusively.
+    Free,
+    /// Somebody holds it exclusively.
+    Held,
+}
+
+/// What the lock files said together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gate {
+    /// A build is running.
+    Shut,
+    /// There is a lock, and no build holds it.
+    Open,
+    /// There is no lock to ask, or it did not answer.
+    Absent,
+}
+
+/// Cargo's lock files that are held exclusively while artifacts are written, oldest protocol last.
+///
+/// Cargo up to 1.95 holds the second exclusively. Later ones hold it shared and the first exclusively.
+/// `.cargo-build-lock` is not asked: `cargo check` holds it for minutes and writes no artifact.
+const LOCKS: [&str; 2] = [".cargo-artifact-lock", ".cargo-lock"];
+
+/// The lock files that a cargo build which writes `artifact` would hold.
+///
+/// They are in the directory of the profile, which is the artifact's own or, for `deps/` and `examples/`, the
+/// one above.
+pub(crate) fn locks_of(artifact: &Path) -> Vec<PathBuf> {
+    let directory = artifact.parent().unwrap_or(Path::new(""));
+    let profile = match directory.file_name().and_then(|name| name.to_str()) {
+        Some("deps" | "examples") => directory.parent().unwrap_or(Path::new("")),
+        _ => directory,
+    };
+    LOCKS.iter().map(|name| profile.join(name)).collect()
+}
+
+/// Asks the lock files, and stops at the first that is held.
+pub(crate) fn ask(locks: &[PathBuf], files: &impl Files) -> Gate {
+    let mut gate = Gate::Absent;
+    for lock in locks {
+        match files.probe(lock) {
+            Ok(Lock::Held) => return Gate::Shut,
+            Ok(Lock::Free) => gate = Gate::Open,
+            Ok(Lock::Absent) => {}
+            Err(error) => {
+                tracing::debug!(lock = %lock.display(), %error, "the lock does not answer");
+            }
+        }
+    }
+    gate
+}
+
+/// Probes one lock file: a shared, non-blocking try that is given back at once.
+///
+/// The file is opened read-only and never made. While the probe holds the shared lock, for some microseconds,
+/// a cargo that wants it exclusively prints that it waits, and goes on.
+pub(crate) fn probe(lock: &Path) -> io::Result<Lock> {
+    let file = match File::open(lock) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Lock::Absent),
+        Err(error) => return Err(error),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(Lock::Free),
+        Err(TryLockError::WouldBlock) => Ok(Lock::Held),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locks_are_looked_for_in_the_directory_of_the_profile() {
+        for (artifact, profile) in [
+            ("target/debug/libx.so", "target/debug"),
+            ("target/debug/deps/libx.so", "target/debug"),
+            ("target/release/examples/libx.so", "target/release"),
+            ("libx.so", ""),
+        ] {
+            let locks = locks_of(Path::new(artifact));
+            let wanted = LOCKS.map(|name| Path::new(profile).join(name));
+            assert_eq!(locks, wanted, "{artifact}");
+        }
+    }
+
+    #[test]
+    fn a_probe_tells_absent_free_shared_and_held_apart_and_leaves_no_lock() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join(".cargo-lock");
+        assert_eq!(probe(&path).unwrap(), Lock::Absent);
+        assert!(!path.exists(), "a probe makes no file");
+        let holder = File::create(&path).unwrap();
+        assert_eq!(probe(&path).unwrap(), Lock::Free);
+        holder.try_lock_shared().unwrap();
+        assert_eq!(
+            probe(&path).unwrap(),
+            Lock::Free,
+            "shared holders write no artifact"
+        );
+        holder.unlock().unwrap();
+        holder
+            .try_lock()
+            .expect("the probe has given its lock back");
+        assert_eq!(probe(&path).unwrap(), Lock::Held);
+    }
+}

@@ -1,0 +1,106 @@
+//! What a person chooses about a watch.
+
+use std::ffi::CString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::gate::GatePolicy;
+
+/// No duration is longer, so that no sum of two can overflow a clock.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// No poll follows another sooner.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
+
+/// What to watch, and how.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use replug::Options;
+///
+/// let options = Options::new("plugins")
+///     .interval(Duration::from_millis(50))
+///     .exports([c"plugin_function", c"plugin_free"]);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub(crate) path: PathBuf,
+    pub(crate) interval: Duration,
+    pub(crate) settle: Duration,
+    pub(crate) gate: GatePolicy,
+    pub(crate) gate_max: Duration,
+    pub(crate) depth: usize,
+    pub(crate) stage_dir: Option<PathBuf>,
+    pub(crate) exports: Vec<CString>,
+}
+
+impl Options {
+    /// Time between polls unless told otherwise: a person does not notice it, and four looks a second cost
+    /// some millionths of a processor.
+    pub const INTERVAL: Duration = Duration::from_millis(250);
+
+    /// How long a file must hold still unless told otherwise: longer than the pauses of a copy or a linker,
+    /// short enough to wait for.
+    pub const SETTLE: Duration = Duration::from_millis(200);
+
+    /// How long a shut gate holds an artifact back unless told otherwise.
+    pub const GATE_MAX: Duration = Duration::from_secs(60);
+
+    /// Watches `path`: a library file or a directory of them, whether it exists yet or not.
+    pub fn new(path: impl Into<PathBuf>) -> Options {
+        Options {
+            path: path.into(),
+            interval: Options::INTERVAL,
+            settle: Options::SETTLE,
+            gate: GatePolicy::default(),
+            gate_max: Options::GATE_MAX,
+            depth: 1,
+            stage_dir: None,
+            exports: Vec::new(),
+        }
+    }
+
+    /// Time between polls; at least a millisecond.
+    pub fn interval(mut self, interval: Duration) -> Options {
+        self.interval = interval.clamp(SHORTEST_INTERVAL, LONGEST);
+        self
+    }
+
+    /// How long a file must hold still that was not linked or renamed into place.
+    pub fn settle(mut self, settle: Duration) -> Options {
+        self.settle = settle.min(LONGEST);
+        self
+    }
+
+    /// Whether to wait while a cargo build holds its lock.
+    pub fn gate(mut self, gate: GatePolicy) -> Options {
+        self.gate = gate;
+        self
+    }
+
+    /// How long at most. After that the artifact is read although the gate is shut, under stricter settling.
+    pub fn gate_max(mut self, gate_max: Duration) -> Options {
+        self.gate_max = gate_max.min(LONGEST);
+        self
+    }
+
+    /// How deep a watched directory is searched; 1, the default, is its own files only.
+    pub fn depth(mut self, depth: usize) -> Options {
+        self.depth = depth.max(1);
+        self
+    }
+
+    /// Where to make the directory for staged copies, instead of the system's temporary directory.
+    pub fn stage_dir(mut self, stage_dir: impl Into<PathBuf>) -> Options {
+        self.stage_dir = Some(stage_dir.into());
+        self
+    }
+
+    /// Symbols that an artifact must export to pass vet.
+    pub fn exports<S: Into<CString>>(mut self, exports: impl IntoIterator<Item = S>) -> Options {
+        self.exports = exports.into_iter().map(Into::into).collect();
+        self
+    }
+}

@@ -1,0 +1,198 @@
+//! Linux: statx, which can ask a network filesystem for fresh attributes; statfs; procfs; memfd.
+
+use std::ffi::CStr;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{
+    AtFlags, CWD, FileType, MemfdFlags, Mode, OFlags, Statx, StatxFlags, StatxTimestamp,
+};
+
+use super::Filesystem;
+use crate::snapshot::{Kind, Snapshot, Stamp};
+
+/// Where else staged copies can go if the temporary directory cannot map code.
+pub(crate) const MORE_TEMP_DIRS: &[&str] = &["/var/tmp", "/dev/shm"];
+
+/// Whether a file can be made that exists in memory only.
+pub(crate) const HAS_MEMORY_FILES: bool = true;
+
+/// Looks at a file, symbolic links followed, asking the filesystem not to answer from a cache.
+pub(crate) fn look(path: &Path) -> io::Result<Snapshot> {
+    statx(CWD, path, AtFlags::STATX_FORCE_SYNC)
+}
+
+/// Looks at an open file.
+pub(crate) fn look_open(file: &File) -> io::Result<Snapshot> {
+    statx(file, c"", AtFlags::STATX_FORCE_SYNC | AtFlags::EMPTY_PATH)
+}
+
+fn statx(at: impl AsFd, path: impl rustix::path::Arg, flags: AtFlags) -> io::Result<Snapshot> {
+    let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
+    Ok(snapshot(&rustix::fs::statx(at, path, flags, wanted)?))
+}
+
+fn snapshot(statx: &Statx) -> Snapshot {
+    let has_birth = statx.stx_mask & StatxFlags::BTIME.bits() != 0;
+    Snapshot {
+        kind: kind(FileType::from_raw_mode(statx.stx_mode.into())),
+        device: rustix::fs::makedev(statx.stx_dev_major, statx.stx_dev_minor),
+        inode: statx.stx_ino,
+        links: statx.stx_nlink.into(),
+        size: statx.stx_size,
+        modified: stamp(statx.stx_mtime),
+        changed: stamp(statx.stx_ctime),
+        born: has_birth.then(|| stamp(statx.stx_btime)),
+    }
+}
+
+fn stamp(time: StatxTimestamp) -> Stamp {
+    Stamp {
+        seconds: time.tv_sec,
+        nanoseconds: time.tv_nsec,
+    }
+}
+
+fn kind(file_type: FileType) -> Kind {
+    match file_type {
+        FileType::RegularFile => Kind::File,
+        FileType::Directory => Kind::Directory,
+        FileType::Fifo => Kind::Fifo,
+        FileType::CharacterDevice | FileType::BlockDevice => Kind::Device,
+        _ => Kind::Other,
+    }
+}
+
+/// Opens an artifact for reading. Never waits: should a FIFO have taken the file's place since the last look,
+/// a plain open would hang until somebody writes to it.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
+}
+
+/// Asks which filesystem `path` is on.
+pub(crate) fn filesystem(path: &Path) -> io::Result<Filesystem> {
+    // The field's type differs between architectures; the magic numbers all have 32 bits.
+    let magic = rustix::fs::statfs(path)?.f_type as u32;
+    let known = FILESYSTEMS.iter().find(|(number, ..)| *number == magic);
+    Ok(match known {
+        Some((_, name, locks_can_hang)) => Filesystem {
+            name: (*name).to_owned(),
+            locks_can_hang: *locks_can_hang,
+        },
+        None => Filesystem {
+            name: format!("{magic:#x}"),
+            locks_can_hang: false,
+        },
+    })
+}
+
+/// Magic number, name, and whether `flock` there goes to a server and can hang (`man 2 statfs`). Cargo itself
+/// takes no locks on NFS for that reason.
+const FILESYSTEMS: &[(u32, &str, bool)] = &[
+    (0xef53, "ext4", false),
+    (0x0102_1994, "tmpfs", false),
+    (0x9123_683e, "btrfs", false),
+    (0x5846_5342, "xfs", false),
+    (0x794c_7630, "overlay", false),
+    (0x2fc1_2fc1, "zfs", false),
+    (0xf2f5_2010, "f2fs", false),
+    (0xca45_1a4e, "bcachefs", false),
+    (0x858458f6, "ramfs", false),
+    (0x4d44, "vfat", false),
+    (0x2011_bab0, "exfat", false),
+    (0x7366_746e, "ntfs3", false),
+    (0x6969, "nfs", true),
+    (0xff53_4d42, "cifs", true),
+    (0xfe53_4d42, "smb2", true),
+    (0x0102_1997, "9p", true),
+    (0x6573_5546, "fuse", false),
+    (0x00c3_6400, "ceph", true),
+    (0x786f_4256, "vboxsf", false),
+];
+
+/// When this process started, in clock ticks since boot: with its number, the name of one process for ever.
+pub(crate) fn own_start() -> u64 {
+    start_of("self").unwrap_or(0)
+}
+
+/// Whether the process that had this number and started then is still there.
+pub(crate) fn is_running(pid: u32, start: u64) -> bool {
+    start_of(&pid.to_string()) == Some(start)
+}
+
+fn start_of(process: &str) -> Option<u64> {
+    /// `starttime` is the 22nd field of `stat`; the second is a name in parentheses that may hold spaces,
+    /// so fields are counted from its end.
+    const FIELDS_AFTER_NAME: usize = 19;
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name
+        .split_ascii_whitespace()
+        .nth(FIELDS_AFTER_NAME)?
+        .parse()
+        .ok()
+}
+
+/// Makes a file that exists in memory only, and a path by which the loader can open it.
+///
+/// The loader takes a path it has seen before for the library it loaded then, and descriptor numbers are
+/// reused. So `serial`, never the same twice, is written into the path as slashes and dots that change
+/// nothing about where it leads.
+pub(crate) fn memory_file(name: &CStr, serial: u64) -> io::Result<Option<(File, PathBuf)>> {
+    let file = File::from(rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC)?);
+    let bits = u64::BITS - serial.leading_zeros();
+    let spelled: String = (0..bits)
+        .map(|bit| if serial >> bit & 1 == 1 { ".//" } else { "./" })
+        .collect();
+    let path = format!("/proc/self/fd/{spelled}{}", file.as_raw_fd());
+    Ok(Some((file, path.into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process;
+
+    use super::*;
+
+    #[test]
+    fn this_process_is_running_and_one_that_started_at_another_time_is_not() {
+        assert!(is_running(process::id(), own_start()));
+        assert!(!is_running(process::id(), own_start() + 1));
+    }
+
+    #[test]
+    fn memory_files_have_paths_that_differ_even_when_the_descriptor_is_reused() {
+        let (first, first_path) = memory_file(c"plugin", 1).unwrap().unwrap();
+        let number = first.as_raw_fd();
+        drop(first);
+        let mut serial = 2;
+        let second_path = loop {
+            let (second, path) = memory_file(c"plugin", serial).unwrap().unwrap();
+            // Another test may take the number in between; then try again.
+            if second.as_raw_fd() == number {
+                assert!(path.exists());
+                break path;
+            }
+            serial += 1;
+        };
+        assert_ne!(first_path.as_os_str(), second_path.as_os_str());
+    }
+
+    #[test]
+    fn a_fifo_is_opened_without_waiting_for_a_writer() {
+        let scratch = tempfile::tempdir().unwrap();
+        let fifo = scratch.path().join("fifo");
+        rustix::fs::mkfifoat(CWD, &fifo, Mode::RWXU).unwrap();
+        assert_eq!(look(&fifo).unwrap().kind, Kind::Fifo);
+        assert_eq!(look_open(&open(&fifo).unwrap()).unwrap().kind, Kind::Fifo);
+    }
+
+    #[test]
+    fn the_filesystem_of_a_path_has_a_name() {
+        assert_eq!(filesystem(Path::new("/proc")).unwrap().name, "0x9fa0");
+        assert_eq!(filesystem(Path::new("/dev/shm")).unwrap().name, "tmpfs");
+    }
+}

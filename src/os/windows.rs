@@ -1,0 +1,79 @@
+//! Windows: what std offers. It has no inode numbers, so replacing a file shows in its times and its size.
+
+use std::ffi::CStr;
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::os::windows::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::Filesystem;
+use crate::snapshot::{Kind, Snapshot, Stamp};
+
+/// Where else staged copies can go if the temporary directory cannot map code.
+pub(crate) const MORE_TEMP_DIRS: &[&str] = &[];
+
+/// Whether a file can be made that exists in memory only.
+pub(crate) const HAS_MEMORY_FILES: bool = false;
+
+pub(crate) fn look(path: &Path) -> io::Result<Snapshot> {
+    fs::metadata(path).map(|metadata| snapshot(&metadata))
+}
+
+pub(crate) fn look_open(file: &File) -> io::Result<Snapshot> {
+    file.metadata().map(|metadata| snapshot(&metadata))
+}
+
+fn snapshot(metadata: &Metadata) -> Snapshot {
+    let modified = stamp(metadata.last_write_time());
+    Snapshot {
+        kind: kind(metadata),
+        device: 0,
+        inode: 0,
+        links: 1,
+        size: metadata.file_size(),
+        modified,
+        // There is no change time to ask for here; claiming the write time claims nothing more.
+        changed: modified,
+        born: Some(stamp(metadata.creation_time())),
+    }
+}
+
+/// A FILETIME counts 100 ns from 1601; only equality matters here, so the epoch stays.
+fn stamp(filetime: u64) -> Stamp {
+    const PER_SECOND: u64 = 10_000_000;
+    let seconds = (filetime / PER_SECOND).try_into().unwrap_or(i64::MAX);
+    let nanoseconds = u32::try_from(filetime % PER_SECOND).unwrap_or(0) * 100;
+    Stamp {
+        seconds,
+        nanoseconds,
+    }
+}
+
+fn kind(metadata: &Metadata) -> Kind {
+    match () {
+        () if metadata.is_file() => Kind::File,
+        () if metadata.is_dir() => Kind::Directory,
+        () => Kind::Other,
+    }
+}
+
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
+pub(crate) fn filesystem(_path: &Path) -> io::Result<Filesystem> {
+    Ok(Filesystem::unknown())
+}
+
+/// Start times are not asked here; the stage directory's lock tells the dead from the living.
+pub(crate) fn own_start() -> u64 {
+    0
+}
+
+pub(crate) fn is_running(_pid: u32, _start: u64) -> bool {
+    false
+}
+
+pub(crate) fn memory_file(_name: &CStr, _serial: u64) -> io::Result<Option<(File, PathBuf)>> {
+    Ok(None)
+}

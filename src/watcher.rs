@@ -1,0 +1,209 @@
+//! The worker thread around a [`Poller`]. It polls, waits, and ends when its owner lets go of it; it never
+//! loads anything.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+
+use crate::error::Error;
+use crate::files::{Clock, Files};
+use crate::options::Options;
+use crate::poller::{Poller, Watched};
+use crate::stage::Staged;
+use crate::update::Update;
+
+/// What the worker is called in debuggers and process lists.
+const THREAD_NAME: &str = "replug-watcher";
+
+/// How long a watcher that is dropped waits for its thread. A thread that takes longer is stuck in a filesystem
+/// that does not answer, and would keep its owner from ending.
+const JOIN_GRACE: Duration = Duration::from_millis(500);
+
+/// A thread that watches a path, and the queue of what it found.
+///
+/// Dropping it ends the thread. One that is stuck in a dead mount is left behind, with a warning in the log.
+///
+/// # Examples
+///
+/// ```no_run
+/// use replug::{Options, Watcher};
+///
+/// let watcher = Watcher::new(Options::new("target/debug/libplugin01.so"))?;
+/// for update in watcher.updates() {
+///     println!("{}: {:?}", update.artifact.display(), update.news);
+/// }
+/// # Ok::<(), replug::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Watcher {
+    // Dropped top to bottom: hanging up `orders` ends the worker's wait, and only then can it be joined.
+    orders: Sender<PollNow>,
+    worker: JoinOnDrop,
+    updates: Receiver<Update<Staged>>,
+    watched: Watched,
+    counts: Arc<Counts>,
+}
+
+/// Asks the worker for a poll; it answers when one has ended that began later.
+type PollNow = Sender<()>;
+
+/// What a worker has done so far. It goes on counting while this is looked at.
+#[derive(Debug, Default)]
+pub struct Counts {
+    polls: AtomicU64,
+    digests: AtomicU64,
+}
+
+impl Counts {
+    /// How many polls have ended.
+    pub fn polls(&self) -> u64 {
+        self.polls.load(Ordering::Relaxed)
+    }
+
+    /// How many times an artifact was read and digested.
+    pub fn digests(&self) -> u64 {
+        self.digests.load(Ordering::Relaxed)
+    }
+}
+
+impl Watcher {
+    /// Watches a path on this machine's filesystem.
+    ///
+    /// # Errors
+    ///
+    /// If there is no place for staged copies, or no thread can be started.
+    pub fn new(options: Options) -> Result<Watcher, Error> {
+        Watcher::spawn(Poller::new(options)?)
+    }
+
+    /// Moves `poller` to a thread of its own and polls it there.
+    ///
+    /// # Errors
+    ///
+    /// If no thread can be started.
+    pub fn spawn<F, C>(poller: Poller<F, C>) -> Result<Watcher, Error>
+    where
+        F: Files<Staged = Staged> + Send + 'static,
+        C: Clock + Send + 'static,
+    {
+        let (orders, received) = crossbeam_channel::unbounded();
+        let updates = poller.updates().clone();
+        let watched = poller.watched().clone();
+        let counts = Arc::<Counts>::default();
+        let path = poller.path().to_owned();
+        let worker = JoinOnDrop::spawn({
+            let counts = Arc::clone(&counts);
+            move || work(poller, &received, &counts)
+        })
+        .map_err(|source| Error::Spawn { path, source })?;
+        Ok(Watcher {
+            orders,
+            worker,
+            updates,
+            watched,
+            counts,
+        })
+    }
+
+    /// Where updates arrive. The queue never fills: of two updates that say the same kind of thing about an
+    /// artifact only the later one waits.
+    pub fn updates(&self) -> &Receiver<Update> {
+        &self.updates
+    }
+
+    /// What the watched path was found to be on when the watch began.
+    pub fn watched(&self) -> &Watched {
+        &self.watched
+    }
+
+    /// Waits until a poll has ended that began after this call, and for at most `timeout`. Says whether one
+    /// did; its updates are then in the queue.
+    pub fn poll_now(&self, timeout: Duration) -> bool {
+        let (answer, answered) = crossbeam_channel::bounded(1);
+        self.orders.send(answer).is_ok() && answered.recv_timeout(timeout).is_ok()
+    }
+
+    /// How many polls have ended.
+    pub fn polls(&self) -> u64 {
+        self.counts.polls()
+    }
+
+    /// What the worker has done so far, for those who outlive the watcher.
+    pub fn counts(&self) -> Arc<Counts> {
+        Arc::clone(&self.counts)
+    }
+
+    /// Whether the worker still polls. It ends only with its watcher, or by a fault in replug itself.
+    pub fn is_alive(&self) -> bool {
+        self.worker.is_running()
+    }
+}
+
+/// Polls until the owner hangs up.
+fn work<F: Files, C: Clock>(mut poller: Poller<F, C>, orders: &Receiver<PollNow>, counts: &Counts) {
+    let mut asked: Option<PollNow> = None;
+    loop {
+        let next = poller.poll(poller.now());
+        counts.polls.store(poller.polls(), Ordering::Relaxed);
+        counts.digests.store(poller.digests(), Ordering::Relaxed);
+        if let Some(answer) = asked.take() {
+            // Whoever asked may have given up waiting.
+            let _ = answer.send(());
+        }
+        match orders.recv_deadline(next) {
+            Ok(answer) => asked = Some(answer),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+/// A thread that is waited for, within bounds, when its owner goes.
+#[derive(Debug)]
+struct JoinOnDrop {
+    thread: Option<JoinHandle<()>>,
+    /// Hung up by the thread when it ends; nothing is ever sent.
+    ended: Receiver<()>,
+}
+
+impl JoinOnDrop {
+    fn spawn(work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinOnDrop> {
+        let (running, ended) = crossbeam_channel::bounded(0);
+        let thread = thread::Builder::new()
+            .name(THREAD_NAME.to_owned())
+            .spawn(move || {
+                let _running = running;
+                work();
+            })?;
+        Ok(JoinOnDrop {
+            thread: Some(thread),
+            ended,
+        })
+    }
+
+    fn is_running(&self) -> bool {
+        self.thread
+            .as_ref()
+            .is_some_and(|thread| !thread.is_finished())
+    }
+}
+
+impl Drop for JoinOnDrop {
+    fn drop(&mut self) {
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        if let Err(RecvTimeoutError::Timeout) = self.ended.recv_timeout(JOIN_GRACE) {
+            tracing::warn!(
+                "the thread `{THREAD_NAME}` does not end; it waits for a filesystem and is left behind"
+            );
+            return;
+        }
+        if thread.join().is_err() {
+            tracing::error!("the thread `{THREAD_NAME}` had ended by a panic");
+        }
+    }
+}

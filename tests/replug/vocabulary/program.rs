@@ -1,0 +1,240 @@
+//! The program under test, as another program would use it: started, read line by line, stopped by a signal.
+
+use std::fmt;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::Scratch;
+
+/// How long a test waits for what must come. Far longer than it takes, so that a busy machine fails no test.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Waits without watching anything: for writers that take their time.
+pub fn pause(duration: Duration) {
+    let (_sender, receiver) = mpsc::channel::<()>();
+    let _ = receiver.recv_timeout(duration);
+}
+
+/// One JSON line.
+#[derive(Clone, PartialEq)]
+pub struct Line(pub Value);
+
+impl Line {
+    pub fn event(&self) -> &str {
+        self.text("event")
+    }
+
+    #[track_caller]
+    pub fn text(&self, field: &str) -> &str {
+        self.0[field]
+            .as_str()
+            .unwrap_or_else(|| panic!("no text `{field}` in {self:?}"))
+    }
+
+    #[track_caller]
+    pub fn number(&self, field: &str) -> u64 {
+        self.0[field]
+            .as_u64()
+            .unwrap_or_else(|| panic!("no number `{field}` in {self:?}"))
+    }
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// A running `replug run --json`. Killed at the end of the test if it was not stopped.
+pub struct Program {
+    child: Child,
+    lines: Receiver<Line>,
+    /// Everything it has said so far.
+    pub said: Vec<Line>,
+    errors: Option<thread::JoinHandle<String>>,
+}
+
+/// What is left of a program that has ended.
+pub struct Ended {
+    pub status: ExitStatus,
+    pub said: Vec<Line>,
+    pub stderr: String,
+}
+
+impl Program {
+    /// The program with its stage directory in `scratch`, not started yet. For tests that need to change more.
+    pub fn command(scratch: &Scratch) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_replug"));
+        command
+            .args(["run", "--json", "--stage-dir"])
+            .arg(scratch.stage());
+        command
+    }
+
+    /// Watches `path`, polling often, with further `options`.
+    pub fn watch(scratch: &Scratch, path: &Path, options: &[&str]) -> Program {
+        let mut command = Program::command(scratch);
+        command
+            .args(["--interval-ms", "20", "--every-ms", "20"])
+            .args(options)
+            .arg(path);
+        Program::start(command)
+    }
+
+    pub fn start(mut command: Command) -> Program {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program can be started");
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut stderr = child.stderr.take().unwrap();
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in stdout.lines() {
+                let line = line.unwrap();
+                let value = serde_json::from_str(&line)
+                    .unwrap_or_else(|error| panic!("not JSON ({error}): {line}"));
+                if sender.send(Line(value)).is_err() {
+                    return;
+                }
+            }
+        });
+        let errors = thread::spawn(move || {
+            let mut text = String::new();
+            let _ = stderr.read_to_string(&mut text);
+            text
+        });
+        Program {
+            child,
+            lines,
+            said: Vec::new(),
+            errors: Some(errors),
+        }
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until it says something that fits, and returns that.
+    #[track_caller]
+    pub fn wait_for(&mut self, what: &str, fits: impl Fn(&Line) -> bool) -> Line {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            match self
+                .lines
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            {
+                Ok(line) => {
+                    self.said.push(line.clone());
+                    if fits(&line) {
+                        return line;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("no {what} in time; it said {:#?}", self.said)
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    let _ = self.child.wait();
+                    let errors = self.errors.take().map(|errors| errors.join().unwrap());
+                    panic!(
+                        "it ended without {what}; it said {:#?} and {errors:?}",
+                        self.said
+                    )
+                }
+            }
+        }
+    }
+
+    #[track_caller]
+    pub fn wait_for_event(&mut self, event: &str) -> Line {
+        self.wait_for(event, |line| line.event() == event)
+    }
+
+    /// Waits until this generation is live.
+    #[track_caller]
+    pub fn wait_for_generation(&mut self, generation: u64) -> Line {
+        self.wait_for(&format!("generation {generation}"), |line| {
+            line.event() == "loaded" && line.number("generation") == generation
+        })
+    }
+
+    /// Waits for an answer that holds `text`.
+    #[track_caller]
+    pub fn wait_for_answer(&mut self, text: &str) -> Line {
+        self.wait_for(&format!("answer with {text:?}"), |line| {
+            line.event() == "result" && line.text("value").contains(text)
+        })
+    }
+
+    /// Lets it go on for `duration`, reading what it says.
+    pub fn go_on_for(&mut self, duration: Duration) {
+        let deadline = Instant::now() + duration;
+        while let Ok(line) = self
+            .lines
+            .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+        {
+            self.said.push(line);
+        }
+    }
+
+    /// Every line said so far about one kind of event.
+    pub fn said(&self, event: &str) -> Vec<&Line> {
+        self.said
+            .iter()
+            .filter(|line| line.event() == event)
+            .collect()
+    }
+
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Stops it as Ctrl-C does, and waits for its end.
+    #[track_caller]
+    pub fn stop(self) -> Ended {
+        self.signal(rustix::process::Signal::INT);
+        self.end()
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub fn end(mut self) -> Ended {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            match self
+                .lines
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            {
+                Ok(line) => self.said.push(line),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("it does not end; it said {:#?}", self.said)
+                }
+            }
+        }
+        let status = self.child.wait().unwrap();
+        let stderr = self.errors.take().unwrap().join().unwrap();
+        Ended {
+            status,
+            said: std::mem::take(&mut self.said),
+            stderr,
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

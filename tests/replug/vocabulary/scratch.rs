@@ -1,0 +1,56 @@
+//! A directory of a test's own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Artifact;
+
+/// A scratch directory, with a place for staged copies in it. Removed at the end of the test.
+pub struct Scratch {
+    directory: tempfile::TempDir,
+}
+
+impl Scratch {
+    pub fn new() -> Scratch {
+        let directory = tempfile::Builder::new()
+            .prefix("replug-test.")
+            .tempdir()
+            .unwrap();
+        let scratch = Scratch { directory };
+        fs::create_dir(scratch.stage()).unwrap();
+        scratch
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    /// Where the program under test makes its stage directory.
+    pub fn stage(&self) -> PathBuf {
+        self.join("stage")
+    }
+
+    /// The artifact that most tests watch. There is no file yet.
+    pub fn artifact(&self) -> Artifact {
+        Artifact::at(self.join("libplugin01.so"))
+    }
+
+    /// What is in the stage parent: nothing, once every program has ended.
+    pub fn staged(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.stage()).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    }
+
+    #[track_caller]
+    pub fn assert_nothing_staged(&self) {
+        assert_eq!(
+            self.staged(),
+            [] as [PathBuf; 0],
+            "staged copies were left behind"
+        );
+    }
+}
