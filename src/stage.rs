@@ -100,8 +100,7 @@ impl StageDirectory {
             source,
         };
         let prefix = format!("{PREFIX}-{}-{}-", process::id(), os::own_start());
-        let directory = tempfile::Builder::new()
-            .prefix(&prefix)
+        let directory = os::private(tempfile::Builder::new().prefix(&prefix))
             .tempdir_in(parent)
             .map_err(failed)?;
         let directory = RemoveOnDrop(Some(directory));

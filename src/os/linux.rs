@@ -1,9 +1,10 @@
 //! Linux: statx, which can ask a network filesystem for fresh attributes; statfs; procfs; memfd.
 
 use std::ffi::CStr;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
@@ -149,6 +150,13 @@ pub(crate) fn memory_file(name: &CStr, serial: u64) -> io::Result<Option<(File, 
         .collect();
     let path = format!("/proc/self/fd/{spelled}{}", file.as_raw_fd());
     Ok(Some((file, path.into())))
+}
+
+/// Makes what `builder` builds accessible to this user only.
+pub(crate) fn private<'a, 'b, 'c>(
+    builder: &'a mut tempfile::Builder<'b, 'c>,
+) -> &'a mut tempfile::Builder<'b, 'c> {
+    builder.permissions(Permissions::from_mode(0o700))
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Unix systems other than Linux: what std offers.
 
 use std::ffi::CStr;
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -89,4 +89,11 @@ pub(crate) fn is_running(pid: u32, _start: u64) -> bool {
 
 pub(crate) fn memory_file(_name: &CStr, _serial: u64) -> io::Result<Option<(File, PathBuf)>> {
     Ok(None)
+}
+
+/// Makes what `builder` builds accessible to this user only.
+pub(crate) fn private<'a, 'b, 'c>(
+    builder: &'a mut tempfile::Builder<'b, 'c>,
+) -> &'a mut tempfile::Builder<'b, 'c> {
+    builder.permissions(Permissions::from_mode(0o700))
 }

@@ -77,3 +77,10 @@ pub(crate) fn is_running(_pid: u32, _start: u64) -> bool {
 pub(crate) fn memory_file(_name: &CStr, _serial: u64) -> io::Result<Option<(File, PathBuf)>> {
     Ok(None)
 }
+
+/// The temporary directory of a user is accessible to that user only.
+pub(crate) fn private<'a, 'b, 'c>(
+    builder: &'a mut tempfile::Builder<'b, 'c>,
+) -> &'a mut tempfile::Builder<'b, 'c> {
+    builder
+}
