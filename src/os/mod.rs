@@ -12,7 +12,7 @@ mod system;
 
 pub(crate) use system::{
     HAS_MEMORY_FILES, MORE_TEMP_DIRS, filesystem, is_running, look, look_open, memory_file, open,
-    own_start,
+    own_start, private,
 };
 
 /// The filesystem a path is on, as far as the system tells.
