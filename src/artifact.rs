@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::change::{Absence, Order, Reading, Rules, Tracker, Verdict, Waiting};
+use crate::change::{Absence, Tracker, Verdict, Waiting};
 use crate::digest::{self, Unread};
 use crate::error::Error;
 use crate::files::{Clock, Files};
 use crate::gate;
 use crate::options::Options;
+use crate::settle::{Order, Reading, Rules};
 use crate::snapshot::{Kind, Snapshot};
 use crate::update::{Kept, News, Outbox, Ready, Update};
 use crate::vet;

@@ -34,6 +34,9 @@ mod change;
 // Is a build running here?
 mod gate;
 
+// What a changed file must do to be believed: pure.
+mod settle;
+
 // One pass: digest and copy.
 mod digest;
 

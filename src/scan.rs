@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use walkdir::WalkDir;
 
-use crate::change::granularity;
 use crate::error::Error;
 use crate::files::{Clock, Files};
 use crate::snapshot::Snapshot;
@@ -115,7 +114,7 @@ impl Scan {
                 self.searched.push((directory, snapshot));
             }
         }
-        self.confirm_at = changed.then(|| begun + granularity(&root));
+        self.confirm_at = changed.then(|| begun + root.racy_for());
         Ok(Some(listing.libraries))
     }
 

@@ -3,6 +3,14 @@
 //! [`Files`](crate::files::Files).
 
 use std::fmt;
+use std::time::Duration;
+
+/// The widest timestamp tick of a filesystem that counts nanoseconds (a kernel's timer, 1 to 10 ms), doubled
+/// for the lag until a write is visible.
+const FINE_TICK: Duration = Duration::from_millis(20);
+
+/// The same where stamps are in whole seconds: FAT counts in twos.
+const COARSE_TICK: Duration = Duration::from_millis(2_100);
 
 /// What the filesystem says of a file in one look.
 ///
@@ -69,9 +77,13 @@ impl Snapshot {
         self.links >= 2 || self.changed > self.modified
     }
 
-    /// Whether this filesystem seems to count time in whole seconds.
-    pub fn has_coarse_stamps(&self) -> bool {
-        self.modified.nanoseconds == 0 && self.changed.nanoseconds == 0
+    /// For how long after its first sight this snapshot is racy: a later write may leave an equal one.
+    ///
+    /// This is the problem, and the remedy, of git's `racy-git.txt`: what was read too soon after it was
+    /// written is read once more.
+    pub fn racy_for(&self) -> Duration {
+        let coarse = self.modified.nanoseconds == 0 && self.changed.nanoseconds == 0;
+        if coarse { COARSE_TICK } else { FINE_TICK }
     }
 }
 

@@ -1,0 +1,267 @@
+//! How a changed file earns belief: what speaks for its being complete, and how it is read for that reason.
+//! Pure, like the [`Tracker`](crate::change) it is a part of.
+
+use std::time::{Duration, Instant};
+
+use crate::digest::Digest;
+use crate::gate::{Gate, GatePolicy};
+use crate::snapshot::Snapshot;
+
+/// How soon to look again at something that moves.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// How long a file must hold still that is read although the gate never opened.
+const CAPPED_SETTLE: Duration = Duration::from_secs(1);
+
+/// How long to wait before trying again what failed, first and at most. It doubles in between.
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+pub(crate) const RETRY_MOST: Duration = Duration::from_secs(10);
+
+/// The user's choices that a [`Tracker`] follows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules {
+    /// How long a file must hold still that gave no better evidence of being complete.
+    pub(crate) settle: Duration,
+    /// Whether the gate is asked.
+    pub(crate) gate: GatePolicy,
+    /// How long a shut gate can hold an artifact back.
+    pub(crate) gate_max: Duration,
+}
+
+/// What to do next for this artifact. Each but `Rest` is answered by the method named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Nothing, before the next poll or this earlier moment.
+    Rest(Option<Instant>),
+    /// Ask the gate: [`Tracker::gate`].
+    Ask,
+    /// Read and digest: [`Tracker::digested`], or [`Tracker::torn`] or [`Tracker::failed`].
+    Digest,
+    /// Stage and digest in one pass: [`Tracker::staged`], or [`Tracker::torn`] or [`Tracker::failed`].
+    Stage,
+}
+
+/// When a read began and ended, and what it read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reading {
+    pub(crate) begun: Instant,
+    pub(crate) ended: Instant,
+    pub(crate) digest: Digest,
+}
+
+/// A file whose snapshot is not the one that was last believed.
+#[derive(Debug)]
+pub(crate) struct Suspect {
+    /// When the change was first seen.
+    since: Instant,
+    /// What the file looked like when it was last believed.
+    base: Option<Snapshot>,
+    snapshot: Snapshot,
+    /// When this snapshot was first seen.
+    seen: Instant,
+    /// Whether two looks saw this snapshot.
+    still: bool,
+    /// Whether a reading has shown that this file was not as complete as its arrival promised.
+    doubted: bool,
+    incomplete: bool,
+    /// The first of the two digests that weak evidence takes.
+    first: Option<Reading>,
+    gate: Passage,
+    retry: Duration,
+    retry_at: Option<Instant>,
+}
+
+/// What the gate has said since the change was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Passage {
+    /// Nothing that holds back.
+    Free,
+    Shut {
+        since: Instant,
+    },
+    /// Shut for longer than the user allows.
+    Capped {
+        since: Instant,
+    },
+    /// Shut, then open.
+    Opened,
+}
+
+/// What speaks for a suspect file being complete, and thus how it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Evidence {
+    /// It came as another file, linked or renamed into place: read at once.
+    Strong,
+    /// A build ended: read once it has held still from one look to the next.
+    GateOpened,
+    /// Nothing: two equal digests, this far apart.
+    Weak(Duration),
+}
+
+impl Suspect {
+    /// A file that looks like `snapshot` now, and looked like `base` when it was last believed.
+    pub(crate) fn new(now: Instant, snapshot: Snapshot, base: Option<Snapshot>) -> Suspect {
+        Suspect {
+            since: now,
+            base,
+            snapshot,
+            seen: now,
+            still: false,
+            doubted: false,
+            incomplete: false,
+            first: None,
+            gate: Passage::Free,
+            retry: RETRY_FIRST,
+            retry_at: None,
+        }
+    }
+
+    /// A file that looks as it did, but a second reading found other bytes. Whatever this is, it was not
+    /// published whole.
+    pub(crate) fn unmasked(snapshot: Snapshot, reading: Reading) -> Suspect {
+        Suspect {
+            still: true,
+            doubted: true,
+            first: Some(reading),
+            ..Suspect::new(reading.begun, snapshot, Some(snapshot))
+        }
+    }
+
+    pub(crate) fn since(&self) -> Instant {
+        self.since
+    }
+
+    pub(crate) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    pub(crate) fn is_gated(&self) -> bool {
+        matches!(self.gate, Passage::Shut { .. })
+    }
+
+    pub(crate) fn is_incomplete(&self) -> bool {
+        self.incomplete
+    }
+
+    /// Until when nothing is to be tried, after a failure.
+    pub(crate) fn pauses_until(&self, now: Instant) -> Option<Instant> {
+        self.retry_at.filter(|at| now < *at)
+    }
+
+    /// Another look. What was read of one snapshot proves nothing of the next.
+    pub(crate) fn look(&mut self, now: Instant, snapshot: Snapshot) {
+        if self.snapshot == snapshot {
+            self.still = true;
+            return;
+        }
+        self.doubted &= !snapshot.is_another_file_than(&self.snapshot);
+        self.snapshot = snapshot;
+        self.seen = now;
+        self.still = false;
+        self.first = None;
+        self.retry = RETRY_FIRST;
+        self.retry_at = None;
+    }
+
+    /// The gate answered.
+    pub(crate) fn gate(&mut self, now: Instant, gate: Gate, rules: &Rules) -> Order {
+        let is_shut = match gate {
+            Gate::Shut => true,
+            Gate::Open => false,
+            Gate::Absent => rules.gate == GatePolicy::Require,
+        };
+        let shut_since = match self.gate {
+            Passage::Shut { since } | Passage::Capped { since } => Some(since),
+            Passage::Free | Passage::Opened => None,
+        };
+        self.gate = match (shut_since, is_shut) {
+            (None, false) => self.gate,
+            (Some(_), false) => {
+                // The last writes of a build can be newer than our last look.
+                self.still = false;
+                Passage::Opened
+            }
+            (since, true) => {
+                let since = since.unwrap_or(now);
+                if now < since + rules.gate_max {
+                    Passage::Shut { since }
+                } else {
+                    Passage::Capped { since }
+                }
+            }
+        };
+        match self.gate {
+            Passage::Shut { since } => Order::Rest(Some(since + rules.gate_max)),
+            _ => self.order(now, rules),
+        }
+    }
+
+    /// How to go on, if no gate holds it back.
+    pub(crate) fn order(&self, now: Instant, rules: &Rules) -> Order {
+        match (self.evidence(rules), self.first) {
+            (Evidence::Strong, _) => Order::Stage,
+            _ if !self.still => Order::Rest(Some(now + LOOK_AGAIN)),
+            (Evidence::GateOpened, _) => Order::Stage,
+            (Evidence::Weak(_), None) => Order::Digest,
+            (Evidence::Weak(settle), Some(first)) if now >= first.ended + settle => Order::Stage,
+            (Evidence::Weak(settle), Some(first)) => Order::Rest(Some(first.ended + settle)),
+        }
+    }
+
+    /// The first of two readings.
+    pub(crate) fn digested(&mut self, reading: Reading, rules: &Rules) -> Order {
+        self.first = Some(reading);
+        self.order(reading.ended, rules)
+    }
+
+    /// Whether a reading that made a private copy may be believed.
+    pub(crate) fn accepts(&self, reading: Reading, rules: &Rules) -> bool {
+        match self.evidence(rules) {
+            Evidence::Strong | Evidence::GateOpened => true,
+            Evidence::Weak(_) => self
+                .first
+                .is_some_and(|first| first.digest == reading.digest),
+        }
+    }
+
+    /// When a reading that is believed must be confirmed, if the snapshot was racy when it began.
+    pub(crate) fn confirm_at(&self, reading: Reading) -> Option<Instant> {
+        let clean_at = self.seen + self.snapshot.racy_for();
+        (reading.begun < clean_at).then_some(clean_at)
+    }
+
+    /// Vet found the beginning of a library.
+    pub(crate) fn incomplete(&mut self, now: Instant) -> Order {
+        self.doubted = true;
+        self.incomplete = true;
+        self.first = None;
+        self.try_later(now)
+    }
+
+    /// It changed while it was read.
+    pub(crate) fn torn(&mut self) {
+        self.still = false;
+        self.first = None;
+    }
+
+    /// Something failed; it may not the next time.
+    pub(crate) fn try_later(&mut self, now: Instant) -> Order {
+        let at = now + self.retry;
+        self.retry_at = Some(at);
+        self.retry = (self.retry * 2).min(RETRY_MOST);
+        Order::Rest(Some(at))
+    }
+
+    fn evidence(&self, rules: &Rules) -> Evidence {
+        let arrived = self
+            .base
+            .is_none_or(|base| self.snapshot.is_another_file_than(&base));
+        match self.gate {
+            Passage::Capped { .. } => Evidence::Weak(rules.settle.max(CAPPED_SETTLE)),
+            _ if self.doubted => Evidence::Weak(rules.settle),
+            _ if arrived && self.snapshot.was_published_whole() => Evidence::Strong,
+            Passage::Opened => Evidence::GateOpened,
+            Passage::Free | Passage::Shut { .. } => Evidence::Weak(rules.settle),
+        }
+    }
+}
