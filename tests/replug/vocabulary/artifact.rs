@@ -1,12 +1,16 @@
 //! A watched file, and the ways in which people and tools write one.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::program::pause;
+
+/// How old a file from a backup is.
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Names for files that are renamed or linked into place.
 static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -31,6 +35,13 @@ impl Artifact {
         fs::rename(aside, &self.path).unwrap();
     }
 
+    /// Puts a finished file in place that was last written yesterday, as backups and package managers do. Whoever
+    /// looks at it can tell that nobody is still writing it.
+    pub fn restore(&self, content: &[u8]) {
+        let backup = self.aside_from_yesterday(content);
+        fs::rename(backup, &self.path).unwrap();
+    }
+
     /// Unlinks the file and links a finished one into place, as cargo does.
     pub fn link(&self, content: &[u8]) {
         let aside = self.aside(content);
@@ -44,27 +55,49 @@ impl Artifact {
         fs::write(&self.path, content).unwrap();
     }
 
-    /// Truncates the file and writes it in `chunks` pieces, evenly spread over `duration`.
-    pub fn write_slowly(&self, content: &[u8], chunks: usize, duration: Duration) {
-        let mut file = File::create(&self.path).unwrap();
-        let size = content.len().div_ceil(chunks);
-        for chunk in content.chunks(size) {
-            file.write_all(chunk).unwrap();
-            pause(duration / u32::try_from(chunks).unwrap());
-        }
+    /// Runs the real `cp` with `options`, from a file that was last written yesterday.
+    pub fn copy_with_cp(&self, options: &[&str], content: &[u8]) {
+        let older = self.aside_from_yesterday(content);
+        let copied = Command::new("cp")
+            .args(options)
+            .args([&older, &self.path])
+            .status()
+            .expect("cp can be started");
+        assert!(copied.success(), "cp failed");
+        fs::remove_file(older).unwrap();
     }
 
-    /// Writes over the file without truncating it first, as `rsync --inplace` does.
-    pub fn write_through(&self, content: &[u8]) {
-        let mut file = OpenOptions::new().write(true).open(&self.path).unwrap();
-        file.write_all(content).unwrap();
+    /// Truncates the file and writes it in `chunks` pieces, evenly spread over `duration`.
+    pub fn write_slowly(&self, content: &[u8], chunks: u32, duration: Duration) {
+        let file = File::create(&self.path).unwrap();
+        write_in_pieces(file, content, chunks, duration);
+    }
+
+    /// Writes over the file without truncating it first, as `rsync --inplace` does, in `chunks` pieces.
+    pub fn write_through_slowly(&self, content: &[u8], chunks: u32, duration: Duration) {
+        let file = OpenOptions::new().write(true).open(&self.path).unwrap();
+        let file = write_in_pieces(file, content, chunks, duration);
         file.set_len(content.len() as u64).unwrap();
+    }
+
+    /// Reserves room for `content`, which reads as zeros, and writes only its first `length` bytes.
+    pub fn preallocate(&self, content: &[u8], length: usize) {
+        let mut file = File::create(&self.path).unwrap();
+        file.set_len(content.len() as u64).unwrap();
+        file.write_all(&content[..length]).unwrap();
+    }
+
+    /// Writes `rest` from `offset` to the end, and leaves what is before.
+    pub fn write_from(&self, offset: usize, rest: &[u8]) {
+        let mut file = OpenOptions::new().write(true).open(&self.path).unwrap();
+        file.seek(SeekFrom::Start(offset as u64)).unwrap();
+        file.write_all(rest).unwrap();
     }
 
     /// Sets its times to now and leaves its bytes alone.
     pub fn touch(&self) {
         let file = OpenOptions::new().write(true).open(&self.path).unwrap();
-        file.set_modified(std::time::SystemTime::now()).unwrap();
+        file.set_modified(SystemTime::now()).unwrap();
     }
 
     pub fn remove(&self) {
@@ -80,4 +113,23 @@ impl Artifact {
         fs::write(&aside, content).unwrap();
         aside
     }
+
+    fn aside_from_yesterday(&self, content: &[u8]) -> PathBuf {
+        let aside = self.aside(content);
+        let file = OpenOptions::new().write(true).open(&aside).unwrap();
+        // Whole seconds, so that two such files can be told apart by nothing but what a builder cannot set.
+        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+        let yesterday = SystemTime::UNIX_EPOCH + Duration::from_secs(now) - A_DAY;
+        file.set_modified(yesterday).unwrap();
+        aside
+    }
+}
+
+fn write_in_pieces(mut file: File, content: &[u8], chunks: u32, duration: Duration) -> File {
+    let size = content.len().div_ceil(chunks as usize);
+    for chunk in content.chunks(size) {
+        file.write_all(chunk).unwrap();
+        pause(duration / chunks);
+    }
+    file
 }

@@ -63,6 +63,21 @@ pub fn library(number: u32) -> Vec<u8> {
     bytes
 }
 
+/// Like [`library`], but different in its first and its last bytes too, in fields that no loader reads. Every
+/// mixture of two of them is a valid library: one that was read half-written would be loaded.
+pub fn mixable(number: u32) -> Vec<u8> {
+    let mut bytes = library(number);
+    let field = |at: usize| u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap()) as usize;
+    // The header of a 64-bit ELF file says where its tables of segments and of sections are. An entry of the
+    // first has its unused physical address at 24, one of the second the information of its kind at 44.
+    let count = usize::from(u16::from_ne_bytes([bytes[60], bytes[61]]));
+    let first = field(32) + 24;
+    let last = field(40) + (count - 1) * 64 + 44;
+    bytes[first..first + 4].copy_from_slice(&number.to_ne_bytes());
+    bytes[last..last + 4].copy_from_slice(&number.to_ne_bytes());
+    bytes
+}
+
 /// The version text of [`library`]`(number)`.
 pub fn version(number: u32) -> String {
     format!("version-{number:08}")

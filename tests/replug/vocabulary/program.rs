@@ -8,6 +8,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use replug::Digest;
 use serde_json::Value;
 
 use super::Scratch;
@@ -77,13 +78,15 @@ impl Program {
         command
     }
 
-    /// Watches `path`, polling often, with further `options`.
+    /// Watches `path` with `options`, polling and calling often unless they say otherwise.
     pub fn watch(scratch: &Scratch, path: &Path, options: &[&str]) -> Program {
         let mut command = Program::command(scratch);
-        command
-            .args(["--interval-ms", "20", "--every-ms", "20"])
-            .args(options)
-            .arg(path);
+        for usual in ["--interval-ms", "--every-ms"] {
+            if !options.contains(&usual) {
+                command.args([usual, "20"]);
+            }
+        }
+        command.args(options).arg(path);
         Program::start(command)
     }
 
@@ -167,6 +170,23 @@ impl Program {
         })
     }
 
+    /// Waits until exactly these bytes are live.
+    #[track_caller]
+    pub fn wait_for_bytes(&mut self, content: &[u8]) -> Line {
+        let digest = Digest::of(content).to_string();
+        self.wait_for(&format!("loading of {digest}"), |line| {
+            line.event() == "loaded" && line.text("sha256") == digest
+        })
+    }
+
+    /// Waits until it says that it waits for this `reason`.
+    #[track_caller]
+    pub fn wait_for_waiting(&mut self, reason: &str) -> Line {
+        self.wait_for(&format!("waiting because {reason}"), |line| {
+            line.event() == "waiting" && line.text("reason") == reason
+        })
+    }
+
     /// Waits for an answer that holds `text`.
     #[track_caller]
     pub fn wait_for_answer(&mut self, text: &str) -> Line {
@@ -194,6 +214,12 @@ impl Program {
             .collect()
     }
 
+    /// The digests of everything it has loaded so far, in order.
+    pub fn loaded(&self) -> Vec<&str> {
+        let lines = self.said("loaded");
+        lines.into_iter().map(|line| line.text("sha256")).collect()
+    }
+
     pub fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).unwrap();
@@ -204,6 +230,15 @@ impl Program {
     pub fn stop(self) -> Ended {
         self.signal(rustix::process::Signal::INT);
         self.end()
+    }
+
+    /// Stops it, and makes sure that it ends well and leaves no staged copy behind.
+    #[track_caller]
+    pub fn stop_cleanly(self, scratch: &Scratch) -> Ended {
+        let ended = self.stop();
+        assert!(ended.status.success(), "{}: {}", ended.status, ended.stderr);
+        scratch.assert_nothing_staged();
+        ended
     }
 
     /// Waits for its end.

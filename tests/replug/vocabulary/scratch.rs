@@ -45,6 +45,16 @@ impl Scratch {
         entries.map(|entry| entry.unwrap().path()).collect()
     }
 
+    /// How many staged copies exist now.
+    pub fn staged_copies(&self) -> usize {
+        let in_directory = |directory: &PathBuf| fs::read_dir(directory).map_or(0, Iterator::count);
+        // One file in each stage directory is its owner's.
+        self.staged()
+            .iter()
+            .map(|directory| in_directory(directory).saturating_sub(1))
+            .sum()
+    }
+
     #[track_caller]
     pub fn assert_nothing_staged(&self) {
         assert_eq!(
