@@ -3,10 +3,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+// Not crossbeam's: a wait in there begins and ends with yielding the processor four times, and this one is
+// the wait of an idle process.
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::Receiver;
 
 use crate::error::Error;
 use crate::files::{Clock, Files};
@@ -89,7 +92,7 @@ impl Watcher {
         F: Files<Staged = Staged> + Send + 'static,
         C: Clock + Send + 'static,
     {
-        let (orders, received) = crossbeam_channel::unbounded();
+        let (orders, received) = mpsc::channel();
         let updates = poller.updates().clone();
         let watched = poller.watched().clone();
         let counts = Arc::<Counts>::default();
@@ -122,7 +125,7 @@ impl Watcher {
     /// Waits until a poll has ended that began after this call, and for at most `timeout`. Says whether one
     /// did; its updates are then in the queue.
     pub fn poll_now(&self, timeout: Duration) -> bool {
-        let (answer, answered) = crossbeam_channel::bounded(1);
+        let (answer, answered) = mpsc::channel();
         self.orders.send(answer).is_ok() && answered.recv_timeout(timeout).is_ok()
     }
 
@@ -143,7 +146,11 @@ impl Watcher {
 }
 
 /// Polls until the owner hangs up.
-fn work<F: Files, C: Clock>(mut poller: Poller<F, C>, orders: &Receiver<PollNow>, counts: &Counts) {
+fn work<F: Files, C: Clock>(
+    mut poller: Poller<F, C>,
+    orders: &mpsc::Receiver<PollNow>,
+    counts: &Counts,
+) {
     let mut asked: Option<PollNow> = None;
     loop {
         let next = poller.poll(poller.now());
@@ -153,7 +160,7 @@ fn work<F: Files, C: Clock>(mut poller: Poller<F, C>, orders: &Receiver<PollNow>
             // Whoever asked may have given up waiting.
             let _ = answer.send(());
         }
-        match orders.recv_deadline(next) {
+        match orders.recv_timeout(next.saturating_duration_since(poller.now())) {
             Ok(answer) => asked = Some(answer),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
@@ -166,12 +173,12 @@ fn work<F: Files, C: Clock>(mut poller: Poller<F, C>, orders: &Receiver<PollNow>
 struct JoinOnDrop {
     thread: Option<JoinHandle<()>>,
     /// Hung up by the thread when it ends; nothing is ever sent.
-    ended: Receiver<()>,
+    ended: mpsc::Receiver<()>,
 }
 
 impl JoinOnDrop {
     fn spawn(work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinOnDrop> {
-        let (running, ended) = crossbeam_channel::bounded(0);
+        let (running, ended) = mpsc::channel();
         let thread = thread::Builder::new()
             .name(THREAD_NAME.to_owned())
             .spawn(move || {

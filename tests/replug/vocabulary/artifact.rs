@@ -9,8 +9,9 @@ use std::time::{Duration, SystemTime};
 
 use super::program::pause;
 
-/// How old a file from a backup is.
-const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// When every file from a backup was last written, after 1970: in 2020. It is the same for all, so that two of
+/// equal size can be told apart by nothing that a builder sets.
+const LONG_AGO: Duration = Duration::from_secs(1_600_000_000);
 
 /// Names for files that are renamed or linked into place.
 static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -35,10 +36,10 @@ impl Artifact {
         fs::rename(aside, &self.path).unwrap();
     }
 
-    /// Puts a finished file in place that was last written yesterday, as backups and package managers do. Whoever
+    /// Puts a finished file in place that was last written long ago, as backups and package managers do. Whoever
     /// looks at it can tell that nobody is still writing it.
     pub fn restore(&self, content: &[u8]) {
-        let backup = self.aside_from_yesterday(content);
+        let backup = self.aside_from_long_ago(content);
         fs::rename(backup, &self.path).unwrap();
     }
 
@@ -55,9 +56,9 @@ impl Artifact {
         fs::write(&self.path, content).unwrap();
     }
 
-    /// Runs the real `cp` with `options`, from a file that was last written yesterday.
+    /// Runs the real `cp` with `options`, from a file that was last written long ago.
     pub fn copy_with_cp(&self, options: &[&str], content: &[u8]) {
-        let older = self.aside_from_yesterday(content);
+        let older = self.aside_from_long_ago(content);
         let copied = Command::new("cp")
             .args(options)
             .args([&older, &self.path])
@@ -114,13 +115,11 @@ impl Artifact {
         aside
     }
 
-    fn aside_from_yesterday(&self, content: &[u8]) -> PathBuf {
+    fn aside_from_long_ago(&self, content: &[u8]) -> PathBuf {
         let aside = self.aside(content);
         let file = OpenOptions::new().write(true).open(&aside).unwrap();
-        // Whole seconds, so that two such files can be told apart by nothing but what a builder cannot set.
-        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
-        let yesterday = SystemTime::UNIX_EPOCH + Duration::from_secs(now) - A_DAY;
-        file.set_modified(yesterday).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + LONG_AGO)
+            .unwrap();
         aside
     }
 }
