@@ -61,7 +61,8 @@ enum State {
         since: Option<Instant>,
         said: bool,
     },
-    Suspect(Suspect),
+    /// Boxed because few artifacts are ever suspect at a time, and there can be thousands.
+    Suspect(Box<Suspect>),
     Settled {
         snapshot: Snapshot,
         digest: Digest,
@@ -160,10 +161,10 @@ impl Tracker {
             State::Suspect(suspect) => suspect.look(now, snapshot),
             State::Absent { said, .. } => {
                 absence = said.then_some(Absence::Returned);
-                self.state = State::Suspect(Suspect::new(now, snapshot, self.base));
+                self.state = State::Suspect(Box::new(Suspect::new(now, snapshot, self.base)));
             }
             State::Settled { .. } => {
-                self.state = State::Suspect(Suspect::new(now, snapshot, self.base))
+                self.state = State::Suspect(Box::new(Suspect::new(now, snapshot, self.base)))
             }
         }
         (self.follow(now, rules), absence)
@@ -200,7 +201,7 @@ impl Tracker {
             State::Settled { snapshot, .. } => {
                 let suspect = Suspect::unmasked(*snapshot, reading);
                 let order = suspect.order(reading.ended, rules);
-                self.state = State::Suspect(suspect);
+                self.state = State::Suspect(Box::new(suspect));
                 order
             }
             State::Suspect(suspect) => suspect.digested(reading, rules),
