@@ -81,3 +81,8 @@ pub use crate::stage::{StageDirectory, Staged};
 pub use crate::update::{Kept, News, Ready, Update};
 pub use crate::vet::Refusal;
 pub use crate::watcher::{Counts, Watcher};
+
+/// The README's examples are compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
