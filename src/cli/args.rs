@@ -32,9 +32,6 @@ pub(crate) struct Run {
     #[arg(required_unless_present = "package", conflicts_with = "package")]
     path: Option<PathBuf>,
 
-    #[command(flatten)]
-    pub(crate) build: Build,
-
     /// Time between polls, in milliseconds
     #[arg(long, value_name = "N", default_value_t = ms(Options::INTERVAL), value_parser = clap::value_parser!(u64).range(1..=LONGEST_MS))]
     pub(crate) interval_ms: u64,
@@ -78,6 +75,9 @@ pub(crate) struct Run {
     /// Write one JSON object per line
     #[arg(long)]
     pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) build: Build,
 }
 
 /// What is passed on to `cargo build`.

@@ -24,6 +24,8 @@ pub(crate) struct Output {
     started: Instant,
     /// The last value shown on a terminal, which repeats none.
     shown: Option<String>,
+    /// What people are spared at the beginning of paths.
+    here: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +55,7 @@ impl Output {
             style,
             started,
             shown: None,
+            here: here(),
         }
     }
 
@@ -196,7 +199,7 @@ impl Output {
         };
         self.say(
             || json!({ "event": "waiting", "plugin": plugin, "reason": reason }),
-            || format!("{plugin}: waiting, {words} ({})", artifact.display()),
+            || format!("{plugin}: waiting at {}: {words}", artifact.display()),
         )
     }
 
@@ -276,7 +279,7 @@ impl Output {
         } = totals;
         self.say(
             || json!({ "event": "stopped", "polls": polls, "digests": digests, "reloads": reloads }),
-            || format!("stopped after {polls} polls, {digests} digests and {reloads} reloads"),
+            || format!("stopped; polls {polls}, digests {digests}, reloads {reloads}"),
         )
     }
 
@@ -284,8 +287,16 @@ impl Output {
         let mut stdout = io::stdout().lock();
         match self.style {
             Style::Json => self.write_json(&mut stdout, json()),
-            Style::Plain => writeln!(stdout, "{}", words()),
-            Style::Terminal => writeln!(stdout, "{CLEAR_LINE}{}", words()),
+            Style::Plain => writeln!(stdout, "{}", self.shorten(words())),
+            Style::Terminal => writeln!(stdout, "{CLEAR_LINE}{}", self.shorten(words())),
+        }
+    }
+
+    /// Spares people the directory they are in; programs get paths as they are.
+    fn shorten(&self, words: String) -> String {
+        match &self.here {
+            Some(here) => words.replace(here, ""),
+            None => words,
         }
     }
 
@@ -296,6 +307,16 @@ impl Output {
         }
         writeln!(stdout, "{line}")
     }
+}
+
+/// The current directory, as a prefix of paths in it.
+fn here() -> Option<String> {
+    let directory = std::env::current_dir().ok()?;
+    Some(format!(
+        "{}{}",
+        directory.display(),
+        std::path::MAIN_SEPARATOR
+    ))
 }
 
 fn millis(duration: Duration) -> u64 {

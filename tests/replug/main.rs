@@ -1,7 +1,13 @@
 //! Tests of the real program and library on this machine's filesystem.
 
+mod building;
 mod damage;
+mod gate;
 mod host;
+mod hosts;
+mod input;
+mod stopping;
+mod storm;
 mod vocabulary;
 mod watcher;
 mod writers;

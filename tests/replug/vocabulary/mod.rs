@@ -1,11 +1,15 @@
 //! The words the tests are written in.
 
 mod artifact;
+mod doorbell;
 mod fixture;
+mod package;
 mod program;
 mod scratch;
 
 pub use artifact::Artifact;
-pub use fixture::{Build, library, mixable, plugin, version};
-pub use program::{DEADLINE, Ended, Line, Program, pause};
+pub use doorbell::Doorbell;
+pub use fixture::{Build, key_taker, library, mixable, plugin, sleeper, version};
+pub use package::Package;
+pub use program::{DEADLINE, Ended, Line, Program, pause, wait_for_exit, wait_until};
 pub use scratch::Scratch;

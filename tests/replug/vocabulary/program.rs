@@ -1,7 +1,11 @@
 //! The program under test, as another program would use it: started, read line by line, stopped by a signal.
 
 use std::fmt;
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -20,6 +24,16 @@ pub const DEADLINE: Duration = Duration::from_secs(60);
 pub fn pause(duration: Duration) {
     let (_sender, receiver) = mpsc::channel::<()>();
     let _ = receiver.recv_timeout(duration);
+}
+
+/// Waits until `holds`, and fails if that takes longer than it can.
+#[track_caller]
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "no {what} in time");
+        pause(Duration::from_millis(5));
+    }
 }
 
 /// One JSON line.
@@ -74,7 +88,37 @@ impl Program {
         let mut command = Command::new(env!("CARGO_BIN_EXE_replug"));
         command
             .args(["run", "--json", "--stage-dir"])
-            .arg(scratch.stage());
+            .arg(scratch.stage())
+            // So that what cargo says can be compared.
+            .env("CARGO_TERM_COLOR", "never");
+        command
+    }
+
+    /// The same for a user who may not do everything: `nobody` if the tests run as root, or else who runs them.
+    ///
+    /// What the tests make in `scratch` belongs to somebody else then.
+    pub fn unprivileged_command(scratch: &Scratch) -> Command {
+        /// Nobody, on every system.
+        const NOBODY: u32 = 65534;
+        if !rustix::process::geteuid().is_root() {
+            return Program::command(scratch);
+        }
+        // The target directory may be one that only root can enter. Another process copies, because a file that
+        // is open for writing, here or in a child that was just forked, cannot be run.
+        let program = scratch.join("replug");
+        let copied = Command::new("cp")
+            .arg(env!("CARGO_BIN_EXE_replug"))
+            .arg(&program)
+            .status();
+        assert!(copied.unwrap().success(), "the program cannot be copied");
+        fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        unix::fs::chown(scratch.stage(), Some(NOBODY), Some(NOBODY)).unwrap();
+        let mut command = Command::new(program);
+        command
+            .args(["run", "--json", "--stage-dir"])
+            .arg(scratch.stage())
+            .uid(NOBODY)
+            .gid(NOBODY);
         command
     }
 
@@ -241,9 +285,9 @@ impl Program {
         ended
     }
 
-    /// Waits for its end.
+    /// Waits until it can say nothing more, without asking how it ended.
     #[track_caller]
-    pub fn end(mut self) -> Ended {
+    pub fn wait_for_end_of_output(&mut self) {
         let deadline = Instant::now() + DEADLINE;
         loop {
             match self
@@ -257,7 +301,13 @@ impl Program {
                 }
             }
         }
-        let status = self.child.wait().unwrap();
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub fn end(mut self) -> Ended {
+        self.wait_for_end_of_output();
+        let status = wait_for_exit(&mut self.child);
         let stderr = self.errors.take().unwrap().join().unwrap();
         Ended {
             status,
@@ -265,6 +315,43 @@ impl Program {
             stderr,
         }
     }
+}
+
+impl Ended {
+    /// Every line said about one kind of event.
+    pub fn said(&self, event: &str) -> Vec<&Line> {
+        self.said
+            .iter()
+            .filter(|line| line.event() == event)
+            .collect()
+    }
+
+    /// It ended as it was told to, and had nothing to complain about.
+    #[track_caller]
+    pub fn assert_quiet_success(&self) {
+        assert_eq!(self.status.code(), Some(0), "{}", self.stderr);
+        assert_eq!(self.stderr, "");
+    }
+
+    /// It ended with this status, and its complaint holds all of `telling`.
+    #[track_caller]
+    pub fn assert_failed(&self, status: i32, telling: &[&str]) {
+        assert_eq!(self.status.code(), Some(status), "{}", self.stderr);
+        for part in telling {
+            assert!(self.stderr.contains(part), "no {part:?} in {}", self.stderr);
+        }
+    }
+}
+
+/// Waits for the end of a process.
+#[track_caller]
+pub fn wait_for_exit(child: &mut Child) -> ExitStatus {
+    let mut status = None;
+    wait_until("end of the process", || {
+        status = child.try_wait().unwrap();
+        status.is_some()
+    });
+    status.unwrap()
 }
 
 impl Drop for Program {
