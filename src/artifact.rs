@@ -87,7 +87,6 @@ pub(crate) struct Artifact {
     /// Whether it was found in a listing, as opposed to named by the user. Names in a directory come and go.
     listed: bool,
     tracker: Tracker,
-    locks: Vec<PathBuf>,
     waiting: Option<Waiting>,
     trouble: Option<Trouble>,
 }
@@ -95,13 +94,11 @@ pub(crate) struct Artifact {
 impl Artifact {
     /// One that the user named: that it is missing is worth saying.
     pub(crate) fn named(path: Arc<Path>) -> Artifact {
-        let locks = gate::locks_of(&path);
         let tracker = Tracker::new();
         Artifact {
             path,
             listed: false,
             tracker,
-            locks,
             waiting: None,
             trouble: None,
         }
@@ -176,7 +173,7 @@ impl Artifact {
             order = match order {
                 Order::Rest(until) => return self.rest(until, world),
                 Order::Ask => {
-                    let gate = gate::ask(&self.locks, &world.files);
+                    let gate = gate::ask(&self.path, &world.files);
                     self.tracker.gate(world.clock.now(), gate, &world.rules)
                 }
                 Order::Digest => self.digest(&snapshot, world),

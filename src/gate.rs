@@ -51,20 +51,20 @@ const LOCKS: [&str; 2] = [".cargo-artifact-lock", ".cargo-lock"];
 ///
 /// They are in the directory of the profile, which is the artifact's own or, for `deps/` and `examples/`, the
 /// one above.
-pub(crate) fn locks_of(artifact: &Path) -> Vec<PathBuf> {
+fn locks_of(artifact: &Path) -> [PathBuf; 2] {
     let directory = artifact.parent().unwrap_or(Path::new(""));
     let profile = match directory.file_name().and_then(|name| name.to_str()) {
         Some("deps" | "examples") => directory.parent().unwrap_or(Path::new("")),
         _ => directory,
     };
-    LOCKS.iter().map(|name| profile.join(name)).collect()
+    LOCKS.map(|name| profile.join(name))
 }
 
-/// Asks the lock files, and stops at the first that is held.
-pub(crate) fn ask(locks: &[PathBuf], files: &impl Files) -> Gate {
+/// Asks the locks of the cargo that may be writing `artifact`, and stops at the first that is held.
+pub(crate) fn ask(artifact: &Path, files: &impl Files) -> Gate {
     let mut gate = Gate::Absent;
-    for lock in locks {
-        match files.probe(lock) {
+    for lock in locks_of(artifact) {
+        match files.probe(&lock) {
             Ok(Lock::Held) => return Gate::Shut,
             Ok(Lock::Free) => gate = Gate::Open,
             Ok(Lock::Absent) => {}

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use replug::{Digest, Options, Poller};
@@ -382,6 +383,23 @@ fn a_library_that_is_missing_at_the_start_is_loaded_when_it_is_created() {
         assert_eq!(program.loaded().len(), 1);
         program.stop_cleanly(&scratch);
     }
+}
+
+#[test]
+fn a_program_that_starts_while_a_file_with_two_names_is_written_through_waits_for_its_end() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.link(&old());
+    let path = artifact.path().to_owned();
+    let writer = thread::spawn(move || {
+        artifact.write_through_slowly(&new(), 20, Duration::from_secs(1));
+    });
+    pause(Duration::from_millis(200));
+    let mut program = Program::watch(&scratch, &path, &["--settle-ms", "500"]);
+    program.wait_for_bytes(&new());
+    writer.join().unwrap();
+    assert_eq!(program.loaded(), [digest(&new())]);
+    program.stop_cleanly(&scratch);
 }
 
 #[test]
