@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -106,26 +106,4 @@ impl Clock for Monotonic {
 /// What the system says if there is nothing, or nothing that can be looked at.
 pub fn look(path: &Path) -> io::Result<Snapshot> {
     os::look(path)
-}
-
-/// The plugin's name, made from its artifact's: `plugin01` for `target/debug/libplugin01.so`.
-pub fn plugin_name(artifact: &Path) -> String {
-    let stem = artifact
-        .file_stem()
-        .unwrap_or(artifact.as_os_str())
-        .to_string_lossy();
-    let prefix = std::env::consts::DLL_PREFIX;
-    match stem.strip_prefix(prefix) {
-        Some(name) if !name.is_empty() => name.to_owned(),
-        _ => stem.into_owned(),
-    }
-}
-
-/// The nearest of `path` and its ancestors that exists: where to ask about a path that does not exist yet.
-pub(crate) fn nearest_existing(path: &Path) -> PathBuf {
-    let existing = path.ancestors().find(|path| path.exists());
-    match existing {
-        Some(path) if !path.as_os_str().is_empty() => path.to_owned(),
-        _ => PathBuf::from("."),
-    }
 }

@@ -15,7 +15,7 @@ use crossbeam_channel::Receiver;
 use crate::artifact::{Artifact, World, cause_of};
 use crate::change::Waiting;
 use crate::error::Error;
-use crate::files::{Clock, Files, Monotonic, OsFiles, nearest_existing};
+use crate::files::{Clock, Files, Monotonic, OsFiles};
 use crate::gate::GatePolicy;
 use crate::options::Options;
 use crate::os::{self, Filesystem};
@@ -279,5 +279,14 @@ impl Watched {
             why,
             stage: stage.map(Path::to_owned),
         }
+    }
+}
+
+/// The nearest of `path` and its ancestors that exists: where to ask about a path that does not exist yet.
+fn nearest_existing(path: &Path) -> PathBuf {
+    let existing = path.ancestors().find(|path| path.exists());
+    match existing {
+        Some(path) if !path.as_os_str().is_empty() => path.to_owned(),
+        _ => PathBuf::from("."),
     }
 }

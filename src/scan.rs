@@ -31,6 +31,19 @@ pub(crate) fn is_library_name(name: &OsStr) -> bool {
     middle.is_some_and(|middle| !middle.is_empty() && !name.starts_with('.'))
 }
 
+/// The plugin's name, made from its artifact's: `plugin01` for `target/debug/libplugin01.so`.
+pub fn plugin_name(artifact: &Path) -> String {
+    let stem = artifact
+        .file_stem()
+        .unwrap_or(artifact.as_os_str())
+        .to_string_lossy();
+    let prefix = std::env::consts::DLL_PREFIX;
+    match stem.strip_prefix(prefix) {
+        Some(name) if !name.is_empty() => name.to_owned(),
+        _ => stem.into_owned(),
+    }
+}
+
 /// Lists the libraries in `directory`, `depth` levels deep; links to directories are not followed.
 ///
 /// Names that vanish while being listed are left out. Any other failure fails the listing, for a partial one
