@@ -1,7 +1,7 @@
 //! One artifact, followed: carries out what its [`Tracker`] orders, in the order of the pipeline, and says each
 //! thing once. It decides nothing about when to read or what to believe.
 
-use std::io::{self, ErrorKind, Seek, Write};
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,79 +14,53 @@ use crate::gate;
 use crate::options::Options;
 use crate::settle::{Order, Reading, Rules};
 use crate::snapshot::{Kind, Snapshot};
-use crate::update::{Kept, News, Outbox, Ready, Update};
-use crate::vet;
+use crate::trouble::{Cause, Reached, Trouble, is_absent};
+use crate::update::{Kept, News, Outbox, Ready};
+use crate::vet::{self, Vetted};
 
-/// What every artifact of a poller shares.
-pub(crate) struct World<F: Files, C: Clock> {
+/// What all artifacts of a poller share.
+pub(crate) struct Shared<F: Files, C: Clock> {
     pub(crate) options: Options,
-    rules: Rules,
     pub(crate) files: F,
     pub(crate) clock: C,
     pub(crate) outbox: Outbox<F::Staged>,
-    said: Vec<Update<F::Staged>>,
     pub(crate) digests: u64,
 }
 
-impl<F: Files, C: Clock> World<F, C> {
-    pub(crate) fn new(options: Options, files: F, clock: C) -> World<F, C> {
+impl<F: Files, C: Clock> Shared<F, C> {
+    pub(crate) fn new(options: Options, files: F, clock: C) -> Shared<F, C> {
+        Shared {
+            options,
+            files,
+            clock,
+            outbox: Outbox::new(),
+            digests: 0,
+        }
+    }
+
+    fn rules(&self) -> Rules {
         let Options {
             settle,
             gate,
             gate_max,
             ..
-        } = options;
-        World {
-            options,
-            rules: Rules {
-                settle,
-                gate,
-                gate_max,
-            },
-            files,
-            clock,
-            outbox: Outbox::new(),
-            said: Vec::new(),
-            digests: 0,
+        } = self.options;
+        Rules {
+            settle,
+            gate,
+            gate_max,
         }
     }
-
-    pub(crate) fn say(&mut self, artifact: &Arc<Path>, news: News<F::Staged>) {
-        self.said.push(Update {
-            artifact: Arc::clone(artifact),
-            news,
-        });
-    }
-
-    /// Sends off what was said in this poll.
-    pub(crate) fn deliver(&mut self) {
-        self.outbox.deliver(&mut self.said);
-    }
 }
 
-/// A failure that has been said, so that it is said once and its end is noticed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Trouble {
-    at: Reached,
-    cause: (ErrorKind, Option<i32>),
-}
-
-/// How far an artifact came before it failed. Coming further ends the trouble.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Reached {
-    Look,
-    Kind,
-    Read,
-    Copy,
-}
-
-/// One watched file.
+/// One watched file, between two polls.
 #[derive(Debug)]
 pub(crate) struct Artifact {
     path: Arc<Path>,
     /// Whether it was found in a listing, as opposed to named by the user. Names in a directory come and go.
     listed: bool,
     tracker: Tracker,
+    /// What was said last of what it waits for, and of what is wrong with it.
     waiting: Option<Waiting>,
     trouble: Option<Trouble>,
 }
@@ -94,11 +68,10 @@ pub(crate) struct Artifact {
 impl Artifact {
     /// One that the user named: that it is missing is worth saying.
     pub(crate) fn named(path: Arc<Path>) -> Artifact {
-        let tracker = Tracker::new();
         Artifact {
             path,
             listed: false,
-            tracker,
+            tracker: Tracker::new(),
             waiting: None,
             trouble: None,
         }
@@ -127,20 +100,43 @@ impl Artifact {
         &mut self,
         now: Instant,
         look: io::Result<Snapshot>,
-        world: &mut World<F, C>,
+        shared: &mut Shared<F, C>,
     ) -> Option<Instant> {
+        if let Ok(snapshot) = &look
+            && self.trouble.is_none()
+            && self.tracker.is_quiet(snapshot)
+        {
+            return None;
+        }
+        let rules = shared.rules();
+        Following {
+            artifact: self,
+            shared,
+            rules,
+        }
+        .look(now, look)
+    }
+}
+
+/// An artifact while it is followed.
+struct Following<'a, F: Files, C: Clock> {
+    artifact: &'a mut Artifact,
+    shared: &'a mut Shared<F, C>,
+    rules: Rules,
+}
+
+impl<F: Files, C: Clock> Following<'_, F, C> {
+    fn look(&mut self, now: Instant, look: io::Result<Snapshot>) -> Option<Instant> {
         match look {
-            Ok(snapshot) if self.trouble.is_none() && self.tracker.is_quiet(&snapshot) => None,
-            Ok(snapshot) => self.looked(snapshot, world),
+            Ok(snapshot) => self.seen(snapshot),
             Err(error) if is_absent(&error) => {
-                self.recovered(Reached::Look, world);
-                let (until, absence) = self.tracker.absent(now);
-                self.say_absence(absence, world);
-                self.rest(until, world)
+                self.recovered(Reached::Look);
+                let (until, absence) = self.artifact.tracker.absent(now);
+                self.say_absence(absence);
+                self.rest(until)
             }
             Err(source) => {
-                let cause = cause_of(&source);
-                self.fail(Reached::Look, cause, world, |path| Error::Look {
+                self.fail(Reached::Look, (&source).into(), |path| Error::Look {
                     path,
                     source,
                 });
@@ -149,238 +145,204 @@ impl Artifact {
         }
     }
 
-    fn looked<F: Files, C: Clock>(
-        &mut self,
-        snapshot: Snapshot,
-        world: &mut World<F, C>,
-    ) -> Option<Instant> {
-        self.recovered(Reached::Look, world);
+    fn seen(&mut self, snapshot: Snapshot) -> Option<Instant> {
+        self.recovered(Reached::Look);
         if snapshot.kind != Kind::File {
             let kind = snapshot.kind;
-            let cause = (ErrorKind::InvalidInput, Some(kind as i32));
-            self.fail(Reached::Kind, cause, world, |path| Error::NotAFile {
+            self.fail(Reached::Kind, Cause::Kind(kind), |path| Error::NotAFile {
                 path,
                 kind,
             });
             return None;
         }
-        self.recovered(Reached::Kind, world);
+        self.recovered(Reached::Kind);
         // Asked only now: an idle poll asks no clock.
-        let now = world.clock.now();
-        let (mut order, absence) = self.tracker.look(now, snapshot, &world.rules);
-        self.say_absence(absence, world);
+        let now = self.shared.clock.now();
+        let (mut order, absence) = self.artifact.tracker.look(now, snapshot, &self.rules);
+        self.say_absence(absence);
         loop {
             order = match order {
-                Order::Rest(until) => return self.rest(until, world),
+                Order::Rest(until) => return self.rest(until),
                 Order::Ask => {
-                    let gate = gate::ask(&self.path, &world.files);
-                    self.tracker.gate(world.clock.now(), gate, &world.rules)
+                    let gate = gate::ask(&self.artifact.path, &self.shared.files);
+                    self.artifact
+                        .tracker
+                        .gate(self.shared.clock.now(), gate, &self.rules)
                 }
-                Order::Digest => self.digest(&snapshot, world),
-                Order::Stage => self.stage(&snapshot, world),
+                Order::Digest => self.digest(&snapshot),
+                Order::Stage => self.stage(&snapshot),
             }
         }
     }
 
     /// Reads the artifact without keeping what was read.
-    fn digest<F: Files, C: Clock>(
-        &mut self,
-        snapshot: &Snapshot,
-        world: &mut World<F, C>,
-    ) -> Order {
-        match self.read(snapshot, &mut io::sink(), world) {
-            Ok(reading) => self.tracker.digested(reading, &world.rules),
+    fn digest(&mut self, snapshot: &Snapshot) -> Order {
+        match self.read(snapshot, &mut io::sink()) {
+            Ok(reading) => self.artifact.tracker.digested(reading, &self.rules),
             Err(order) => order,
         }
     }
 
     /// Makes a private copy, and hands it over if it is news and passes vet.
-    fn stage<F: Files, C: Clock>(&mut self, snapshot: &Snapshot, world: &mut World<F, C>) -> Order {
+    fn stage(&mut self, snapshot: &Snapshot) -> Order {
         // A copy that the owner has not taken yet is out of date: two at a time are enough.
-        if self.tracker.has_decided() && world.outbox.withdraw_ready(&self.path) {
-            self.tracker.taken_back();
+        let has_decided = self.artifact.tracker.has_decided();
+        if has_decided && self.shared.outbox.withdraw_ready(&self.artifact.path) {
+            self.artifact.tracker.taken_back();
         }
-        let mut staged = match world.files.create_staged(&self.path) {
+        let mut staged = match self.shared.files.create_staged(&self.artifact.path) {
             Ok(staged) => staged,
-            Err(source) => return self.cannot_copy(source, world),
+            Err(source) => return self.cannot_stage(source),
         };
-        let reading = match self.read(snapshot, &mut staged, world) {
+        let reading = match self.read(snapshot, &mut staged) {
             Ok(reading) => reading,
             Err(order) => return order,
         };
-        self.recovered(Reached::Copy, world);
-        match self.tracker.staged(reading, &world.rules) {
+        self.recovered(Reached::Stage);
+        match self.artifact.tracker.staged(reading, &self.rules) {
             Some(order) => order,
-            None => self.vet(reading, staged, world),
+            None => self.vet(reading, staged),
         }
     }
 
-    fn vet<F: Files, C: Clock>(
-        &mut self,
-        reading: Reading,
-        mut staged: F::Staged,
-        world: &mut World<F, C>,
-    ) -> Order {
+    fn vet(&mut self, reading: Reading, mut staged: F::Staged) -> Order {
         if let Err(source) = staged.rewind() {
-            return self.cannot_copy(source, world);
+            return self.cannot_stage(source);
         }
-        let verdict = match vet::vet(&mut staged, &world.options.exports) {
+        let path = &self.artifact.path;
+        let verdict = match vet::vet(&mut staged, &self.shared.options.exports) {
             Ok(vetted) => {
-                if vetted.static_tls {
-                    tracing::warn!(
-                        artifact = %self.path.display(),
-                        "it uses initial-exec thread-locals, of which a process can load only a few copies"
-                    );
-                }
-                let seen = self.tracker.changed_at().unwrap_or(reading.begun);
-                world.say(
-                    &self.path,
-                    News::Ready(Ready {
-                        digest: reading.digest,
-                        staged,
-                        seen,
-                    }),
-                );
+                self.hand_over(reading, staged, vetted);
                 Verdict::Good
             }
             Err(refusal) if refusal.is_incomplete() => {
-                tracing::debug!(artifact = %self.path.display(), %refusal, "not complete yet");
+                tracing::debug!(artifact = %path.display(), %refusal, "not complete yet");
                 Verdict::Incomplete
             }
             Err(source) => {
                 let error = Error::Vet {
-                    path: self.path.to_path_buf(),
+                    path: path.to_path_buf(),
                     source,
                 };
-                world.say(
-                    &self.path,
-                    News::Kept(Kept {
-                        digest: Some(reading.digest),
-                        error,
-                    }),
-                );
+                self.say(News::Kept(Kept {
+                    digest: Some(reading.digest),
+                    error,
+                }));
                 Verdict::Wrong
             }
         };
-        self.tracker.vetted(reading, verdict)
+        self.artifact.tracker.vetted(reading, verdict)
+    }
+
+    fn hand_over(&mut self, reading: Reading, staged: F::Staged, vetted: Vetted) {
+        if vetted.static_tls {
+            tracing::warn!(
+                "`{}` uses initial-exec thread-locals; a process has room for only a few copies of it, so later \
+                 reloads may fail",
+                self.artifact.path.display()
+            );
+        }
+        let first_seen = self.artifact.tracker.first_seen().unwrap_or(reading.begun);
+        self.say(News::Ready(Ready {
+            digest: reading.digest,
+            staged,
+            first_seen,
+        }));
     }
 
     /// One bracketed pass. What goes wrong is said, and answered with the order that follows from it.
-    fn read<F: Files, C: Clock>(
-        &mut self,
-        snapshot: &Snapshot,
-        copy: &mut impl Write,
-        world: &mut World<F, C>,
-    ) -> Result<Reading, Order> {
-        let begun = world.clock.now();
-        let read = digest::read(&world.files, &self.path, snapshot, copy);
-        let ended = world.clock.now();
+    fn read(&mut self, snapshot: &Snapshot, copy: &mut impl Write) -> Result<Reading, Order> {
+        let begun = self.shared.clock.now();
+        let read = digest::read(&self.shared.files, &self.artifact.path, snapshot, copy);
+        let ended = self.shared.clock.now();
         match read {
             Ok(digest) => {
-                world.digests += 1;
-                self.recovered(Reached::Read, world);
+                self.shared.digests += 1;
+                self.recovered(Reached::Read);
                 Ok(Reading {
                     begun,
                     ended,
                     digest,
                 })
             }
-            Err(Unread::Torn) => Err(self.tracker.torn(ended)),
+            Err(Unread::Torn) => Err(self.artifact.tracker.torn(ended)),
             // It was there a moment ago: that is a replacement, and the next look will see its end.
-            Err(Unread::Source(error)) if is_absent(&error) => Err(self.tracker.torn(ended)),
-            Err(Unread::Source(source)) => {
-                let cause = cause_of(&source);
-                self.fail(Reached::Read, cause, world, |path| Error::Read {
+            Err(Unread::Artifact(error)) if is_absent(&error) => {
+                Err(self.artifact.tracker.torn(ended))
+            }
+            Err(Unread::Artifact(source)) => {
+                self.fail(Reached::Read, (&source).into(), |path| Error::Read {
                     path,
                     source,
                 });
-                Err(self.tracker.failed(ended))
+                Err(self.artifact.tracker.failed(ended))
             }
-            Err(Unread::Copy(source)) => Err(self.cannot_copy(source, world)),
+            Err(Unread::Staged(source)) => Err(self.cannot_stage(source)),
         }
     }
 
-    fn cannot_copy<F: Files, C: Clock>(
-        &mut self,
-        source: io::Error,
-        world: &mut World<F, C>,
-    ) -> Order {
-        let cause = cause_of(&source);
-        self.fail(Reached::Copy, cause, world, |path| Error::Stage {
+    fn cannot_stage(&mut self, source: io::Error) -> Order {
+        self.fail(Reached::Stage, (&source).into(), |path| Error::Stage {
             path,
             source,
         });
-        self.tracker.failed(world.clock.now())
+        self.artifact.tracker.failed(self.shared.clock.now())
     }
 
     /// Says a failure, unless it is the one that was said last.
-    fn fail<F: Files, C: Clock>(
-        &mut self,
-        at: Reached,
-        cause: (ErrorKind, Option<i32>),
-        world: &mut World<F, C>,
-        error: impl FnOnce(PathBuf) -> Error,
-    ) {
-        let trouble = Some(Trouble { at, cause });
-        if self.trouble == trouble {
+    fn fail(&mut self, at: Reached, cause: Cause, error: impl FnOnce(PathBuf) -> Error) {
+        let trouble = Trouble { at, cause };
+        if self.artifact.trouble.replace(trouble) == Some(trouble) {
             return;
         }
-        self.trouble = trouble;
-        let error = error(self.path.to_path_buf());
-        world.say(
-            &self.path,
-            match at {
-                Reached::Look | Reached::Read => News::Degraded(error),
-                Reached::Kind | Reached::Copy => News::Kept(Kept {
-                    digest: None,
-                    error,
-                }),
-            },
-        );
+        let error = error(self.artifact.path.to_path_buf());
+        self.say(match at {
+            Reached::Look | Reached::Read => News::Degraded(error),
+            Reached::Kind | Reached::Stage => News::Kept(Kept {
+                digest: None,
+                error,
+            }),
+        });
     }
 
     /// Ends a trouble that is overcome by having come as far as `reached`.
-    fn recovered<F: Files, C: Clock>(&mut self, reached: Reached, world: &mut World<F, C>) {
-        let Some(trouble) = self.trouble.take_if(|trouble| trouble.at <= reached) else {
-            return;
-        };
-        if matches!(trouble.at, Reached::Look | Reached::Read) {
-            world.say(&self.path, News::Recovered);
+    fn recovered(&mut self, reached: Reached) {
+        let overcome = self
+            .artifact
+            .trouble
+            .take_if(|trouble| trouble.at <= reached);
+        if let Some(Trouble {
+            at: Reached::Look | Reached::Read,
+            ..
+        }) = overcome
+        {
+            self.say(News::Recovered);
         }
     }
 
-    fn say_absence<F: Files, C: Clock>(&self, absence: Option<Absence>, world: &mut World<F, C>) {
+    fn say_absence(&mut self, absence: Option<Absence>) {
         match absence {
-            Some(Absence::Missing) => world.say(&self.path, News::Missing),
-            Some(Absence::Returned) => world.say(&self.path, News::Returned),
+            Some(Absence::Missing) => self.say(News::Missing),
+            Some(Absence::Returned) => self.say(News::Returned),
             None => {}
         }
     }
 
+    fn say(&mut self, news: News<F::Staged>) {
+        self.shared.outbox.say(&self.artifact.path, news);
+    }
+
     /// Ends following for this poll: says what the artifact waits for, once per change of reason.
-    fn rest<F: Files, C: Clock>(
-        &mut self,
-        until: Option<Instant>,
-        world: &mut World<F, C>,
-    ) -> Option<Instant> {
-        let waiting = self.tracker.waiting();
+    fn rest(&mut self, until: Option<Instant>) -> Option<Instant> {
+        let waiting = self.artifact.tracker.waiting();
+        let is_new = waiting != self.artifact.waiting;
+        self.artifact.waiting = waiting;
         if let Some(reason) = waiting
-            && self.waiting != waiting
-            && !(self.listed && reason == Waiting::Missing)
+            && is_new
+            && !self.artifact.is_forgotten()
         {
-            world.say(&self.path, News::Waiting(reason));
+            self.say(News::Waiting(reason));
         }
-        self.waiting = waiting;
         until
     }
-}
-
-/// A path that leads nowhere, as opposed to one that cannot be followed.
-fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
-}
-
-/// What makes two failures the same.
-pub(crate) fn cause_of(error: &io::Error) -> (ErrorKind, Option<i32>) {
-    (error.kind(), error.raw_os_error())
 }

@@ -99,9 +99,9 @@ impl Tracker {
     }
 
     /// When the change that is being followed was first seen.
-    pub(crate) fn changed_at(&self) -> Option<Instant> {
+    pub(crate) fn first_seen(&self) -> Option<Instant> {
         match &self.state {
-            State::Suspect(suspect) => Some(suspect.since()),
+            State::Suspect(suspect) => Some(suspect.first_seen()),
             _ => None,
         }
     }
@@ -126,16 +126,18 @@ impl Tracker {
             } => (since, said),
             _ => (now, false),
         };
-        let say = !said && self.base.is_some() && now >= since + ABSENCE_GRACE;
+        // Only what was there can be missed, and only once.
+        let unsaid = self.base.is_some() && !said;
+        let is_long = now >= since + ABSENCE_GRACE;
         self.state = State::Absent {
             since: Some(since),
-            said: said || say,
+            said: said || (unsaid && is_long),
         };
-        let brief = self.base.is_some() && !said && !say;
-        (
-            brief.then(|| now + LOOK_AGAIN),
-            say.then_some(Absence::Missing),
-        )
+        match (unsaid, is_long) {
+            (true, true) => (None, Some(Absence::Missing)),
+            (true, false) => (Some(now + LOOK_AGAIN), None),
+            (false, _) => (None, None),
+        }
     }
 
     /// A look saw `snapshot`.

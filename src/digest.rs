@@ -49,9 +49,9 @@ pub(crate) enum Unread {
     /// The file was not the same from beginning to end.
     Torn,
     /// The artifact could not be read.
-    Source(io::Error),
+    Artifact(io::Error),
     /// The copy could not be written.
-    Copy(io::Error),
+    Staged(io::Error),
 }
 
 /// Reads the artifact at `path` to its end, once, digesting and copying it to `copy`.
@@ -64,11 +64,11 @@ pub(crate) fn read<F: Files>(
     snapshot: &Snapshot,
     copy: &mut impl Write,
 ) -> Result<Digest, Unread> {
-    let mut artifact = files.open(path).map_err(Unread::Source)?;
+    let mut artifact = files.open(path).map_err(Unread::Artifact)?;
     let same = |look: io::Result<Snapshot>| match look {
         Ok(seen) if seen == *snapshot => Ok(()),
         Ok(_) => Err(Unread::Torn),
-        Err(error) => Err(Unread::Source(error)),
+        Err(error) => Err(Unread::Artifact(error)),
     };
     same(files.look_open(&artifact))?;
     let digest = pass(&mut artifact, copy, snapshot.size)?;
@@ -87,19 +87,19 @@ fn pass(artifact: &mut impl Read, copy: &mut impl Write, size: u64) -> Result<Di
             Ok(0) => break,
             Ok(count) => count,
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => return Err(Unread::Source(error)),
+            Err(error) => return Err(Unread::Artifact(error)),
         };
         total += count as u64;
         if total > size {
             return Err(Unread::Torn);
         }
         hasher.update(&chunk[..count]);
-        copy.write_all(&chunk[..count]).map_err(Unread::Copy)?;
+        copy.write_all(&chunk[..count]).map_err(Unread::Staged)?;
     }
     if total != size {
         return Err(Unread::Torn);
     }
-    copy.flush().map_err(Unread::Copy)?;
+    copy.flush().map_err(Unread::Staged)?;
     Ok(Digest(hasher.finalize().into()))
 }
 
@@ -138,6 +138,6 @@ mod tests {
     fn a_copy_that_cannot_be_written_is_told_from_an_artifact_that_cannot_be_read() {
         let mut full: &mut [u8] = &mut [0; 2];
         let unread = pass(&mut b"abc".as_slice(), &mut full, 3).unwrap_err();
-        assert!(matches!(unread, Unread::Copy(_)));
+        assert!(matches!(unread, Unread::Staged(_)));
     }
 }

@@ -1,17 +1,31 @@
 //! The two seams by which the world enters the first half: [`Files`] and [`Clock`]. Neither knows a policy;
 //! a simulated filesystem and clock drive the very same [`Poller`](crate::Poller).
 
-use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::gate::{self, Lock};
-use crate::os;
-use crate::scan::{self, Listing};
 use crate::snapshot::Snapshot;
-use crate::stage::{StageDirectory, Staged};
+
+/// What one lock file said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lock {
+    /// There is no such file.
+    Absent,
+    /// Nobody holds it exclusively.
+    Free,
+    /// Somebody holds it exclusively.
+    Held,
+}
+
+/// What a directory holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// The libraries, by name, in order.
+    pub libraries: Vec<PathBuf>,
+    /// The directories that were searched below the one asked for.
+    pub directories: Vec<PathBuf>,
+}
 
 /// Everything a [`Poller`](crate::Poller) asks of the filesystem.
 pub trait Files {
@@ -43,67 +57,4 @@ pub trait Files {
 pub trait Clock {
     /// What it shows.
     fn now(&self) -> Instant;
-}
-
-/// The filesystem of this machine.
-#[derive(Debug, Clone)]
-pub struct OsFiles {
-    stage: Arc<StageDirectory>,
-}
-
-impl OsFiles {
-    /// Files of this machine, staged into `stage`.
-    pub fn new(stage: StageDirectory) -> OsFiles {
-        OsFiles {
-            stage: Arc::new(stage),
-        }
-    }
-}
-
-impl Files for OsFiles {
-    type Artifact = File;
-    type Staged = Staged;
-
-    fn look(&self, path: &Path) -> io::Result<Snapshot> {
-        os::look(path)
-    }
-
-    fn look_open(&self, artifact: &File) -> io::Result<Snapshot> {
-        os::look_open(artifact)
-    }
-
-    fn list(&self, directory: &Path, depth: usize) -> io::Result<Listing> {
-        scan::list(directory, depth)
-    }
-
-    fn open(&self, path: &Path) -> io::Result<File> {
-        os::open(path)
-    }
-
-    fn probe(&self, lock: &Path) -> io::Result<Lock> {
-        gate::probe(lock)
-    }
-
-    fn create_staged(&self, artifact: &Path) -> io::Result<Staged> {
-        StageDirectory::create(&self.stage, artifact)
-    }
-}
-
-/// The machine's monotonic clock.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Monotonic;
-
-impl Clock for Monotonic {
-    fn now(&self) -> Instant {
-        Instant::now()
-    }
-}
-
-/// Looks once at what `path` leads to, as a [`Poller`](crate::Poller) on this machine's filesystem would.
-///
-/// # Errors
-///
-/// What the system says if there is nothing, or nothing that can be looked at.
-pub fn look(path: &Path) -> io::Result<Snapshot> {
-    os::look(path)
 }

@@ -1,11 +1,9 @@
 //! Is a cargo build running here? Asked of cargo's lock files, read-only, only while something is suspect.
 //! Shut means wait; open, absent and unknown prove nothing.
 
-use std::fs::{File, TryLockError};
-use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::files::Files;
+use crate::files::{Files, Lock};
 
 /// Whether to ask cargo's locks before reading a suspect artifact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -17,17 +15,6 @@ pub enum GatePolicy {
     Off,
     /// Wait until a lock exists and is open.
     Require,
-}
-
-/// What one lock file said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lock {
-    /// There is no such file.
-    Absent,
-    /// Nobody holds it exclusively.
-    Free,
-    /// Somebody holds it exclusively.
-    Held,
 }
 
 /// What the lock files said together.
@@ -76,23 +63,6 @@ pub(crate) fn ask(artifact: &Path, files: &impl Files) -> Gate {
     gate
 }
 
-/// Probes one lock file: a shared, non-blocking try that is given back at once.
-///
-/// The file is opened read-only and never made. While the probe holds the shared lock, for some microseconds,
-/// a cargo that wants it exclusively prints that it waits, and goes on.
-pub(crate) fn probe(lock: &Path) -> io::Result<Lock> {
-    let file = match File::open(lock) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Lock::Absent),
-        Err(error) => return Err(error),
-    };
-    match file.try_lock_shared() {
-        Ok(()) => Ok(Lock::Free),
-        Err(TryLockError::WouldBlock) => Ok(Lock::Held),
-        Err(TryLockError::Error(error)) => Err(error),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,26 +79,5 @@ mod tests {
             let wanted = LOCKS.map(|name| Path::new(profile).join(name));
             assert_eq!(locks, wanted, "{artifact}");
         }
-    }
-
-    #[test]
-    fn a_probe_tells_absent_free_shared_and_held_apart_and_leaves_no_lock() {
-        let scratch = tempfile::tempdir().unwrap();
-        let path = scratch.path().join(".cargo-lock");
-        assert_eq!(probe(&path).unwrap(), Lock::Absent);
-        assert!(!path.exists(), "a probe makes no file");
-        let holder = File::create(&path).unwrap();
-        assert_eq!(probe(&path).unwrap(), Lock::Free);
-        holder.try_lock_shared().unwrap();
-        assert_eq!(
-            probe(&path).unwrap(),
-            Lock::Free,
-            "shared holders write no artifact"
-        );
-        holder.unlock().unwrap();
-        holder
-            .try_lock()
-            .expect("the probe has given its lock back");
-        assert_eq!(probe(&path).unwrap(), Lock::Held);
     }
 }

@@ -4,14 +4,15 @@
 use std::ffi::{CStr, CString};
 use std::fmt;
 use std::ops::Deref;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
-use crate::change::Waiting;
 use crate::digest::Digest;
 use crate::error::Error;
+use crate::options::Options;
+use crate::outcome::{Loaded, Outcome, Retired};
 use crate::plugin::{Image, ImageId, LoadFailure, Raw, Text};
 use crate::stage::Staged;
 use crate::update::{Kept, News, Ready, Update};
@@ -26,10 +27,10 @@ use crate::watcher::Watcher;
 ///
 /// ```no_run
 /// use std::time::Duration;
-/// use replug::{Host, Options, Text, Watcher};
+/// use replug::{Host, Options, Text};
 ///
-/// let options = Options::new("target/debug/libplugin01.so").exports([c"plugin_function", Text::FREE]);
-/// let mut host = Host::<Text>::new(c"plugin_function").watching(Watcher::new(options)?);
+/// let options = Options::new("target/debug/libplugin01.so");
+/// let mut host = Host::<Text>::watch(c"plugin_function", options)?;
 /// loop {
 ///     if let Some(outcome) = host.wait(Duration::from_secs(1)) {
 ///         println!("{outcome:?}");
@@ -58,58 +59,11 @@ type Bind<T> = Box<dyn Fn(&Image) -> Result<T, LoadFailure> + Send>;
 #[derive(Debug)]
 pub struct Plugin<T> {
     table: T,
+    /// Counts as in use, for the ceiling on thread-local keys, until this generation is retired.
     _image: Image,
     staged: Staged,
     generation: u64,
     digest: Digest,
-}
-
-/// What became of an update.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// A new generation is live.
-    Loaded(Loaded),
-    /// An artifact was kept out; what was live still is.
-    Kept(Kept),
-    /// The artifact is not there yet, or not ready.
-    Waiting(Waiting),
-    /// The artifact is gone.
-    Missing,
-    /// The artifact is back.
-    Returned,
-    /// The artifact cannot be looked at or read for now.
-    Degraded(Error),
-    /// The artifact can be looked at and read again.
-    Recovered,
-}
-
-/// A new generation, and how it came to be live.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Loaded {
-    /// Its number; the first is 1.
-    pub generation: u64,
-    /// The digest of its bytes.
-    pub digest: Digest,
-    /// The private copy that was loaded.
-    pub staged: PathBuf,
-    /// From the first sight of the change to the swap.
-    pub latency: Duration,
-    /// How long the owner thread was held.
-    pub pause: Duration,
-    /// What it took the place of.
-    pub retired: Option<Retired>,
-}
-
-/// A generation that was taken out of use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retired {
-    /// Its number.
-    pub generation: u64,
-    /// Whether its image was unmapped.
-    pub unloaded: bool,
-    /// Why, or why not.
-    pub reason: &'static str,
 }
 
 impl Host<Raw> {
@@ -125,6 +79,16 @@ impl Host<Text> {
     pub fn new(function: &CStr) -> Host<Text> {
         let function = function.to_owned();
         Host::with(move |image| Text::bind(image, &function))
+    }
+
+    /// Watches for a plugin whose `function` takes and returns text; vet checks that it exports what that takes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Watcher::new`].
+    pub fn watch(function: &CStr, options: Options) -> Result<Host<Text>, Error> {
+        let watcher = Watcher::new(options.exports([function, Text::FREE]))?;
+        Ok(Host::<Text>::new(function).watching(watcher))
     }
 }
 
@@ -239,7 +203,7 @@ impl<T> Host<T> {
         };
         let old = self.live.replace(new);
         let swapped = Instant::now();
-        let latency = swapped.saturating_duration_since(ready.seen);
+        let latency = swapped.saturating_duration_since(ready.first_seen);
         let retired = old.map(Plugin::retire);
         let pause = begun.elapsed();
         Ok(Loaded {

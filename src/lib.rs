@@ -2,9 +2,9 @@
 //! arrive, never from half a file, never losing the good build to a bad one.
 //!
 //! ```text
-//!  worker thread                                                        owner thread
-//!  scan -> snapshot -> change -> gate -> digest+stage -> vet ==Update==> load -> swap -> call
-//!   |_______________ Poller, driven by a Watcher _________|               |____ Host ____|
+//!  worker thread                                                                  owner thread
+//!  scan -> snapshot -> change -> gate -> settle -> stage+digest -> vet ==Update==> load -> swap -> call
+//!   |____________________ Poller, driven by a Watcher ______________|               |____ Host ____|
 //! ```
 //!
 //! A [`Poller`] looks at a library, or at a directory of them. It reads one only when its [`Snapshot`] changed
@@ -49,6 +49,9 @@ mod vet;
 // What crosses to the owner thread.
 mod update;
 
+// What went wrong and was said.
+mod trouble;
+
 // The three that drive it: one artifact, all of them, and a thread for them.
 mod artifact;
 
@@ -61,21 +64,30 @@ mod plugin;
 
 mod host;
 
+// What became of an update.
+mod outcome;
+
 // What both halves stand on.
 mod error;
+
 mod files;
+
+mod machine;
+
 mod os;
 
 pub use crate::change::Waiting;
 pub use crate::digest::Digest;
 pub use crate::error::{Error, Step, chain};
-pub use crate::files::{Clock, Files, Monotonic, OsFiles, look};
-pub use crate::gate::{GatePolicy, Lock};
-pub use crate::host::{Host, Loaded, Outcome, Plugin, Retired};
+pub use crate::files::{Clock, Files, Listing, Lock};
+pub use crate::gate::GatePolicy;
+pub use crate::host::{Host, Plugin};
+pub use crate::machine::{Monotonic, OsFiles, look};
 pub use crate::options::Options;
+pub use crate::outcome::{Loaded, Outcome, Retired};
 pub use crate::plugin::{CallError, Image, LoadFailure, Raw, Text};
 pub use crate::poller::{Poller, Watched};
-pub use crate::scan::{Listing, plugin_name};
+pub use crate::scan::plugin_name;
 pub use crate::snapshot::{Kind, Snapshot, Stamp};
 pub use crate::stage::{StageDirectory, Staged};
 pub use crate::update::{Kept, News, Ready, Update};

@@ -1,27 +1,28 @@
 //! The first half as a plain struct: looks at artifacts, follows what changed, and puts updates into a queue.
 //! It has no thread and never sleeps; a [`Watcher`](crate::Watcher), a test or a game loop drives it. It
-//! decides nothing: [`Tracker`] does.
+//! decides nothing: [`Tracker`](crate::change::Tracker) does.
 
 use std::collections::HashSet;
-use std::error::Error as _;
 use std::fmt;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
-use crate::artifact::{Artifact, World, cause_of};
+use crate::artifact::{Artifact, Shared};
 use crate::change::Waiting;
 use crate::error::Error;
-use crate::files::{Clock, Files, Monotonic, OsFiles};
+use crate::files::{Clock, Files};
 use crate::gate::GatePolicy;
+use crate::machine::{Monotonic, OsFiles};
 use crate::options::Options;
 use crate::os::{self, Filesystem};
 use crate::scan::Scan;
 use crate::snapshot::{Kind, Snapshot};
 use crate::stage::StageDirectory;
+use crate::trouble::{Cause, is_absent};
 use crate::update::{News, Update};
 
 /// Watches one path: a library, or a directory of libraries.
@@ -43,13 +44,13 @@ use crate::update::{News, Update};
 /// # Ok::<(), replug::Error>(())
 /// ```
 pub struct Poller<F: Files = OsFiles, C: Clock = Monotonic> {
-    world: World<F, C>,
+    shared: Shared<F, C>,
     root: Arc<Path>,
     /// `None` while the path has not been seen to be a directory.
     scan: Option<Scan>,
     artifacts: Vec<Artifact>,
     /// The last failure to look at or list the directory, so that each cause is said once.
-    trouble: Option<(ErrorKind, Option<i32>)>,
+    trouble: Option<Cause>,
     /// Whether the last listing held no library.
     is_empty: bool,
     /// Polls are due at whole intervals from the first one.
@@ -82,35 +83,30 @@ impl Poller {
         let place = nearest_existing(&options.path);
         let filesystem = os::filesystem(&place).unwrap_or_else(|error| {
             tracing::debug!(path = %place.display(), %error, "the filesystem has no name");
-            Filesystem {
-                name: "unknown".to_owned(),
-                locks_can_hang: false,
-            }
+            Filesystem::unknown()
         });
         let watched = Watched::on(filesystem, options.gate, stage.path());
-        Ok(Poller::with(
-            options,
+        let options = options.gate(watched.gate);
+        Ok(Poller {
             watched,
-            OsFiles::new(stage),
-            Monotonic,
-        ))
+            ..Poller::with(options, OsFiles::new(stage), Monotonic)
+        })
     }
 }
 
 impl<F: Files, C: Clock> Poller<F, C> {
     /// Watches a path on any filesystem, by any clock.
-    pub fn with(mut options: Options, watched: Watched, files: F, clock: C) -> Poller<F, C> {
-        options.gate = watched.gate;
+    pub fn with(options: Options, files: F, clock: C) -> Poller<F, C> {
         let root: Arc<Path> = options.path.as_path().into();
         Poller {
             artifacts: vec![Artifact::named(Arc::clone(&root))],
             root,
-            world: World::new(options, files, clock),
+            watched: Watched::on(Filesystem::unknown(), options.gate, None),
+            shared: Shared::new(options, files, clock),
             scan: None,
             trouble: None,
             is_empty: false,
             first_poll: None,
-            watched,
             polls: 0,
         }
     }
@@ -122,7 +118,7 @@ impl<F: Files, C: Clock> Poller<F, C> {
 
     /// Where updates arrive.
     pub fn updates(&self) -> &Receiver<Update<F::Staged>> {
-        self.world.outbox.receiver()
+        self.shared.outbox.receiver()
     }
 
     /// What it watches.
@@ -132,7 +128,7 @@ impl<F: Files, C: Clock> Poller<F, C> {
 
     /// The present, by the clock it was made with.
     pub fn now(&self) -> Instant {
-        self.world.clock.now()
+        self.shared.clock.now()
     }
 
     /// How often it was polled.
@@ -142,7 +138,7 @@ impl<F: Files, C: Clock> Poller<F, C> {
 
     /// How many times an artifact was read and digested.
     pub fn digests(&self) -> u64 {
-        self.world.digests
+        self.shared.digests
     }
 
     /// Looks at everything once, follows what is suspect, and says when to poll next. `now` is the present,
@@ -153,28 +149,28 @@ impl<F: Files, C: Clock> Poller<F, C> {
     pub fn poll(&mut self, now: Instant) -> Instant {
         self.polls += 1;
         let mut next = self.next_phase(now);
-        let root = self.world.files.look(&self.root);
+        let root = self.shared.files.look(&self.root);
         self.choose_mode(&root);
         if self.scan.is_some() {
             self.rescan(now, root);
             for artifact in &mut self.artifacts {
-                let look = self.world.files.look(artifact.path());
-                next = next.min(artifact.follow(now, look, &mut self.world).unwrap_or(next));
+                let look = self.shared.files.look(artifact.path());
+                next = next.min(artifact.follow(now, look, &mut self.shared).unwrap_or(next));
             }
             self.artifacts.retain(|artifact| !artifact.is_forgotten());
             next = next.min(self.scan.as_ref().and_then(Scan::wants).unwrap_or(next));
         } else if let [artifact] = self.artifacts.as_mut_slice() {
             // The look at the root was the look at the artifact.
-            next = next.min(artifact.follow(now, root, &mut self.world).unwrap_or(next));
+            next = next.min(artifact.follow(now, root, &mut self.shared).unwrap_or(next));
         }
-        self.world.deliver();
+        self.shared.outbox.deliver();
         next.max(now)
     }
 
     /// The first whole interval after `now`. What was missed is not made up for.
     fn next_phase(&mut self, now: Instant) -> Instant {
         let first = *self.first_poll.get_or_insert(now);
-        let interval = self.world.options.interval.as_nanos();
+        let interval = self.shared.options.interval.as_nanos();
         let passed = now.saturating_duration_since(first).as_nanos();
         let offset = (passed / interval + 1) * interval;
         first + Duration::from_nanos(offset.try_into().unwrap_or(u64::MAX))
@@ -186,7 +182,10 @@ impl<F: Files, C: Clock> Poller<F, C> {
         let Ok(root) = root else { return };
         match (&self.scan, root.kind == Kind::Directory) {
             (None, true) => {
-                self.scan = Some(Scan::new(self.root.to_path_buf(), self.world.options.depth));
+                self.scan = Some(Scan::new(
+                    self.root.to_path_buf(),
+                    self.shared.options.depth,
+                ));
                 self.artifacts.clear();
             }
             (Some(_), false) => {
@@ -201,30 +200,48 @@ impl<F: Files, C: Clock> Poller<F, C> {
     /// listing: each artifact finds out for itself that it is gone.
     fn rescan(&mut self, now: Instant, root: io::Result<Snapshot>) {
         let Some(scan) = &mut self.scan else { return };
-        let World { files, clock, .. } = &self.world;
+        let Shared { files, clock, .. } = &self.shared;
+        let path = || self.root.to_path_buf();
         let listed = match root {
-            Ok(root) => scan.changes(now, root, files, clock),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(Error::Look {
-                path: self.root.to_path_buf(),
-                source,
+            Ok(root) => scan.changes(now, root, files, clock).map_err(|source| {
+                (
+                    Cause::from(&source),
+                    Error::List {
+                        path: path(),
+                        source,
+                    },
+                )
             }),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(source) => Err((
+                Cause::from(&source),
+                Error::Look {
+                    path: path(),
+                    source,
+                },
+            )),
         };
         match listed {
             Ok(listed) => {
                 if self.trouble.take().is_some() {
-                    self.world.say(&self.root, News::Recovered);
+                    self.shared.outbox.say(&self.root, News::Recovered);
                 }
                 self.add(listed);
             }
-            Err(error) => self.fail(error),
+            Err((cause, error)) => {
+                if self.trouble.replace(cause) != Some(cause) {
+                    self.shared.outbox.say(&self.root, News::Degraded(error));
+                }
+            }
         }
     }
 
     fn add(&mut self, listed: Option<Vec<PathBuf>>) {
         let Some(listed) = listed else { return };
         if listed.is_empty() && self.artifacts.is_empty() && !self.is_empty {
-            self.world.say(&self.root, News::Waiting(Waiting::Missing));
+            self.shared
+                .outbox
+                .say(&self.root, News::Waiting(Waiting::Missing));
         }
         self.is_empty = listed.is_empty();
         let known: HashSet<Arc<Path>> = self
@@ -237,17 +254,6 @@ impl<F: Files, C: Clock> Poller<F, C> {
             .filter(|path| !known.contains(path.as_path()));
         self.artifacts
             .extend(new.map(|path| Artifact::listed(path.into())));
-    }
-
-    fn fail(&mut self, error: Error) {
-        let cause = error
-            .source()
-            .and_then(|source| source.downcast_ref())
-            .map(cause_of);
-        if cause != self.trouble {
-            self.trouble = cause;
-            self.world.say(&self.root, News::Degraded(error));
-        }
     }
 }
 

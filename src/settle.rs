@@ -17,7 +17,7 @@ const CAPPED_SETTLE: Duration = Duration::from_secs(1);
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 pub(crate) const RETRY_MOST: Duration = Duration::from_secs(10);
 
-/// The user's choices that a [`Tracker`] follows.
+/// The user's choices that a [`Tracker`](crate::change::Tracker) follows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rules {
     /// How long a file must hold still that gave no better evidence of being complete.
@@ -33,11 +33,11 @@ pub(crate) struct Rules {
 pub(crate) enum Order {
     /// Nothing, before the next poll or this earlier moment.
     Rest(Option<Instant>),
-    /// Ask the gate: [`Tracker::gate`].
+    /// Ask the gate: [`Tracker::gate`](crate::change::Tracker::gate).
     Ask,
-    /// Read and digest: [`Tracker::digested`], or [`Tracker::torn`] or [`Tracker::failed`].
+    /// Read and digest: [`Tracker::digested`](crate::change::Tracker::digested), or [`Tracker::torn`](crate::change::Tracker::torn) or [`Tracker::failed`](crate::change::Tracker::failed).
     Digest,
-    /// Stage and digest in one pass: [`Tracker::staged`], or [`Tracker::torn`] or [`Tracker::failed`].
+    /// Stage and digest in one pass: [`Tracker::staged`](crate::change::Tracker::staged), or [`Tracker::torn`](crate::change::Tracker::torn) or [`Tracker::failed`](crate::change::Tracker::failed).
     Stage,
 }
 
@@ -53,12 +53,12 @@ pub(crate) struct Reading {
 #[derive(Debug)]
 pub(crate) struct Suspect {
     /// When the change was first seen.
-    since: Instant,
+    first_seen: Instant,
     /// What the file looked like when it was last believed.
     base: Option<Snapshot>,
     snapshot: Snapshot,
     /// When this snapshot was first seen.
-    seen: Instant,
+    snapshot_seen: Instant,
     /// Whether two looks saw this snapshot.
     still: bool,
     /// Whether a reading has shown that this file was not as complete as its arrival promised.
@@ -102,10 +102,10 @@ impl Suspect {
     /// A file that looks like `snapshot` now, and looked like `base` when it was last believed.
     pub(crate) fn new(now: Instant, snapshot: Snapshot, base: Option<Snapshot>) -> Suspect {
         Suspect {
-            since: now,
+            first_seen: now,
             base,
             snapshot,
-            seen: now,
+            snapshot_seen: now,
             still: false,
             doubted: false,
             incomplete: false,
@@ -127,8 +127,8 @@ impl Suspect {
         }
     }
 
-    pub(crate) fn since(&self) -> Instant {
-        self.since
+    pub(crate) fn first_seen(&self) -> Instant {
+        self.first_seen
     }
 
     pub(crate) fn snapshot(&self) -> &Snapshot {
@@ -156,7 +156,7 @@ impl Suspect {
         }
         self.doubted &= !snapshot.is_another_file_than(&self.snapshot);
         self.snapshot = snapshot;
-        self.seen = now;
+        self.snapshot_seen = now;
         self.still = false;
         self.first = None;
         self.retry = RETRY_FIRST;
@@ -226,7 +226,7 @@ impl Suspect {
 
     /// When a reading that is believed must be confirmed, if the snapshot was racy when it began.
     pub(crate) fn confirm_at(&self, reading: Reading) -> Option<Instant> {
-        let clean_at = self.seen + self.snapshot.racy_for();
+        let clean_at = self.snapshot_seen + self.snapshot.racy_for();
         (reading.begun < clean_at).then_some(clean_at)
     }
 

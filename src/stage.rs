@@ -8,8 +8,6 @@ use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tempfile::TempDir;
-
 use crate::error::{Error, chain};
 use crate::os;
 use crate::plugin;
@@ -100,23 +98,25 @@ impl StageDirectory {
             source,
         };
         let prefix = format!("{PREFIX}-{}-{}-", process::id(), os::own_start());
-        let directory = os::private(tempfile::Builder::new().prefix(&prefix))
-            .tempdir_in(parent)
-            .map_err(failed)?;
-        let directory = RemoveOnDrop(Some(directory));
+        let mut builder = tempfile::Builder::new();
+        os::make_private(builder.prefix(&prefix));
+        let directory = RemoveOnDrop(builder.tempdir_in(parent).map_err(failed)?.keep());
         let owner = OpenOptions::new()
             .read(true)
             .write(true)
             .create_new(true)
-            .open(directory.path().join(OWNER))
+            .open(directory.0.join(OWNER))
             .map_err(failed)?;
         if let Err(TryLockError::Error(error)) = owner.try_lock() {
             // Our number and start time still tell that we live, to everybody who can see our process.
-            tracing::debug!(%error, "the stage directory's owner file cannot be locked");
+            tracing::debug!(
+                "cannot lock the owner file in `{}`: {error}",
+                directory.0.display()
+            );
         }
         if let Err(error) = can_map_code(&owner) {
             tracing::warn!(
-                "code cannot be mapped from `{}` ({error}); trying the next place",
+                "cannot map code from `{}`: {error}; trying the next place",
                 parent.display()
             );
             return Ok(None);
@@ -131,7 +131,9 @@ impl StageDirectory {
 
     /// The directory, unless copies are kept in memory.
     pub fn path(&self) -> Option<&Path> {
-        self.directory.as_ref().map(|owned| owned.directory.path())
+        self.directory
+            .as_ref()
+            .map(|owned| owned.directory.0.as_path())
     }
 
     /// Makes an empty copy for `artifact`, in a `stage` that lives at least as long.
@@ -139,7 +141,7 @@ impl StageDirectory {
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let (file, path) = match stage.path() {
             Some(directory) => in_directory(directory, artifact, serial)?,
-            None => os::memory_file(c"replug", serial)?.ok_or(ErrorKind::Unsupported)?,
+            None => os::memory_file(c"replug", serial)?,
         };
         Ok(Staged {
             file,
@@ -216,25 +218,15 @@ impl Seek for Staged {
 
 /// A directory that says so if it cannot be removed.
 #[derive(Debug)]
-struct RemoveOnDrop(Option<TempDir>);
-
-impl RemoveOnDrop {
-    fn path(&self) -> &Path {
-        self.0.as_ref().expect("taken only by drop").path()
-    }
-}
+struct RemoveOnDrop(PathBuf);
 
 impl Drop for RemoveOnDrop {
     fn drop(&mut self) {
-        let Some(directory) = self.0.take() else {
-            return;
-        };
-        let path = directory.path().to_owned();
-        match directory.close() {
+        match fs::remove_dir_all(&self.0) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 tracing::warn!(
                     "cannot remove the stage directory `{}`: {error}",
-                    path.display()
+                    self.0.display()
                 );
             }
             _ => {}

@@ -50,7 +50,7 @@ pub struct Ready<S = Staged> {
     /// The private copy.
     pub staged: S,
     /// When the change was first seen.
-    pub seen: Instant,
+    pub first_seen: Instant,
 }
 
 /// An artifact that was kept out, and why.
@@ -75,28 +75,41 @@ impl<S> Update<S> {
 pub(crate) struct Outbox<S> {
     sender: Sender<Update<S>>,
     receiver: Receiver<Update<S>>,
+    /// What was said since the last delivery.
+    said: Vec<Update<S>>,
 }
 
 impl<S> Outbox<S> {
     pub(crate) fn new() -> Outbox<S> {
         // Unbounded as a channel, bounded by what is put in: one update of each kind per artifact.
         let (sender, receiver) = crossbeam_channel::unbounded();
-        Outbox { sender, receiver }
+        Outbox {
+            sender,
+            receiver,
+            said: Vec::new(),
+        }
     }
 
     pub(crate) fn receiver(&self) -> &Receiver<Update<S>> {
         &self.receiver
     }
 
-    /// Puts `updates` behind what still waits, without what they supersede.
-    pub(crate) fn deliver(&self, updates: &mut Vec<Update<S>>) {
-        if updates.is_empty() {
+    /// Takes something down for the next delivery.
+    pub(crate) fn say(&mut self, artifact: &Arc<Path>, news: News<S>) {
+        self.said.push(Update {
+            artifact: Arc::clone(artifact),
+            news,
+        });
+    }
+
+    /// Puts what was said behind what still waits, without what it supersedes.
+    pub(crate) fn deliver(&mut self) {
+        if self.said.is_empty() {
             return;
         }
-        self.take_back(|waiting| updates.iter().any(|update| update.supersedes(waiting)));
-        for update in updates.drain(..) {
-            self.put(update);
-        }
+        let said = mem::take(&mut self.said);
+        self.take_back(|waiting| said.iter().any(|update| update.supersedes(waiting)));
+        said.into_iter().for_each(|update| self.put(update));
     }
 
     /// Takes back a ready update of `artifact` that nobody has taken yet, and with it its staged copy. Says
@@ -129,18 +142,19 @@ impl<S> Outbox<S> {
 mod tests {
     use super::*;
 
-    fn update(artifact: &str, news: News<u32>) -> Update<u32> {
-        Update {
-            artifact: Path::new(artifact).into(),
-            news,
+    /// Delivers these, of artifacts by name, in one go.
+    fn deliver<const N: usize>(outbox: &mut Outbox<u32>, said: [(&str, News<u32>); N]) {
+        for (artifact, news) in said {
+            outbox.say(&Path::new(artifact).into(), news);
         }
+        outbox.deliver();
     }
 
     fn ready(copy: u32) -> News<u32> {
         News::Ready(Ready {
             digest: Digest::of(b""),
             staged: copy,
-            seen: Instant::now(),
+            first_seen: Instant::now(),
         })
     }
 
@@ -154,32 +168,26 @@ mod tests {
 
     #[test]
     fn the_latest_update_of_an_artifact_wins_and_others_stay() {
-        let outbox = Outbox::new();
-        outbox.deliver(&mut vec![update("a", ready(1)), update("b", ready(2))]);
-        outbox.deliver(&mut vec![update("a", News::Missing), update("a", ready(3))]);
+        let mut outbox = Outbox::new();
+        deliver(&mut outbox, [("a", ready(1)), ("b", ready(2))]);
+        deliver(&mut outbox, [("a", News::Missing), ("a", ready(3))]);
         assert_eq!(waiting_in(&outbox), ["b 2", "a Missing", "a 3"]);
     }
 
     #[test]
     fn an_owner_that_never_looks_costs_a_bounded_queue() {
-        let outbox = Outbox::new();
+        let mut outbox = Outbox::new();
         for round in 0..1000 {
-            outbox.deliver(&mut vec![
-                update("a", ready(round)),
-                update("a", News::Returned),
-            ]);
+            deliver(&mut outbox, [("a", ready(round)), ("a", News::Returned)]);
         }
         assert_eq!(waiting_in(&outbox), ["a 999", "a Returned"]);
     }
 
     #[test]
     fn a_ready_update_is_withdrawn_without_the_rest() {
-        let outbox = Outbox::new();
-        outbox.deliver(&mut vec![
-            update("a", ready(1)),
-            update("a", News::Returned),
-        ]);
-        outbox.deliver(&mut vec![update("b", ready(2))]);
+        let mut outbox = Outbox::new();
+        deliver(&mut outbox, [("a", ready(1)), ("a", News::Returned)]);
+        deliver(&mut outbox, [("b", ready(2))]);
         assert!(outbox.withdraw_ready(Path::new("a")));
         assert!(!outbox.withdraw_ready(Path::new("a")));
         assert_eq!(waiting_in(&outbox), ["a Returned", "b 2"]);

@@ -27,6 +27,10 @@ pub(crate) enum Command {
 
 /// How `replug run` was called.
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "replug run [OPTIONS] <PATH>\n       replug run [OPTIONS] -p <PACKAGE>",
+    after_help = "Exit status: 0 after Ctrl-C, SIGTERM or --count; 1 after a run-time error; 2 for bad usage."
+)]
 pub(crate) struct Run {
     /// A library, or a directory of libraries; it need not exist yet
     #[arg(required_unless_present = "package", conflicts_with = "package")]
@@ -44,7 +48,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     gate: GateArg,
 
-    /// How long the gate can hold an artifact back, in milliseconds
+    /// How long the gate can hold a file back, in milliseconds
     #[arg(long, value_name = "N", default_value_t = ms(Options::GATE_MAX), value_parser = clap::value_parser!(u64).range(0..=LONGEST_MS))]
     gate_max_ms: u64,
 

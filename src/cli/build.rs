@@ -18,11 +18,11 @@ pub(crate) enum BuildError {
     Start { package: String, source: io::Error },
     #[error("cannot read what cargo says of `{package}`")]
     Messages { package: String, source: io::Error },
-    #[error("cargo could not build `{package}` ({status}); its own words are above")]
+    #[error("cannot build `{package}`: cargo ended with {status}; its output is above")]
     Failed { package: String, status: ExitStatus },
     #[error(
-        "`{package}` makes no library that can be loaded; its Cargo.toml needs `[lib]` with \
-         `crate-type = [\"cdylib\"]`"
+        "cannot watch `{package}`: it makes no library that can be loaded; its Cargo.toml needs \
+         `crate-type = [\"cdylib\"]` in `[lib]`"
     )]
     NoCdylib { package: String },
 }
@@ -34,21 +34,16 @@ pub(crate) fn build(
     stop: &Receiver<()>,
 ) -> Result<Option<PathBuf>, BuildError> {
     let name = || package.to_owned();
-    let mut cargo = command(package, options)
-        .spawn()
-        .map_err(|source| BuildError::Start {
-            package: name(),
-            source,
-        })?;
-    let artifacts = match listen(&mut cargo) {
-        Ok(artifacts) => artifacts,
-        Err(source) => {
-            return Err(BuildError::Messages {
-                package: name(),
-                source,
-            });
-        }
+    let unread = |source| BuildError::Messages {
+        package: name(),
+        source,
     };
+    let start = command(package, options).spawn();
+    let mut cargo = start.map_err(|source| BuildError::Start {
+        package: name(),
+        source,
+    })?;
+    let artifacts = listen(&mut cargo).map_err(unread)?;
     let artifacts = select_biased! {
         recv(stop) -> _ => {
             end(cargo);
@@ -56,21 +51,14 @@ pub(crate) fn build(
         }
         recv(artifacts) -> artifacts => artifacts.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into())),
     };
-    let artifacts = artifacts.map_err(|source| BuildError::Messages {
-        package: name(),
-        source,
-    })?;
-    let status = cargo.wait().map_err(|source| BuildError::Messages {
-        package: name(),
-        source,
-    })?;
+    let status = cargo.wait().map_err(unread)?;
     if !status.success() {
         return Err(BuildError::Failed {
             package: name(),
             status,
         });
     }
-    library(&artifacts)
+    library(&artifacts.map_err(unread)?)
         .map(Some)
         .ok_or_else(|| BuildError::NoCdylib { package: name() })
 }
@@ -140,6 +128,6 @@ fn library(artifacts: &[Artifact]) -> Option<PathBuf> {
 
 fn end(mut cargo: Child) {
     if let Err(error) = cargo.kill().and_then(|()| cargo.wait()) {
-        tracing::warn!(%error, "cargo could not be ended");
+        tracing::warn!(%error, "cannot end cargo");
     }
 }

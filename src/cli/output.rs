@@ -1,7 +1,7 @@
 //! What the program says: JSON lines for programs, sentences for people, and on a terminal a status line that
 //! stays where it is. The JSON lines are a contract; the README lists them.
 
-use std::io::{self, IsTerminal, StdoutLock, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -78,13 +78,11 @@ impl Output {
         };
         let path = path.display();
         self.say(
-            || {
-                json!({
+            json!({
                     "event": "started", "path": path.to_string(), "interval_ms": interval_ms,
                     "filesystem": filesystem, "gate": gate, "why": why,
-                })
-            },
-            || format!("watching {path} every {interval_ms} ms; filesystem {filesystem}; gate {gate}: {why}"),
+                }),
+            format!("watching {path} every {interval_ms} ms; filesystem {filesystem}; gate {gate}: {why}"),
         )
     }
 
@@ -125,67 +123,55 @@ impl Output {
             retired,
         } = loaded;
         self.say(
-            || {
-                json!({
-                    "event": "loaded", "plugin": plugin, "generation": generation,
-                    "sha256": digest.to_string(), "path": artifact.display().to_string(),
-                    "staged": staged.display().to_string(), "latency_ms": millis(*latency),
-                    "pause_us": u64::try_from(pause.as_micros()).unwrap_or(u64::MAX),
-                })
-            },
-            || {
-                let (digest, latency) = (digest.short(), millis(*latency));
-                format!("{plugin}: generation {generation} ({digest}) is live, {latency} ms after the change was seen")
-            },
+            json!({
+                "event": "loaded", "plugin": plugin, "generation": generation,
+                "sha256": digest.to_string(), "path": artifact.display().to_string(),
+                "staged": staged.display().to_string(), "latency_ms": millis(*latency),
+                "pause_us": u64::try_from(pause.as_micros()).unwrap_or(u64::MAX),
+            }),
+            format!(
+                "{plugin}: generation {generation} ({}) is live, {} ms after the change was seen",
+                digest.short(),
+                millis(*latency)
+            ),
         )?;
         retired.map_or(Ok(()), |retired| self.retired(&plugin, &retired))
     }
 
     fn retired(&self, plugin: &str, retired: &Retired) -> io::Result<()> {
+        if self.style != Style::Json {
+            // To a person, one generation's coming is the other's going.
+            return Ok(());
+        }
         let Retired {
             generation,
             unloaded,
             reason,
         } = *retired;
-        if self.style != Style::Json {
-            // To a person, one generation's coming is the other's going.
-            return Ok(());
-        }
-        self.say(
-            || {
-                json!({
-                    "event": "retired", "plugin": plugin, "generation": generation,
-                    "unloaded": unloaded, "reason": reason,
-                })
-            },
-            String::new,
-        )
+        self.write_json(json!({
+            "event": "retired", "plugin": plugin, "generation": generation,
+            "unloaded": unloaded, "reason": reason,
+        }))
     }
 
     fn kept(&self, artifact: &Path, live: Option<u64>, kept: &Kept) -> io::Result<()> {
         let plugin = plugin_name(artifact);
         let step = kept.error.step().to_string();
         let reason = chain(&kept.error);
+        let digest = kept
+            .digest
+            .map_or(String::new(), |digest| format!(" {}", digest.short()));
+        let words = match live {
+            Some(live) => format!("{plugin}: kept generation {live}, not{digest}: {reason}"),
+            None => format!("{plugin}: kept out{digest}, nothing is loaded yet: {reason}"),
+        };
         self.say(
-            || {
-                json!({
-                    "event": "kept", "plugin": plugin, "generation": live,
-                    "sha256": kept.digest.map(|digest| digest.to_string()),
-                    "step": step, "reason": reason,
-                })
-            },
-            || {
-                let digest = kept
-                    .digest
-                    .map(|digest| format!(" {}", digest.short()))
-                    .unwrap_or_default();
-                match live {
-                    Some(live) => {
-                        format!("{plugin}: kept generation {live}, not{digest}: {reason}")
-                    }
-                    None => format!("{plugin}: kept out{digest}, nothing is loaded yet: {reason}"),
-                }
-            },
+            json!({
+                "event": "kept", "plugin": plugin, "generation": live,
+                "sha256": kept.digest.map(|digest| digest.to_string()),
+                "step": step, "reason": reason,
+            }),
+            words,
         )
     }
 
@@ -198,24 +184,24 @@ impl Output {
             Waiting::Incomplete => ("incomplete", "the file is the beginning of a library"),
         };
         self.say(
-            || json!({ "event": "waiting", "plugin": plugin, "reason": reason }),
-            || format!("{plugin}: waiting at {}: {words}", artifact.display()),
+            json!({ "event": "waiting", "plugin": plugin, "reason": reason }),
+            format!("{plugin}: waiting at {}: {words}", artifact.display()),
         )
     }
 
     fn whereabouts(&self, artifact: &Path, event: &str, words: &str) -> io::Result<()> {
         let (plugin, path) = (plugin_name(artifact), artifact.display());
         self.say(
-            || json!({ "event": event, "plugin": plugin, "path": path.to_string() }),
-            || format!("{plugin}: {path} {words}"),
+            json!({ "event": event, "plugin": plugin, "path": path.to_string() }),
+            format!("{plugin}: {path} {words}"),
         )
     }
 
     fn health(&self, artifact: &Path, event: &str, reason: &str) -> io::Result<()> {
         let (plugin, path) = (plugin_name(artifact), artifact.display());
         self.say(
-            || json!({ "event": event, "plugin": plugin, "path": path.to_string(), "reason": reason }),
-            || format!("{plugin}: {event}, {reason}"),
+            json!({ "event": event, "plugin": plugin, "path": path.to_string(), "reason": reason }),
+            format!("{plugin}: {event}, {reason}"),
         )
     }
 
@@ -236,8 +222,8 @@ impl Output {
             return Ok(());
         }
         self.say(
-            || json!({ "event": "result", "plugin": name, "generation": generation, "value": value }),
-            || words.clone(),
+            json!({ "event": "result", "plugin": name, "generation": generation, "value": value }),
+            words.clone(),
         )?;
         self.shown = Some(words);
         Ok(())
@@ -278,34 +264,32 @@ impl Output {
             reloads,
         } = totals;
         self.say(
-            || json!({ "event": "stopped", "polls": polls, "digests": digests, "reloads": reloads }),
-            || format!("stopped; polls {polls}, digests {digests}, reloads {reloads}"),
+            json!({ "event": "stopped", "polls": polls, "digests": digests, "reloads": reloads }),
+            format!("stopped; polls {polls}, digests {digests}, reloads {reloads}"),
         )
     }
 
-    fn say(&self, json: impl FnOnce() -> Value, words: impl FnOnce() -> String) -> io::Result<()> {
-        let mut stdout = io::stdout().lock();
+    fn say(&self, json: Value, words: String) -> io::Result<()> {
         match self.style {
-            Style::Json => self.write_json(&mut stdout, json()),
-            Style::Plain => writeln!(stdout, "{}", self.shorten(words())),
-            Style::Terminal => writeln!(stdout, "{CLEAR_LINE}{}", self.shorten(words())),
+            Style::Json => self.write_json(json),
+            Style::Plain => writeln!(io::stdout(), "{}", self.shorten(&words)),
+            Style::Terminal => writeln!(io::stdout(), "{CLEAR_LINE}{}", self.shorten(&words)),
         }
     }
 
     /// Spares people the directory they are in; programs get paths as they are.
-    fn shorten(&self, words: String) -> String {
-        match &self.here {
-            Some(here) => words.replace(here, ""),
-            None => words,
-        }
+    fn shorten(&self, words: &str) -> String {
+        self.here
+            .as_ref()
+            .map_or(words.to_owned(), |here| words.replace(here, ""))
     }
 
-    fn write_json(&self, stdout: &mut StdoutLock, mut line: Value) -> io::Result<()> {
+    fn write_json(&self, mut line: Value) -> io::Result<()> {
         if let Some(fields) = line.as_object_mut() {
             // Behind the event, where a reader looks for it.
             fields.shift_insert(1, "t_ms".to_owned(), millis(self.started.elapsed()).into());
         }
-        writeln!(stdout, "{line}")
+        writeln!(io::stdout(), "{line}")
     }
 }
 

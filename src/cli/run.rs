@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use crossbeam_channel::select_biased;
-use replug::{Counts, Host, Outcome, Plugin, Text, Update, Watcher};
+use replug::{Host, Outcome, Plugin, Text, Update, Watcher};
 
 use super::args::Run;
 use super::build;
@@ -55,7 +55,7 @@ fn is_broken_pipe(failure: &Failure) -> bool {
 
 /// The worker ended although nobody let go of it.
 #[derive(Debug, thiserror::Error)]
-#[error("the watching thread has ended by a fault of its own; nothing will be reloaded any more")]
+#[error("cannot watch any longer: the worker thread ended by a fault in replug")]
 struct WorkerEnded;
 
 /// A run between its start and its end.
@@ -68,7 +68,7 @@ struct Session<'a> {
     calls: u64,
     /// Shared with whoever has to end a run that is stuck.
     reloads: Arc<AtomicU64>,
-    /// When the youngest generation went live.
+    /// When the last generation went live.
     last_load: Instant,
 }
 
@@ -89,7 +89,7 @@ impl<'a> Session<'a> {
         self.output
             .started(path, self.args.interval_ms, self.watcher.watched())?;
         self.serve(stop)?;
-        Ok(self.output.stopped(self.totals().take())?)
+        Ok(self.output.stopped(self.totals()())?)
     }
 
     /// Loads, calls and reloads until told to stop, or until there were enough calls.
@@ -158,10 +158,13 @@ impl<'a> Session<'a> {
             .status(live, self.last_load.elapsed(), self.watcher.polls())
     }
 
-    fn totals(&self) -> Counters {
-        Counters {
-            worker: self.watcher.counts(),
-            reloads: Arc::clone(&self.reloads),
+    /// Counts that go on counting, for whoever asks last.
+    fn totals(&self) -> impl Fn() -> Totals + Send + 'static {
+        let (worker, reloads) = (self.watcher.counts(), Arc::clone(&self.reloads));
+        move || Totals {
+            polls: worker.polls(),
+            digests: worker.digests(),
+            reloads: reloads.load(Ordering::Relaxed),
         }
     }
 
@@ -170,23 +173,7 @@ impl<'a> Session<'a> {
         let (output, totals) = (self.output.clone(), self.totals());
         move || {
             // The process ends next, whether anybody could read this or not.
-            let _ = output.stopped(totals.take());
-        }
-    }
-}
-
-/// Counts that are still counting.
-struct Counters {
-    worker: Arc<Counts>,
-    reloads: Arc<AtomicU64>,
-}
-
-impl Counters {
-    fn take(&self) -> Totals {
-        Totals {
-            polls: self.worker.polls(),
-            digests: self.worker.digests(),
-            reloads: self.reloads.load(Ordering::Relaxed),
+            let _ = output.stopped(totals());
         }
     }
 }

@@ -142,21 +142,19 @@ fn start_of(process: &str) -> Option<u64> {
 /// The loader takes a path it has seen before for the library it loaded then, and descriptor numbers are
 /// reused. So `serial`, never the same twice, is written into the path as slashes and dots that change
 /// nothing about where it leads.
-pub(crate) fn memory_file(name: &CStr, serial: u64) -> io::Result<Option<(File, PathBuf)>> {
+pub(crate) fn memory_file(name: &CStr, serial: u64) -> io::Result<(File, PathBuf)> {
     let file = File::from(rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC)?);
     let bits = u64::BITS - serial.leading_zeros();
     let spelled: String = (0..bits)
         .map(|bit| if serial >> bit & 1 == 1 { ".//" } else { "./" })
         .collect();
     let path = format!("/proc/self/fd/{spelled}{}", file.as_raw_fd());
-    Ok(Some((file, path.into())))
+    Ok((file, path.into()))
 }
 
 /// Makes what `builder` builds accessible to this user only.
-pub(crate) fn private<'a, 'b, 'c>(
-    builder: &'a mut tempfile::Builder<'b, 'c>,
-) -> &'a mut tempfile::Builder<'b, 'c> {
-    builder.permissions(Permissions::from_mode(0o700))
+pub(crate) fn make_private(builder: &mut tempfile::Builder<'_, '_>) {
+    builder.permissions(Permissions::from_mode(0o700));
 }
 
 #[cfg(test)]
@@ -173,12 +171,12 @@ mod tests {
 
     #[test]
     fn memory_files_have_paths_that_differ_even_when_the_descriptor_is_reused() {
-        let (first, first_path) = memory_file(c"plugin", 1).unwrap().unwrap();
+        let (first, first_path) = memory_file(c"plugin", 1).unwrap();
         let number = first.as_raw_fd();
         drop(first);
         let mut serial = 2;
         let second_path = loop {
-            let (second, path) = memory_file(c"plugin", serial).unwrap().unwrap();
+            let (second, path) = memory_file(c"plugin", serial).unwrap();
             // Another test may take the number in between; then try again.
             if second.as_raw_fd() == number {
                 assert!(path.exists());

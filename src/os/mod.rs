@@ -11,8 +11,8 @@ mod system;
 mod system;
 
 pub(crate) use system::{
-    HAS_MEMORY_FILES, MORE_TEMP_DIRS, filesystem, is_running, look, look_open, memory_file, open,
-    own_start, private,
+    HAS_MEMORY_FILES, MORE_TEMP_DIRS, filesystem, is_running, look, look_open, make_private,
+    memory_file, open, own_start,
 };
 
 /// The filesystem a path is on, as far as the system tells.
@@ -26,8 +26,8 @@ pub(crate) struct Filesystem {
 }
 
 impl Filesystem {
-    #[cfg(not(target_os = "linux"))]
-    fn unknown() -> Filesystem {
+    /// One that nothing is known of.
+    pub(crate) fn unknown() -> Filesystem {
         Filesystem {
             name: "unknown".to_owned(),
             locks_can_hang: false,

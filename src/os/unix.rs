@@ -87,13 +87,11 @@ pub(crate) fn is_running(pid: u32, _start: u64) -> bool {
     pid.is_some_and(|pid| test_kill_process(pid).is_ok())
 }
 
-pub(crate) fn memory_file(_name: &CStr, _serial: u64) -> io::Result<Option<(File, PathBuf)>> {
-    Ok(None)
+pub(crate) fn memory_file(_name: &CStr, _serial: u64) -> io::Result<(File, PathBuf)> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Makes what `builder` builds accessible to this user only.
-pub(crate) fn private<'a, 'b, 'c>(
-    builder: &'a mut tempfile::Builder<'b, 'c>,
-) -> &'a mut tempfile::Builder<'b, 'c> {
-    builder.permissions(Permissions::from_mode(0o700))
+pub(crate) fn make_private(builder: &mut tempfile::Builder<'_, '_>) {
+    builder.permissions(Permissions::from_mode(0o700));
 }

@@ -20,8 +20,7 @@ fn options(scratch: &Scratch, artifact: &Artifact) -> Options {
 
 /// A host of the artifact that a watcher feeds.
 fn watching(scratch: &Scratch, artifact: &Artifact) -> Host<Text> {
-    let watcher = Watcher::new(options(scratch, artifact)).unwrap();
-    Host::<Text>::new(FUNCTION).watching(watcher)
+    Host::<Text>::watch(FUNCTION, options(scratch, artifact)).unwrap()
 }
 
 /// Waits for the next outcome that is worth a test's attention.

@@ -5,6 +5,7 @@ mod damage;
 mod gate;
 mod host;
 mod hosts;
+mod idle;
 mod input;
 mod stopping;
 mod storm;

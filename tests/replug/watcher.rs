@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use replug::{
-    Files, GatePolicy, Listing, Lock, Monotonic, Options, OsFiles, Poller, Snapshot,
-    StageDirectory, Staged, Watched, Watcher,
+    Files, Listing, Lock, Monotonic, Options, OsFiles, Poller, Snapshot, StageDirectory, Staged,
+    Watcher,
 };
 
 use crate::vocabulary::{DEADLINE, Scratch, library};
@@ -53,15 +53,6 @@ impl Files for Reluctant {
     }
 }
 
-fn watched() -> Watched {
-    Watched {
-        filesystem: "reluctant".to_owned(),
-        gate: GatePolicy::Off,
-        why: "a test",
-        stage: None,
-    }
-}
-
 #[test]
 fn a_watcher_whose_filesystem_hangs_is_left_behind_and_its_owner_goes_on() {
     let scratch = Scratch::new();
@@ -74,7 +65,7 @@ fn a_watcher_whose_filesystem_hangs_is_left_behind_and_its_owner_goes_on() {
         allowed,
     };
     let options = Options::new(scratch.artifact().path());
-    let watcher = Watcher::spawn(Poller::with(options, watched(), files, Monotonic)).unwrap();
+    let watcher = Watcher::spawn(Poller::with(options, files, Monotonic)).unwrap();
     was_asked.recv_timeout(DEADLINE).unwrap();
     assert!(
         !watcher.poll_now(Duration::from_millis(10)),

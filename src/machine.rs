@@ -1,0 +1,184 @@
+//! This machine's filesystem and clock, behind the seams of [`files`](crate::files). Decides nothing.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use walkdir::WalkDir;
+
+use crate::files::{Clock, Files, Listing, Lock};
+use crate::os;
+use crate::scan::is_library_name;
+use crate::snapshot::Snapshot;
+use crate::stage::{StageDirectory, Staged};
+
+/// The filesystem of this machine.
+#[derive(Debug, Clone)]
+pub struct OsFiles {
+    stage: Arc<StageDirectory>,
+}
+
+impl OsFiles {
+    /// Files of this machine, staged into `stage`.
+    pub fn new(stage: StageDirectory) -> OsFiles {
+        OsFiles {
+            stage: Arc::new(stage),
+        }
+    }
+}
+
+impl Files for OsFiles {
+    type Artifact = File;
+    type Staged = Staged;
+
+    fn look(&self, path: &Path) -> io::Result<Snapshot> {
+        os::look(path)
+    }
+
+    fn look_open(&self, artifact: &File) -> io::Result<Snapshot> {
+        os::look_open(artifact)
+    }
+
+    fn list(&self, directory: &Path, depth: usize) -> io::Result<Listing> {
+        list(directory, depth)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<File> {
+        os::open(path)
+    }
+
+    fn probe(&self, lock: &Path) -> io::Result<Lock> {
+        probe(lock)
+    }
+
+    fn create_staged(&self, artifact: &Path) -> io::Result<Staged> {
+        StageDirectory::create(&self.stage, artifact)
+    }
+}
+
+/// The machine's monotonic clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Monotonic;
+
+impl Clock for Monotonic {
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+}
+
+/// Looks once at what `path` leads to, as a [`Poller`](crate::Poller) on this machine's filesystem would.
+///
+/// # Errors
+///
+/// What the system says if there is nothing, or nothing that can be looked at.
+pub fn look(path: &Path) -> io::Result<Snapshot> {
+    os::look(path)
+}
+
+/// Lists the libraries in `directory`, `depth` levels deep; links to directories are not followed.
+///
+/// Names that vanish while being listed are left out. Any other failure fails the listing, for a partial one
+/// would look like removals.
+fn list(directory: &Path, depth: usize) -> io::Result<Listing> {
+    let mut listing = Listing::default();
+    for entry in WalkDir::new(directory)
+        .min_depth(1)
+        .max_depth(depth)
+        .sort_by_file_name()
+    {
+        match entry {
+            Ok(entry) if entry.file_type().is_dir() => {
+                // A directory at the last level is not searched, so its changes are none of ours.
+                if entry.depth() < depth {
+                    listing.directories.push(entry.into_path());
+                }
+            }
+            Ok(entry) if is_library_name(entry.file_name()) => {
+                listing.libraries.push(entry.into_path());
+            }
+            Ok(_) => {}
+            Err(error) if error.depth() > 0 && is_gone(&error) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(listing)
+}
+
+fn is_gone(error: &walkdir::Error) -> bool {
+    error
+        .io_error()
+        .is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+/// Probes one lock file: a shared, non-blocking try that is given back at once.
+///
+/// The file is opened read-only and never made. While the probe holds the shared lock, for some microseconds,
+/// a cargo that wants it exclusively prints that it waits, and goes on.
+fn probe(lock: &Path) -> io::Result<Lock> {
+    let file = match File::open(lock) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Lock::Absent),
+        Err(error) => return Err(error),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(Lock::Free),
+        Err(TryLockError::WouldBlock) => Ok(Lock::Held),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_listing_goes_as_deep_as_it_was_told_and_names_what_it_searched() {
+        let scratch = tempfile::tempdir().unwrap();
+        let root = scratch.path();
+        fs::create_dir_all(root.join("a/b")).unwrap();
+        for name in ["libtop.so", "a/libmiddle.so", "a/b/libdeep.so", "notes.txt"] {
+            fs::write(root.join(name), "").unwrap();
+        }
+        let shallow = list(root, 1).unwrap();
+        assert_eq!(shallow.libraries, [root.join("libtop.so")]);
+        assert!(shallow.directories.is_empty());
+        let deeper = list(root, 2).unwrap();
+        assert_eq!(
+            deeper.libraries,
+            [root.join("a/libmiddle.so"), root.join("libtop.so")]
+        );
+        assert_eq!(deeper.directories, [root.join("a")]);
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_fails_the_listing() {
+        let scratch = tempfile::tempdir().unwrap();
+        assert!(list(&scratch.path().join("nowhere"), 1).is_err());
+    }
+
+    #[test]
+    fn a_probe_tells_absent_free_shared_and_held_apart_and_leaves_no_lock() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join(".cargo-lock");
+        assert_eq!(probe(&path).unwrap(), Lock::Absent);
+        assert!(!path.exists(), "a probe makes no file");
+        let holder = File::create(&path).unwrap();
+        assert_eq!(probe(&path).unwrap(), Lock::Free);
+        holder.try_lock_shared().unwrap();
+        assert_eq!(
+            probe(&path).unwrap(),
+            Lock::Free,
+            "shared holders write no artifact"
+        );
+        holder.unlock().unwrap();
+        holder
+            .try_lock()
+            .expect("the probe has given its lock back");
+        assert_eq!(probe(&path).unwrap(), Lock::Held);
+    }
+}

@@ -1,0 +1,57 @@
+//! What became of an update: what the second half has to say, as [`News`](crate::News) is what the first half has.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::change::Waiting;
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::update::Kept;
+
+/// What became of an update: its news after the host acted on it. What was ready is now loaded, or kept out.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// A new generation is live.
+    Loaded(Loaded),
+    /// An artifact was kept out; what was live still is.
+    Kept(Kept),
+    /// The artifact is not there yet, or not ready.
+    Waiting(Waiting),
+    /// The artifact is gone.
+    Missing,
+    /// The artifact is back.
+    Returned,
+    /// The artifact cannot be looked at or read for now.
+    Degraded(Error),
+    /// The artifact can be looked at and read again.
+    Recovered,
+}
+
+/// A new generation, and how it came to be live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// Its number; the first is 1.
+    pub generation: u64,
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// The private copy that was loaded.
+    pub staged: PathBuf,
+    /// From the first sight of the change to the swap.
+    pub latency: Duration,
+    /// How long the owner thread was held.
+    pub pause: Duration,
+    /// What it took the place of.
+    pub retired: Option<Retired>,
+}
+
+/// A generation that was taken out of use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retired {
+    /// Its number.
+    pub generation: u64,
+    /// Whether its image was unmapped.
+    pub unloaded: bool,
+    /// Why, or why not.
+    pub reason: &'static str,
+}

@@ -1,0 +1,113 @@
+//! An idle poll allocates nothing. A binary of its own, because its allocator counts.
+
+#![allow(unsafe_code)]
+
+#[allow(dead_code, unused_imports)]
+#[path = "replug/vocabulary/mod.rs"]
+mod vocabulary;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::fs;
+use std::hint::black_box;
+use std::path::Path;
+
+use vocabulary::{ByHand, Scratch, library, os_files};
+
+/// The system's allocator, which counts how often each thread asked it for memory.
+struct Counting;
+
+thread_local! {
+    // Constant, so that counting allocates nothing itself.
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+fn count() {
+    // A thread that ends has no counter any more, and nobody who would ask for it.
+    let _ = ALLOCATIONS.try_with(|allocations| allocations.set(allocations.get() + 1));
+}
+
+// SAFETY: every call is passed on to the system's allocator as it came; counting touches no memory of others.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps the same promises to us as we must keep to the system.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: as above, and the pointer came from the system.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above, and the pointer came from the system.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How often `work` asked for memory on this thread.
+fn allocations(work: impl FnOnce()) -> u64 {
+    let before = ALLOCATIONS.get();
+    work();
+    ALLOCATIONS.get() - before
+}
+
+/// Settles on `path`, which has so many artifacts ready, and polls on.
+#[track_caller]
+fn assert_idle_polls_allocate_nothing(scratch: &Scratch, path: &Path, ready: usize) {
+    let mut watch = ByHand::watch(path, os_files(scratch));
+    assert_eq!(watch.poll_until_settled(), ready);
+    let allocated = allocations(|| (0..100).for_each(|_| watch.poll()));
+    assert_eq!(allocated, 0, "in 100 polls");
+    // It is the same poller that would have noticed a change.
+    assert!(watch.poller.polls() > 100);
+}
+
+#[test]
+fn the_allocator_counts() {
+    assert_eq!(allocations(|| drop(black_box(Box::new(1)))), 1);
+}
+
+#[test]
+fn an_idle_poll_of_a_library_allocates_nothing() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.overwrite(&library(1));
+    assert_idle_polls_allocate_nothing(&scratch, artifact.path(), 1);
+}
+
+#[test]
+fn an_idle_poll_of_a_directory_allocates_nothing() {
+    let scratch = Scratch::new();
+    let directory = scratch.join("plugins");
+    fs::create_dir(&directory).unwrap();
+    for number in 1..=3 {
+        fs::write(directory.join(format!("lib{number}.so")), library(number)).unwrap();
+    }
+    assert_idle_polls_allocate_nothing(&scratch, &directory, 3);
+}
+
+#[test]
+fn an_idle_poll_of_nothing_allocates_nothing() {
+    let scratch = Scratch::new();
+    assert_idle_polls_allocate_nothing(&scratch, scratch.artifact().path(), 0);
+}
+
+#[test]
+fn an_idle_poll_of_a_file_that_was_kept_out_allocates_nothing() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.overwrite(b"no library at all");
+    assert_idle_polls_allocate_nothing(&scratch, artifact.path(), 0);
+}

@@ -1,0 +1,23 @@
+//! Labs: the real program under a tracer, on mounts of its own, and with tools that not everybody has.
+//!
+//! They need Linux, root or user namespaces, and what `.ci/run` installs: strace, rsync, util-linux, and a nightly
+//! toolchain. A lab that cannot run has failed. Run them with `cargo test --features labs --test labs`.
+
+mod idle;
+mod mounts;
+mod stage;
+mod tools;
+
+#[allow(dead_code, unused_imports)]
+#[path = "../replug/vocabulary/mod.rs"]
+mod vocabulary;
+
+/// Runs a tool to see whether it is there.
+#[track_caller]
+fn assert_installed(tool: &str) {
+    let output = std::process::Command::new(tool).arg("--version").output();
+    assert!(
+        output.as_ref().is_ok_and(|output| output.status.success()),
+        "this lab needs {tool}: {output:?}"
+    );
+}

@@ -1,0 +1,69 @@
+//! A poller without a thread, on this machine's filesystem, by a clock that the test moves.
+
+use std::cell::Cell;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use replug::{Clock, Files, Options, OsFiles, Poller, StageDirectory};
+
+use super::Scratch;
+
+/// A clock that stands still until it is moved.
+#[derive(Clone)]
+pub struct Hands(Rc<Cell<Instant>>);
+
+impl Clock for Hands {
+    fn now(&self) -> Instant {
+        self.0.get()
+    }
+}
+
+impl Hands {
+    fn turn(&self, duration: Duration) {
+        self.0.set(self.0.get() + duration);
+    }
+}
+
+/// A poller, and the hands of its clock.
+pub struct ByHand<F: Files> {
+    pub poller: Poller<F, Hands>,
+    hands: Hands,
+}
+
+impl<F: Files> ByHand<F> {
+    /// Watches `path` through `files`.
+    pub fn watch(path: &Path, files: F) -> ByHand<F> {
+        let hands = Hands(Rc::new(Cell::new(Instant::now())));
+        let poller = Poller::with(Options::new(path), files, hands.clone());
+        ByHand { poller, hands }
+    }
+
+    /// Polls until nothing is left to follow, and says how many artifacts are ready.
+    pub fn poll_until_settled(&mut self) -> usize {
+        /// Longer than anything has to hold still, and than any doubt about a timestamp lasts.
+        const LONG: Duration = Duration::from_secs(60);
+        /// More rounds than an artifact has stages on its way.
+        const ROUNDS: usize = 8;
+        let mut ready = 0;
+        for _ in 0..ROUNDS {
+            self.hands.turn(LONG);
+            self.poll();
+            let updates = self.poller.updates().try_iter();
+            ready += updates
+                .filter(|update| matches!(update.news, replug::News::Ready(_)))
+                .count();
+        }
+        ready
+    }
+
+    /// Polls once.
+    pub fn poll(&mut self) {
+        self.poller.poll(self.hands.now());
+    }
+}
+
+/// The files of this machine, staged in `scratch`.
+pub fn os_files(scratch: &Scratch) -> OsFiles {
+    OsFiles::new(StageDirectory::new(Some(&scratch.stage())).unwrap())
+}
