@@ -16,7 +16,7 @@ use crate::settle::{Order, Reading, Rules};
 use crate::snapshot::{Kind, Snapshot};
 use crate::trouble::{Cause, Reached, Trouble, is_absent};
 use crate::update::{Kept, News, Outbox, Ready};
-use crate::vet::{self, Vetted};
+use crate::vet::{self, Refusal, Vetted};
 
 /// What all artifacts of a poller share.
 pub(crate) struct Shared<F: Files, C: Clock> {
@@ -89,9 +89,14 @@ impl Artifact {
         &self.path
     }
 
-    /// Whether it vanished before anything came of it, so that nobody will ask for it again.
-    pub(crate) fn is_forgotten(&self) -> bool {
-        self.listed && self.waiting == Some(Waiting::Missing)
+    /// Whether there is nothing at its path, and nothing ever came of it.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.waiting == Some(Waiting::Missing)
+    }
+
+    /// Whether it was said that it cannot be looked at or read.
+    pub(crate) fn is_degraded(&self) -> bool {
+        self.trouble.is_some_and(|trouble| trouble.is_degradation())
     }
 
     /// Takes one look into account and follows it as far as it leads now. Returns when to look again, if
@@ -219,6 +224,8 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
                 tracing::debug!(artifact = %path.display(), %refusal, "not complete yet");
                 Verdict::Incomplete
             }
+            // The copy cannot be read, which says nothing about the artifact.
+            Err(Refusal::Unreadable(source)) => return self.cannot_stage(source),
             Err(source) => {
                 let error = Error::Vet {
                     path: path.to_path_buf(),
@@ -296,9 +303,9 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
             return;
         }
         let error = error(self.artifact.path.to_path_buf());
-        self.say(match at {
-            Reached::Look | Reached::Read => News::Degraded(error),
-            Reached::Kind | Reached::Stage => News::Kept(Kept {
+        self.say(match trouble.is_degradation() {
+            true => News::Degraded(error),
+            false => News::Kept(Kept {
                 digest: None,
                 error,
             }),
@@ -311,11 +318,7 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
             .artifact
             .trouble
             .take_if(|trouble| trouble.at <= reached);
-        if let Some(Trouble {
-            at: Reached::Look | Reached::Read,
-            ..
-        }) = overcome
-        {
+        if overcome.is_some_and(|trouble| trouble.is_degradation()) {
             self.say(News::Recovered);
         }
     }
@@ -339,7 +342,7 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
         self.artifact.waiting = waiting;
         if let Some(reason) = waiting
             && is_new
-            && !self.artifact.is_forgotten()
+            && !(self.artifact.listed && reason == Waiting::Missing)
         {
             self.say(News::Waiting(reason));
         }

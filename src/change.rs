@@ -202,9 +202,8 @@ impl Tracker {
             }
             State::Settled { snapshot, .. } => {
                 let suspect = Suspect::unmasked(*snapshot, reading);
-                let order = suspect.order(reading.ended, rules);
                 self.state = State::Suspect(Box::new(suspect));
-                order
+                self.follow(reading.ended, rules)
             }
             State::Suspect(suspect) => suspect.digested(reading, rules),
             State::Absent { .. } => Order::Rest(None),
@@ -235,10 +234,10 @@ impl Tracker {
 
     /// The file changed while it was read.
     pub(crate) fn torn(&mut self, now: Instant) -> Order {
-        if let State::Suspect(suspect) = &mut self.state {
-            suspect.torn();
+        match &mut self.state {
+            State::Suspect(suspect) => suspect.torn(now),
+            _ => self.failed(now),
         }
-        Order::Rest(Some(now + LOOK_AGAIN))
     }
 
     /// Reading or staging failed.

@@ -7,13 +7,13 @@ use std::ops::Deref;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::options::Options;
 use crate::outcome::{Loaded, Outcome, Retired};
-use crate::plugin::{Image, ImageId, LoadFailure, Raw, Text};
+use crate::plugin::{Image, LoadFailure, Raw, Text};
 use crate::stage::Staged;
 use crate::update::{Kept, News, Ready, Update};
 use crate::watcher::Watcher;
@@ -45,8 +45,6 @@ use crate::watcher::Watcher;
 pub struct Host<T> {
     live: Option<Plugin<T>>,
     bind: Bind<T>,
-    /// The images of all generations, which stay mapped; a new one must be none of them.
-    images: Vec<ImageId>,
     generations: u64,
     updates: Receiver<Update>,
     watcher: Option<Watcher>,
@@ -99,7 +97,6 @@ impl<T> Host<T> {
         Host {
             live: None,
             bind: Box::new(bind),
-            images: Vec::new(),
             generations: 0,
             updates: crossbeam_channel::never(),
             watcher: None,
@@ -138,15 +135,26 @@ impl<T> Host<T> {
         None
     }
 
-    /// Waits for the next update, for at most `timeout`, and applies it.
+    /// Waits for the next update, for at most `timeout`, and applies it. `None` after that time.
     pub fn wait(&mut self, timeout: Duration) -> Option<Outcome> {
-        let deadline = Instant::now() + timeout;
-        while let Ok(update) = self.updates.recv_deadline(deadline) {
-            if let Some(outcome) = self.apply(update) {
-                return Some(outcome);
+        let deadline = Instant::now().checked_add(timeout);
+        loop {
+            let update = match deadline {
+                Some(deadline) => self.updates.recv_deadline(deadline),
+                None => self.updates.recv().map_err(Into::into),
+            };
+            match update.map(|update| self.apply(update)) {
+                Ok(None) => {}
+                Ok(outcome) => return outcome,
+                Err(RecvTimeoutError::Timeout) => return None,
+                Err(RecvTimeoutError::Disconnected) => {
+                    tracing::error!(
+                        "the worker has ended by a fault in replug; nothing will be reloaded any more"
+                    );
+                    self.updates = crossbeam_channel::never();
+                }
             }
         }
-        None
     }
 
     /// Applies one update: loads what is ready, and passes on the rest. `None` if it brings the bytes that are
@@ -186,11 +194,7 @@ impl<T> Host<T> {
     fn load(&mut self, ready: Ready) -> Result<Loaded, LoadFailure> {
         let begun = Instant::now();
         let image = Image::open(ready.staged.path())?;
-        if self.images.contains(&image.id()) {
-            return Err(LoadFailure::SameImage);
-        }
         let table = (self.bind)(&image)?;
-        self.images.push(image.id());
         self.generations += 1;
         let staged = ready.staged.path().to_owned();
         let (digest, generation) = (ready.digest, self.generations);

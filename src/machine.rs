@@ -6,13 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use crate::files::{Clock, Files, Listing, Lock};
 use crate::os;
 use crate::scan::is_library_name;
 use crate::snapshot::Snapshot;
-use crate::stage::{StageDirectory, Staged};
+use crate::stage::{StageDirectory, Staged, is_stage_directory};
 
 /// The filesystem of this machine.
 #[derive(Debug, Clone)]
@@ -83,11 +83,13 @@ pub fn look(path: &Path) -> io::Result<Snapshot> {
 /// would look like removals.
 fn list(directory: &Path, depth: usize) -> io::Result<Listing> {
     let mut listing = Listing::default();
-    for entry in WalkDir::new(directory)
+    // Our own copies are no artifacts, should somebody stage below what is watched.
+    let is_ours = |entry: &DirEntry| entry.depth() > 0 && is_stage_directory(entry.file_name());
+    let entries = WalkDir::new(directory)
         .min_depth(1)
         .max_depth(depth)
-        .sort_by_file_name()
-    {
+        .sort_by_file_name();
+    for entry in entries.into_iter().filter_entry(|entry| !is_ours(entry)) {
         match entry {
             Ok(entry) if entry.file_type().is_dir() => {
                 // A directory at the last level is not searched, so its changes are none of ours.
@@ -153,6 +155,15 @@ mod tests {
             [root.join("a/libmiddle.so"), root.join("libtop.so")]
         );
         assert_eq!(deeper.directories, [root.join("a")]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn staged_copies_below_a_watched_directory_are_no_artifacts() {
+        let scratch = tempfile::tempdir().unwrap();
+        let stage = StageDirectory::new(Some(scratch.path())).unwrap();
+        fs::write(stage.path().unwrap().join("libx.1.so"), "").unwrap();
+        assert_eq!(list(scratch.path(), 3).unwrap(), Listing::default());
     }
 
     #[test]

@@ -12,13 +12,17 @@ mod system;
 #[path = "plugin/windows.rs"]
 mod system;
 
+use std::cell::Cell;
+use std::collections::HashSet;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::fs::File;
 use std::io;
+use std::marker::PhantomData;
 use std::mem::{self, ManuallyDrop};
 use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use libloading::Library;
 
@@ -29,6 +33,9 @@ const SPARE_THREAD_KEYS: usize = 16;
 
 /// Images that are in use, and so may yet take their key.
 static IMAGES_IN_USE: AtomicUsize = AtomicUsize::new(0);
+
+/// Every image of this process. None is ever unmapped, so a new one must be none of these.
+static IMAGES: LazyLock<Mutex<HashSet<ImageId>>> = LazyLock::new(Mutex::default);
 
 /// Why a staged copy did not become a generation.
 #[derive(Debug, thiserror::Error)]
@@ -46,8 +53,11 @@ pub enum LoadFailure {
         source: libloading::Error,
     },
     /// The loader handed out an image that was loaded before.
-    #[error("the loader returned the image of an earlier generation instead of the new one")]
+    #[error("the loader returned the image of an earlier load instead of a new one")]
     SameImage,
+    /// The host named the function that frees answers as the one that makes them.
+    #[error("`plugin_free` takes back the answers of a function, it is none")]
+    NotAFunction,
     /// Loading it could use up the process's thread-local keys, which ends in an abort.
     #[error(
         "this process has only {free} thread-local keys left and keeps {SPARE_THREAD_KEYS} and one for each \
@@ -63,27 +73,29 @@ pub enum LoadFailure {
 #[derive(Debug)]
 pub struct Image {
     library: ManuallyDrop<Library>,
-    id: ImageId,
 }
 
 /// Tells one mapping from every other of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct ImageId(usize);
+struct ImageId(usize);
 
 impl Image {
     /// Maps a staged copy, all its symbols bound at once and visible to nobody else. This runs its initialisers.
     pub(crate) fn open(staged: &Path) -> Result<Image, LoadFailure> {
+        // Held to the end: two hosts that load at once must not both count the same keys.
+        let mut images = IMAGES.lock().unwrap_or_else(PoisonError::into_inner);
         let needed = SPARE_THREAD_KEYS + IMAGES_IN_USE.load(Ordering::Relaxed) + 1;
         let free = system::free_thread_keys(needed);
         if free < needed {
             return Err(LoadFailure::ThreadKeys { free });
         }
         let (library, id) = system::open(staged).map_err(LoadFailure::Loader)?;
+        let library = ManuallyDrop::new(library);
+        if !images.insert(id) {
+            return Err(LoadFailure::SameImage);
+        }
         IMAGES_IN_USE.fetch_add(1, Ordering::Relaxed);
-        Ok(Image {
-            library: ManuallyDrop::new(library),
-            id,
-        })
+        Ok(Image { library })
     }
 
     /// The address of an exported symbol. It is good for as long as the process lives.
@@ -100,11 +112,6 @@ impl Image {
         };
         NonNull::new(*found.map_err(missing)?)
             .ok_or_else(|| missing(libloading::Error::DlSymUnknown))
-    }
-
-    /// Which mapping this is. Two images with one identity run the same code.
-    pub(crate) fn id(&self) -> ImageId {
-        self.id
     }
 }
 
@@ -159,10 +166,21 @@ impl Raw {
 }
 
 /// The plain C surface that `replug run` calls: one function from text to text, and one to free its answers.
+///
+/// ```c
+/// char *FUNCTION(const char *input);   /* borrows its input, returns text that it allocated */
+/// void plugin_free(char *answer);
+/// ```
+///
+/// A C symbol has no type. Whoever names the function vouches that it is one of this surface, and whoever may write
+/// the artifact that it stays one: both are trusted as the rest of the program is. It is never called from two
+/// threads at once.
 #[derive(Debug)]
 pub struct Text {
     function: unsafe extern "C" fn(*const c_char) -> *mut c_char,
     free: unsafe extern "C" fn(*mut c_char),
+    /// Nothing promises that the function may run on two threads at once.
+    _one_thread: PhantomData<Cell<()>>,
 }
 
 /// Why a plugin's answer is no text.
@@ -179,6 +197,9 @@ impl Text {
     pub const FREE: &CStr = c"plugin_free";
 
     pub(crate) fn bind(image: &Image, function: &CStr) -> Result<Text, LoadFailure> {
+        if function == Text::FREE {
+            return Err(LoadFailure::NotAFunction);
+        }
         let function = image.symbol(function)?;
         let free = image.symbol(Text::FREE)?;
         Ok(Text {
@@ -189,6 +210,7 @@ impl Text {
             },
             // SAFETY: as above, for the function that takes such text back.
             free: unsafe { mem::transmute::<NonNull<c_void>, unsafe extern "C" fn(_)>(free) },
+            _one_thread: PhantomData,
         })
     }
 

@@ -144,8 +144,8 @@ impl<F: Files, C: Clock> Poller<F, C> {
     /// Looks at everything once, follows what is suspect, and says when to poll next. `now` is the present,
     /// by the clock it was made with.
     ///
-    /// An idle poll looks once at each artifact, and once at the directory if a directory is watched; it opens
-    /// nothing and allocates nothing.
+    /// An idle poll looks once at each artifact, and once at each directory that is searched. It opens nothing,
+    /// and for paths of less than 256 bytes it allocates nothing.
     pub fn poll(&mut self, now: Instant) -> Instant {
         self.polls += 1;
         let mut next = self.next_phase(now);
@@ -157,7 +157,6 @@ impl<F: Files, C: Clock> Poller<F, C> {
                 let look = self.shared.files.look(artifact.path());
                 next = next.min(artifact.follow(now, look, &mut self.shared).unwrap_or(next));
             }
-            self.artifacts.retain(|artifact| !artifact.is_forgotten());
             next = next.min(self.scan.as_ref().and_then(Scan::wants).unwrap_or(next));
         } else if let [artifact] = self.artifacts.as_mut_slice() {
             // The look at the root was the look at the artifact.
@@ -186,10 +185,21 @@ impl<F: Files, C: Clock> Poller<F, C> {
                     self.root.to_path_buf(),
                     self.shared.options.depth,
                 ));
+                // What was said of the path as a file holds for the directory, or is over.
+                let [artifact] = self.artifacts.as_slice() else {
+                    return;
+                };
+                self.is_empty = artifact.is_idle();
+                if artifact.is_degraded() {
+                    self.shared.outbox.say(&self.root, News::Recovered);
+                }
                 self.artifacts.clear();
             }
             (Some(_), false) => {
                 self.scan = None;
+                if self.trouble.take().is_some() {
+                    self.shared.outbox.say(&self.root, News::Recovered);
+                }
                 self.artifacts = vec![Artifact::named(Arc::clone(&self.root))];
             }
             _ => {}
@@ -212,7 +222,10 @@ impl<F: Files, C: Clock> Poller<F, C> {
                     },
                 )
             }),
-            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) if is_absent(&error) => {
+                scan.forget();
+                Ok(None)
+            }
             Err(source) => Err((
                 Cause::from(&source),
                 Error::Look {
@@ -226,7 +239,7 @@ impl<F: Files, C: Clock> Poller<F, C> {
                 if self.trouble.take().is_some() {
                     self.shared.outbox.say(&self.root, News::Recovered);
                 }
-                self.add(listed);
+                listed.into_iter().for_each(|listed| self.add(listed));
             }
             Err((cause, error)) => {
                 if self.trouble.replace(cause) != Some(cause) {
@@ -236,14 +249,18 @@ impl<F: Files, C: Clock> Poller<F, C> {
         }
     }
 
-    fn add(&mut self, listed: Option<Vec<PathBuf>>) {
-        let Some(listed) = listed else { return };
-        if listed.is_empty() && self.artifacts.is_empty() && !self.is_empty {
+    /// Takes up what a listing names, and lets go of what it does not name and nothing ever came of.
+    fn add(&mut self, listed: Vec<PathBuf>) {
+        let is_empty = listed.is_empty() && self.artifacts.is_empty();
+        if is_empty && !self.is_empty {
             self.shared
                 .outbox
                 .say(&self.root, News::Waiting(Waiting::Missing));
         }
-        self.is_empty = listed.is_empty();
+        self.is_empty = is_empty;
+        let named: HashSet<&Path> = listed.iter().map(PathBuf::as_path).collect();
+        self.artifacts
+            .retain(|artifact| !artifact.is_idle() || named.contains(&**artifact.path()));
         let known: HashSet<Arc<Path>> = self
             .artifacts
             .iter()

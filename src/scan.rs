@@ -3,6 +3,7 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -61,14 +62,14 @@ impl Scan {
         files: &impl Files,
         clock: &impl Clock,
     ) -> io::Result<Option<Vec<PathBuf>>> {
-        let confirm = self.confirm_at.is_some_and(|at| now >= at);
-        let changed = !self.is_as_listed(root, files);
-        if !changed && !confirm {
+        let confirms = self.confirm_at.take_if(|at| now >= *at).is_some();
+        if !confirms && self.is_as_listed(root, files) {
             return Ok(None);
         }
+        // Whatever ends this early, the next poll lists again.
+        let before = mem::take(&mut self.searched);
         let begun = clock.now();
         let listing = files.list(&self.root, self.depth)?;
-        self.searched.clear();
         self.searched.push((self.root.clone(), root));
         for directory in listing.directories {
             // One that cannot be looked at any more has changed; its parent's snapshot will say so.
@@ -76,8 +77,16 @@ impl Scan {
                 self.searched.push((directory, snapshot));
             }
         }
+        // Directories below are looked at after the listing, so what they look like may be newer than it.
+        let changed = self.searched != before;
         self.confirm_at = changed.then(|| begun + root.racy_for());
         Ok(Some(listing.libraries))
+    }
+
+    /// The directory is gone. Should it return, nothing is known of it.
+    pub(crate) fn forget(&mut self) {
+        self.searched.clear();
+        self.confirm_at = None;
     }
 
     /// When it wants to be asked again, if before the next poll.

@@ -84,7 +84,9 @@ enum Passage {
         since: Instant,
     },
     /// Shut, then open.
-    Opened,
+    Opened {
+        since: Instant,
+    },
 }
 
 /// What speaks for a suspect file being complete, and thus how it is read.
@@ -154,7 +156,10 @@ impl Suspect {
             self.still = true;
             return;
         }
-        self.doubted &= !snapshot.is_another_file_than(&self.snapshot);
+        if snapshot.is_another_file_than(&self.snapshot) {
+            self.doubted = false;
+            self.incomplete = false;
+        }
         self.snapshot = snapshot;
         self.snapshot_seen = now;
         self.still = false;
@@ -171,17 +176,22 @@ impl Suspect {
             Gate::Absent => rules.gate == GatePolicy::Require,
         };
         let shut_since = match self.gate {
-            Passage::Shut { since } | Passage::Capped { since } => Some(since),
-            Passage::Free | Passage::Opened => None,
+            Passage::Free => None,
+            Passage::Shut { since } | Passage::Capped { since } | Passage::Opened { since } => {
+                Some(since)
+            }
         };
         self.gate = match (shut_since, is_shut) {
-            (None, false) => self.gate,
-            (Some(_), false) => {
-                // The last writes of a build can be newer than our last look.
-                self.still = false;
-                Passage::Opened
+            (None, false) => Passage::Free,
+            (Some(since), false) => {
+                if !matches!(self.gate, Passage::Opened { .. }) {
+                    // The last writes of a build can be newer than our last look.
+                    self.still = false;
+                }
+                Passage::Opened { since }
             }
             (since, true) => {
+                // A gate that opens now and then is shut since it first was: the cap holds for all of it.
                 let since = since.unwrap_or(now);
                 if now < since + rules.gate_max {
                     Passage::Shut { since }
@@ -238,10 +248,11 @@ impl Suspect {
         self.try_later(now)
     }
 
-    /// It changed while it was read.
-    pub(crate) fn torn(&mut self) {
+    /// It changed while it was read. If no look can see how, that is a failure like any other.
+    pub(crate) fn torn(&mut self, now: Instant) -> Order {
         self.still = false;
         self.first = None;
+        self.try_later(now)
     }
 
     /// Something failed; it may not the next time.
@@ -253,14 +264,18 @@ impl Suspect {
     }
 
     fn evidence(&self, rules: &Rules) -> Evidence {
-        let arrived = self
-            .base
-            .is_none_or(|base| self.snapshot.is_another_file_than(&base));
+        let arrived_whole = match self.base {
+            Some(base) => {
+                self.snapshot.is_another_file_than(&base) && self.snapshot.was_published_whole()
+            }
+            // It may have been there for long, and its second name too, and be written to now.
+            None => self.snapshot.was_changed_after_its_last_write(),
+        };
         match self.gate {
             Passage::Capped { .. } => Evidence::Weak(rules.settle.max(CAPPED_SETTLE)),
             _ if self.doubted => Evidence::Weak(rules.settle),
-            _ if arrived && self.snapshot.was_published_whole() => Evidence::Strong,
-            Passage::Opened => Evidence::GateOpened,
+            _ if arrived_whole => Evidence::Strong,
+            Passage::Opened { .. } => Evidence::GateOpened,
             Passage::Free | Passage::Shut { .. } => Evidence::Weak(rules.settle),
         }
     }

@@ -71,10 +71,16 @@ impl Snapshot {
         (self.device, self.inode, self.born) != (before.device, before.inode, before.born)
     }
 
-    /// Whether the file was linked, renamed or copied into place after its last write, as builders do with a
-    /// finished file: it has a second name, or its attributes changed later than its content.
+    /// Whether a file that just arrived was linked or renamed into place, as builders do with a finished one:
+    /// it has a second name, or it was touched after its last write.
     pub fn was_published_whole(&self) -> bool {
-        self.links >= 2 || self.changed > self.modified
+        self.links >= 2 || self.was_changed_after_its_last_write()
+    }
+
+    /// Whether its attributes changed later than its content, as linking and renaming do. Both times are the
+    /// filesystem's own, unless somebody set the first.
+    pub fn was_changed_after_its_last_write(&self) -> bool {
+        self.changed > self.modified
     }
 
     /// For how long after its first sight this snapshot is racy: a later write may leave an equal one.

@@ -1,10 +1,11 @@
 //! Where private copies live: one directory per process, readable by nobody else, gone when the process is.
 //! It does not know what it is given to hold.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+mod owned;
+
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,11 +13,8 @@ use crate::error::{Error, chain};
 use crate::os;
 use crate::plugin;
 
-/// Every stage directory is called `replug-PID-START-RANDOM`.
-const PREFIX: &str = "replug";
-
-/// In each, a file that its owner keeps locked for as long as it lives.
-const OWNER: &str = "owner";
+pub(crate) use self::owned::is_stage_directory;
+use self::owned::{OwnedDirectory, sweep};
 
 /// Numbers the copies of this process, so that no name is ever used twice. The loader takes a path it has seen
 /// before for the library it loaded then.
@@ -30,13 +28,6 @@ static SERIAL: AtomicU64 = AtomicU64::new(1);
 pub struct StageDirectory {
     /// `None` for memory.
     directory: Option<OwnedDirectory>,
-}
-
-#[derive(Debug)]
-struct OwnedDirectory {
-    // Dropped top to bottom: some systems cannot remove a directory that holds an open file.
-    _owner: File,
-    directory: RemoveOnDrop,
 }
 
 impl StageDirectory {
@@ -97,24 +88,8 @@ impl StageDirectory {
             parent: parent.to_owned(),
             source,
         };
-        let prefix = format!("{PREFIX}-{}-{}-", process::id(), os::own_start());
-        let mut builder = tempfile::Builder::new();
-        os::make_private(builder.prefix(&prefix));
-        let directory = RemoveOnDrop(builder.tempdir_in(parent).map_err(failed)?.keep());
-        let owner = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(directory.0.join(OWNER))
-            .map_err(failed)?;
-        if let Err(TryLockError::Error(error)) = owner.try_lock() {
-            // Our number and start time still tell that we live, to everybody who can see our process.
-            tracing::debug!(
-                "cannot lock the owner file in `{}`: {error}",
-                directory.0.display()
-            );
-        }
-        if let Err(error) = can_map_code(&owner) {
+        let owned = OwnedDirectory::make(parent).map_err(failed)?;
+        if let Err(error) = can_map_code(&owned.owner()) {
             tracing::warn!(
                 "cannot map code from `{}`: {error}; trying the next place",
                 parent.display()
@@ -122,25 +97,27 @@ impl StageDirectory {
             return Ok(None);
         }
         Ok(Some(StageDirectory {
-            directory: Some(OwnedDirectory {
-                _owner: owner,
-                directory,
-            }),
+            directory: Some(owned),
         }))
     }
 
     /// The directory, unless copies are kept in memory.
     pub fn path(&self) -> Option<&Path> {
-        self.directory
-            .as_ref()
-            .map(|owned| owned.directory.0.as_path())
+        self.directory.as_ref().map(OwnedDirectory::path)
     }
 
     /// Makes an empty copy for `artifact`, in a `stage` that lives at least as long.
     pub(crate) fn create(stage: &Arc<StageDirectory>, artifact: &Path) -> io::Result<Staged> {
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-        let (file, path) = match stage.path() {
-            Some(directory) => in_directory(directory, artifact, serial)?,
+        let (file, path) = match &stage.directory {
+            Some(owned) => match in_directory(owned.path(), artifact, serial) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    // Somebody tidied the temporary directory. That must not end reloading for good.
+                    owned.restore()?;
+                    in_directory(owned.path(), artifact, serial)?
+                }
+                made => made?,
+            },
             None => os::memory_file(c"replug", serial)?,
         };
         Ok(Staged {
@@ -216,69 +193,6 @@ impl Seek for Staged {
     }
 }
 
-/// A directory that says so if it cannot be removed.
-#[derive(Debug)]
-struct RemoveOnDrop(PathBuf);
-
-impl Drop for RemoveOnDrop {
-    fn drop(&mut self) {
-        match fs::remove_dir_all(&self.0) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                tracing::warn!(
-                    "cannot remove the stage directory `{}`: {error}",
-                    self.0.display()
-                );
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Removes the stage directories that dead processes left in `parent`.
-fn sweep(parent: &Path) {
-    let Ok(entries) = fs::read_dir(parent) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        let Some((pid, start)) = entry.file_name().to_str().and_then(owner_in_name) else {
-            continue;
-        };
-        if !is_directory || os::is_running(pid, start) || is_locked(&entry.path()) {
-            continue;
-        }
-        match fs::remove_dir_all(entry.path()) {
-            Ok(()) => tracing::info!(
-                "removed `{}`, left by a dead process",
-                entry.path().display()
-            ),
-            Err(error) => {
-                tracing::debug!("cannot remove `{}`: {error}", entry.path().display());
-            }
-        }
-    }
-}
-
-/// The process a stage directory belongs to, by its name.
-fn owner_in_name(name: &str) -> Option<(u32, u64)> {
-    let mut parts = name.split('-');
-    let owner = match (parts.next()?, parts.next()?, parts.next()?) {
-        (PREFIX, pid, start) => (pid.parse().ok()?, start.parse().ok()?),
-        _ => return None,
-    };
-    (parts.next().is_some() && parts.next().is_none()).then_some(owner)
-}
-
-/// Whether the owner's lock says it lives. Containers that share a directory do not see each other's process
-/// numbers, but they see each other's locks. An owner file that cannot be asked counts as locked, unless there
-/// is none: then its owner died before making it.
-fn is_locked(directory: &Path) -> bool {
-    match File::open(directory.join(OWNER)) {
-        Ok(owner) => owner.try_lock().is_err(),
-        Err(error) => error.kind() != ErrorKind::NotFound,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -328,36 +242,6 @@ mod tests {
     }
 
     #[test]
-    fn what_the_dead_left_is_swept_and_what_the_living_use_is_not() {
-        let scratch = tempfile::tempdir().unwrap();
-        let (pid, start) = (process::id(), os::own_start());
-        let living = StageDirectory::new(Some(scratch.path())).unwrap();
-        let living_name = living
-            .path()
-            .unwrap()
-            .file_name()
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .to_owned();
-        // The same number with another start time is another process, and it is gone.
-        let dead = format!("{PREFIX}-{pid}-{}-dead", start + 1);
-        // In another container its number would be unknown here, but its lock is not.
-        let elsewhere = format!("{PREFIX}-{pid}-{}-elsewhere", start + 2);
-        let foreign = "replug-notes".to_owned();
-        for name in [&dead, &elsewhere, &foreign] {
-            fs::create_dir(scratch.path().join(name)).unwrap();
-        }
-        fs::write(scratch.path().join(&dead).join("libx.1.so"), "left").unwrap();
-        let owner = File::create(scratch.path().join(&elsewhere).join(OWNER)).unwrap();
-        owner.try_lock().unwrap();
-        sweep(scratch.path());
-        let mut left = vec![living_name, elsewhere, foreign];
-        left.sort();
-        assert_eq!(names_in(scratch.path()), left);
-    }
-
-    #[test]
     fn a_directory_that_cannot_map_code_is_passed_over() {
         let scratch = tempfile::tempdir().unwrap();
         assert!(
@@ -379,6 +263,22 @@ mod tests {
             chain(&error).starts_with("cannot make a stage directory in"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_stage_directory_that_was_tidied_away_is_made_again() {
+        let scratch = tempfile::tempdir().unwrap();
+        let stage = Arc::new(StageDirectory::new(Some(scratch.path())).unwrap());
+        fs::remove_dir_all(stage.path().unwrap()).unwrap();
+        let staged = StageDirectory::create(&stage, Path::new("libx.so")).unwrap();
+        assert!(staged.path().exists());
+        sweep(scratch.path());
+        assert!(
+            staged.path().exists(),
+            "and it is as much ours as the first one"
+        );
+        drop((stage, staged));
+        assert!(names_in(scratch.path()).is_empty());
     }
 
     #[cfg(target_os = "linux")]

@@ -11,6 +11,13 @@ pub(crate) struct Trouble {
     pub(crate) cause: Cause,
 }
 
+impl Trouble {
+    /// Whether the artifact itself cannot be reached or read, as opposed to being of no use.
+    pub(crate) fn is_degradation(&self) -> bool {
+        matches!(self.at, Reached::Look | Reached::Read)
+    }
+}
+
 /// How far an artifact came before it failed. Coming further ends the trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Reached {

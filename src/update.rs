@@ -1,6 +1,7 @@
 //! What crosses to the owner thread, and the queue it waits in. The queue never blocks the worker and never
-//! grows: of two updates that say the same kind of thing about an artifact, the latest wins.
+//! grows: of two updates about the same side of an artifact, the latest wins.
 
+use std::collections::{HashSet, VecDeque};
 use std::mem;
 use std::path::Path;
 use std::sync::Arc;
@@ -62,11 +63,23 @@ pub struct Kept {
     pub error: Error,
 }
 
-impl<S> Update<S> {
-    /// Whether an older `other` has nothing to say any more.
-    fn supersedes(&self, other: &Update<S>) -> bool {
-        self.artifact == other.artifact
-            && mem::discriminant(&self.news) == mem::discriminant(&other.news)
+/// What an update is about. Of two about the same, only the later one says how things are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Topic {
+    Content,
+    Whereabouts,
+    Health,
+    Waiting,
+}
+
+impl<S> News<S> {
+    fn topic(&self) -> Topic {
+        match self {
+            News::Ready(_) | News::Kept(_) => Topic::Content,
+            News::Missing | News::Returned => Topic::Whereabouts,
+            News::Degraded(_) | News::Recovered => Topic::Health,
+            News::Waiting(_) => Topic::Waiting,
+        }
     }
 }
 
@@ -77,16 +90,20 @@ pub(crate) struct Outbox<S> {
     receiver: Receiver<Update<S>>,
     /// What was said since the last delivery.
     said: Vec<Update<S>>,
+    /// What the updates are about that were put into the queue last. Those that still wait are the last of them, for
+    /// it is first in, first out; so it need not be emptied to learn that nothing in it is out of date.
+    sent: VecDeque<(Arc<Path>, Topic)>,
 }
 
 impl<S> Outbox<S> {
     pub(crate) fn new() -> Outbox<S> {
-        // Unbounded as a channel, bounded by what is put in: one update of each kind per artifact.
+        // Unbounded as a channel, bounded by what is put in: one update about each topic per artifact.
         let (sender, receiver) = crossbeam_channel::unbounded();
         Outbox {
             sender,
             receiver,
             said: Vec::new(),
+            sent: VecDeque::new(),
         }
     }
 
@@ -102,39 +119,52 @@ impl<S> Outbox<S> {
         });
     }
 
-    /// Puts what was said behind what still waits, without what it supersedes.
+    /// Puts what was said behind what still waits, without what it is newer than.
     pub(crate) fn deliver(&mut self) {
         if self.said.is_empty() {
             return;
         }
         let said = mem::take(&mut self.said);
-        self.take_back(|waiting| said.iter().any(|update| update.supersedes(waiting)));
+        let news: HashSet<_> = said.iter().map(Update::subject).collect();
+        self.take_back(|subject| news.contains(subject));
         said.into_iter().for_each(|update| self.put(update));
     }
 
     /// Takes back a ready update of `artifact` that nobody has taken yet, and with it its staged copy. Says
     /// whether there was one.
-    pub(crate) fn withdraw_ready(&self, artifact: &Path) -> bool {
-        self.take_back(|waiting| {
-            *waiting.artifact == *artifact && matches!(waiting.news, News::Ready(_))
-        })
+    pub(crate) fn withdraw_ready(&mut self, artifact: &Path) -> bool {
+        let is_ready = |update: &Update<S>| matches!(update.news, News::Ready(_));
+        let taken = self.take_back(|(path, topic)| **path == *artifact && *topic == Topic::Content);
+        taken.iter().any(is_ready)
     }
 
-    fn take_back(&self, is_stale: impl Fn(&Update<S>) -> bool) -> bool {
+    fn take_back(&mut self, is_stale: impl Fn(&(Arc<Path>, Topic)) -> bool) -> Vec<Update<S>> {
+        let taken = self.sent.len().saturating_sub(self.receiver.len());
+        self.sent.drain(..taken);
+        if !self.sent.iter().any(&is_stale) {
+            return Vec::new();
+        }
+        self.sent.clear();
         let waiting: Vec<_> = self.receiver.try_iter().collect();
-        let before = waiting.len();
-        let kept: Vec<_> = waiting
+        let (stale, fresh) = waiting
             .into_iter()
-            .filter(|update| !is_stale(update))
-            .collect();
-        let took = kept.len() < before;
-        kept.into_iter().for_each(|update| self.put(update));
-        took
+            .partition(|update| is_stale(&update.subject()));
+        for update in fresh {
+            self.put(update);
+        }
+        stale
     }
 
-    fn put(&self, update: Update<S>) {
+    fn put(&mut self, update: Update<S>) {
+        self.sent.push_back(update.subject());
         // It cannot be refused: we hold the other end ourselves.
         let _ = self.sender.send(update);
+    }
+}
+
+impl<S> Update<S> {
+    fn subject(&self) -> (Arc<Path>, Topic) {
+        (Arc::clone(&self.artifact), self.news.topic())
     }
 }
 

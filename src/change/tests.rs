@@ -92,10 +92,15 @@ impl Watch {
     }
 }
 
-/// A file that was linked into place when it was finished.
+/// A file that was linked into place some time after it was finished.
 fn linked(inode: u64) -> Snapshot {
+    let changed = Stamp {
+        seconds: 1,
+        nanoseconds: 20_000_000,
+    };
     Snapshot {
         links: 2,
+        changed,
         ..written(inode, 1)
     }
 }
@@ -425,6 +430,78 @@ fn what_failed_is_tried_again_within_ten_seconds_for_ever() {
 }
 
 #[test]
+fn a_linked_file_that_is_there_at_the_start_may_be_written_to_and_settles() {
+    let mut watch = Watch::new(GatePolicy::Off);
+    let file = Snapshot {
+        links: 2,
+        ..written(1, 1)
+    };
+    let order = watch.look(file);
+    assert_eq!(watch.rest(order), LOOK_AGAIN.as_millis());
+    let mut watch = Watch::resting_on(linked(1), "old");
+    assert_eq!(
+        watch.look(Snapshot {
+            links: 2,
+            ..written(2, 1)
+        }),
+        Order::Stage,
+        "a later one arrived"
+    );
+}
+
+#[test]
+fn a_gate_that_opens_now_and_then_holds_nothing_back_for_longer_than_the_cap() {
+    let mut watch = Watch::new(GatePolicy::Auto);
+    let mut orders = Vec::new();
+    for round in 0..70 {
+        // A writer in place, so that an open gate is never followed by a still file.
+        let file = written(1, round);
+        assert_eq!(watch.look(file), Order::Ask);
+        let gate = if round % 10 == 9 {
+            Gate::Open
+        } else {
+            Gate::Shut
+        };
+        orders.push(watch.ask(gate));
+        watch.pass(Duration::from_secs(1));
+    }
+    let file = written(1, 70);
+    watch.look(file);
+    watch.ask(Gate::Shut);
+    watch.pass(LOOK_AGAIN);
+    watch.look(file);
+    assert_eq!(watch.ask(Gate::Shut), Order::Digest);
+}
+
+#[test]
+fn an_incomplete_file_that_another_takes_the_place_of_is_not_called_incomplete() {
+    let mut watch = Watch::resting_on(linked(1), "old");
+    assert_eq!(watch.look(linked(2)), Order::Stage);
+    assert_eq!(watch.stage("half"), None);
+    watch.vet("half", Verdict::Incomplete);
+    watch.look(written(3, 1));
+    assert_eq!(watch.tracker.waiting(), Some(Waiting::Settling));
+}
+
+#[test]
+fn a_reading_that_is_torn_for_no_reason_that_a_look_can_see_is_not_repeated_all_the_time() {
+    let mut watch = Watch::resting_on(linked(1), "old");
+    let (start, mut readings) = (watch.now, 0);
+    while watch.now - start < Duration::from_secs(60) {
+        let order = watch.look(linked(2));
+        let order = match order {
+            Order::Stage => {
+                readings += 1;
+                watch.tracker.torn(watch.now)
+            }
+            order => order,
+        };
+        watch.pass(Duration::from_millis(watch.rest(order) as u64));
+    }
+    assert!(readings <= 13, "{readings}");
+}
+
+#[test]
 fn a_torn_reading_is_repeated_after_the_file_held_still() {
     let mut watch = Watch::resting_on(linked(1), "old");
     let file = written(1, 5);
@@ -432,8 +509,10 @@ fn a_torn_reading_is_repeated_after_the_file_held_still() {
     watch.pass(LOOK_AGAIN);
     assert_eq!(watch.look(file), Order::Digest);
     watch.tracker.torn(watch.now);
+    let moved = written(1, 6);
+    watch.look(moved);
     watch.pass(LOOK_AGAIN);
-    assert_eq!(watch.look(file), Order::Digest);
+    assert_eq!(watch.look(moved), Order::Digest);
 }
 
 #[test]

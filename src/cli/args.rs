@@ -176,6 +176,9 @@ fn symbol(value: &str) -> Result<CString, &'static str> {
     if value.is_empty() {
         return Err("a symbol has a name");
     }
+    if value.as_bytes() == Text::FREE.to_bytes() {
+        return Err("that function takes answers back, it makes none");
+    }
     text(value)
 }
 
@@ -196,6 +199,7 @@ mod tests {
     fn a_symbol_is_neither_empty_nor_cut_short_by_a_nul() {
         assert!(symbol("plugin_function").is_ok());
         assert!(symbol("").is_err());
+        assert!(symbol("plugin_free").is_err());
         assert!(symbol("plugin\0function").is_err());
     }
 }

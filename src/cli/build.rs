@@ -5,11 +5,15 @@ use std::io::{self, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use cargo_metadata::{Artifact, CrateType, Message};
 use crossbeam_channel::{Receiver, select_biased};
 
 use super::args::Build;
+
+/// How much later than cargo's end a request to stop can arrive that both were sent.
+const STOP_LAG: Duration = Duration::from_millis(200);
 
 /// Why there is no library to watch.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +57,10 @@ pub(crate) fn build(
     };
     let status = cargo.wait().map_err(unread)?;
     if !status.success() {
+        // Ctrl-C reaches cargo as well, and its end can be here before the request is.
+        if stop.recv_timeout(STOP_LAG).is_ok() {
+            return Ok(None);
+        }
         return Err(BuildError::Failed {
             package: name(),
             status,

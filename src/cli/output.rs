@@ -2,7 +2,7 @@
 //! stays where it is. The JSON lines are a contract; the README lists them.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Display, Path};
 use std::time::{Duration, Instant};
 
 use replug::{
@@ -24,8 +24,6 @@ pub(crate) struct Output {
     started: Instant,
     /// The last value shown on a terminal, which repeats none.
     shown: Option<String>,
-    /// What people are spared at the beginning of paths.
-    here: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +53,6 @@ impl Output {
             style,
             started,
             shown: None,
-            here: here(),
         }
     }
 
@@ -76,13 +73,14 @@ impl Output {
         } else {
             "on"
         };
+        let shown = short(path);
         let path = path.display();
         self.say(
             json!({
                     "event": "started", "path": path.to_string(), "interval_ms": interval_ms,
                     "filesystem": filesystem, "gate": gate, "why": why,
                 }),
-            format!("watching {path} every {interval_ms} ms; filesystem {filesystem}; gate {gate}: {why}"),
+            format!("watching {shown} every {interval_ms} ms; filesystem {filesystem}; gate {gate}: {why}"),
         )
     }
 
@@ -161,9 +159,13 @@ impl Output {
         let digest = kept
             .digest
             .map_or(String::new(), |digest| format!(" {}", digest.short()));
+        let told = reason.replace(
+            &artifact.display().to_string(),
+            &short(artifact).to_string(),
+        );
         let words = match live {
-            Some(live) => format!("{plugin}: kept generation {live}, not{digest}: {reason}"),
-            None => format!("{plugin}: kept out{digest}, nothing is loaded yet: {reason}"),
+            Some(live) => format!("{plugin}: kept generation {live}, not{digest}: {told}"),
+            None => format!("{plugin}: kept out{digest}, nothing is loaded yet: {told}"),
         };
         self.say(
             json!({
@@ -185,7 +187,7 @@ impl Output {
         };
         self.say(
             json!({ "event": "waiting", "plugin": plugin, "reason": reason }),
-            format!("{plugin}: waiting at {}: {words}", artifact.display()),
+            format!("{plugin}: waiting at {}: {words}", short(artifact)),
         )
     }
 
@@ -193,7 +195,7 @@ impl Output {
         let (plugin, path) = (plugin_name(artifact), artifact.display());
         self.say(
             json!({ "event": event, "plugin": plugin, "path": path.to_string() }),
-            format!("{plugin}: {path} {words}"),
+            format!("{plugin}: {} {words}", short(artifact)),
         )
     }
 
@@ -272,16 +274,9 @@ impl Output {
     fn say(&self, json: Value, words: String) -> io::Result<()> {
         match self.style {
             Style::Json => self.write_json(json),
-            Style::Plain => writeln!(io::stdout(), "{}", self.shorten(&words)),
-            Style::Terminal => writeln!(io::stdout(), "{CLEAR_LINE}{}", self.shorten(&words)),
+            Style::Plain => writeln!(io::stdout(), "{}", words),
+            Style::Terminal => writeln!(io::stdout(), "{CLEAR_LINE}{}", words),
         }
-    }
-
-    /// Spares people the directory they are in; programs get paths as they are.
-    fn shorten(&self, words: &str) -> String {
-        self.here
-            .as_ref()
-            .map_or(words.to_owned(), |here| words.replace(here, ""))
     }
 
     fn write_json(&self, mut line: Value) -> io::Result<()> {
@@ -293,14 +288,12 @@ impl Output {
     }
 }
 
-/// The current directory, as a prefix of paths in it.
-fn here() -> Option<String> {
-    let directory = std::env::current_dir().ok()?;
-    Some(format!(
-        "{}{}",
-        directory.display(),
-        std::path::MAIN_SEPARATOR
-    ))
+/// A path for people, who are spared the directory they are in.
+fn short(path: &Path) -> Display<'_> {
+    let here = std::env::current_dir().ok();
+    here.and_then(|here| path.strip_prefix(here).ok())
+        .unwrap_or(path)
+        .display()
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::select_biased;
 use replug::{Host, Outcome, Plugin, Text, Update, Watcher};
@@ -14,7 +14,10 @@ use replug::{Host, Outcome, Plugin, Text, Update, Watcher};
 use super::args::Run;
 use super::build;
 use super::output::{Output, Totals};
-use super::stop::Stop;
+use super::stop::{Stop, remove_stage};
+
+/// How often the status is shown while nothing is loaded.
+const IDLE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Everything that can end a run before it is told to stop.
 type Failure = Box<dyn Error>;
@@ -28,11 +31,13 @@ pub(crate) fn run(args: &Run) -> Result<(), Failure> {
     };
     let watcher = Watcher::new(args.options(path.clone()))?;
     let mut session = Session::new(args, output, watcher);
-    stop.if_stuck(
-        session.watcher.watched().stage.clone(),
-        session.last_words(),
-    );
-    match session.run(&path, &stop) {
+    let stage = session.watcher.watched().stage.clone();
+    stop.if_stuck(stage.clone(), session.last_words());
+    let result = session.run(&path, &stop);
+    drop(session);
+    // A worker that reads a large file on a slow disk is left behind, and its copy with it.
+    stage.as_deref().map_or(Ok(()), remove_stage)?;
+    match result {
         // Whoever read the output has seen enough.
         Err(failure) if is_broken_pipe(&failure) => Ok(()),
         result => result,
@@ -95,7 +100,7 @@ impl<'a> Session<'a> {
     /// Loads, calls and reloads until told to stop, or until there were enough calls.
     fn serve(&mut self, stop: &Stop) -> Result<(), Failure> {
         let mut next_call = Instant::now();
-        while self.args.count.is_none_or(|count| self.calls < count) {
+        while !self.has_called_enough() {
             select_biased! {
                 recv(stop.requested()) -> _ => break,
                 recv(self.watcher.updates()) -> update => {
@@ -106,12 +111,20 @@ impl<'a> Session<'a> {
                 }
                 recv(crossbeam_channel::at(next_call)) -> _ => {
                     self.call()?;
-                    next_call = (next_call + self.args.every()).max(Instant::now());
+                    next_call = (next_call + self.pause()).max(Instant::now());
                 }
             }
             self.show_status()?;
         }
         Ok(())
+    }
+
+    /// Time between two rounds of calls. With nothing to call, a pause of nothing would be a spin.
+    fn pause(&self) -> Duration {
+        let is_idle = self.hosts.values().all(|host| host.live().is_none());
+        self.args
+            .every()
+            .max(if is_idle { IDLE_PAUSE } else { Duration::ZERO })
     }
 
     /// Applies an update; says whether a new generation is live.
@@ -136,10 +149,17 @@ impl<'a> Session<'a> {
         Ok(loaded)
     }
 
+    fn has_called_enough(&self) -> bool {
+        self.args.count.is_some_and(|count| self.calls >= count)
+    }
+
     /// Calls every live plugin once.
     fn call(&mut self) -> io::Result<()> {
         for (artifact, host) in &self.hosts {
             let Some(plugin) = host.live() else { continue };
+            if self.has_called_enough() {
+                break;
+            }
             self.calls += 1;
             let value = plugin.call(&self.args.arg);
             if let Err(error) = &value {

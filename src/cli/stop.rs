@@ -1,7 +1,8 @@
 //! Ctrl-C and SIGTERM: a request to stop, and the means to stop even if nobody listens.
 
-use std::io;
-use std::path::PathBuf;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -9,8 +10,9 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-/// How long the program has to end by itself. It is held up if a plugin does not return from a call, or if
-/// nobody reads its output.
+/// How long the program has to end by itself: longer than a watcher waits for its worker, shorter than the second
+/// in which a person expects an end. It is held up if a plugin does not return from a call, or if nobody reads its
+/// output.
 const GRACE: Duration = Duration::from_millis(700);
 
 /// How long the last line may take to be written.
@@ -73,23 +75,45 @@ impl Stop {
 /// Ends the process while its main thread is stuck, and leaves nothing behind.
 fn end_from_outside(last_words: &Mutex<LastWords>) {
     let mut last_words = last_words.lock().unwrap_or_else(PoisonError::into_inner);
-    eprintln!("replug: a call or a write did not return in time; ending without it");
-    if let Some(stage) = &last_words.stage
-        && let Err(error) = std::fs::remove_dir_all(stage)
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        eprintln!("replug: cannot remove `{}`: {error}", stage.display());
-    }
-    if let Some(say) = last_words.say.take() {
-        let (said, has_said) = crossbeam_channel::bounded(1);
-        thread::spawn(move || {
+    let removed = last_words.stage.as_deref().map_or(Ok(()), remove_stage);
+    let (said, has_said) = crossbeam_channel::bounded(1);
+    let say = last_words.say.take();
+    // If it is the output that is stuck, none of this is said, and nobody may wait for it.
+    thread::spawn(move || {
+        let mut stderr = io::stderr();
+        let _ = writeln!(
+            stderr,
+            "replug: a call or a write did not return in time; ending without it"
+        );
+        if let Err(error) = removed {
+            let _ = writeln!(stderr, "replug: cannot remove the stage directory: {error}");
+        }
+        if let Some(say) = say {
             say();
-            let _ = said.send(());
-        });
-        // If it is the output that is stuck, this is not said.
-        let _ = has_said.recv_timeout(LAST_WORDS);
-    }
+        }
+        let _ = said.send(());
+    });
+    let _ = has_said.recv_timeout(LAST_WORDS);
     process::exit(0);
+}
+
+/// Removes a stage directory whose worker may still be at work.
+pub(crate) fn remove_stage(stage: &Path) -> io::Result<()> {
+    /// A worker can add a file while the directory is emptied, but not again and again.
+    const TRIES: usize = 10;
+    let mut removed = fs::remove_dir_all(stage);
+    for _ in 1..TRIES {
+        match &removed {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+                removed = fs::remove_dir_all(stage);
+            }
+            _ => break,
+        }
+    }
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
 
 impl std::fmt::Debug for LastWords {

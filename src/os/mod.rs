@@ -12,7 +12,7 @@ mod system;
 
 pub(crate) use system::{
     HAS_MEMORY_FILES, MORE_TEMP_DIRS, filesystem, is_running, look, look_open, make_private,
-    memory_file, open, own_start,
+    make_private_directory, memory_file, open, open_own, own_start,
 };
 
 /// The filesystem a path is on, as far as the system tells.

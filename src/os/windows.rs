@@ -61,6 +61,11 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
+/// Opens a file for locking.
+pub(crate) fn open_own(path: &Path) -> io::Result<File> {
+    fs::OpenOptions::new().read(true).write(true).open(path)
+}
+
 pub(crate) fn filesystem(_path: &Path) -> io::Result<Filesystem> {
     Ok(Filesystem::unknown())
 }
@@ -80,3 +85,8 @@ pub(crate) fn memory_file(_name: &CStr, _serial: u64) -> io::Result<(File, PathB
 
 /// The temporary directory of a user is accessible to that user only.
 pub(crate) fn make_private(_builder: &mut tempfile::Builder<'_, '_>) {}
+
+/// Makes a directory with the rights of the one it is in, a user's temporary directory.
+pub(crate) fn make_private_directory(path: &Path) -> io::Result<()> {
+    fs::create_dir(path)
+}
