@@ -133,36 +133,37 @@ fn probe(lock: &Path) -> io::Result<Lock> {
 
 #[cfg(test)]
 mod tests {
+    use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
     use std::fs;
 
     use super::*;
 
-    #[cfg(target_os = "linux")]
     #[test]
     fn a_listing_goes_as_deep_as_it_was_told_and_names_what_it_searched() {
         let scratch = tempfile::tempdir().unwrap();
         let root = scratch.path();
         fs::create_dir_all(root.join("a/b")).unwrap();
-        for name in ["libtop.so", "a/libmiddle.so", "a/b/libdeep.so", "notes.txt"] {
-            fs::write(root.join(name), "").unwrap();
+        let library = |stem: &str| format!("{DLL_PREFIX}{stem}{DLL_SUFFIX}");
+        let top = root.join(library("top"));
+        let middle = root.join("a").join(library("middle"));
+        let deep = root.join("a/b").join(library("deep"));
+        for path in [&top, &middle, &deep, &root.join("notes.txt")] {
+            fs::write(path, "").unwrap();
         }
         let shallow = list(root, 1).unwrap();
-        assert_eq!(shallow.libraries, [root.join("libtop.so")]);
+        assert_eq!(shallow.libraries, [top.as_path()]);
         assert!(shallow.directories.is_empty());
         let deeper = list(root, 2).unwrap();
-        assert_eq!(
-            deeper.libraries,
-            [root.join("a/libmiddle.so"), root.join("libtop.so")]
-        );
+        assert_eq!(deeper.libraries, [middle, top]);
         assert_eq!(deeper.directories, [root.join("a")]);
     }
 
-    #[cfg(target_os = "linux")]
     #[test]
     fn staged_copies_below_a_watched_directory_are_no_artifacts() {
         let scratch = tempfile::tempdir().unwrap();
         let stage = StageDirectory::new(Some(scratch.path())).unwrap();
-        fs::write(stage.path().unwrap().join("libx.1.so"), "").unwrap();
+        let copy = format!("{DLL_PREFIX}x.1{DLL_SUFFIX}");
+        fs::write(stage.path().unwrap().join(copy), "").unwrap();
         assert_eq!(list(scratch.path(), 3).unwrap(), Listing::default());
     }
 

@@ -105,11 +105,10 @@ impl Scan {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
 
-    #[cfg(target_os = "linux")]
     #[test]
     fn only_finished_visible_library_names_are_artifacts() {
         for name in ["libplugin01.so", "libx-0123abcd.so", "lib.x.so"] {

@@ -93,19 +93,19 @@ pub(crate) struct Build {
     pub(crate) package: Option<String>,
 
     /// Build with the release profile
-    #[arg(long, requires = "package", conflicts_with = "profile")]
+    #[arg(long, conflicts_with = "profile")]
     pub(crate) release: bool,
 
     /// Build with this profile
-    #[arg(long, value_name = "NAME", requires = "package")]
+    #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
 
     /// Build into this directory
-    #[arg(long, value_name = "DIR", requires = "package")]
+    #[arg(long, value_name = "DIR")]
     pub(crate) target_dir: Option<PathBuf>,
 
     /// Build the package of this Cargo.toml's workspace
-    #[arg(long, value_name = "PATH", requires = "package")]
+    #[arg(long, value_name = "PATH")]
     pub(crate) manifest_path: Option<PathBuf>,
 }
 
@@ -119,12 +119,28 @@ enum GateArg {
     Require,
 }
 
+impl Build {
+    fn has_options(&self) -> bool {
+        self.release
+            || self.profile.is_some()
+            || self.target_dir.is_some()
+            || self.manifest_path.is_some()
+    }
+}
+
 impl Run {
     /// What the options alone cannot tell: that the path is something that can ever be watched.
     pub(crate) fn check(&self) -> Result<(), clap::Error> {
         let Some(path) = &self.path else {
             return Ok(());
         };
+        // Clap waives that an option requires another which the path already excludes.
+        if self.build.has_options() {
+            return Err(Cli::command().error(
+                ErrorKind::MissingRequiredArgument,
+                "options for building go with `--package`, and there is none",
+            ));
+        }
         match replug::look(path).map(|snapshot| snapshot.kind) {
             // What cannot be looked at now may be there later, and the watch says so.
             Ok(Kind::File | Kind::Directory) | Err(_) => Ok(()),

@@ -5,15 +5,12 @@ use std::io::{self, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
-use std::time::Duration;
 
 use cargo_metadata::{Artifact, CrateType, Message};
 use crossbeam_channel::{Receiver, select_biased};
 
 use super::args::Build;
-
-/// How much later than cargo's end a request to stop can arrive that both were sent.
-const STOP_LAG: Duration = Duration::from_millis(200);
+use super::child;
 
 /// Why there is no library to watch.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +39,7 @@ pub(crate) fn build(
         package: name(),
         source,
     };
-    let start = command(package, options).spawn();
+    let start = child::as_group(&mut command(package, options)).spawn();
     let mut cargo = start.map_err(|source| BuildError::Start {
         package: name(),
         source,
@@ -50,17 +47,15 @@ pub(crate) fn build(
     let artifacts = listen(&mut cargo).map_err(unread)?;
     let artifacts = select_biased! {
         recv(stop) -> _ => {
-            end(cargo);
+            if let Err(error) = child::end(cargo) {
+                tracing::warn!("cannot end cargo: {error}");
+            }
             return Ok(None);
         }
         recv(artifacts) -> artifacts => artifacts.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into())),
     };
     let status = cargo.wait().map_err(unread)?;
     if !status.success() {
-        // Ctrl-C reaches cargo as well, and its end can be here before the request is.
-        if stop.recv_timeout(STOP_LAG).is_ok() {
-            return Ok(None);
-        }
         return Err(BuildError::Failed {
             package: name(),
             status,
@@ -132,10 +127,4 @@ fn library(artifacts: &[Artifact]) -> Option<PathBuf> {
         .iter()
         .find(|file| file.extension() == Some(suffix))
         .map(|file| file.as_std_path().to_owned())
-}
-
-fn end(mut cargo: Child) {
-    if let Err(error) = cargo.kill().and_then(|()| cargo.wait()) {
-        tracing::warn!(%error, "cannot end cargo");
-    }
 }

@@ -3,6 +3,7 @@
 
 mod args;
 mod build;
+mod child;
 mod output;
 mod run;
 mod stop;

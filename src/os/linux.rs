@@ -140,14 +140,13 @@ pub(crate) fn is_running(pid: u32, start: u64) -> bool {
 fn start_of(process: &str) -> Option<u64> {
     /// `starttime` is the 22nd field of `stat`; the second is a name in parentheses that may hold spaces,
     /// so fields are counted from its end.
-    const FIELDS_AFTER_NAME: usize = 19;
+    const FIELDS_BETWEEN: usize = 18;
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     let (_, after_name) = stat.rsplit_once(')')?;
-    after_name
-        .split_ascii_whitespace()
-        .nth(FIELDS_AFTER_NAME)?
-        .parse()
-        .ok()
+    let mut fields = after_name.split_ascii_whitespace();
+    // A zombie is dead; only its parent has not asked yet.
+    let state = fields.next().filter(|state| !matches!(*state, "Z" | "X"));
+    state.and_then(|_| fields.nth(FIELDS_BETWEEN)?.parse().ok())
 }
 
 /// Makes a file that exists in memory only, and a path by which the loader can open it.

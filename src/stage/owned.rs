@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn what_the_dead_left_is_swept_and_what_the_living_use_is_not() {
         let scratch = tempfile::tempdir().unwrap();
-        let (pid, start) = (process::id(), os::own_start());
+        let start = os::own_start();
         let living = OwnedDirectory::make(scratch.path()).unwrap();
         let living_name = living
             .path()
@@ -186,10 +186,10 @@ mod tests {
             .to_str()
             .unwrap()
             .to_owned();
-        // The same number with another start time is another process, and it is gone.
-        let dead = format!("{PREFIX}-{pid}-{}-dead", start + 1);
+        // No system gives a process this number.
+        let dead = format!("{PREFIX}-{}-{start}-dead", u32::MAX);
         // In another container its number would be unknown here, but its lock is not.
-        let elsewhere = format!("{PREFIX}-{pid}-{}-elsewhere", start + 2);
+        let elsewhere = format!("{PREFIX}-{}-{start}-elsewhere", u32::MAX);
         let foreign = "replug-notes".to_owned();
         for name in [&dead, &elsewhere, &foreign] {
             fs::create_dir(scratch.path().join(name)).unwrap();

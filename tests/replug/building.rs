@@ -102,7 +102,7 @@ fn a_package_that_does_not_exist_is_an_error_in_cargos_words() {
         1,
         &[
             "did not match any packages",
-            "cargo could not build `nosuch`",
+            "cannot build `nosuch`",
         ],
     );
     assert_eq!(ended.said, []);
@@ -117,7 +117,7 @@ fn a_workspace_that_does_not_exist_is_an_error_in_cargos_words() {
         .args(["-p", "tiny", "--manifest-path"])
         .arg(scratch.join("nowhere/Cargo.toml"));
     let ended = Program::start(command).end();
-    ended.assert_failed(1, &["nowhere/Cargo.toml", "cargo could not build `tiny`"]);
+    ended.assert_failed(1, &["nowhere/Cargo.toml", "cannot build `tiny`"]);
 }
 
 #[test]
@@ -137,8 +137,8 @@ fn a_build_that_fails_is_an_error_and_the_compilers_words_are_shown() {
         &[
             "mismatched types",
             "expected `String`, found integer",
-            "cargo could not build `tiny`",
-            "its own words are above",
+            "cannot build `tiny`",
+            "its output is above",
         ],
     );
 }

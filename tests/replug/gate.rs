@@ -225,7 +225,7 @@ impl Built {
     }
 
     fn watching(scratch: Scratch, artifact: Artifact, options: &[&str]) -> Built {
-        artifact.link(&library(1));
+        artifact.restore(&library(1));
         let mut program = Program::watch(&scratch, artifact.path(), options);
         program.wait_for_answer(&version(1));
         Built {

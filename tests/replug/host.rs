@@ -199,10 +199,7 @@ fn an_image_that_was_loaded_before_is_refused() {
     match host.apply(update(&artifact, second)).unwrap() {
         Outcome::Kept(kept) => {
             let said = replug::chain(&kept.error);
-            assert!(
-                said.contains("the image of an earlier generation"),
-                "{said}"
-            );
+            assert!(said.contains("the image of an earlier load"), "{said}");
         }
         other => panic!("{other:?}"),
     }

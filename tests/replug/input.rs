@@ -330,7 +330,6 @@ fn both_a_path_and_a_package_are_bad_usage() {
 }
 
 #[test]
-#[ignore = "not kept yet: beside a path they are accepted and do nothing"]
 fn options_of_a_build_without_a_package_are_bad_usage() {
     for option in [
         &["--release"][..],

@@ -2,6 +2,7 @@
 
 mod building;
 mod damage;
+mod directory;
 mod gate;
 mod host;
 mod hosts;

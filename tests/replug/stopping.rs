@@ -124,7 +124,6 @@ fn a_signal_ends_it_while_cargo_builds() {
 }
 
 #[test]
-#[ignore = "not kept yet: cargo is killed and what it runs goes on without it"]
 fn a_build_that_was_stopped_goes_on_nowhere() {
     let scratch = Scratch::new();
     let doorbell = Doorbell::new(&scratch);
@@ -254,7 +253,6 @@ fn a_count_of_three_ends_it_after_exactly_three_results() {
 }
 
 #[test]
-#[ignore = "not kept yet: the last round of calls is made to its end"]
 fn a_count_is_kept_to_among_several_plugins() {
     let scratch = Scratch::new();
     let directory = scratch.join("plugins");
