@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use crate::files::{Files, Lock};
 
 /// Whether to ask cargo's locks before reading a suspect artifact.
+///
+/// On filesystems where asking for a lock can hang (NFS, CIFS, 9p, Ceph) the gate is off whatever is chosen, as cargo itself
+/// takes no locks on NFS; [`Watched::gate`](crate::Watched::gate) tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum GatePolicy {
     /// Ask; wait while a build runs. An absent lock holds nothing back.

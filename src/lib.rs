@@ -14,6 +14,26 @@
 //! anything fails.
 //!
 //! The watched file is never mapped. No file event API is used, so it works where events do not.
+//!
+//! # Examples
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use replug::{Host, Options};
+//!
+//! let options = Options::new("target/debug/libplugin01.so");
+//! let mut host = Host::watch(c"plugin_function", options)?;
+//! while let Some(outcome) = host.wait(Duration::from_secs(60)) {
+//!     println!("{outcome:?}");
+//! }
+//! # Ok::<(), replug::Error>(())
+//! ```
+//!
+//! # Features
+//!
+//! `program`, on by default: the command-line program and the crates that only it needs. The library needs none of
+//! them: `default-features = false`.
+//!
 
 #![warn(unreachable_pub)]
 

@@ -37,15 +37,15 @@ pub struct Options {
 }
 
 impl Options {
-    /// Time between polls unless told otherwise: a person does not notice it, and four looks a second cost
-    /// some millionths of a processor.
+    /// Time between polls unless told otherwise: a person hardly notices it, and it is two system calls.
     pub const INTERVAL: Duration = Duration::from_millis(250);
 
     /// How long a file must hold still unless told otherwise: longer than the pauses of a copy or a linker,
     /// short enough to wait for.
     pub const SETTLE: Duration = Duration::from_millis(200);
 
-    /// How long a shut gate holds an artifact back unless told otherwise.
+    /// How long a shut gate holds an artifact back unless told otherwise: longer than most builds, and an editor's
+    /// `cargo check` shuts the gate of cargo up to 1.95 as well.
     pub const GATE_MAX: Duration = Duration::from_secs(60);
 
     /// Watches `path`: a library file or a directory of them, whether it exists yet or not.
@@ -98,7 +98,7 @@ impl Options {
         self
     }
 
-    /// Symbols that an artifact must export to pass vet.
+    /// Symbols that an artifact must export to pass vet. They take the place of those given before.
     pub fn exports<S: Into<CString>>(mut self, exports: impl IntoIterator<Item = S>) -> Options {
         self.exports = exports.into_iter().map(Into::into).collect();
         self

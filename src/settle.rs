@@ -7,13 +7,16 @@ use crate::digest::Digest;
 use crate::gate::{Gate, GatePolicy};
 use crate::snapshot::Snapshot;
 
-/// How soon to look again at something that moves.
+/// How soon to look again at something that moves: longer than the pauses between the writes of a copy, shorter than
+/// anybody notices.
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// How long a file must hold still that is read although the gate never opened.
+/// How long a file must hold still that is read although the gate never opened: a build is at work there, and linkers
+/// pause for longer than copies.
 const CAPPED_SETTLE: Duration = Duration::from_secs(1);
 
-/// How long to wait before trying again what failed, first and at most. It doubles in between.
+/// How long to wait before trying again what failed, first and at most; it doubles in between. At most, a full disk
+/// that has room again is noticed while somebody watches, and reading a dead half file costs next to nothing.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 pub(crate) const RETRY_MOST: Duration = Duration::from_secs(10);
 

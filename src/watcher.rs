@@ -21,8 +21,8 @@ use crate::update::Update;
 /// What the worker is called in debuggers and process lists.
 const THREAD_NAME: &str = "replug-watcher";
 
-/// How long a watcher that is dropped waits for its thread. A thread that takes longer is stuck in a filesystem
-/// that does not answer, and would keep its owner from ending.
+/// How long a watcher that is dropped waits for its thread: half of what a person grants a program that is to end. A
+/// thread that takes longer is busy with a slow filesystem, or stuck in a dead one.
 const JOIN_GRACE: Duration = Duration::from_millis(500);
 
 /// A thread that watches a path, and the queue of what it found.
@@ -205,7 +205,7 @@ impl Drop for JoinOnDrop {
         };
         if let Err(RecvTimeoutError::Timeout) = self.ended.recv_timeout(JOIN_GRACE) {
             tracing::warn!(
-                "the thread `{THREAD_NAME}` does not end; it waits for a filesystem and is left behind"
+                "the thread `{THREAD_NAME}` is busy with the filesystem and is left behind"
             );
             return;
         }

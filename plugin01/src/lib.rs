@@ -1,7 +1,7 @@
 //! The example plugin, and the smallest complete plugin there is: it takes text, returns text, and takes its
 //! text back to free it. `docs/ffi.md` explains every line of the boundary.
 //!
-//! Edit [`VERSION`] while `replug run -p plugin01` runs, build with `cargo build -p plugin01`, and watch the
+//! Edit `VERSION` while `replug run -p plugin01` runs, build with `cargo build -p plugin01`, and watch the
 //! answer change.
 
 use std::ffi::{CStr, CString, c_char};

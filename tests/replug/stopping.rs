@@ -191,6 +191,7 @@ fn a_signal_ends_it_while_nobody_reads_its_output() {
         .args(["--every-ms", "0"])
         .arg(scratch.artifact().path())
         .stdout(Stdio::piped())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     // A pipe holds 16 pages, and a line that does not fit into one begins the next.

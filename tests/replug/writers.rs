@@ -138,7 +138,7 @@ fn a_directory_that_another_takes_the_place_of_is_one_reload() {
 
 #[test]
 fn a_symlink_swapped_for_another_is_one_reload() {
-    let mut running = Running::start_in(Place::Symlink);
+    let running = Running::start_in(Place::Symlink);
     swap_symlink(
         Path::new("v2/libplugin01.so"),
         &running.scratch.join("libplugin01.so"),
@@ -149,7 +149,7 @@ fn a_symlink_swapped_for_another_is_one_reload() {
 #[test]
 fn a_directory_symlink_swapped_as_kubernetes_does_is_one_reload() {
     for watch_directory in [false, true] {
-        let mut running = Running::start_in(Place::Volume { watch_directory });
+        let running = Running::start_in(Place::Volume { watch_directory });
         let volume = running.scratch.join("volume");
         swap_symlink(Path::new("v2"), &volume.join("..data"));
         // The old version's directory goes a moment later.
@@ -446,7 +446,7 @@ fn swap_symlink(target: &Path, link: &Path) {
 
 /// A program that is told to watch [`old`] must go over to [`new`], once, when `write` has written it.
 fn is_reloaded_once(options: &[&str], write: impl FnOnce(&Artifact)) {
-    let mut running = Running::start(options);
+    let running = Running::start(options);
     write(&running.artifact);
     running.goes_over_once();
 }

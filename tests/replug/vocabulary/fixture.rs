@@ -20,13 +20,6 @@ pub enum Build {
 }
 
 impl Build {
-    pub const ALL: [Build; 4] = [
-        Build::Debug,
-        Build::DebugStripped,
-        Build::Release,
-        Build::ReleaseStripped,
-    ];
-
     fn flags(self) -> &'static [&'static str] {
         match self {
             Build::Debug => &["-Cdebuginfo=2"],

@@ -72,7 +72,8 @@ pub struct Program {
     lines: Receiver<Line>,
     /// Everything it has said so far.
     pub said: Vec<Line>,
-    errors: Option<thread::JoinHandle<String>>,
+    /// All that it wrote on stderr, once that is closed.
+    errors: Receiver<String>,
 }
 
 /// What is left of a program that has ended.
@@ -154,16 +155,17 @@ impl Program {
                 }
             }
         });
-        let errors = thread::spawn(move || {
+        let (all, errors) = mpsc::channel();
+        thread::spawn(move || {
             let mut text = String::new();
             let _ = stderr.read_to_string(&mut text);
-            text
+            let _ = all.send(text);
         });
         Program {
             child,
             lines,
             said: Vec::new(),
-            errors: Some(errors),
+            errors,
         }
     }
 
@@ -190,8 +192,8 @@ impl Program {
                     panic!("no {what} in time; it said {:#?}", self.said)
                 }
                 Err(RecvTimeoutError::Disconnected) => {
-                    let _ = self.child.wait();
-                    let errors = self.errors.take().map(|errors| errors.join().unwrap());
+                    wait_for_exit(&mut self.child);
+                    let errors = self.errors.recv_timeout(DEADLINE);
                     panic!(
                         "it ended without {what}; it said {:#?} and {errors:?}",
                         self.said
@@ -308,7 +310,8 @@ impl Program {
     pub fn end(mut self) -> Ended {
         self.wait_for_end_of_output();
         let status = wait_for_exit(&mut self.child);
-        let stderr = self.errors.take().unwrap().join().unwrap();
+        let stderr = self.errors.recv_timeout(DEADLINE);
+        let stderr = stderr.expect("nothing that it started holds its stderr open");
         Ended {
             status,
             said: std::mem::take(&mut self.said),
