@@ -74,7 +74,7 @@ fn a_stage_directory_that_cannot_map_code_is_passed_over_for_the_next() {
         program.wait_for_answer(&version(number));
     }
     let ended = program.stop();
-    ended.assert_failed(0, &["code cannot be mapped from", "trying the next place"]);
+    ended.assert_failed(0, &["cannot map code from", "trying the next place"]);
     assert_eq!(names_in(&left), [] as [String; 0]);
     assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
 }
