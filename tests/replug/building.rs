@@ -98,13 +98,7 @@ fn a_package_that_does_not_exist_is_an_error_in_cargos_words() {
         .args(["-p", "nosuch", "--manifest-path"])
         .arg(package.manifest());
     let ended = Program::start(command).end();
-    ended.assert_failed(
-        1,
-        &[
-            "did not match any packages",
-            "cannot build `nosuch`",
-        ],
-    );
+    ended.assert_failed(1, &["did not match any packages", "cannot build `nosuch`"]);
     assert_eq!(ended.said, []);
     scratch.assert_nothing_staged();
 }
