@@ -222,17 +222,20 @@ impl<F: Files, C: Clock> Poller<F, C> {
                     },
                 )
             }),
-            Err(error) if is_absent(&error) => {
+            Err(error) => {
+                // Should it return, nothing is known of it.
                 scan.forget();
-                Ok(None)
+                match is_absent(&error) {
+                    true => Ok(None),
+                    false => Err((
+                        Cause::from(&error),
+                        Error::Look {
+                            path: path(),
+                            source: error,
+                        },
+                    )),
+                }
             }
-            Err(source) => Err((
-                Cause::from(&source),
-                Error::Look {
-                    path: path(),
-                    source,
-                },
-            )),
         };
         match listed {
             Ok(listed) => {

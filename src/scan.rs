@@ -83,7 +83,7 @@ impl Scan {
         Ok(Some(listing.libraries))
     }
 
-    /// The directory is gone. Should it return, nothing is known of it.
+    /// The directory could not be looked at. What was listed proves nothing any more.
     pub(crate) fn forget(&mut self) {
         self.searched.clear();
         self.confirm_at = None;

@@ -13,7 +13,7 @@ const LONGEST_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Swap a running program's native plugin for a newly built one, on any filesystem.
 #[derive(Debug, Parser)]
-#[command(name = "replug", version)]
+#[command(name = "replug", version, args_override_self = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -77,9 +77,9 @@ impl Output {
         let path = path.display();
         self.say(
             json!({
-                    "event": "started", "path": path.to_string(), "interval_ms": interval_ms,
-                    "filesystem": filesystem, "gate": gate, "why": why,
-                }),
+                "event": "started", "path": path.to_string(), "interval_ms": interval_ms,
+                "filesystem": filesystem, "gate": gate, "why": why,
+            }),
             format!("watching {shown} every {interval_ms} ms; filesystem {filesystem}; gate {gate}: {why}"),
         )
     }

@@ -73,6 +73,11 @@ fn a_thousand_builds_written_in_every_way_crash_nothing_and_the_last_one_lives()
         pause(Duration::from_millis(random.below(LONGEST_PAUSE_MS)));
     }
     program.wait_for_answer(&version(BUILDS));
+    assert!(
+        scratch.staged_copies() <= 2,
+        "one is live, and one can be on its way: {:?}",
+        scratch.staged()
+    );
     let ended = program.stop();
     ended.assert_quiet_success();
     assert_each_answer_is_of_the_build_that_was_loaded(&ended, &built);
