@@ -105,7 +105,12 @@ fn pass(artifact: &mut impl Read, copy: &mut impl Write, size: u64) -> Result<Di
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+    use std::io::Cursor;
+
     use super::*;
+    use crate::files::{Listing, Lock};
+    use crate::snapshot::{Kind, Stamp};
 
     #[test]
     fn the_digest_is_sha_256() {
@@ -139,5 +144,78 @@ mod tests {
         let mut full: &mut [u8] = &mut [0; 2];
         let unread = pass(&mut b"abc".as_slice(), &mut full, 3).unwrap_err();
         assert!(matches!(unread, Unread::Staged(_)));
+    }
+
+    /// An artifact that changes behind the reader's back: each look is told what to see.
+    struct Shifting {
+        content: &'static [u8],
+        looks: RefCell<Vec<Snapshot>>,
+    }
+
+    impl Shifting {
+        fn next_look(&self) -> io::Result<Snapshot> {
+            Ok(self.looks.borrow_mut().remove(0))
+        }
+    }
+
+    impl Files for Shifting {
+        type Artifact = Cursor<&'static [u8]>;
+        type Staged = Cursor<Vec<u8>>;
+
+        fn look(&self, _path: &Path) -> io::Result<Snapshot> {
+            self.next_look()
+        }
+
+        fn look_open(&self, _artifact: &Self::Artifact) -> io::Result<Snapshot> {
+            self.next_look()
+        }
+
+        fn list(&self, _directory: &Path, _depth: usize) -> io::Result<Listing> {
+            Err(ErrorKind::Unsupported.into())
+        }
+
+        fn open(&self, _path: &Path) -> io::Result<Self::Artifact> {
+            Ok(Cursor::new(self.content))
+        }
+
+        fn probe(&self, _lock: &Path) -> io::Result<Lock> {
+            Err(ErrorKind::Unsupported.into())
+        }
+
+        fn create_staged(&self, _artifact: &Path) -> io::Result<Self::Staged> {
+            Err(ErrorKind::Unsupported.into())
+        }
+    }
+
+    #[test]
+    fn a_reading_counts_only_if_every_look_before_and_after_saw_the_same() {
+        let stamp = Stamp::default();
+        let seen = Snapshot {
+            kind: Kind::File,
+            device: 1,
+            inode: 1,
+            links: 1,
+            size: 3,
+            modified: stamp,
+            changed: stamp,
+            born: None,
+        };
+        let other = Snapshot { inode: 2, ..seen };
+        // The open file before the pass, the open file after it, the path after it.
+        for (looks, is_torn) in [
+            ([seen, seen, seen], false),
+            ([other, seen, seen], true),
+            ([seen, other, seen], true),
+            ([seen, seen, other], true),
+        ] {
+            let files = Shifting {
+                content: b"abc",
+                looks: RefCell::new(looks.to_vec()),
+            };
+            match read(&files, Path::new("x"), &seen, &mut io::sink()) {
+                Ok(digest) => assert!(!is_torn && digest == Digest::of(b"abc")),
+                Err(unread) => assert!(is_torn && matches!(unread, Unread::Torn), "{unread:?}"),
+            }
+        }
     }
 }
