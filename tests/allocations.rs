@@ -1,4 +1,7 @@
 //! An idle poll allocates nothing. A binary of its own, because its allocator counts.
+//! Written for Linux, where replug is proven; there is nothing to run elsewhere.
+
+#![cfg(target_os = "linux")]
 
 #![allow(unsafe_code)]
 

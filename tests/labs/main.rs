@@ -2,6 +2,9 @@
 //!
 //! They need Linux, root or user namespaces, and what `.ci/run` installs: strace, rsync, util-linux, and a nightly
 //! toolchain. A lab that cannot run has failed. Run them with `cargo test --features labs --test labs`.
+//! Written for Linux, where replug is proven; there is nothing to run elsewhere.
+
+#![cfg(target_os = "linux")]
 
 mod idle;
 mod mounts;

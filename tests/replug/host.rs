@@ -2,11 +2,15 @@
 
 use std::ffi::{CStr, c_char};
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use replug::{Host, News, Options, Outcome, Poller, Raw, Step, Text, Watcher};
+use replug::{Host, Monotonic, News, Options, Outcome, Poller, Raw, Step, Text, Watcher};
 
-use crate::vocabulary::{Artifact, DEADLINE, Scratch, library, pause, version};
+use crate::vocabulary::{
+    Artifact, Asked, DEADLINE, Scratch, Spy, copies_in, library, os_files, pause, version,
+};
 
 const FUNCTION: &CStr = c"plugin_function";
 
@@ -80,6 +84,30 @@ fn a_host_that_was_busy_loads_only_the_latest() {
     }
     assert_eq!(generation(next(&mut host)), 2);
     assert!(host.call(c"you").unwrap().contains(&version(20)));
+}
+
+#[test]
+fn what_waits_for_a_busy_host_is_gone_before_another_copy_is_made() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    let copies = Arc::new(AtomicUsize::new(0));
+    let (stage, most) = (scratch.stage(), Arc::clone(&copies));
+    let files = Spy::on(os_files(&scratch), move |asked| {
+        if asked == Asked::CreateStaged {
+            most.fetch_max(copies_in(&stage), Ordering::Relaxed);
+        }
+    });
+    let poller = Poller::with(options(&scratch, &artifact), files, Monotonic);
+    let watcher = Watcher::spawn(poller).unwrap();
+    for number in 1..=20 {
+        artifact.link(&library(number));
+        assert!(watcher.poll_now(DEADLINE));
+    }
+    assert_eq!(
+        copies.load(Ordering::Relaxed),
+        0,
+        "with nothing live, there was another copy"
+    );
 }
 
 #[test]

@@ -2,81 +2,20 @@
 
 use std::cell::RefCell;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use replug::{Files, Listing, Lock, OsFiles, Snapshot};
-
-use crate::vocabulary::{ByHand, Scratch, library, os_files};
-
-/// What was asked of the filesystem.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Asked {
-    Look(PathBuf),
-    LookOpen,
-    List(PathBuf),
-    Open(PathBuf),
-    Probe(PathBuf),
-    CreateStaged,
-}
-
-/// The files of this machine, and a list of what was asked of them.
-struct Watchful {
-    files: OsFiles,
-    asked: Rc<RefCell<Vec<Asked>>>,
-}
-
-impl Watchful {
-    fn note(&self, asked: Asked) {
-        self.asked.borrow_mut().push(asked);
-    }
-}
-
-impl Files for Watchful {
-    type Artifact = <OsFiles as Files>::Artifact;
-    type Staged = <OsFiles as Files>::Staged;
-
-    fn look(&self, path: &Path) -> io::Result<Snapshot> {
-        self.note(Asked::Look(path.to_owned()));
-        self.files.look(path)
-    }
-
-    fn look_open(&self, artifact: &Self::Artifact) -> io::Result<Snapshot> {
-        self.note(Asked::LookOpen);
-        self.files.look_open(artifact)
-    }
-
-    fn list(&self, directory: &Path, depth: usize) -> io::Result<Listing> {
-        self.note(Asked::List(directory.to_owned()));
-        self.files.list(directory, depth)
-    }
-
-    fn open(&self, path: &Path) -> io::Result<Self::Artifact> {
-        self.note(Asked::Open(path.to_owned()));
-        self.files.open(path)
-    }
-
-    fn probe(&self, lock: &Path) -> io::Result<Lock> {
-        self.note(Asked::Probe(lock.to_owned()));
-        self.files.probe(lock)
-    }
-
-    fn create_staged(&self, artifact: &Path) -> io::Result<Self::Staged> {
-        self.note(Asked::CreateStaged);
-        self.files.create_staged(artifact)
-    }
-}
+use crate::vocabulary::{Asked, ByHand, Scratch, Spy, library, os_files};
 
 /// Settles on `path`, which has so many artifacts ready, and checks that each poll from then on looks at these
 /// paths in this order and asks nothing else.
 #[track_caller]
 fn assert_idle_poll_only_looks_at(scratch: &Scratch, path: &Path, ready: usize, at: &[&Path]) {
-    let asked = Rc::default();
-    let files = Watchful {
-        files: os_files(scratch),
-        asked: Rc::clone(&asked),
-    };
+    let asked = Rc::<RefCell<Vec<Asked>>>::default();
+    let heard = Rc::clone(&asked);
+    let files = Spy::on(os_files(scratch), move |asked| {
+        heard.borrow_mut().push(asked)
+    });
     let mut watch = ByHand::watch(path, files);
     assert_eq!(watch.poll_until_settled(), ready);
     let looks: Vec<Asked> = at
@@ -131,11 +70,11 @@ fn a_touched_file_is_read_once_and_then_only_looked_at() {
     let scratch = Scratch::new();
     let artifact = scratch.artifact();
     artifact.overwrite(&library(1));
-    let asked = Rc::default();
-    let files = Watchful {
-        files: os_files(&scratch),
-        asked: Rc::clone(&asked),
-    };
+    let asked = Rc::<RefCell<Vec<Asked>>>::default();
+    let heard = Rc::clone(&asked);
+    let files = Spy::on(os_files(&scratch), move |asked| {
+        heard.borrow_mut().push(asked)
+    });
     let mut watch = ByHand::watch(artifact.path(), files);
     assert_eq!(watch.poll_until_settled(), 1);
     artifact.touch();

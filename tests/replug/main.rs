@@ -1,4 +1,7 @@
 //! Tests of the real program and library on this machine's filesystem.
+//! Written for Linux, where replug is proven; there is nothing to run elsewhere.
+
+#![cfg(target_os = "linux")]
 
 mod building;
 mod damage;

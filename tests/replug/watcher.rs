@@ -1,69 +1,24 @@
 //! The worker thread: it polls when asked, and ends with its owner, even if the filesystem does not answer.
 
-use std::fs::File;
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender};
-use replug::{
-    Files, Listing, Lock, Monotonic, Options, OsFiles, Poller, Snapshot, StageDirectory, Staged,
-    Watcher,
-};
+use replug::{Monotonic, Options, Poller, Watcher};
 
-use crate::vocabulary::{DEADLINE, Scratch, library};
-
-/// A filesystem that answers a look only when the test lets it.
-struct Reluctant {
-    files: OsFiles,
-    asked: Sender<()>,
-    allowed: Receiver<()>,
-}
-
-impl Files for Reluctant {
-    type Artifact = File;
-    type Staged = Staged;
-
-    fn look(&self, path: &Path) -> io::Result<Snapshot> {
-        let _ = self.asked.send(());
-        // Once the test is over, everything is allowed.
-        let _ = self.allowed.recv();
-        self.files.look(path)
-    }
-
-    fn look_open(&self, artifact: &File) -> io::Result<Snapshot> {
-        self.files.look_open(artifact)
-    }
-
-    fn list(&self, directory: &Path, depth: usize) -> io::Result<Listing> {
-        self.files.list(directory, depth)
-    }
-
-    fn open(&self, path: &Path) -> io::Result<File> {
-        self.files.open(path)
-    }
-
-    fn probe(&self, lock: &Path) -> io::Result<Lock> {
-        self.files.probe(lock)
-    }
-
-    fn create_staged(&self, artifact: &Path) -> io::Result<Staged> {
-        self.files.create_staged(artifact)
-    }
-}
+use crate::vocabulary::{Asked, DEADLINE, Scratch, Spy, library, os_files};
 
 #[test]
 fn a_watcher_whose_filesystem_hangs_is_left_behind_and_its_owner_goes_on() {
     let scratch = Scratch::new();
     let (asked, was_asked) = crossbeam_channel::unbounded();
-    let (allow, allowed) = crossbeam_channel::unbounded();
-    let files = OsFiles::new(StageDirectory::new(Some(&scratch.stage())).unwrap());
-    let files = Reluctant {
-        files,
-        asked,
-        allowed,
-    };
+    let (allow, allowed) = crossbeam_channel::unbounded::<()>();
+    let files = Spy::on(os_files(&scratch), move |request| {
+        if matches!(request, Asked::Look(_)) {
+            let _ = asked.send(());
+            // Once the test is over, everything is allowed.
+            let _ = allowed.recv();
+        }
+    });
     let options = Options::new(scratch.artifact().path());
     let watcher = Watcher::spawn(Poller::with(options, files, Monotonic)).unwrap();
     was_asked.recv_timeout(DEADLINE).unwrap();

@@ -7,6 +7,7 @@ mod fixture;
 mod package;
 mod program;
 mod scratch;
+mod spy;
 mod terminal;
 
 pub use artifact::Artifact;
@@ -15,5 +16,6 @@ pub use doorbell::Doorbell;
 pub use fixture::{Build, key_taker, library, mixable, plugin, sleeper, version};
 pub use package::Package;
 pub use program::{DEADLINE, Ended, Line, Program, pause, wait_for_exit, wait_until};
-pub use scratch::Scratch;
+pub use scratch::{Scratch, copies_in};
+pub use spy::{Asked, Spy};
 pub use terminal::Terminal;

@@ -47,12 +47,7 @@ impl Scratch {
 
     /// How many staged copies exist now.
     pub fn staged_copies(&self) -> usize {
-        let in_directory = |directory: &PathBuf| fs::read_dir(directory).map_or(0, Iterator::count);
-        // One file in each stage directory is its owner's.
-        self.staged()
-            .iter()
-            .map(|directory| in_directory(directory).saturating_sub(1))
-            .sum()
+        copies_in(&self.stage())
     }
 
     #[track_caller]
@@ -63,4 +58,16 @@ impl Scratch {
             "staged copies were left behind"
         );
     }
+}
+
+/// How many staged copies there are in all stage directories of a parent.
+pub fn copies_in(stage: &Path) -> usize {
+    let count = |directory: PathBuf| fs::read_dir(directory).map_or(0, Iterator::count);
+    let directories = fs::read_dir(stage)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    // One file in each stage directory is its owner's.
+    directories
+        .map(|directory| count(directory).saturating_sub(1))
+        .sum()
 }
