@@ -2,7 +2,6 @@
 //! Written for Linux, where replug is proven; there is nothing to run elsewhere.
 
 #![cfg(target_os = "linux")]
-
 #![allow(unsafe_code)]
 
 #[allow(dead_code, unused_imports)]
