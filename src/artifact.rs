@@ -192,7 +192,7 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
     fn stage(&mut self, snapshot: &Snapshot) -> Order {
         // A copy that the owner has not taken yet is out of date: two at a time are enough.
         let has_decided = self.artifact.tracker.has_decided();
-        if has_decided && self.shared.outbox.withdraw_ready(&self.artifact.path) {
+        if has_decided && self.shared.outbox.withdraw_content(&self.artifact.path) {
             self.artifact.tracker.taken_back();
         }
         let mut staged = match self.shared.files.create_staged(&self.artifact.path) {

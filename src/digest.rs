@@ -107,6 +107,7 @@ fn pass(artifact: &mut impl Read, copy: &mut impl Write, size: u64) -> Result<Di
 mod tests {
     use std::cell::RefCell;
     use std::io::Cursor;
+    use std::path::PathBuf;
 
     use super::*;
     use crate::files::{Listing, Lock};
@@ -176,6 +177,10 @@ mod tests {
 
         fn open(&self, _path: &Path) -> io::Result<Self::Artifact> {
             Ok(Cursor::new(self.content))
+        }
+
+        fn resolve(&self, _path: &Path) -> io::Result<PathBuf> {
+            Err(ErrorKind::Unsupported.into())
         }
 
         fn probe(&self, _lock: &Path) -> io::Result<Lock> {

@@ -46,6 +46,9 @@ pub trait Files {
     /// Opens an artifact for reading, without ever waiting for a writer.
     fn open(&self, path: &Path) -> io::Result<Self::Artifact>;
 
+    /// Where `path` leads in the end, symbolic links followed.
+    fn resolve(&self, path: &Path) -> io::Result<PathBuf>;
+
     /// Asks, without waiting and without leaving a trace, whether somebody holds a lock file.
     fn probe(&self, lock: &Path) -> io::Result<Lock>;
 

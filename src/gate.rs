@@ -50,10 +50,15 @@ fn locks_of(artifact: &Path) -> [PathBuf; 2] {
     LOCKS.map(|name| profile.join(name))
 }
 
-/// Asks the locks of the cargo that may be writing `artifact`, and stops at the first that is held.
+/// Asks the locks of the cargo that may be writing `artifact`, or the file it is a link to, and stops at the first that
+/// is held.
 pub(crate) fn ask(artifact: &Path, files: &impl Files) -> Gate {
+    // A path that leads nowhere has nothing to wait for but what it says itself.
+    let target = files
+        .resolve(artifact)
+        .unwrap_or_else(|_| artifact.to_owned());
     let mut gate = Gate::Absent;
-    for lock in locks_of(artifact) {
+    for lock in locks_of(artifact).into_iter().chain(locks_of(&target)) {
         match files.probe(&lock) {
             Ok(Lock::Held) => return Gate::Shut,
             Ok(Lock::Free) => gate = Gate::Open,

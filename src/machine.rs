@@ -1,8 +1,8 @@
 //! This machine's filesystem and clock, behind the seams of [`files`](crate::files). Decides nothing.
 
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -47,6 +47,10 @@ impl Files for OsFiles {
 
     fn open(&self, path: &Path) -> io::Result<File> {
         os::open(path)
+    }
+
+    fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
+        fs::canonicalize(path)
     }
 
     fn probe(&self, lock: &Path) -> io::Result<Lock> {
@@ -134,7 +138,6 @@ fn probe(lock: &Path) -> io::Result<Lock> {
 #[cfg(test)]
 mod tests {
     use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
-    use std::fs;
 
     use super::*;
 

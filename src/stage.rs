@@ -130,10 +130,14 @@ impl StageDirectory {
 
 /// Keeps the artifact's name in front, for whoever reads a backtrace or a process's mappings.
 fn in_directory(directory: &Path, artifact: &Path, serial: u64) -> io::Result<(File, PathBuf)> {
+    /// Names have 255 bytes, of which the number and the extension need some, and a byte that is no text becomes
+    /// three.
+    const LONGEST_STEM: usize = 64;
     let stem = artifact
         .file_stem()
         .unwrap_or(artifact.as_os_str())
         .to_string_lossy();
+    let stem: String = stem.chars().take(LONGEST_STEM).collect();
     let path = directory.join(format!("{stem}.{serial}{}", std::env::consts::DLL_SUFFIX));
     let file = OpenOptions::new()
         .read(true)
@@ -228,6 +232,16 @@ mod tests {
         assert!(path.exists(), "a copy that is alive keeps its directory");
         drop(staged);
         assert!(names_in(scratch.path()).is_empty());
+    }
+
+    #[test]
+    fn an_artifact_can_have_the_longest_name_there_is() {
+        let scratch = tempfile::tempdir().unwrap();
+        let stage = Arc::new(StageDirectory::new(Some(scratch.path())).unwrap());
+        for letter in ["x", "\u{1f980}"] {
+            let name = format!("lib{}.so", letter.repeat(248 / letter.len()));
+            StageDirectory::create(&stage, Path::new(&name)).unwrap();
+        }
     }
 
     #[test]

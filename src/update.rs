@@ -67,6 +67,7 @@ pub struct Kept {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Topic {
     Content,
+    Obstacle,
     Whereabouts,
     Health,
     Waiting,
@@ -75,6 +76,8 @@ enum Topic {
 impl<S> News<S> {
     fn topic(&self) -> Topic {
         match self {
+            // Bytes that were read stand for the artifact; that none could be is another matter.
+            News::Kept(Kept { digest: None, .. }) => Topic::Obstacle,
             News::Ready(_) | News::Kept(_) => Topic::Content,
             News::Missing | News::Returned => Topic::Whereabouts,
             News::Degraded(_) | News::Recovered => Topic::Health,
@@ -130,12 +133,11 @@ impl<S> Outbox<S> {
         said.into_iter().for_each(|update| self.put(update));
     }
 
-    /// Takes back a ready update of `artifact` that nobody has taken yet, and with it its staged copy. Says
-    /// whether there was one.
-    pub(crate) fn withdraw_ready(&mut self, artifact: &Path) -> bool {
-        let is_ready = |update: &Update<S>| matches!(update.news, News::Ready(_));
+    /// Takes back what was said of the content of `artifact` and nobody has heard yet, and with it its staged copy.
+    /// Says whether there was anything.
+    pub(crate) fn withdraw_content(&mut self, artifact: &Path) -> bool {
         let taken = self.take_back(|(path, topic)| **path == *artifact && *topic == Topic::Content);
-        taken.iter().any(is_ready)
+        !taken.is_empty()
     }
 
     fn take_back(&mut self, is_stale: impl Fn(&(Arc<Path>, Topic)) -> bool) -> Vec<Update<S>> {
@@ -218,8 +220,8 @@ mod tests {
         let mut outbox = Outbox::new();
         deliver(&mut outbox, [("a", ready(1)), ("a", News::Returned)]);
         deliver(&mut outbox, [("b", ready(2))]);
-        assert!(outbox.withdraw_ready(Path::new("a")));
-        assert!(!outbox.withdraw_ready(Path::new("a")));
+        assert!(outbox.withdraw_content(Path::new("a")));
+        assert!(!outbox.withdraw_content(Path::new("a")));
         assert_eq!(waiting_in(&outbox), ["a Returned", "b 2"]);
     }
 }

@@ -11,14 +11,24 @@ pub(crate) fn as_group(command: &mut Command) -> &mut Command {
     command
 }
 
-/// Ends a child and, where there are groups, all that it started, and waits for the child's end.
+/// Ends a child and, where there are groups, all that it started, and waits for the child's end. What does not heed
+/// the request to end, is ended when the child has.
 pub(crate) fn end(mut child: Child) -> io::Result<()> {
     #[cfg(unix)]
-    rustix::process::kill_process_group(
-        rustix::process::Pid::from_child(&child),
-        rustix::process::Signal::TERM,
-    )?;
+    {
+        use rustix::process::{Pid, Signal, kill_process_group};
+        let group = Pid::from_child(&child);
+        kill_process_group(group, Signal::TERM)?;
+        child.wait()?;
+        match kill_process_group(group, Signal::KILL) {
+            // Nobody is left, which is what is wanted.
+            Err(rustix::io::Errno::SRCH) => Ok(()),
+            killed => Ok(killed?),
+        }
+    }
     #[cfg(not(unix))]
-    child.kill()?;
-    child.wait().map(drop)
+    {
+        child.kill()?;
+        child.wait().map(drop)
+    }
 }

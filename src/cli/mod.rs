@@ -8,6 +8,7 @@ mod output;
 mod run;
 mod stop;
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -26,7 +27,8 @@ pub(crate) fn main() -> ExitCode {
     match run::run(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("replug: {}", replug::chain(error.as_ref()));
+            // Where nobody can hear it, the status has to do.
+            let _ = writeln!(io::stderr(), "replug: {}", replug::chain(error.as_ref()));
             ExitCode::from(FAILED)
         }
     }
@@ -41,5 +43,7 @@ fn log_to_stderr() {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .without_time()
+        // It would print them on the very stream that failed.
+        .log_internal_errors(false)
         .init();
 }

@@ -291,9 +291,13 @@ impl Output {
 /// A path for people, who are spared the directory they are in.
 fn short(path: &Path) -> Display<'_> {
     let here = std::env::current_dir().ok();
-    here.and_then(|here| path.strip_prefix(here).ok())
-        .unwrap_or(path)
-        .display()
+    let below = here.and_then(|here| path.strip_prefix(here).ok());
+    match below {
+        Some(below) if below.as_os_str().is_empty() => Path::new("."),
+        Some(below) => below,
+        None => path,
+    }
+    .display()
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -36,7 +36,9 @@ pub(crate) fn run(args: &Run) -> Result<(), Failure> {
     let result = session.run(&path, &stop);
     drop(session);
     // A worker that reads a large file on a slow disk is left behind, and its copy with it.
-    stage.as_deref().map_or(Ok(()), remove_stage)?;
+    if let Some(Err(error)) = stage.as_deref().map(remove_stage) {
+        tracing::warn!("cannot remove the stage directory: {error}");
+    }
     match result {
         // Whoever read the output has seen enough.
         Err(failure) if is_broken_pipe(&failure) => Ok(()),

@@ -75,25 +75,21 @@ impl Stop {
 /// Ends the process while its main thread is stuck, and leaves nothing behind.
 fn end_from_outside(last_words: &Mutex<LastWords>) {
     let mut last_words = last_words.lock().unwrap_or_else(PoisonError::into_inner);
-    let removed = last_words.stage.as_deref().map_or(Ok(()), remove_stage);
     let (said, has_said) = crossbeam_channel::bounded(1);
     let say = last_words.say.take();
     // If it is the output that is stuck, none of this is said, and nobody may wait for it.
     thread::spawn(move || {
-        let mut stderr = io::stderr();
-        let _ = writeln!(
-            stderr,
-            "replug: a call or a write did not return in time; ending without it"
-        );
-        if let Err(error) = removed {
-            let _ = writeln!(stderr, "replug: cannot remove the stage directory: {error}");
-        }
+        let note = "replug: a call or a write did not return in time; ending without it";
+        let _ = writeln!(io::stderr(), "{note}");
         if let Some(say) = say {
             say();
         }
         let _ = said.send(());
     });
     let _ = has_said.recv_timeout(LAST_WORDS);
+    // Last of all, because the worker is alive and would make it again. Nobody is left to hear of a failure; the
+    // next start sweeps.
+    let _ = last_words.stage.as_deref().map(remove_stage);
     process::exit(0);
 }
 

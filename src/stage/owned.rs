@@ -34,10 +34,10 @@ impl OwnedDirectory {
         let mut builder = tempfile::Builder::new();
         os::make_private(builder.prefix(&prefix));
         for _ in 0..TRIES {
-            let path = builder.tempdir_in(parent)?.keep();
-            if let Some(owner) = take_possession(&path)? {
+            let directory = builder.tempdir_in(parent)?;
+            if let Some(owner) = take_possession(directory.path())? {
                 return Ok(OwnedDirectory {
-                    path,
+                    path: directory.keep(),
                     owner: Mutex::new(owner),
                 });
             }

@@ -86,6 +86,25 @@ fn the_lock_of_an_artifact_among_its_dependencies_is_in_the_directory_above() {
 }
 
 #[test]
+fn the_lock_of_an_artifact_that_is_a_link_is_where_the_link_leads() {
+    let scratch = Scratch::new();
+    let target = scratch.join("target");
+    std::fs::create_dir(&target).unwrap();
+    Artifact::at(target.join("libplugin01.so")).link(&library(1));
+    let lock = lock_file(&target.join(".cargo-lock"));
+    lock.lock().unwrap();
+    std::os::unix::fs::symlink("target/libplugin01.so", scratch.artifact().path()).unwrap();
+    let mut program = Program::watch(&scratch, scratch.artifact().path(), &[]);
+    program.wait_for_waiting("gated");
+    program.go_on_for(Duration::from_millis(300));
+    assert_eq!(program.said("loaded").len(), 0);
+    lock.unlock().unwrap();
+    program.wait_for_generation(1);
+    program.stop();
+    scratch.assert_nothing_staged();
+}
+
+#[test]
 fn libraries_in_a_watched_directory_are_held_back_too() {
     let scratch = Scratch::new();
     let artifact = scratch.artifact();

@@ -128,6 +128,50 @@ fn touching_what_waits_for_a_busy_host_does_not_lose_it() {
 }
 
 #[test]
+fn touching_a_bad_build_that_a_busy_host_has_not_heard_of_does_not_hush_it_up() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.link(&library(1));
+    let mut host = watching(&scratch, &artifact);
+    assert_eq!(generation(next(&mut host)), 1);
+    artifact.link(b"no library at all");
+    poll_for_a_while(&host);
+    artifact.link(b"no library at all");
+    poll_for_a_while(&host);
+    let outcome = next(&mut host);
+    assert!(matches!(outcome, Outcome::Kept(_)), "{outcome:?}");
+}
+
+#[test]
+fn what_waits_for_a_busy_host_survives_that_something_else_is_at_its_path_for_a_while() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.link(&library(1));
+    let mut host = watching(&scratch, &artifact);
+    assert_eq!(generation(next(&mut host)), 1);
+    artifact.link(&library(2));
+    poll_for_a_while(&host);
+    artifact.remove();
+    std::os::unix::fs::symlink("/dev/null", artifact.path()).unwrap();
+    poll_for_a_while(&host);
+    artifact.link(&library(2));
+    poll_for_a_while(&host);
+    let deadline = Instant::now() + DEADLINE;
+    while host.live().unwrap().generation() == 1 && Instant::now() < deadline {
+        next(&mut host);
+    }
+    assert!(host.call(c"you").unwrap().contains(&version(2)));
+}
+
+/// More polls than it takes to believe a file.
+fn poll_for_a_while(host: &Host<Text>) {
+    for _ in 0..20 {
+        assert!(host.watcher().unwrap().poll_now(DEADLINE));
+        pause(Duration::from_millis(10));
+    }
+}
+
+#[test]
 fn bytes_that_are_live_already_are_not_loaded_again() {
     let scratch = Scratch::new();
     let artifact = scratch.artifact();

@@ -12,6 +12,7 @@ pub enum Asked {
     LookOpen,
     List(PathBuf),
     Open(PathBuf),
+    Resolve(PathBuf),
     Probe(PathBuf),
     CreateStaged,
 }
@@ -50,6 +51,11 @@ impl<H: Fn(Asked)> Files for Spy<H> {
     fn open(&self, path: &Path) -> io::Result<Self::Artifact> {
         (self.hear)(Asked::Open(path.to_owned()));
         self.files.open(path)
+    }
+
+    fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
+        (self.hear)(Asked::Resolve(path.to_owned()));
+        self.files.resolve(path)
     }
 
     fn probe(&self, lock: &Path) -> io::Result<Lock> {
