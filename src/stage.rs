@@ -199,19 +199,11 @@ impl Seek for Staged {
 
 #[cfg(test)]
 mod tests {
+    use super::owned::tests::names_in;
     use super::*;
 
     fn refuse(_: &File) -> io::Result<()> {
         Err(ErrorKind::PermissionDenied.into())
-    }
-
-    fn names_in(directory: &Path) -> Vec<String> {
-        let mut names: Vec<_> = fs::read_dir(directory)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
     }
 
     #[test]

@@ -44,7 +44,7 @@ const JOIN_GRACE: Duration = Duration::from_millis(500);
 pub struct Watcher {
     // Dropped top to bottom: hanging up `orders` ends the worker's wait, and only then can it be joined.
     orders: Sender<PollNow>,
-    worker: JoinOnDrop,
+    _worker: JoinOnDrop,
     updates: Receiver<Update<Staged>>,
     watched: Watched,
     counts: Arc<Counts>,
@@ -104,15 +104,15 @@ impl Watcher {
         .map_err(|source| Error::Spawn { path, source })?;
         Ok(Watcher {
             orders,
-            worker,
+            _worker: worker,
             updates,
             watched,
             counts,
         })
     }
 
-    /// Where updates arrive. The queue never fills: of two updates that say the same kind of thing about an
-    /// artifact only the later one waits.
+    /// Where updates arrive. The queue never fills: of two updates about the same side of an artifact only the
+    /// later one waits.
     pub fn updates(&self) -> &Receiver<Update> {
         &self.updates
     }
@@ -137,11 +137,6 @@ impl Watcher {
     /// What the worker has done so far, for those who outlive the watcher.
     pub fn counts(&self) -> Arc<Counts> {
         Arc::clone(&self.counts)
-    }
-
-    /// Whether the worker still polls. It ends only with its watcher, or by a fault in replug itself.
-    pub fn is_alive(&self) -> bool {
-        self.worker.is_running()
     }
 }
 
@@ -189,12 +184,6 @@ impl JoinOnDrop {
             thread: Some(thread),
             ended,
         })
-    }
-
-    fn is_running(&self) -> bool {
-        self.thread
-            .as_ref()
-            .is_some_and(|thread| !thread.is_finished())
     }
 }
 

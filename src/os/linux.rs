@@ -1,10 +1,9 @@
 //! Linux: statx, which can ask a network filesystem for fresh attributes; statfs; procfs; memfd.
 
 use std::ffi::CStr;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
@@ -12,6 +11,7 @@ use rustix::fs::{
 };
 
 use super::Filesystem;
+pub(crate) use super::posix::{make_private, make_private_directory, open_own};
 use crate::snapshot::{Kind, Snapshot, Stamp};
 
 /// Where else staged copies can go if the temporary directory cannot map code.
@@ -71,19 +71,6 @@ fn kind(file_type: FileType) -> Kind {
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
-}
-
-/// Opens a file of this user's for locking. Neither waits nor follows a link: others can write where it is looked for.
-pub(crate) fn open_own(path: &Path) -> io::Result<File> {
-    let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    let metadata = file.metadata()?;
-    let is_own = metadata.is_file() && metadata.uid() == rustix::process::geteuid().as_raw();
-    if is_own {
-        Ok(file)
-    } else {
-        Err(io::ErrorKind::PermissionDenied.into())
-    }
 }
 
 /// Asks which filesystem `path` is on.
@@ -162,16 +149,6 @@ pub(crate) fn memory_file(name: &CStr, serial: u64) -> io::Result<(File, PathBuf
         .collect();
     let path = format!("/proc/self/fd/{spelled}{}", file.as_raw_fd());
     Ok((file, path.into()))
-}
-
-/// Makes what `builder` builds accessible to this user only.
-pub(crate) fn make_private(builder: &mut tempfile::Builder<'_, '_>) {
-    builder.permissions(Permissions::from_mode(0o700));
-}
-
-/// Makes a directory that only this user can enter.
-pub(crate) fn make_private_directory(path: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().mode(0o700).create(path)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Where systems differ: one file per system behind the same names. Nothing here decides anything.
 
+#[cfg(unix)]
+mod posix;
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
 mod system;

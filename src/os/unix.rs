@@ -1,15 +1,16 @@
 //! Unix systems other than Linux: what std offers.
 
 use std::ffi::CStr;
-use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use rustix::process::{Pid, test_kill_process};
 
 use super::Filesystem;
+pub(crate) use super::posix::{make_private, make_private_directory, open_own};
 use crate::snapshot::{Kind, Snapshot, Stamp};
 
 /// Where else staged copies can go if the temporary directory cannot map code.
@@ -73,23 +74,6 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Opens a file of this user's for locking. Neither waits nor follows a link: others can write where it is looked for.
-pub(crate) fn open_own(path: &Path) -> io::Result<File> {
-    let flags = libc::O_NONBLOCK | libc::O_NOFOLLOW;
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(flags)
-        .open(path)?;
-    let metadata = file.metadata()?;
-    let is_own = metadata.is_file() && metadata.uid() == rustix::process::geteuid().as_raw();
-    if is_own {
-        Ok(file)
-    } else {
-        Err(io::ErrorKind::PermissionDenied.into())
-    }
-}
-
 pub(crate) fn filesystem(_path: &Path) -> io::Result<Filesystem> {
     Ok(Filesystem::unknown())
 }
@@ -106,14 +90,4 @@ pub(crate) fn is_running(pid: u32, _start: u64) -> bool {
 
 pub(crate) fn memory_file(_name: &CStr, _serial: u64) -> io::Result<(File, PathBuf)> {
     Err(io::ErrorKind::Unsupported.into())
-}
-
-/// Makes what `builder` builds accessible to this user only.
-pub(crate) fn make_private(builder: &mut tempfile::Builder<'_, '_>) {
-    builder.permissions(Permissions::from_mode(0o700));
-}
-
-/// Makes a directory that only this user can enter.
-pub(crate) fn make_private_directory(path: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().mode(0o700).create(path)
 }

@@ -162,10 +162,11 @@ fn remove_unowned(directory: &Path) -> io::Result<bool> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn names_in(directory: &Path) -> Vec<String> {
+    /// The names in a directory, in order.
+    pub(in crate::stage) fn names_in(directory: &Path) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(directory)
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -205,10 +206,22 @@ mod tests {
     }
 
     #[test]
-    fn an_owner_file_that_is_no_file_or_not_ours_is_left_alone() {
+    fn an_owner_file_that_is_no_file_is_left_alone() {
         let scratch = tempfile::tempdir().unwrap();
         let directory = scratch.path().join("replug-1-1-foreign");
         fs::create_dir_all(directory.join(OWNER)).unwrap();
+        sweep(scratch.path());
+        assert!(directory.exists());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn sweeping_does_not_wait_for_whoever_put_a_fifo_there() {
+        use rustix::fs::{CWD, Mode, mkfifoat};
+        let scratch = tempfile::tempdir().unwrap();
+        let directory = scratch.path().join("replug-1-1-foreign");
+        fs::create_dir(&directory).unwrap();
+        mkfifoat(CWD, directory.join(OWNER), Mode::RWXU).unwrap();
         sweep(scratch.path());
         assert!(directory.exists());
     }

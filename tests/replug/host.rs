@@ -27,6 +27,16 @@ fn watching(scratch: &Scratch, artifact: &Artifact) -> Host<Text> {
     Host::<Text>::watch(FUNCTION, options(scratch, artifact)).unwrap()
 }
 
+/// A host whose first generation is live.
+fn serving() -> (Scratch, Artifact, Host<Text>) {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.link(&library(1));
+    let mut host = watching(&scratch, &artifact);
+    assert_eq!(generation(next(&mut host)), 1);
+    (scratch, artifact, host)
+}
+
 /// Waits for the next outcome that is worth a test's attention.
 #[track_caller]
 fn next<T>(host: &mut Host<T>) -> Outcome {
@@ -50,11 +60,7 @@ fn generation(outcome: Outcome) -> u64 {
 
 #[test]
 fn code_changes_only_inside_a_call_of_the_owner() {
-    let scratch = Scratch::new();
-    let artifact = scratch.artifact();
-    artifact.link(&library(1));
-    let mut host = watching(&scratch, &artifact);
-    assert_eq!(generation(next(&mut host)), 1);
+    let (_scratch, artifact, mut host) = serving();
     artifact.link(&library(2));
     let updates = host.updates().clone();
     let deadline = Instant::now() + DEADLINE;
@@ -71,11 +77,7 @@ fn code_changes_only_inside_a_call_of_the_owner() {
 
 #[test]
 fn a_host_that_was_busy_loads_only_the_latest() {
-    let scratch = Scratch::new();
-    let artifact = scratch.artifact();
-    artifact.link(&library(1));
-    let mut host = watching(&scratch, &artifact);
-    assert_eq!(generation(next(&mut host)), 1);
+    let (scratch, artifact, mut host) = serving();
     let watcher = host.watcher().unwrap();
     for number in 2..=20 {
         artifact.link(&library(number));
@@ -112,11 +114,7 @@ fn what_waits_for_a_busy_host_is_gone_before_another_copy_is_made() {
 
 #[test]
 fn touching_what_waits_for_a_busy_host_does_not_lose_it() {
-    let scratch = Scratch::new();
-    let artifact = scratch.artifact();
-    artifact.link(&library(1));
-    let mut host = watching(&scratch, &artifact);
-    assert_eq!(generation(next(&mut host)), 1);
+    let (_scratch, artifact, mut host) = serving();
     let watcher = host.watcher().unwrap();
     artifact.link(&library(2));
     assert!(watcher.poll_now(DEADLINE));
@@ -129,11 +127,7 @@ fn touching_what_waits_for_a_busy_host_does_not_lose_it() {
 
 #[test]
 fn touching_a_bad_build_that_a_busy_host_has_not_heard_of_does_not_hush_it_up() {
-    let scratch = Scratch::new();
-    let artifact = scratch.artifact();
-    artifact.link(&library(1));
-    let mut host = watching(&scratch, &artifact);
-    assert_eq!(generation(next(&mut host)), 1);
+    let (_scratch, artifact, mut host) = serving();
     artifact.link(b"no library at all");
     poll_for_a_while(&host);
     artifact.link(b"no library at all");
@@ -144,11 +138,7 @@ fn touching_a_bad_build_that_a_busy_host_has_not_heard_of_does_not_hush_it_up() 
 
 #[test]
 fn what_waits_for_a_busy_host_survives_that_something_else_takes_its_place() {
-    let scratch = Scratch::new();
-    let artifact = scratch.artifact();
-    artifact.link(&library(1));
-    let mut host = watching(&scratch, &artifact);
-    assert_eq!(generation(next(&mut host)), 1);
+    let (_scratch, artifact, mut host) = serving();
     artifact.link(&library(2));
     poll_for_a_while(&host);
     artifact.remove();
@@ -169,11 +159,7 @@ fn poll_for_a_while(host: &Host<Text>) {
 
 #[test]
 fn bytes_that_are_live_already_are_not_loaded_again() {
-    let scratch = Scratch::new();
-    let artifact = scratch.artifact();
-    artifact.link(&library(1));
-    let mut host = watching(&scratch, &artifact);
-    assert_eq!(generation(next(&mut host)), 1);
+    let (_scratch, artifact, mut host) = serving();
     let watcher = host.watcher().unwrap();
     for number in [2, 1] {
         artifact.link(&library(number));
@@ -198,6 +184,19 @@ fn a_generation_without_a_needed_symbol_never_goes_live() {
             let said = replug::chain(&kept.error);
             assert!(said.contains("it has no `no_such_symbol`"), "{said}");
         }
+        other => panic!("{other:?}"),
+    }
+    assert!(host.live().is_none());
+}
+
+#[test]
+fn the_function_that_frees_answers_is_not_called_for_one() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.link(&library(1));
+    let mut host = Host::<Text>::watch(Text::FREE, options(&scratch, &artifact)).unwrap();
+    match next(&mut host) {
+        Outcome::Kept(kept) => assert_eq!(kept.error.step(), Step::Load),
         other => panic!("{other:?}"),
     }
     assert!(host.live().is_none());
@@ -294,11 +293,7 @@ fn update(artifact: &Artifact, ready: replug::Ready) -> replug::Update {
 
 #[test]
 fn a_retired_generation_leaves_the_disk_and_a_dropped_host_leaves_nothing() {
-    let scratch = Scratch::new();
-    let artifact = scratch.artifact();
-    artifact.link(&library(1));
-    let mut host = watching(&scratch, &artifact);
-    assert_eq!(generation(next(&mut host)), 1);
+    let (scratch, artifact, mut host) = serving();
     let first = host.live().unwrap().staged().to_owned();
     assert!(first.exists());
     artifact.link(&library(2));

@@ -357,6 +357,20 @@ fn a_stage_directory_that_does_not_exist_is_an_error() {
 }
 
 #[test]
+fn an_error_that_nobody_can_hear_still_has_its_status() {
+    let scratch = Scratch::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = Command::new(env!("CARGO_BIN_EXE_replug"))
+        .args(["run", "libx.so", "--stage-dir"])
+        .arg(scratch.join("nowhere"))
+        .stderr(writer)
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(1));
+}
+
+#[test]
 fn a_stage_directory_that_is_a_file_is_an_error() {
     let scratch = Scratch::new();
     let parent = scratch.join("file");
