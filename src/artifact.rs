@@ -217,6 +217,7 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
         let path = &self.artifact.path;
         let verdict = match vet::vet(&mut staged, &self.shared.options.exports) {
             Ok(vetted) => {
+                self.shared.files.seal(&mut staged);
                 self.hand_over(reading, staged, vetted);
                 Verdict::Good
             }

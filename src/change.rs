@@ -12,6 +12,20 @@ use crate::snapshot::Snapshot;
 /// one into place, and people delete and copy.
 const ABSENCE_GRACE: Duration = Duration::from_secs(1);
 
+/// Whether, and how often, to digest what seems unchanged. A write through a shared mapping changes nothing that a look
+/// can see, and a remote filesystem can keep showing what was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Audit {
+    /// Where the artifact arrived with weak evidence of being complete, or the filesystem is remote: 2 s, 10 s and 60 s
+    /// after a digest, then every 5 minutes. Elsewhere once, after 2 s.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
+    /// Always this long after the last digest.
+    Every(Duration),
+}
+
 /// What vet found, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {

@@ -106,11 +106,11 @@ fn pass(artifact: &mut impl Read, copy: &mut impl Write, size: u64) -> Result<Di
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
+    use std::ffi::OsStr;
     use std::io::Cursor;
-    use std::path::PathBuf;
 
     use super::*;
-    use crate::files::{Listing, Lock};
+    use crate::files::{Filesystem, Listing, Lock, Route};
     use crate::snapshot::{Kind, Stamp};
 
     #[test]
@@ -171,6 +171,14 @@ mod tests {
             self.next_look()
         }
 
+        fn look_link(&self, _path: &Path) -> io::Result<Snapshot> {
+            Err(ErrorKind::Unsupported.into())
+        }
+
+        fn names(&self, _directory: &Path, _each: &mut dyn FnMut(&OsStr)) -> io::Result<()> {
+            Err(ErrorKind::Unsupported.into())
+        }
+
         fn list(&self, _directory: &Path, _depth: usize) -> io::Result<Listing> {
             Err(ErrorKind::Unsupported.into())
         }
@@ -179,7 +187,15 @@ mod tests {
             Ok(Cursor::new(self.content))
         }
 
-        fn resolve(&self, _path: &Path) -> io::Result<PathBuf> {
+        fn forget_content(&self, _artifact: &Self::Artifact) -> io::Result<()> {
+            Err(ErrorKind::Unsupported.into())
+        }
+
+        fn route(&self, _path: &Path) -> io::Result<Route> {
+            Err(ErrorKind::Unsupported.into())
+        }
+
+        fn filesystem(&self, _path: &Path) -> io::Result<Filesystem> {
             Err(ErrorKind::Unsupported.into())
         }
 
@@ -190,6 +206,8 @@ mod tests {
         fn create_staged(&self, _artifact: &Path) -> io::Result<Self::Staged> {
             Err(ErrorKind::Unsupported.into())
         }
+
+        fn seal(&self, _staged: &mut Self::Staged) {}
     }
 
     #[test]

@@ -55,8 +55,8 @@ fn locks_of(artifact: &Path) -> [PathBuf; 2] {
 pub(crate) fn ask(artifact: &Path, files: &impl Files) -> Gate {
     // A path that leads nowhere has nothing to wait for but what it says itself.
     let target = files
-        .resolve(artifact)
-        .unwrap_or_else(|_| artifact.to_owned());
+        .route(artifact)
+        .map_or_else(|_| artifact.to_owned(), |route| route.end);
     let mut gate = Gate::Absent;
     for lock in locks_of(artifact).into_iter().chain(locks_of(&target)) {
         match files.probe(&lock) {

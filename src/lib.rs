@@ -45,6 +45,9 @@ mod options;
 // Which artifacts exist.
 mod scan;
 
+// How an artifact must be looked at, by where it is.
+mod locality;
+
 // What one look said.
 mod snapshot;
 
@@ -96,12 +99,13 @@ mod machine;
 
 mod os;
 
-pub use crate::change::Waiting;
+pub use crate::change::{Audit, Waiting};
 pub use crate::digest::Digest;
 pub use crate::error::{Error, Step, chain};
-pub use crate::files::{Clock, Files, Listing, Lock};
+pub use crate::files::{Clock, Files, Filesystem, Listing, Locality, Lock, Route};
 pub use crate::gate::GatePolicy;
 pub use crate::host::{Host, Plugin};
+pub use crate::locality::FsPolicy;
 pub use crate::machine::{Monotonic, OsFiles, look};
 pub use crate::options::Options;
 pub use crate::outcome::{Loaded, Outcome, Retired};

@@ -1,14 +1,15 @@
 //! This machine's filesystem and clock, behind the seams of [`files`](crate::files). Decides nothing.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use walkdir::{DirEntry, WalkDir};
 
-use crate::files::{Clock, Files, Listing, Lock};
+use crate::files::{Clock, Files, Filesystem, Listing, Lock, Route};
 use crate::os;
 use crate::scan::is_library_name;
 use crate::snapshot::Snapshot;
@@ -27,6 +28,11 @@ impl OsFiles {
             stage: Arc::new(stage),
         }
     }
+
+    /// Where they are staged.
+    pub fn stage(&self) -> &StageDirectory {
+        &self.stage
+    }
 }
 
 impl Files for OsFiles {
@@ -37,8 +43,16 @@ impl Files for OsFiles {
         os::look(path)
     }
 
+    fn look_link(&self, path: &Path) -> io::Result<Snapshot> {
+        os::look_link(path)
+    }
+
     fn look_open(&self, artifact: &File) -> io::Result<Snapshot> {
         os::look_open(artifact)
+    }
+
+    fn names(&self, directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Result<()> {
+        os::names(directory, each)
     }
 
     fn list(&self, directory: &Path, depth: usize) -> io::Result<Listing> {
@@ -49,8 +63,16 @@ impl Files for OsFiles {
         os::open(path)
     }
 
-    fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
-        fs::canonicalize(path)
+    fn forget_content(&self, artifact: &File) -> io::Result<()> {
+        os::forget_content(artifact)
+    }
+
+    fn route(&self, path: &Path) -> io::Result<Route> {
+        route(path)
+    }
+
+    fn filesystem(&self, path: &Path) -> io::Result<Filesystem> {
+        os::filesystem(nearest_existing(path))
     }
 
     fn probe(&self, lock: &Path) -> io::Result<Lock> {
@@ -59,6 +81,10 @@ impl Files for OsFiles {
 
     fn create_staged(&self, artifact: &Path) -> io::Result<Staged> {
         StageDirectory::create(&self.stage, artifact)
+    }
+
+    fn seal(&self, staged: &mut Staged) {
+        staged.seal();
     }
 }
 
@@ -116,6 +142,54 @@ fn is_gone(error: &walkdir::Error) -> bool {
     error
         .io_error()
         .is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+/// Follows `path` link by link, as the system does.
+fn route(path: &Path) -> io::Result<Route> {
+    /// As many as Linux follows before it says that they go in a circle.
+    const MOST_LINKS: usize = 40;
+    let absolute = std::path::absolute(path)?;
+    let mut links = Vec::new();
+    let mut end = PathBuf::new();
+    // What is still to be walked, the next component last.
+    let mut ahead: Vec<PathBuf> = backwards(&absolute);
+    while let Some(component) = ahead.pop() {
+        match component.components().next() {
+            Some(Component::ParentDir) => {
+                end.pop();
+                continue;
+            }
+            Some(Component::CurDir) | None => continue,
+            Some(_) => end.push(&component),
+        }
+        // The prefix and the root of a path are no links.
+        if end.file_name().is_none() || !fs::symlink_metadata(&end)?.is_symlink() {
+            continue;
+        }
+        if links.len() == MOST_LINKS {
+            return Err(io::Error::other("too many symbolic links"));
+        }
+        let target = fs::read_link(&end)?;
+        links.push(end.clone());
+        end.pop();
+        ahead.extend(backwards(&target));
+    }
+    Ok(Route { links, end })
+}
+
+/// The components of a path, last first.
+fn backwards(path: &Path) -> Vec<PathBuf> {
+    let components = path.components().rev();
+    components.map(|part| part.as_os_str().into()).collect()
+}
+
+/// The nearest of `path` and its ancestors that exists: where to ask about a path that does not exist yet.
+fn nearest_existing(path: &Path) -> &Path {
+    let existing = path.ancestors().find(|path| path.exists());
+    match existing {
+        Some(path) if !path.as_os_str().is_empty() => path,
+        _ => Path::new("."),
+    }
 }
 
 /// Probes one lock file: a shared, non-blocking try that is given back at once.

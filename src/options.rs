@@ -4,7 +4,9 @@ use std::ffi::CString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::change::Audit;
 use crate::gate::GatePolicy;
+use crate::locality::FsPolicy;
 
 /// No duration is longer, so that no sum of two can overflow a clock.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -31,6 +33,10 @@ pub struct Options {
     pub(crate) settle: Duration,
     pub(crate) gate: GatePolicy,
     pub(crate) gate_max: Duration,
+    pub(crate) fs: FsPolicy,
+    pub(crate) audit: Audit,
+    pub(crate) steady: bool,
+    pub(crate) seed: Option<u64>,
     pub(crate) depth: usize,
     pub(crate) stage_dir: Option<PathBuf>,
     pub(crate) exports: Vec<CString>,
@@ -56,6 +62,10 @@ impl Options {
             settle: Options::SETTLE,
             gate: GatePolicy::default(),
             gate_max: Options::GATE_MAX,
+            fs: FsPolicy::default(),
+            audit: Audit::default(),
+            steady: false,
+            seed: None,
             depth: 1,
             stage_dir: None,
             exports: Vec::new(),
@@ -83,6 +93,31 @@ impl Options {
     /// How long at most. After that the artifact is read although the gate is shut, under stricter settling.
     pub fn gate_max(mut self, gate_max: Duration) -> Options {
         self.gate_max = gate_max.min(LONGEST);
+        self
+    }
+
+    /// Whether to believe the system about which filesystem the path is on.
+    pub fn fs(mut self, fs: FsPolicy) -> Options {
+        self.fs = fs;
+        self
+    }
+
+    /// Whether, and how often, to digest what seems unchanged.
+    pub fn audit(mut self, audit: Audit) -> Options {
+        self.audit = audit;
+        self
+    }
+
+    /// Keeps the pace on remote filesystems too, however long nothing has changed.
+    pub fn steady(mut self, steady: bool) -> Options {
+        self.steady = steady;
+        self
+    }
+
+    /// Where the jitter on remote filesystems starts. Hosts with equal seeds poll in step; unless one is given, each
+    /// process has its own.
+    pub fn seed(mut self, seed: u64) -> Options {
+        self.seed = Some(seed);
         self
     }
 

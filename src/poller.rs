@@ -14,11 +14,10 @@ use crossbeam_channel::Receiver;
 use crate::artifact::{Artifact, Shared};
 use crate::change::Waiting;
 use crate::error::Error;
-use crate::files::{Clock, Files};
+use crate::files::{Clock, Files, Filesystem};
 use crate::gate::GatePolicy;
 use crate::machine::{Monotonic, OsFiles};
 use crate::options::Options;
-use crate::os::{self, Filesystem};
 use crate::scan::Scan;
 use crate::snapshot::{Kind, Snapshot};
 use crate::stage::StageDirectory;
@@ -80,16 +79,16 @@ impl Poller {
     /// If there is no place for staged copies. The path itself need not exist yet.
     pub fn new(options: Options) -> Result<Poller, Error> {
         let stage = StageDirectory::new(options.stage_dir.as_deref())?;
-        let place = nearest_existing(&options.path);
-        let filesystem = os::filesystem(&place).unwrap_or_else(|error| {
-            tracing::debug!(path = %place.display(), %error, "the filesystem has no name");
+        let files = OsFiles::new(stage);
+        let filesystem = files.filesystem(&options.path).unwrap_or_else(|error| {
+            tracing::debug!(path = %options.path.display(), %error, "the filesystem has no name");
             Filesystem::unknown()
         });
-        let watched = Watched::on(filesystem, options.gate, stage.path());
+        let watched = Watched::on(filesystem, options.gate, files.stage().path());
         let options = options.gate(watched.gate);
         Ok(Poller {
             watched,
-            ..Poller::with(options, OsFiles::new(stage), Monotonic)
+            ..Poller::with(options, files, Monotonic)
         })
     }
 }
@@ -300,19 +299,10 @@ impl Watched {
             GatePolicy::Require => (gate, "waits until cargo's lock is there and open"),
         };
         Watched {
-            filesystem: filesystem.name,
+            filesystem: filesystem.name.into_owned(),
             gate,
             why,
             stage: stage.map(Path::to_owned),
         }
-    }
-}
-
-/// The nearest of `path` and its ancestors that exists: where to ask about a path that does not exist yet.
-fn nearest_existing(path: &Path) -> PathBuf {
-    let existing = path.ancestors().find(|path| path.exists());
-    match existing {
-        Some(path) if !path.as_os_str().is_empty() => path.to_owned(),
-        _ => PathBuf::from("."),
     }
 }

@@ -54,6 +54,8 @@ pub enum Kind {
     File,
     /// A directory.
     Directory,
+    /// A symbolic link that was itself looked at.
+    Link,
     /// A named pipe. Opening one would wait for a writer.
     Fifo,
     /// A character or block device.
@@ -98,6 +100,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Kind::File => "a regular file",
             Kind::Directory => "a directory",
+            Kind::Link => "a symbolic link",
             Kind::Fifo => "a FIFO",
             Kind::Device => "a device",
             Kind::Other => "a socket or other special file",

@@ -121,7 +121,7 @@ impl StageDirectory {
             None => os::memory_file(c"replug", serial)?,
         };
         Ok(Staged {
-            file,
+            file: Some(file),
             path,
             stage: Arc::clone(stage),
         })
@@ -150,7 +150,8 @@ fn in_directory(directory: &Path, artifact: &Path, serial: u64) -> io::Result<(F
 /// One private copy of an artifact. Removed from the disk when dropped.
 #[derive(Debug)]
 pub struct Staged {
-    file: File,
+    /// Open until it is sealed; in memory for as long as it lives.
+    file: Option<File>,
     path: PathBuf,
     /// Keeps the directory for as long as something is in it.
     stage: Arc<StageDirectory>,
@@ -160,6 +161,18 @@ impl Staged {
     /// The path by which the loader can open it.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Closes it. Thousands can be live at a time, and a process can have only so many files open.
+    pub(crate) fn seal(&mut self) {
+        if self.stage.path().is_some() {
+            self.file = None;
+        }
+    }
+
+    fn open_file(&mut self) -> io::Result<&mut File> {
+        let sealed = || io::Error::other("the staged copy is sealed");
+        self.file.as_mut().ok_or_else(sealed)
     }
 }
 
@@ -177,23 +190,23 @@ impl Drop for Staged {
 
 impl Read for Staged {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.file.read(buffer)
+        self.open_file()?.read(buffer)
     }
 }
 
 impl Write for Staged {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        self.open_file()?.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        self.open_file()?.flush()
     }
 }
 
 impl Seek for Staged {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.file.seek(to)
+        self.open_file()?.seek(to)
     }
 }
 

@@ -1,17 +1,20 @@
 //! Linux: statx, which can ask a network filesystem for fresh attributes; statfs; procfs; memfd.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, OsStr};
 use std::fs::{self, File};
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, MemfdFlags, Mode, OFlags, Statx, StatxFlags, StatxTimestamp,
+    Advice, AtFlags, CWD, FileType, MemfdFlags, Mode, OFlags, RawDir, Statx, StatxFlags,
+    StatxTimestamp,
 };
 
-use super::Filesystem;
 pub(crate) use super::posix::{make_private, make_private_directory, open_own};
+use crate::files::{Filesystem, Locality};
 use crate::snapshot::{Kind, Snapshot, Stamp};
 
 /// Where else staged copies can go if the temporary directory cannot map code.
@@ -23,6 +26,12 @@ pub(crate) const HAS_MEMORY_FILES: bool = true;
 /// Looks at a file, symbolic links followed, asking the filesystem not to answer from a cache.
 pub(crate) fn look(path: &Path) -> io::Result<Snapshot> {
     statx(CWD, path, AtFlags::STATX_FORCE_SYNC)
+}
+
+/// The same of a symbolic link itself.
+pub(crate) fn look_link(path: &Path) -> io::Result<Snapshot> {
+    let flags = AtFlags::STATX_FORCE_SYNC | AtFlags::SYMLINK_NOFOLLOW;
+    statx(CWD, path, flags)
 }
 
 /// Looks at an open file.
@@ -60,6 +69,7 @@ fn kind(file_type: FileType) -> Kind {
     match file_type {
         FileType::RegularFile => Kind::File,
         FileType::Directory => Kind::Directory,
+        FileType::Symlink => Kind::Link,
         FileType::Fifo => Kind::Fifo,
         FileType::CharacterDevice | FileType::BlockDevice => Kind::Device,
         _ => Kind::Other,
@@ -73,45 +83,69 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
 }
 
+/// Reads the names in a directory to their end.
+pub(crate) fn names(directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Result<()> {
+    /// Room for some hundred names at a time.
+    const BUFFER: usize = 16 * 1024;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::DIRECTORY | OFlags::NONBLOCK;
+    let directory = rustix::fs::open(directory, flags, Mode::empty())?;
+    let mut buffer = [MaybeUninit::uninit(); BUFFER];
+    let mut entries = RawDir::new(directory, &mut buffer);
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if name != "." && name != ".." {
+            each(name);
+        }
+    }
+    Ok(())
+}
+
+/// Drops the pages of a file from the page cache.
+pub(crate) fn forget_content(file: &File) -> io::Result<()> {
+    Ok(rustix::fs::fadvise(file, 0, None, Advice::DontNeed)?)
+}
+
 /// Asks which filesystem `path` is on.
 pub(crate) fn filesystem(path: &Path) -> io::Result<Filesystem> {
     // The field's type differs between architectures; the magic numbers all have 32 bits.
     let magic = rustix::fs::statfs(path)?.f_type as u32;
     let known = FILESYSTEMS.iter().find(|(number, ..)| *number == magic);
     Ok(match known {
-        Some((_, name, locks_can_hang)) => Filesystem {
-            name: (*name).to_owned(),
+        Some((_, name, locality, locks_can_hang)) => Filesystem {
+            name: (*name).into(),
+            locality: *locality,
             locks_can_hang: *locks_can_hang,
         },
         None => Filesystem {
-            name: format!("{magic:#x}"),
-            locks_can_hang: false,
+            name: format!("{magic:#x}").into(),
+            ..Filesystem::unknown()
         },
     })
 }
 
-/// Magic number, name, and whether `flock` there goes to a server and can hang (`man 2 statfs`). Cargo itself
-/// takes no locks on NFS for that reason.
-const FILESYSTEMS: &[(u32, &str, bool)] = &[
-    (0xef53, "ext4", false),
-    (0x0102_1994, "tmpfs", false),
-    (0x9123_683e, "btrfs", false),
-    (0x5846_5342, "xfs", false),
-    (0x794c_7630, "overlay", false),
-    (0x2fc1_2fc1, "zfs", false),
-    (0xf2f5_2010, "f2fs", false),
-    (0xca45_1a4e, "bcachefs", false),
-    (0x858458f6, "ramfs", false),
-    (0x4d44, "vfat", false),
-    (0x2011_bab0, "exfat", false),
-    (0x7366_746e, "ntfs3", false),
-    (0x6969, "nfs", true),
-    (0xff53_4d42, "cifs", true),
-    (0xfe53_4d42, "smb2", true),
-    (0x0102_1997, "9p", true),
-    (0x6573_5546, "fuse", false),
-    (0x00c3_6400, "ceph", true),
-    (0x786f_4256, "vboxsf", false),
+/// Magic number, name, who can change files there, and whether `flock` goes to a server and can hang (`man 2
+/// statfs`). Cargo itself takes no locks on NFS for that reason. What is not in the table counts as remote.
+const FILESYSTEMS: &[(u32, &str, Locality, bool)] = &[
+    (0xef53, "ext4", Locality::Local, false),
+    (0x0102_1994, "tmpfs", Locality::Local, false),
+    (0x9123_683e, "btrfs", Locality::Local, false),
+    (0x5846_5342, "xfs", Locality::Local, false),
+    (0x794c_7630, "overlay", Locality::Local, false),
+    (0x2fc1_2fc1, "zfs", Locality::Local, false),
+    (0xf2f5_2010, "f2fs", Locality::Local, false),
+    (0xca45_1a4e, "bcachefs", Locality::Local, false),
+    (0x858458f6, "ramfs", Locality::Local, false),
+    (0x4d44, "vfat", Locality::Local, false),
+    (0x2011_bab0, "exfat", Locality::Local, false),
+    (0x7366_746e, "ntfs3", Locality::Local, false),
+    (0x6969, "nfs", Locality::Remote, true),
+    (0xff53_4d42, "cifs", Locality::Remote, true),
+    (0xfe53_4d42, "smb2", Locality::Remote, true),
+    (0x0102_1997, "9p", Locality::Remote, true),
+    (0x6573_5546, "fuse", Locality::Remote, false),
+    (0x00c3_6400, "ceph", Locality::Remote, true),
+    (0x786f_4256, "vboxsf", Locality::Remote, false),
 ];
 
 /// When this process started, in clock ticks since boot: with its number, the name of one process for ever.

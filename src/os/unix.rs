@@ -1,6 +1,6 @@
 //! Unix systems other than Linux: what std offers.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, OsStr};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
@@ -9,8 +9,8 @@ use std::time::UNIX_EPOCH;
 
 use rustix::process::{Pid, test_kill_process};
 
-use super::Filesystem;
 pub(crate) use super::posix::{make_private, make_private_directory, open_own};
+use crate::files::Filesystem;
 use crate::snapshot::{Kind, Snapshot, Stamp};
 
 /// Where else staged copies can go if the temporary directory cannot map code.
@@ -21,6 +21,10 @@ pub(crate) const HAS_MEMORY_FILES: bool = false;
 
 pub(crate) fn look(path: &Path) -> io::Result<Snapshot> {
     fs::metadata(path).map(|metadata| snapshot(&metadata))
+}
+
+pub(crate) fn look_link(path: &Path) -> io::Result<Snapshot> {
+    fs::symlink_metadata(path).map(|metadata| snapshot(&metadata))
 }
 
 pub(crate) fn look_open(file: &File) -> io::Result<Snapshot> {
@@ -61,6 +65,7 @@ fn kind(metadata: &Metadata) -> Kind {
     match () {
         () if file_type.is_file() => Kind::File,
         () if file_type.is_dir() => Kind::Directory,
+        () if file_type.is_symlink() => Kind::Link,
         () if file_type.is_fifo() => Kind::Fifo,
         () if file_type.is_char_device() || file_type.is_block_device() => Kind::Device,
         () => Kind::Other,
@@ -72,6 +77,18 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
         .read(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
         .open(path)
+}
+
+pub(crate) fn names(directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        each(&entry?.file_name());
+    }
+    Ok(())
+}
+
+/// What is read here is what the system reads; there is nothing to ask it to forget.
+pub(crate) fn forget_content(_file: &File) -> io::Result<()> {
+    Ok(())
 }
 
 pub(crate) fn filesystem(_path: &Path) -> io::Result<Filesystem> {

@@ -1,12 +1,12 @@
 //! Windows: what std offers. It has no inode numbers, so replacing a file shows in its times and its size.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, OsStr};
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::windows::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::Filesystem;
+use crate::files::Filesystem;
 use crate::snapshot::{Kind, Snapshot, Stamp};
 
 /// Where else staged copies can go if the temporary directory cannot map code.
@@ -17,6 +17,10 @@ pub(crate) const HAS_MEMORY_FILES: bool = false;
 
 pub(crate) fn look(path: &Path) -> io::Result<Snapshot> {
     fs::metadata(path).map(|metadata| snapshot(&metadata))
+}
+
+pub(crate) fn look_link(path: &Path) -> io::Result<Snapshot> {
+    fs::symlink_metadata(path).map(|metadata| snapshot(&metadata))
 }
 
 pub(crate) fn look_open(file: &File) -> io::Result<Snapshot> {
@@ -53,6 +57,7 @@ fn kind(metadata: &Metadata) -> Kind {
     match () {
         () if metadata.is_file() => Kind::File,
         () if metadata.is_dir() => Kind::Directory,
+        () if metadata.is_symlink() => Kind::Link,
         () => Kind::Other,
     }
 }
@@ -64,6 +69,18 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
 /// Opens a file for locking.
 pub(crate) fn open_own(path: &Path) -> io::Result<File> {
     fs::OpenOptions::new().read(true).write(true).open(path)
+}
+
+pub(crate) fn names(directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        each(&entry?.file_name());
+    }
+    Ok(())
+}
+
+/// What is read here is what the system reads; there is nothing to ask it to forget.
+pub(crate) fn forget_content(_file: &File) -> io::Result<()> {
+    Ok(())
 }
 
 pub(crate) fn filesystem(_path: &Path) -> io::Result<Filesystem> {

@@ -1,18 +1,23 @@
 //! The files of this machine, with somebody who hears what is asked of them.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use replug::{Files, Listing, Lock, OsFiles, Snapshot};
+use replug::{Files, Filesystem, Listing, Lock, OsFiles, Route, Snapshot};
 
 /// What was asked of the filesystem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
     Look(PathBuf),
+    LookLink(PathBuf),
     LookOpen,
+    Names(PathBuf),
     List(PathBuf),
     Open(PathBuf),
-    Resolve(PathBuf),
+    ForgetContent,
+    Route(PathBuf),
+    Filesystem(PathBuf),
     Probe(PathBuf),
     CreateStaged,
 }
@@ -43,6 +48,16 @@ impl<H: Fn(Asked)> Files for Spy<H> {
         self.files.look_open(artifact)
     }
 
+    fn look_link(&self, path: &Path) -> io::Result<Snapshot> {
+        (self.hear)(Asked::LookLink(path.to_owned()));
+        self.files.look_link(path)
+    }
+
+    fn names(&self, directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Result<()> {
+        (self.hear)(Asked::Names(directory.to_owned()));
+        self.files.names(directory, each)
+    }
+
     fn list(&self, directory: &Path, depth: usize) -> io::Result<Listing> {
         (self.hear)(Asked::List(directory.to_owned()));
         self.files.list(directory, depth)
@@ -53,9 +68,19 @@ impl<H: Fn(Asked)> Files for Spy<H> {
         self.files.open(path)
     }
 
-    fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
-        (self.hear)(Asked::Resolve(path.to_owned()));
-        self.files.resolve(path)
+    fn forget_content(&self, artifact: &Self::Artifact) -> io::Result<()> {
+        (self.hear)(Asked::ForgetContent);
+        self.files.forget_content(artifact)
+    }
+
+    fn route(&self, path: &Path) -> io::Result<Route> {
+        (self.hear)(Asked::Route(path.to_owned()));
+        self.files.route(path)
+    }
+
+    fn filesystem(&self, path: &Path) -> io::Result<Filesystem> {
+        (self.hear)(Asked::Filesystem(path.to_owned()));
+        self.files.filesystem(path)
     }
 
     fn probe(&self, lock: &Path) -> io::Result<Lock> {
@@ -66,5 +91,9 @@ impl<H: Fn(Asked)> Files for Spy<H> {
     fn create_staged(&self, artifact: &Path) -> io::Result<Self::Staged> {
         (self.hear)(Asked::CreateStaged);
         self.files.create_staged(artifact)
+    }
+
+    fn seal(&self, staged: &mut Self::Staged) {
+        self.files.seal(staged);
     }
 }
