@@ -6,17 +6,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::change::{Absence, Tracker, Verdict, Waiting};
-use crate::digest::{self, Unread};
-use crate::error::Error;
-use crate::files::{Clock, Files};
-use crate::gate;
+use crate::change::{Tracker, Verdict, Waiting, Whereabouts};
+use crate::digest::{self, Terms, Unread};
+use crate::error::{Error, chain};
+use crate::files::{Clock, Files, Locality};
+use crate::gate::{GatePolicy, Gates};
+use crate::hops::{Hops, directory_of};
+use crate::locality;
 use crate::options::Options;
+use crate::pulse::{Beating, Pulse};
 use crate::settle::{Order, Reading, Rules};
 use crate::snapshot::{Kind, Snapshot};
 use crate::trouble::{Cause, Reached, Trouble, is_absent};
 use crate::update::{Kept, News, Outbox, Ready};
 use crate::vet::{self, Refusal, Vetted};
+
+/// How many readings one poll makes before it lets the worker see whether it is to stop, and the others be looked at.
+const READINGS: u32 = 64;
 
 /// What all artifacts of a poller share.
 pub(crate) struct Shared<F: Files, C: Clock> {
@@ -25,30 +31,64 @@ pub(crate) struct Shared<F: Files, C: Clock> {
     pub(crate) clock: C,
     pub(crate) outbox: Outbox<F::Staged>,
     pub(crate) digests: u64,
+    /// Where the artifacts are, and whether the gate is asked there.
+    pub(crate) locality: Locality,
+    pub(crate) gate: GatePolicy,
+    /// What the gates have answered in this poll, and how many readings it may still make.
+    gates: Gates,
+    readings_left: u32,
+    pub(crate) pulse: Arc<Pulse>,
 }
 
 impl<F: Files, C: Clock> Shared<F, C> {
     pub(crate) fn new(options: Options, files: F, clock: C) -> Shared<F, C> {
         Shared {
+            locality: options.fs.decide(Locality::Remote),
+            gate: options.gate,
             options,
             files,
             clock,
             outbox: Outbox::new(),
             digests: 0,
+            gates: Gates::default(),
+            readings_left: READINGS,
+            pulse: Arc::default(),
+        }
+    }
+
+    /// Another poll begins.
+    pub(crate) fn begin(&mut self) {
+        self.pulse.begin();
+        self.gates.forget();
+        self.readings_left = READINGS;
+    }
+
+    /// Whether the rest has to wait for the next poll.
+    pub(crate) fn is_out_of_readings(&self) -> bool {
+        self.readings_left == 0
+    }
+
+    /// Asks for the names in a directory, so that a look at one of them is fresh. That it cannot be listed says nothing
+    /// against the looks.
+    fn ask_for_names(&self, directory: &Path) {
+        if let Err(error) = self.files.names(directory, &mut |_| {}) {
+            tracing::debug!(directory = %directory.display(), %error, "its names cannot be asked for");
         }
     }
 
     fn rules(&self) -> Rules {
         let Options {
             settle,
-            gate,
             gate_max,
+            audit,
             ..
         } = self.options;
         Rules {
             settle,
-            gate,
+            gate: self.gate,
             gate_max,
+            audit,
+            locality: self.locality,
         }
     }
 }
@@ -62,7 +102,11 @@ pub(crate) struct Artifact {
     tracker: Tracker,
     /// What was said last of what it waits for, and of what is wrong with it.
     waiting: Option<Waiting>,
-    trouble: Option<Trouble>,
+    trouble: Option<Box<Trouble>>,
+    /// The symbolic links on the way, if there are any.
+    hops: Option<Box<Hops>>,
+    /// The device that the directory of a named one was on. If it is on another, an absence is not a removal.
+    home: Option<u64>,
 }
 
 impl Artifact {
@@ -74,6 +118,8 @@ impl Artifact {
             tracker: Tracker::new(),
             waiting: None,
             trouble: None,
+            hops: None,
+            home: None,
         }
     }
 
@@ -96,7 +142,44 @@ impl Artifact {
 
     /// Whether it was said that it cannot be looked at or read.
     pub(crate) fn is_degraded(&self) -> bool {
-        self.trouble.is_some_and(|trouble| trouble.is_degradation())
+        let is_said = |trouble: &Trouble| trouble.is_degradation() && trouble.was_said();
+        self.trouble.as_deref().is_some_and(is_said)
+    }
+
+    /// Whether a change is being followed, or something is wrong.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.trouble.is_some() || self.tracker.is_suspect()
+    }
+
+    /// Whether the gate has let a change pass that will be read next.
+    pub(crate) fn is_passing(&self) -> bool {
+        self.tracker.is_passing()
+    }
+
+    /// Whether anything was ever handed over or kept out.
+    pub(crate) fn has_decided(&self) -> bool {
+        self.tracker.has_decided()
+    }
+
+    /// Until when it is not worth looking at, because looks have failed.
+    pub(crate) fn pauses_until(&self, now: Instant) -> Option<Instant> {
+        let trouble = self.trouble.as_deref()?;
+        let is_look = trouble.at == Reached::Look;
+        trouble.pauses_until(now).filter(|_| is_look)
+    }
+
+    /// Looks once, as the locality demands.
+    pub(crate) fn look<F: Files, C: Clock>(&self, shared: &Shared<F, C>) -> io::Result<Snapshot> {
+        shared.pulse.beat();
+        if shared.locality == Locality::Remote {
+            // The names in a watched directory were asked for already, for all that are listed there.
+            let own = (!self.listed).then(|| directory_of(&self.path));
+            let of_hops = self.hops.iter().flat_map(|hops| hops.directories());
+            for directory in own.into_iter().chain(of_hops) {
+                shared.ask_for_names(directory);
+            }
+        }
+        locality::look(&shared.files, &self.path, shared.locality)
     }
 
     /// Takes one look into account and follows it as far as it leads now. Returns when to look again, if
@@ -107,11 +190,17 @@ impl Artifact {
         look: io::Result<Snapshot>,
         shared: &mut Shared<F, C>,
     ) -> Option<Instant> {
+        let hops = self.hops.as_deref();
+        let has_moved = hops.is_some_and(|hops| hops.have_changed(&shared.files));
         if let Ok(snapshot) = &look
             && self.trouble.is_none()
-            && self.tracker.is_quiet(snapshot)
+            && !has_moved
+            && self.tracker.is_quiet(now, snapshot)
         {
             return None;
+        }
+        if has_moved {
+            self.tracker.moved(now);
         }
         let rules = shared.rules();
         Following {
@@ -134,62 +223,116 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
     fn look(&mut self, now: Instant, look: io::Result<Snapshot>) -> Option<Instant> {
         match look {
             Ok(snapshot) => self.seen(snapshot),
-            Err(error) if is_absent(&error) => {
-                self.recovered(Reached::Look);
-                let (until, absence) = self.artifact.tracker.absent(now);
-                self.say_absence(absence);
-                self.rest(until)
-            }
+            Err(error) if is_absent(&error) => match self.doubt_about_absence() {
+                Some((cause, error)) => self.cannot_look(now, cause, error),
+                None => {
+                    self.recovered(Reached::Look);
+                    let (until, whereabouts) = self.artifact.tracker.absent(now);
+                    self.say_whereabouts(whereabouts);
+                    self.rest(until)
+                }
+            },
             Err(source) => {
-                self.fail(Reached::Look, (&source).into(), |path| Error::Look {
-                    path,
-                    source,
-                });
-                None
+                let (cause, path) = (Cause::from(&source), self.path());
+                self.cannot_look(now, cause, Error::Look { path, source })
             }
         }
+    }
+
+    /// Why a file that is not found may be there all the same.
+    fn doubt_about_absence(&self) -> Option<(Cause, Error)> {
+        let (artifact, files) = (&self.artifact, &self.shared.files);
+        let directory = directory_of(&artifact.path);
+        if let Some(home) = artifact.home
+            && files.look(directory).is_ok_and(|seen| seen.device != home)
+        {
+            let path = self.path();
+            return Some((Cause::MountLost, Error::MountLost { path }));
+        }
+        if self.shared.locality == Locality::Local {
+            return None;
+        }
+        let name = artifact.path.file_name()?;
+        let mut is_listed = false;
+        let listing = files.names(directory, &mut |listed| is_listed |= listed == name);
+        match listing {
+            // A link that leads nowhere is listed, and there is nothing.
+            Ok(()) if is_listed && files.look_link(&artifact.path).is_err() => {
+                let path = self.path();
+                let error = Error::NotFoundThoughListed { path };
+                Some((Cause::NotFoundThoughListed, error))
+            }
+            Err(source) if !is_absent(&source) => {
+                let (cause, path) = (Cause::from(&source), directory.to_owned());
+                Some((cause, Error::List { path, source }))
+            }
+            _ => None,
+        }
+    }
+
+    fn cannot_look(&mut self, now: Instant, cause: Cause, error: Error) -> Option<Instant> {
+        self.fail(Reached::Look, cause, error);
+        let interval = self.shared.options.interval;
+        let trouble = self.artifact.trouble.as_deref_mut();
+        trouble.map(|trouble| trouble.look_again(now, interval))
+    }
+
+    fn path(&self) -> PathBuf {
+        self.artifact.path.to_path_buf()
     }
 
     fn seen(&mut self, snapshot: Snapshot) -> Option<Instant> {
         self.recovered(Reached::Look);
         if snapshot.kind != Kind::File {
-            let kind = snapshot.kind;
-            self.fail(Reached::Kind, Cause::Kind(kind), |path| Error::NotAFile {
-                path,
-                kind,
-            });
+            let (path, kind) = (self.path(), snapshot.kind);
+            let error = Error::NotAFile { path, kind };
+            self.fail(Reached::Kind, Cause::Kind(kind), error);
             return None;
         }
         self.recovered(Reached::Kind);
+        self.remember_the_way();
         // Asked only now: an idle poll asks no clock.
         let now = self.shared.clock.now();
-        let (mut order, absence) = self.artifact.tracker.look(now, snapshot, &self.rules);
-        self.say_absence(absence);
+        let (mut order, whereabouts) = self.artifact.tracker.look(now, snapshot, &self.rules);
+        self.say_whereabouts(whereabouts);
         loop {
             order = match order {
                 Order::Rest(until) => return self.rest(until),
                 Order::Ask => {
-                    let gate = gate::ask(&self.artifact.path, &self.shared.files);
-                    self.artifact
-                        .tracker
-                        .gate(self.shared.clock.now(), gate, &self.rules)
+                    let Shared { gates, files, .. } = &mut *self.shared;
+                    let gate = gates.ask(&self.artifact.path, files);
+                    let now = self.shared.clock.now();
+                    self.artifact.tracker.gate(now, gate, &self.rules)
                 }
-                Order::Digest => self.digest(&snapshot),
-                Order::Stage => self.stage(&snapshot),
+                // The next poll goes on here, at once.
+                _ if self.shared.readings_left == 0 => return self.rest(Some(now)),
+                Order::Digest { anew } => self.digest(&snapshot, anew),
+                Order::Stage { anew } => self.stage(&snapshot, anew),
             }
         }
     }
 
+    /// What leads to the artifact while something is suspect: the links on the way, and where it is at home.
+    fn remember_the_way(&mut self) {
+        let files = &self.shared.files;
+        self.artifact.hops = Hops::to(&self.artifact.path, files);
+        if !self.artifact.listed
+            && let Ok(directory) = files.look(directory_of(&self.artifact.path))
+        {
+            self.artifact.home = Some(directory.device);
+        }
+    }
+
     /// Reads the artifact without keeping what was read.
-    fn digest(&mut self, snapshot: &Snapshot) -> Order {
-        match self.read(snapshot, &mut io::sink()) {
+    fn digest(&mut self, snapshot: &Snapshot, anew: bool) -> Order {
+        match self.read(snapshot, anew, &mut io::sink()) {
             Ok(reading) => self.artifact.tracker.digested(reading, &self.rules),
             Err(order) => order,
         }
     }
 
     /// Makes a private copy, and hands it over if it is news and passes vet.
-    fn stage(&mut self, snapshot: &Snapshot) -> Order {
+    fn stage(&mut self, snapshot: &Snapshot, anew: bool) -> Order {
         // A copy that the owner has not taken yet is out of date: two at a time are enough.
         let has_decided = self.artifact.tracker.has_decided();
         if has_decided && self.shared.outbox.withdraw_content(&self.artifact.path) {
@@ -199,7 +342,7 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
             Ok(staged) => staged,
             Err(source) => return self.cannot_stage(source),
         };
-        let reading = match self.read(snapshot, &mut staged) {
+        let reading = match self.read(snapshot, anew, &mut staged) {
             Ok(reading) => reading,
             Err(order) => return order,
         };
@@ -239,7 +382,7 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
                 Verdict::Wrong
             }
         };
-        self.artifact.tracker.vetted(reading, verdict)
+        self.artifact.tracker.vetted(reading, verdict, &self.rules)
     }
 
     fn hand_over(&mut self, reading: Reading, staged: F::Staged, vetted: Vetted) {
@@ -259,9 +402,22 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
     }
 
     /// One bracketed pass. What goes wrong is said, and answered with the order that follows from it.
-    fn read(&mut self, snapshot: &Snapshot, copy: &mut impl Write) -> Result<Reading, Order> {
+    fn read(
+        &mut self,
+        snapshot: &Snapshot,
+        anew: bool,
+        copy: &mut impl Write,
+    ) -> Result<Reading, Order> {
+        self.shared.readings_left -= 1;
+        let terms = Terms {
+            snapshot: *snapshot,
+            noise: self.artifact.tracker.noise(),
+            locality: self.shared.locality,
+            anew,
+        };
         let begun = self.shared.clock.now();
-        let read = digest::read(&self.shared.files, &self.artifact.path, snapshot, copy);
+        let mut copy = Beating::new(copy, &self.shared.pulse);
+        let read = digest::read(&self.shared.files, &self.artifact.path, terms, &mut copy);
         let ended = self.shared.clock.now();
         match read {
             Ok(digest) => {
@@ -273,16 +429,14 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
                     digest,
                 })
             }
-            Err(Unread::Torn) => Err(self.artifact.tracker.torn(ended)),
+            Err(Unread::Torn(seen)) => Err(self.artifact.tracker.torn(ended, seen, &self.rules)),
             // It was there a moment ago: that is a replacement, and the next look will see its end.
             Err(Unread::Artifact(error)) if is_absent(&error) => {
-                Err(self.artifact.tracker.torn(ended))
+                Err(self.artifact.tracker.torn(ended, None, &self.rules))
             }
             Err(Unread::Artifact(source)) => {
-                self.fail(Reached::Read, (&source).into(), |path| Error::Read {
-                    path,
-                    source,
-                });
+                let (cause, path) = (Cause::from(&source), self.path());
+                self.fail(Reached::Read, cause, Error::Read { path, source });
                 Err(self.artifact.tracker.failed(ended))
             }
             Err(Unread::Staged(source)) => Err(self.cannot_stage(source)),
@@ -290,21 +444,21 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
     }
 
     fn cannot_stage(&mut self, source: io::Error) -> Order {
-        self.fail(Reached::Stage, (&source).into(), |path| Error::Stage {
-            path,
-            source,
-        });
+        let (cause, path) = (Cause::from(&source), self.path());
+        self.fail(Reached::Stage, cause, Error::Stage { path, source });
         self.artifact.tracker.failed(self.shared.clock.now())
     }
 
-    /// Says a failure, unless it is the one that was said last.
-    fn fail(&mut self, at: Reached, cause: Cause, error: impl FnOnce(PathBuf) -> Error) {
-        let trouble = Trouble { at, cause };
-        if self.artifact.trouble.replace(trouble) == Some(trouble) {
+    /// Says a failure, once for each cause until it is over.
+    fn fail(&mut self, at: Reached, cause: Cause, error: Error) {
+        let now = self.shared.clock.now();
+        let trouble = Trouble::go_on(&mut self.artifact.trouble, at, now);
+        if !trouble.is_news(now, cause) {
+            tracing::debug!("{}", chain(&error));
             return;
         }
-        let error = error(self.artifact.path.to_path_buf());
-        self.say(match trouble.is_degradation() {
+        let is_degradation = trouble.is_degradation();
+        self.say(match is_degradation {
             true => News::Degraded(error),
             false => News::Kept(Kept {
                 digest: None,
@@ -319,15 +473,15 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
             .artifact
             .trouble
             .take_if(|trouble| trouble.at <= reached);
-        if overcome.is_some_and(|trouble| trouble.is_degradation()) {
+        if overcome.is_some_and(|trouble| trouble.is_degradation() && trouble.was_said()) {
             self.say(News::Recovered);
         }
     }
 
-    fn say_absence(&mut self, absence: Option<Absence>) {
-        match absence {
-            Some(Absence::Missing) => self.say(News::Missing),
-            Some(Absence::Returned) => self.say(News::Returned),
+    fn say_whereabouts(&mut self, whereabouts: Option<Whereabouts>) {
+        match whereabouts {
+            Some(Whereabouts::Missing) => self.say(News::Missing),
+            Some(Whereabouts::Returned) => self.say(News::Returned),
             None => {}
         }
     }

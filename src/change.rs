@@ -1,30 +1,14 @@
 //! What a change calls for: a pure state machine for one artifact. It never touches a file, a clock or a
 //! thread. The [`Poller`](crate::Poller) tells it what was seen and when; it answers with the next [`Order`].
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use crate::absence::Absence;
 use crate::digest::Digest;
 use crate::gate::{Gate, GatePolicy};
-use crate::settle::{LOOK_AGAIN, Order, RETRY_MOST, Reading, Rules, Suspect};
-use crate::snapshot::Snapshot;
-
-/// A shorter absence is not reported: cargo unlinks the old library some milliseconds before it links the new
-/// one into place, and people delete and copy.
-const ABSENCE_GRACE: Duration = Duration::from_secs(1);
-
-/// Whether, and how often, to digest what seems unchanged. A write through a shared mapping changes nothing that a look
-/// can see, and a remote filesystem can keep showing what was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Audit {
-    /// Where the artifact arrived with weak evidence of being complete, or the filesystem is remote: 2 s, 10 s and 60 s
-    /// after a digest, then every 5 minutes. Elsewhere once, after 2 s.
-    #[default]
-    Auto,
-    /// Never.
-    Off,
-    /// Always this long after the last digest.
-    Every(Duration),
-}
+use crate::noise::Noise;
+use crate::settle::{FAILED_MOST, LOOK_AGAIN, Order, Reading, Rules, Suspect};
+use crate::snapshot::{Fields, Snapshot};
 
 /// What vet found, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +36,7 @@ pub enum Waiting {
 
 /// What an absence, or its end, means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Absence {
+pub(crate) enum Whereabouts {
     /// Gone for long enough to be said.
     Missing,
     /// Back, after its absence was said.
@@ -67,39 +51,107 @@ pub(crate) struct Tracker {
     base: Option<Snapshot>,
     /// The digest of the last artifact that was handed over or kept out. Equal bytes are not looked into again.
     decided: Option<Digest>,
+    noise: Noise,
 }
 
 #[derive(Debug)]
 enum State {
-    Absent {
-        since: Option<Instant>,
-        said: bool,
-    },
+    Absent(Absence),
     /// Boxed because few artifacts are ever suspect at a time, and there can be thousands.
     Suspect(Box<Suspect>),
-    Settled {
-        snapshot: Snapshot,
-        digest: Digest,
-        /// When to digest once more, if the snapshot was racy when it was read.
-        confirm_at: Option<Instant>,
-    },
+    Settled(Settled),
+}
+
+/// A file that was decided about, and has looked the same since.
+#[derive(Debug)]
+struct Settled {
+    snapshot: Snapshot,
+    digest: Digest,
+    /// When to digest once more, if the snapshot was racy when it was read.
+    confirm_at: Option<Instant>,
+    /// When to digest once more for no reason that a look can see, and how often that was done.
+    audit_at: Option<Instant>,
+    audits: u8,
+    /// Whether it arrived with weak evidence, or lies where looks can lie.
+    in_doubt: bool,
+}
+
+impl Settled {
+    /// What is due by `now`.
+    fn order(&self, now: Instant, rules: &Rules) -> Order {
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| now >= at);
+        match () {
+            () if is_due(self.audit_at) => Order::Digest {
+                anew: rules.is_remote(),
+            },
+            () if is_due(self.confirm_at) => Order::Digest { anew: false },
+            () => Order::Rest(self.confirm_at),
+        }
+    }
+
+    /// A reading found the same bytes: what was due when it began is done.
+    fn confirmed(&mut self, reading: Reading, rules: &Rules) {
+        self.confirm_at = self.confirm_at.filter(|at| reading.begun < *at);
+        if self.audit_at.is_some_and(|at| reading.begun >= at) {
+            self.audits = self.audits.saturating_add(1);
+            self.plan_audit(reading, rules);
+        }
+    }
+
+    fn plan_audit(&mut self, reading: Reading, rules: &Rules) {
+        let pause = rules.audit.pause(self.audits, self.in_doubt);
+        self.audit_at = pause.map(|pause| reading.ended + pause);
+    }
+
+    /// What was due could not be done.
+    fn failed(&mut self, now: Instant) {
+        let later = |at: Instant| if now >= at { now + FAILED_MOST } else { at };
+        self.confirm_at = self.confirm_at.map(later);
+        self.audit_at = self.audit_at.map(later);
+    }
 }
 
 impl Tracker {
     pub(crate) fn new() -> Tracker {
         Tracker {
-            state: State::Absent {
-                since: None,
-                said: false,
-            },
+            state: State::Absent(Absence::default()),
             base: None,
             decided: None,
+            noise: Noise::default(),
         }
     }
 
     /// Whether a look that saw `snapshot` calls for nothing. All that an idle poll asks.
-    pub(crate) fn is_quiet(&self, snapshot: &Snapshot) -> bool {
-        matches!(&self.state, State::Settled { snapshot: settled, confirm_at: None, .. } if settled == snapshot)
+    pub(crate) fn is_quiet(&self, now: Instant, snapshot: &Snapshot) -> bool {
+        let State::Settled(settled) = &self.state else {
+            return false;
+        };
+        let is_as_it_was = settled.snapshot == *snapshot
+            || self.noise.is_known() && settled.snapshot == self.noise.strip(*snapshot);
+        is_as_it_was && settled.confirm_at.is_none() && settled.audit_at.is_none_or(|at| now < at)
+    }
+
+    /// Whether a change is being followed.
+    pub(crate) fn is_suspect(&self) -> bool {
+        matches!(self.state, State::Suspect(_))
+    }
+
+    /// Whether the gate has let a change pass that will be read next.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(&self.state, State::Suspect(suspect) if suspect.is_passing())
+    }
+
+    /// Which fields of a snapshot mean nothing.
+    pub(crate) fn noise(&self) -> Fields {
+        self.noise.fields()
+    }
+
+    /// Something on the way to it changed, whatever a look at it says.
+    pub(crate) fn moved(&mut self, now: Instant) {
+        if let State::Settled(settled) = &self.state {
+            let suspect = Suspect::new(now, settled.snapshot, self.base);
+            self.state = State::Suspect(Box::new(suspect));
+        }
     }
 
     /// Whether anything was ever handed over or kept out.
@@ -123,8 +175,8 @@ impl Tracker {
     /// What the artifact waits for, if it does.
     pub(crate) fn waiting(&self) -> Option<Waiting> {
         match &self.state {
-            State::Absent { .. } => (self.base.is_none()).then_some(Waiting::Missing),
-            State::Settled { .. } => None,
+            State::Absent(_) => (self.base.is_none()).then_some(Waiting::Missing),
+            State::Settled(_) => None,
             State::Suspect(suspect) if suspect.is_gated() => Some(Waiting::Gated),
             State::Suspect(suspect) if suspect.is_incomplete() => Some(Waiting::Incomplete),
             State::Suspect(_) => Some(Waiting::Settling),
@@ -132,26 +184,20 @@ impl Tracker {
     }
 
     /// A look found no file. Says when to look again, if before the next poll.
-    pub(crate) fn absent(&mut self, now: Instant) -> (Option<Instant>, Option<Absence>) {
-        let (since, said) = match self.state {
-            State::Absent {
-                since: Some(since),
-                said,
-            } => (since, said),
-            _ => (now, false),
-        };
-        // Only what was there can be missed, and only once.
-        let unsaid = self.base.is_some() && !said;
-        let is_long = now >= since + ABSENCE_GRACE;
-        self.state = State::Absent {
-            since: Some(since),
-            said: said || (unsaid && is_long),
-        };
-        match (unsaid, is_long) {
-            (true, true) => (None, Some(Absence::Missing)),
-            (true, false) => (Some(now + LOOK_AGAIN), None),
-            (false, _) => (None, None),
+    pub(crate) fn absent(&mut self, now: Instant) -> (Option<Instant>, Option<Whereabouts>) {
+        if !matches!(self.state, State::Absent(_)) {
+            self.state = State::Absent(Absence::default());
         }
+        let State::Absent(absence) = &mut self.state else {
+            return (None, None);
+        };
+        if self.base.is_none() {
+            // Only what was there can be missed.
+            return (None, None);
+        }
+        let is_news = absence.lasts(now);
+        let until = absence.is_short().then(|| now + LOOK_AGAIN);
+        (until, is_news.then_some(Whereabouts::Missing))
     }
 
     /// A look saw `snapshot`.
@@ -160,30 +206,53 @@ impl Tracker {
         now: Instant,
         snapshot: Snapshot,
         rules: &Rules,
-    ) -> (Order, Option<Absence>) {
-        let mut absence = None;
+    ) -> (Order, Option<Whereabouts>) {
+        let mut snapshot = self.noise.strip(snapshot);
+        let mut whereabouts = None;
         match &mut self.state {
-            State::Settled {
-                snapshot: settled,
-                confirm_at,
-                ..
-            } if *settled == snapshot => {
-                let order = match confirm_at {
-                    Some(at) if now >= *at => Order::Digest,
-                    later => Order::Rest(*later),
-                };
-                return (order, None);
+            State::Settled(settled) if settled.snapshot == snapshot => {
+                return (settled.order(now, rules), None);
             }
-            State::Suspect(suspect) => suspect.look(now, snapshot),
-            State::Absent { said, .. } => {
-                absence = said.then_some(Absence::Returned);
-                self.state = State::Suspect(Box::new(Suspect::new(now, snapshot, self.base)));
+            State::Suspect(suspect) => {
+                let before = *suspect.snapshot();
+                if self.alarm(now, &before, &snapshot, rules) {
+                    snapshot = self.noise.strip(snapshot);
+                }
+                if let State::Suspect(suspect) = &mut self.state {
+                    suspect.look(now, snapshot);
+                }
             }
-            State::Settled { .. } => {
-                self.state = State::Suspect(Box::new(Suspect::new(now, snapshot, self.base)))
+            State::Absent(absence) => {
+                whereabouts = absence.ends().then_some(Whereabouts::Returned);
+                self.suspect(now, snapshot);
             }
+            State::Settled(_) => self.suspect(now, snapshot),
         }
-        (self.follow(now, rules), absence)
+        (self.follow(now, rules), whereabouts)
+    }
+
+    fn suspect(&mut self, now: Instant, snapshot: Snapshot) {
+        let mut suspect = Suspect::new(now, snapshot, self.base);
+        if self.noise.is_suspected(now) {
+            // That it seems to be another file is what the last false alarms seemed to be.
+            suspect.doubt();
+        }
+        self.state = State::Suspect(Box::new(suspect));
+    }
+
+    /// Two looks at what is perhaps one content differ. Says whether that is noise from now on. A local filesystem
+    /// makes nothing up.
+    fn alarm(&mut self, now: Instant, one: &Snapshot, other: &Snapshot, rules: &Rules) -> bool {
+        if !rules.is_remote() || !self.noise.alarm(now, one, other) {
+            return false;
+        }
+        self.base = self.base.map(|base| self.noise.strip(base));
+        match &mut self.state {
+            State::Suspect(suspect) => suspect.strip(&self.noise),
+            State::Settled(settled) => settled.snapshot = self.noise.strip(settled.snapshot),
+            State::Absent(_) => {}
+        }
+        true
     }
 
     fn follow(&self, now: Instant, rules: &Rules) -> Order {
@@ -208,19 +277,17 @@ impl Tracker {
     /// A reading of the artifact ended: the first of two, or one that confirms.
     pub(crate) fn digested(&mut self, reading: Reading, rules: &Rules) -> Order {
         match &mut self.state {
-            State::Settled {
-                digest, confirm_at, ..
-            } if *digest == reading.digest => {
-                *confirm_at = None;
-                Order::Rest(None)
+            State::Settled(settled) if settled.digest == reading.digest => {
+                settled.confirmed(reading, rules);
+                Order::Rest(settled.confirm_at)
             }
-            State::Settled { snapshot, .. } => {
-                let suspect = Suspect::unmasked(*snapshot, reading);
+            State::Settled(settled) => {
+                let suspect = Suspect::unmasked(settled.snapshot, reading, rules);
                 self.state = State::Suspect(Box::new(suspect));
                 self.follow(reading.ended, rules)
             }
             State::Suspect(suspect) => suspect.digested(reading, rules),
-            State::Absent { .. } => Order::Rest(None),
+            State::Absent(_) => Order::Rest(None),
         }
     }
 
@@ -232,22 +299,37 @@ impl Tracker {
         if !suspect.accepts(reading, rules) {
             return Some(suspect.digested(reading, rules));
         }
-        (self.decided == Some(reading.digest)).then(|| self.decide(reading))
+        if self.decided != Some(reading.digest) {
+            return None;
+        }
+        if suspect.reads_anew(rules) {
+            return Some(Order::Stage { anew: true });
+        }
+        let (before, now) = (self.base, *suspect.snapshot());
+        let order = self.decide(reading, rules);
+        if let Some(before) = before {
+            self.alarm(reading.ended, &before, &now, rules);
+        }
+        Some(order)
     }
 
     /// The private copy was vetted.
-    pub(crate) fn vetted(&mut self, reading: Reading, verdict: Verdict) -> Order {
+    pub(crate) fn vetted(&mut self, reading: Reading, verdict: Verdict, rules: &Rules) -> Order {
         let State::Suspect(suspect) = &mut self.state else {
             return Order::Rest(None);
         };
         if verdict == Verdict::Incomplete {
             return suspect.incomplete(reading.ended);
         }
-        self.decide(reading)
+        self.decide(reading, rules)
     }
 
-    /// The file changed while it was read.
-    pub(crate) fn torn(&mut self, now: Instant) -> Order {
+    /// The file changed while it was read: a look in between saw `seen`, if it saw anything.
+    pub(crate) fn torn(&mut self, now: Instant, seen: Option<Snapshot>, rules: &Rules) -> Order {
+        if let (State::Suspect(suspect), Some(seen)) = (&self.state, seen) {
+            let before = *suspect.snapshot();
+            self.alarm(now, &before, &seen, rules);
+        }
         match &mut self.state {
             State::Suspect(suspect) => suspect.torn(now),
             _ => self.failed(now),
@@ -257,30 +339,34 @@ impl Tracker {
     /// Reading or staging failed.
     pub(crate) fn failed(&mut self, now: Instant) -> Order {
         match &mut self.state {
-            State::Suspect(suspect) => suspect.try_later(now),
-            State::Settled { confirm_at, .. } => {
-                *confirm_at = Some(now + RETRY_MOST);
-                Order::Rest(*confirm_at)
+            State::Suspect(suspect) => suspect.failed(now),
+            State::Settled(settled) => {
+                settled.failed(now);
+                Order::Rest(settled.confirm_at)
             }
-            State::Absent { .. } => Order::Rest(None),
+            State::Absent(_) => Order::Rest(None),
         }
     }
 
     /// Rests on what was read, until the file changes; racy readings are confirmed once.
-    fn decide(&mut self, reading: Reading) -> Order {
+    fn decide(&mut self, reading: Reading, rules: &Rules) -> Order {
         let State::Suspect(suspect) = &self.state else {
             return Order::Rest(None);
         };
-        let snapshot = *suspect.snapshot();
-        let confirm_at = suspect.confirm_at(reading);
-        self.base = Some(snapshot);
-        self.decided = Some(reading.digest);
-        self.state = State::Settled {
-            snapshot,
+        let mut settled = Settled {
+            snapshot: *suspect.snapshot(),
             digest: reading.digest,
-            confirm_at,
+            confirm_at: suspect.confirm_at(reading),
+            audit_at: None,
+            audits: 0,
+            in_doubt: !suspect.is_beyond_doubt(rules) || self.noise.is_known(),
         };
-        Order::Rest(confirm_at)
+        settled.plan_audit(reading, rules);
+        let order = Order::Rest(settled.confirm_at);
+        self.base = Some(settled.snapshot);
+        self.decided = Some(reading.digest);
+        self.state = State::Settled(settled);
+        order
     }
 }
 

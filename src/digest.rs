@@ -6,8 +6,9 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::files::Files;
-use crate::snapshot::Snapshot;
+use crate::files::{Files, Locality};
+use crate::locality;
+use crate::snapshot::{Fields, Snapshot};
 
 /// Bytes read at a time: large enough that system calls do not show beside the hashing, small enough for the
 /// second-level cache.
@@ -46,34 +47,54 @@ impl fmt::Debug for Digest {
 /// Why a pass has no digest.
 #[derive(Debug)]
 pub(crate) enum Unread {
-    /// The file was not the same from beginning to end.
-    Torn,
+    /// The file was not the same from beginning to end, but looked like this in between, if a look showed it.
+    Torn(Option<Snapshot>),
     /// The artifact could not be read.
     Artifact(io::Error),
     /// The copy could not be written.
     Staged(io::Error),
 }
 
+/// How to read an artifact.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    /// What every look before and after must see.
+    pub(crate) snapshot: Snapshot,
+    /// Which fields of it mean nothing.
+    pub(crate) noise: Fields,
+    /// How to look.
+    pub(crate) locality: Locality,
+    /// Whether to let go of what this system keeps of the content first.
+    pub(crate) anew: bool,
+}
+
 /// Reads the artifact at `path` to its end, once, digesting and copying it to `copy`.
 ///
-/// Before and after, the open file and the path must look like `snapshot`, and the bytes must be as many as it
+/// Before and after, the open file and the path must look like the snapshot, and the bytes must be as many as it
 /// says; otherwise the reading is torn and means nothing.
 pub(crate) fn read<F: Files>(
     files: &F,
     path: &Path,
-    snapshot: &Snapshot,
+    terms: Terms,
     copy: &mut impl Write,
 ) -> Result<Digest, Unread> {
     let mut artifact = files.open(path).map_err(Unread::Artifact)?;
+    let wanted = terms.snapshot.without(terms.noise);
     let same = |look: io::Result<Snapshot>| match look {
-        Ok(seen) if seen == *snapshot => Ok(()),
-        Ok(_) => Err(Unread::Torn),
+        Ok(seen) if seen.without(terms.noise) == wanted => Ok(()),
+        Ok(seen) => Err(Unread::Torn(Some(seen))),
         Err(error) => Err(Unread::Artifact(error)),
     };
     same(files.look_open(&artifact))?;
-    let digest = pass(&mut artifact, copy, snapshot.size)?;
+    if terms.anew
+        && let Err(error) = files.forget_content(&artifact)
+    {
+        // What is read may be old then; the next audit will ask again.
+        tracing::debug!(artifact = %path.display(), %error, "its content cannot be forgotten");
+    }
+    let digest = pass(&mut artifact, copy, wanted.size)?;
     same(files.look_open(&artifact))?;
-    same(files.look(path))?;
+    same(locality::look(files, path, terms.locality))?;
     Ok(digest)
 }
 
@@ -91,13 +112,13 @@ fn pass(artifact: &mut impl Read, copy: &mut impl Write, size: u64) -> Result<Di
         };
         total += count as u64;
         if total > size {
-            return Err(Unread::Torn);
+            return Err(Unread::Torn(None));
         }
         hasher.update(&chunk[..count]);
         copy.write_all(&chunk[..count]).map_err(Unread::Staged)?;
     }
     if total != size {
-        return Err(Unread::Torn);
+        return Err(Unread::Torn(None));
     }
     copy.flush().map_err(Unread::Staged)?;
     Ok(Digest(hasher.finalize().into()))
@@ -136,7 +157,7 @@ mod tests {
     fn more_or_fewer_bytes_than_the_snapshot_said_are_torn() {
         for size in [0, 2, 4] {
             let unread = pass(&mut b"abc".as_slice(), &mut io::sink(), size).unwrap_err();
-            assert!(matches!(unread, Unread::Torn), "{size}");
+            assert!(matches!(unread, Unread::Torn(None)), "{size}");
         }
     }
 
@@ -235,9 +256,16 @@ mod tests {
                 content: b"abc",
                 looks: RefCell::new(looks.to_vec()),
             };
-            match read(&files, Path::new("x"), &seen, &mut io::sink()) {
+            let terms = Terms {
+                snapshot: seen,
+                noise: Fields::NONE,
+                locality: Locality::Local,
+                anew: false,
+            };
+            match read(&files, Path::new("x"), terms, &mut io::sink()) {
                 Ok(digest) => assert!(!is_torn && digest == Digest::of(b"abc")),
-                Err(unread) => assert!(is_torn && matches!(unread, Unread::Torn), "{unread:?}"),
+                Err(Unread::Torn(Some(seen))) => assert!(is_torn && seen == other),
+                Err(unread) => panic!("{unread:?}"),
             }
         }
     }

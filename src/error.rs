@@ -7,6 +7,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::plugin::LoadFailure;
+use crate::trouble::Class;
 use crate::vet::Refusal;
 
 /// A failed step, and the file it failed on. What is running goes on running.
@@ -28,6 +29,18 @@ pub enum Error {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// The filesystem that was watched is no longer there; an empty directory is not a removal.
+    #[error("the filesystem of `{}` is gone: its place is now on another device, and empty", path.display())]
+    MountLost {
+        /// The artifact or directory.
+        path: PathBuf,
+    },
+    /// A directory names an artifact that is not found: what is kept of the one is newer than of the other.
+    #[error("cannot find `{}`, though its directory lists it", path.display())]
+    NotFoundThoughListed {
+        /// The artifact.
+        path: PathBuf,
     },
     /// The path holds something that can never be a library.
     #[error("cannot read `{}`: it is {kind}, not a regular file", path.display())]
@@ -106,6 +119,18 @@ impl Error {
             Error::Vet { .. } => Step::Vet,
             Error::Load { .. } => Step::Load,
             _ => Step::Stage,
+        }
+    }
+
+    /// What a person can do about it, where there is anything general to say. The live generation goes on in any case.
+    pub fn advice(&self) -> Option<&'static str> {
+        match self {
+            Error::Look { source, .. }
+            | Error::List { source, .. }
+            | Error::Read { source, .. } => Some(Class::of(source.kind()).advice()),
+            Error::MountLost { .. } => Some("mount it again"),
+            Error::NotFoundThoughListed { .. } => Some(Class::Stale.advice()),
+            _ => None,
         }
     }
 }

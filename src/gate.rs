@@ -1,6 +1,7 @@
 //! Is a cargo build running here? Asked of cargo's lock files, read-only, only while something is suspect.
 //! Shut means wait; open, absent and unknown prove nothing.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::files::{Files, Lock};
@@ -37,28 +38,57 @@ pub(crate) enum Gate {
 /// `.cargo-build-lock` is not asked: `cargo check` holds it for minutes and writes no artifact.
 const LOCKS: [&str; 2] = [".cargo-artifact-lock", ".cargo-lock"];
 
-/// The lock files that a cargo build which writes `artifact` would hold.
-///
-/// They are in the directory of the profile, which is the artifact's own or, for `deps/` and `examples/`, the
-/// one above.
-fn locks_of(artifact: &Path) -> [PathBuf; 2] {
+/// The directory of the profile, where cargo has its locks: the artifact's own or, for `deps/` and `examples/`, the one
+/// above.
+fn profile_of(artifact: &Path) -> &Path {
     let directory = artifact.parent().unwrap_or(Path::new(""));
-    let profile = match directory.file_name().and_then(|name| name.to_str()) {
+    match directory.file_name().and_then(|name| name.to_str()) {
         Some("deps" | "examples") => directory.parent().unwrap_or(Path::new("")),
         _ => directory,
-    };
-    LOCKS.map(|name| profile.join(name))
+    }
 }
 
-/// Asks the locks of the cargo that may be writing `artifact`, or the file it is a link to, and stops at the first that
-/// is held.
-pub(crate) fn ask(artifact: &Path, files: &impl Files) -> Gate {
-    // A path that leads nowhere has nothing to wait for but what it says itself.
-    let target = files
-        .route(artifact)
-        .map_or_else(|_| artifact.to_owned(), |route| route.end);
+/// What the gates have answered in one poll. Each is asked once, so that all the libraries of one build pass together.
+#[derive(Debug, Default)]
+pub(crate) struct Gates {
+    answers: HashMap<PathBuf, Gate>,
+}
+
+impl Gates {
+    /// Forgets all answers, for the next poll.
+    pub(crate) fn forget(&mut self) {
+        self.answers.clear();
+    }
+
+    /// Asks the locks of the cargo that may be writing `artifact`, or the file it is a link to.
+    pub(crate) fn ask(&mut self, artifact: &Path, files: &impl Files) -> Gate {
+        // A path that leads nowhere has nothing to wait for but what it says itself.
+        let target = files.route(artifact).map(|route| route.end);
+        let own = self.ask_profile(profile_of(artifact), files);
+        let of_target = target
+            .as_deref()
+            .map_or(own, |target| self.ask_profile(profile_of(target), files));
+        match (own, of_target) {
+            (Gate::Shut, _) | (_, Gate::Shut) => Gate::Shut,
+            (Gate::Open, _) | (_, Gate::Open) => Gate::Open,
+            (Gate::Absent, Gate::Absent) => Gate::Absent,
+        }
+    }
+
+    fn ask_profile(&mut self, profile: &Path, files: &impl Files) -> Gate {
+        if let Some(answer) = self.answers.get(profile) {
+            return *answer;
+        }
+        let answer = probe_all(profile, files);
+        self.answers.insert(profile.to_owned(), answer);
+        answer
+    }
+}
+
+/// Probes the locks in a directory, and stops at the first that is held.
+fn probe_all(profile: &Path, files: &impl Files) -> Gate {
     let mut gate = Gate::Absent;
-    for lock in locks_of(artifact).into_iter().chain(locks_of(&target)) {
+    for lock in LOCKS.map(|name| profile.join(name)) {
         match files.probe(&lock) {
             Ok(Lock::Held) => return Gate::Shut,
             Ok(Lock::Free) => gate = Gate::Open,
@@ -83,9 +113,11 @@ mod tests {
             ("target/release/examples/libx.so", "target/release"),
             ("libx.so", ""),
         ] {
-            let locks = locks_of(Path::new(artifact));
-            let wanted = LOCKS.map(|name| Path::new(profile).join(name));
-            assert_eq!(locks, wanted, "{artifact}");
+            assert_eq!(
+                profile_of(Path::new(artifact)),
+                Path::new(profile),
+                "{artifact}"
+            );
         }
     }
 }

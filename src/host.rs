@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::options::Options;
 use crate::outcome::{Loaded, Outcome, Retired};
 use crate::plugin::{Image, LoadFailure, Raw, Text};
+use crate::pulse::Stall;
 use crate::stage::Staged;
 use crate::update::{Kept, News, Ready, Update};
 use crate::watcher::Watcher;
@@ -132,21 +133,31 @@ impl<T> Host<T> {
                 return Some(outcome);
             }
         }
-        None
+        self.stall()
+    }
+
+    /// What the worker cannot say itself.
+    fn stall(&mut self) -> Option<Outcome> {
+        Some(match self.watcher.as_mut()?.stall()? {
+            Stall::Begun(since) => Outcome::Stalled(since),
+            Stall::Over => Outcome::Recovered,
+        })
     }
 
     /// Waits for the next update, for at most `timeout`, and applies it. `None` after that time.
     pub fn wait(&mut self, timeout: Duration) -> Option<Outcome> {
         let deadline = Instant::now().checked_add(timeout);
         loop {
-            let update = match deadline {
-                Some(deadline) => self.updates.recv_deadline(deadline),
-                None => self.updates.recv().map_err(Into::into),
-            };
+            let left = deadline.map_or(timeout, |at| at.saturating_duration_since(Instant::now()));
+            // A stuck worker wakes nobody.
+            let update = self.updates.recv_timeout(left.min(Watcher::STALL_CHECK));
             match update.map(|update| self.apply(update)) {
                 Ok(None) => {}
                 Ok(outcome) => return outcome,
-                Err(RecvTimeoutError::Timeout) => return None,
+                Err(RecvTimeoutError::Timeout) => match self.stall() {
+                    None if left > Watcher::STALL_CHECK => {}
+                    outcome => return outcome,
+                },
                 Err(RecvTimeoutError::Disconnected) => {
                     tracing::error!(
                         "the worker has ended by a fault in replug; nothing will be reloaded any more"

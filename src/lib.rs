@@ -51,8 +51,19 @@ mod locality;
 // What one look said.
 mod snapshot;
 
-// What a change calls for: pure.
+// Which of that is made up anew at every look: pure.
+mod noise;
+
+// What a change calls for, and an absence: pure.
 mod change;
+
+mod absence;
+
+// When to digest what seems unchanged: pure.
+mod audit;
+
+// The links on the way to an artifact.
+mod hops;
 
 // Is a build running here?
 mod gate;
@@ -72,8 +83,14 @@ mod vet;
 // What crosses to the owner thread.
 mod update;
 
-// What went wrong and was said.
+// What went wrong and has not ended: pure.
 mod trouble;
+
+// When to poll next: pure.
+mod schedule;
+
+// Signs of life of the worker.
+mod pulse;
 
 // The three that drive it: one artifact, all of them, and a thread for them.
 mod artifact;
@@ -99,7 +116,8 @@ mod machine;
 
 mod os;
 
-pub use crate::change::{Audit, Waiting};
+pub use crate::audit::Audit;
+pub use crate::change::Waiting;
 pub use crate::digest::Digest;
 pub use crate::error::{Error, Step, chain};
 pub use crate::files::{Clock, Files, Filesystem, Listing, Locality, Lock, Route};
@@ -111,6 +129,7 @@ pub use crate::options::Options;
 pub use crate::outcome::{Loaded, Outcome, Retired};
 pub use crate::plugin::{CallError, Image, LoadFailure, Raw, Text};
 pub use crate::poller::{Poller, Watched};
+pub use crate::pulse::Stall;
 pub use crate::scan::plugin_name;
 pub use crate::snapshot::{Kind, Snapshot, Stamp};
 pub use crate::stage::{StageDirectory, Staged};

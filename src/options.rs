@@ -4,7 +4,7 @@ use std::ffi::CString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::change::Audit;
+use crate::audit::Audit;
 use crate::gate::GatePolicy;
 use crate::locality::FsPolicy;
 

@@ -24,6 +24,8 @@ pub enum Outcome {
     Returned,
     /// The artifact cannot be looked at or read for now.
     Degraded(Error),
+    /// The worker has waited for the filesystem for this long, and cannot say so itself. The live generation stays.
+    Stalled(Duration),
     /// The artifact can be looked at and read again.
     Recovered,
 }

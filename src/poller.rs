@@ -2,26 +2,32 @@
 //! It has no thread and never sleeps; a [`Watcher`](crate::Watcher), a test or a game loop drives it. It
 //! decides nothing: [`Tracker`](crate::change::Tracker) does.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
+use crate::absence::Absence;
 use crate::artifact::{Artifact, Shared};
 use crate::change::Waiting;
 use crate::error::Error;
-use crate::files::{Clock, Files, Filesystem};
+use crate::files::{Clock, Files, Filesystem, Locality};
 use crate::gate::GatePolicy;
 use crate::machine::{Monotonic, OsFiles};
 use crate::options::Options;
+use crate::pulse::Pulse;
 use crate::scan::Scan;
+use crate::schedule::Schedule;
 use crate::snapshot::{Kind, Snapshot};
 use crate::stage::StageDirectory;
-use crate::trouble::{Cause, is_absent};
+use crate::trouble::{Cause, Reached, Trouble, is_absent};
 use crate::update::{News, Update};
 
 /// Watches one path: a library, or a directory of libraries.
@@ -48,13 +54,23 @@ pub struct Poller<F: Files = OsFiles, C: Clock = Monotonic> {
     /// `None` while the path has not been seen to be a directory.
     scan: Option<Scan>,
     artifacts: Vec<Artifact>,
-    /// The last failure to look at or list the directory, so that each cause is said once.
-    trouble: Option<Cause>,
+    /// What is wrong with the directory, and since when it is gone.
+    trouble: Option<Box<Trouble>>,
+    absence: Absence,
     /// Whether the last listing held no library.
     is_empty: bool,
-    /// Polls are due at whole intervals from the first one.
-    first_poll: Option<Instant>,
+    /// The device that the path was last seen on: on another one, everything is to be found out anew.
+    device: Option<u64>,
+    /// Where to go on, if the last poll made as many readings as one may.
+    turn: usize,
+    /// Since when updates are held back for others of the same build.
+    held_since: Option<Instant>,
+    /// Whether this poll found a change that is being followed, and a trouble that was said.
+    is_busy: bool,
+    is_degraded: bool,
+    schedule: Schedule,
     watched: Watched,
+    is_surveyed: bool,
     polls: u64,
 }
 
@@ -62,7 +78,11 @@ pub struct Poller<F: Files = OsFiles, C: Clock = Monotonic> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Watched {
     /// The name of the filesystem.
-    pub filesystem: String,
+    pub filesystem: Cow<'static, str>,
+    /// What it counts as.
+    pub locality: Locality,
+    /// What follows from that for the looks, for people.
+    pub looks: &'static str,
     /// Whether the gate is asked.
     pub gate: GatePolicy,
     /// Why, for people.
@@ -70,6 +90,9 @@ pub struct Watched {
     /// The directory for staged copies; `None` if they are kept in memory.
     pub stage: Option<PathBuf>,
 }
+
+/// Updates of one build are held back for each other for at most this long since the last of them was ready.
+const HOLD: Duration = Duration::from_secs(1);
 
 impl Poller {
     /// Watches a path on this machine's filesystem, by its monotonic clock.
@@ -79,17 +102,10 @@ impl Poller {
     /// If there is no place for staged copies. The path itself need not exist yet.
     pub fn new(options: Options) -> Result<Poller, Error> {
         let stage = StageDirectory::new(options.stage_dir.as_deref())?;
-        let files = OsFiles::new(stage);
-        let filesystem = files.filesystem(&options.path).unwrap_or_else(|error| {
-            tracing::debug!(path = %options.path.display(), %error, "the filesystem has no name");
-            Filesystem::unknown()
-        });
-        let watched = Watched::on(filesystem, options.gate, files.stage().path());
-        let options = options.gate(watched.gate);
-        Ok(Poller {
-            watched,
-            ..Poller::with(options, files, Monotonic)
-        })
+        let place = stage.path().map(Path::to_owned);
+        let mut poller = Poller::with(options, OsFiles::new(stage), Monotonic);
+        poller.watched.stage = place;
+        Ok(poller)
     }
 }
 
@@ -97,20 +113,31 @@ impl<F: Files, C: Clock> Poller<F, C> {
     /// Watches a path on any filesystem, by any clock.
     pub fn with(options: Options, files: F, clock: C) -> Poller<F, C> {
         let root: Arc<Path> = options.path.as_path().into();
+        // Each process, and each poller in it, gets its own keys from the system.
+        let seed = options
+            .seed
+            .unwrap_or_else(|| RandomState::new().hash_one(&root));
         Poller {
             artifacts: vec![Artifact::named(Arc::clone(&root))],
             root,
-            watched: Watched::on(Filesystem::unknown(), options.gate, None),
+            watched: Watched::on(Filesystem::unknown(), &options),
+            is_surveyed: false,
+            schedule: Schedule::new(options.interval, options.steady, seed),
             shared: Shared::new(options, files, clock),
             scan: None,
             trouble: None,
+            absence: Absence::default(),
             is_empty: false,
-            first_poll: None,
+            device: None,
+            turn: 0,
+            held_since: None,
+            is_busy: false,
+            is_degraded: false,
             polls: 0,
         }
     }
 
-    /// What the watched path was found to be on when the watch began.
+    /// What the watched path was found to be on when that was last [asked](Poller::survey).
     pub fn watched(&self) -> &Watched {
         &self.watched
     }
@@ -140,118 +167,288 @@ impl<F: Files, C: Clock> Poller<F, C> {
         self.shared.digests
     }
 
+    /// The worker's signs of life.
+    pub(crate) fn pulse(&self) -> Arc<Pulse> {
+        Arc::clone(&self.shared.pulse)
+    }
+
+    /// Finds out which filesystem the path is on, and what follows from that. Each poll that finds it on another device
+    /// than before does the same.
+    pub fn survey(&mut self) {
+        let filesystem = self.shared.files.filesystem(&self.root);
+        let filesystem = filesystem.unwrap_or_else(|error| {
+            tracing::debug!(path = %self.root.display(), %error, "the filesystem has no name");
+            Filesystem::unknown()
+        });
+        let stage = self.watched.stage.take();
+        self.watched = Watched {
+            stage,
+            ..Watched::on(filesystem, &self.shared.options)
+        };
+        self.is_surveyed = true;
+        self.shared.locality = self.watched.locality;
+        self.shared.gate = self.watched.gate;
+        let Watched {
+            filesystem,
+            locality,
+            looks,
+            ..
+        } = &self.watched;
+        tracing::debug!(path = %self.root.display(), %filesystem, ?locality, looks, "surveyed");
+    }
+
     /// Looks at everything once, follows what is suspect, and says when to poll next. `now` is the present,
     /// by the clock it was made with.
     ///
-    /// An idle poll looks once at each artifact, and once at each directory that is searched. It opens nothing,
-    /// and for paths of less than 256 bytes it allocates nothing.
+    /// On a local filesystem an idle poll looks once at each artifact, and once at each directory that is searched. It
+    /// opens nothing, and for paths of less than 256 bytes it allocates nothing. On a remote one it reads the names in
+    /// each directory, and opens each artifact to look at it; it reads none of the content.
     pub fn poll(&mut self, now: Instant) -> Instant {
+        if !self.is_surveyed {
+            self.survey();
+        }
         self.polls += 1;
-        let mut next = self.next_phase(now);
-        let root = self.shared.files.look(&self.root);
-        self.choose_mode(&root);
-        if self.scan.is_some() {
-            self.rescan(now, root);
-            for artifact in &mut self.artifacts {
-                let look = self.shared.files.look(artifact.path());
-                next = next.min(artifact.follow(now, look, &mut self.shared).unwrap_or(next));
-            }
-            next = next.min(self.scan.as_ref().and_then(Scan::wants).unwrap_or(next));
-        } else if let [artifact] = self.artifacts.as_mut_slice() {
-            // The look at the root was the look at the artifact.
-            next = next.min(artifact.follow(now, root, &mut self.shared).unwrap_or(next));
-        }
-        self.shared.outbox.deliver();
-        next.max(now)
+        self.shared.begin();
+        (self.is_busy, self.is_degraded) = (false, false);
+        let wanted = match self.scan.is_some() {
+            true => self.poll_directory(now),
+            false => self.poll_file(now),
+        };
+        self.deliver(now);
+        let next = self.next(now, wanted);
+        let is_degraded = self.trouble.as_deref().is_some_and(Trouble::was_said);
+        self.shared.pulse.end(self.is_degraded || is_degraded);
+        next
     }
 
-    /// The first whole interval after `now`. What was missed is not made up for.
-    fn next_phase(&mut self, now: Instant) -> Instant {
-        let first = *self.first_poll.get_or_insert(now);
-        let interval = self.shared.options.interval.as_nanos();
-        let passed = now.saturating_duration_since(first).as_nanos();
-        let offset = (passed / interval + 1) * interval;
-        first + Duration::from_nanos(offset.try_into().unwrap_or(u64::MAX))
-    }
-
-    /// A path can turn from a library into a directory of libraries, and back. While it leads nowhere it stays
-    /// what it was.
-    fn choose_mode(&mut self, root: &io::Result<Snapshot>) {
-        let Ok(root) = root else { return };
-        match (&self.scan, root.kind == Kind::Directory) {
-            (None, true) => {
-                self.scan = Some(Scan::new(
-                    self.root.to_path_buf(),
-                    self.shared.options.depth,
-                ));
-                // What was said of the path as a file holds for the directory, or is over.
-                let [artifact] = self.artifacts.as_slice() else {
-                    return;
-                };
-                self.is_empty = artifact.is_idle();
-                if artifact.is_degraded() {
-                    self.shared.outbox.say(&self.root, News::Recovered);
-                }
-                self.artifacts.clear();
-            }
-            (Some(_), false) => {
-                self.scan = None;
-                if self.trouble.take().is_some() {
-                    self.shared.outbox.say(&self.root, News::Recovered);
-                }
-                self.artifacts = vec![Artifact::named(Arc::clone(&self.root))];
-            }
-            _ => {}
-        }
-    }
-
-    /// Brings the list of artifacts up to date with the directory. Nothing is ever taken off it because of a
-    /// listing: each artifact finds out for itself that it is gone.
-    fn rescan(&mut self, now: Instant, root: io::Result<Snapshot>) {
-        let Some(scan) = &mut self.scan else { return };
-        let Shared { files, clock, .. } = &self.shared;
-        let path = || self.root.to_path_buf();
-        let listed = match root {
-            Ok(root) => scan.changes(now, root, files, clock).map_err(|source| {
-                (
-                    Cause::from(&source),
-                    Error::List {
-                        path: path(),
-                        source,
-                    },
-                )
-            }),
-            Err(error) => {
-                // Should it return, nothing is known of it.
-                scan.forget();
-                match is_absent(&error) {
-                    true => Ok(None),
-                    false => Err((
-                        Cause::from(&error),
-                        Error::Look {
-                            path: path(),
-                            source: error,
-                        },
-                    )),
-                }
+    /// When to poll next, if something `wanted` it before the interval is over.
+    fn next(&mut self, now: Instant, wanted: Option<Instant>) -> Instant {
+        let next = match self.shared.locality {
+            Locality::Local => self.schedule.next_phase(now),
+            Locality::Remote => {
+                let is_busy = self.is_busy || self.trouble.is_some();
+                let ended = self.shared.clock.now();
+                self.schedule.next_remote(now, ended, is_busy)
             }
         };
-        match listed {
+        wanted.map_or(next, |wanted| next.min(wanted)).max(now)
+    }
+
+    /// The path is a library, or leads nowhere yet.
+    fn poll_file(&mut self, now: Instant) -> Option<Instant> {
+        let [artifact] = self.artifacts.as_slice() else {
+            return None;
+        };
+        if let Some(until) = artifact.pauses_until(now) {
+            self.note(0);
+            return Some(until);
+        }
+        let look = artifact.look(&self.shared);
+        if let Ok(root) = &look {
+            self.notice_device(root.device);
+            if root.kind == Kind::Directory {
+                self.become_directory();
+                return self.poll_directory(now);
+            }
+        }
+        let [artifact] = self.artifacts.as_mut_slice() else {
+            return None;
+        };
+        let until = artifact.follow(now, look, &mut self.shared);
+        self.note(0);
+        until
+    }
+
+    /// Takes down how things are with an artifact.
+    fn note(&mut self, index: usize) {
+        let artifact = &self.artifacts[index];
+        self.is_busy |= artifact.is_busy();
+        self.is_degraded |= artifact.is_degraded();
+    }
+
+    /// The path is a directory of libraries, or was one when it was last seen.
+    fn poll_directory(&mut self, now: Instant) -> Option<Instant> {
+        let pauses = self
+            .trouble
+            .as_deref()
+            .and_then(|trouble| trouble.pauses_until(now));
+        if let Some(until) = pauses {
+            return Some(until);
+        }
+        let root = match self.shared.files.look(&self.root) {
+            Ok(root) => root,
+            Err(error) if is_absent(&error) => return self.directory_is_gone(now),
+            Err(source) => {
+                // What was listed proves nothing any more.
+                self.scan.iter_mut().for_each(Scan::forget);
+                let (cause, path) = (Cause::from(&source), self.root.to_path_buf());
+                return Some(self.fail(now, cause, Error::Look { path, source }));
+            }
+        };
+        if root.kind != Kind::Directory {
+            self.become_file();
+            return self.poll_file(now);
+        }
+        let listed = self.rescan(now, root);
+        let has_moved = self.device.is_some_and(|before| before != root.device);
+        if has_moved && matches!(&listed, Ok(Some(listed)) if self.is_mount_lost(listed)) {
+            let path = self.root.to_path_buf();
+            return Some(self.fail(now, Cause::MountLost, Error::MountLost { path }));
+        }
+        let again = match listed {
             Ok(listed) => {
-                if self.trouble.take().is_some() {
-                    self.shared.outbox.say(&self.root, News::Recovered);
+                self.notice_device(root.device);
+                if self.absence.ends() {
+                    self.shared.outbox.say(&self.root, News::Returned);
                 }
+                self.recovered();
                 listed.into_iter().for_each(|listed| self.add(listed));
+                None
             }
-            Err((cause, error)) => {
-                if self.trouble.replace(cause) != Some(cause) {
-                    self.shared.outbox.say(&self.root, News::Degraded(error));
+            Err(source) => {
+                let (cause, path) = (Cause::from(&source), self.root.to_path_buf());
+                let again = self.fail(now, cause, Error::List { path, source });
+                if has_moved {
+                    // Whether it is the same place at all is not known.
+                    return Some(again);
                 }
+                Some(again)
             }
+        };
+        let followed = self.follow_all(now);
+        let confirmation = self.scan.as_ref().and_then(Scan::wants);
+        [again, followed, confirmation].into_iter().flatten().min()
+    }
+
+    /// Looks at each artifact, beginning where the last poll had to stop. Says when the first of them wants to be looked
+    /// at again.
+    fn follow_all(&mut self, now: Instant) -> Option<Instant> {
+        let mut wanted: Option<Instant> = None;
+        let count = self.artifacts.len();
+        let first = mem::take(&mut self.turn);
+        for offset in 0..count {
+            let index = (first + offset) % count;
+            let artifact = &mut self.artifacts[index];
+            let until = match artifact.pauses_until(now) {
+                Some(until) => Some(until),
+                None => {
+                    let look = artifact.look(&self.shared);
+                    artifact.follow(now, look, &mut self.shared)
+                }
+            };
+            self.note(index);
+            if self.turn == 0 && self.shared.is_out_of_readings() {
+                self.turn = index;
+            }
+            wanted = [wanted, until].into_iter().flatten().min();
+        }
+        wanted
+    }
+
+    /// Puts what was said into the queue; but the libraries of one build together, once the gate has let them pass.
+    fn deliver(&mut self, now: Instant) {
+        if self.shared.outbox.is_empty() {
+            return;
+        }
+        let is_more_coming = self.artifacts.iter().any(Artifact::is_passing);
+        if self.shared.is_out_of_readings() {
+            // There are more of them than one poll reads.
+            self.held_since = None;
+        }
+        if is_more_coming && now < *self.held_since.get_or_insert(now) + HOLD {
+            return;
+        }
+        self.held_since = None;
+        self.shared.outbox.deliver();
+    }
+
+    /// A path on another device than before is on another filesystem.
+    fn notice_device(&mut self, device: u64) {
+        if self
+            .device
+            .replace(device)
+            .is_some_and(|before| before != device)
+        {
+            self.survey();
         }
     }
 
-    /// Takes up what a listing names, and lets go of what it does not name and nothing ever came of.
+    /// An unmounted filesystem leaves an empty directory on another device. That is not a removal.
+    fn is_mount_lost(&self, listed: &[PathBuf]) -> bool {
+        listed.is_empty() && self.artifacts.iter().any(Artifact::has_decided)
+    }
+
+    fn directory_is_gone(&mut self, now: Instant) -> Option<Instant> {
+        // Should it return, nothing is known of it.
+        self.scan.iter_mut().for_each(Scan::forget);
+        self.recovered();
+        if self.absence.lasts(now) {
+            self.shared.outbox.say(&self.root, News::Missing);
+        }
+        None
+    }
+
+    fn become_directory(&mut self) {
+        let depth = self.shared.options.depth;
+        self.scan = Some(Scan::new(self.root.to_path_buf(), depth));
+        // What was said of the path as a file holds for the directory, or is over.
+        if let [artifact] = self.artifacts.as_slice() {
+            self.is_empty = artifact.is_idle();
+            if artifact.is_degraded() {
+                self.shared.outbox.say(&self.root, News::Recovered);
+            }
+        }
+        self.artifacts.clear();
+    }
+
+    fn become_file(&mut self) {
+        self.scan = None;
+        self.recovered();
+        self.absence = Absence::default();
+        self.artifacts = vec![Artifact::named(Arc::clone(&self.root))];
+    }
+
+    /// Lists the directory if that is called for.
+    fn rescan(&mut self, now: Instant, root: Snapshot) -> io::Result<Option<Vec<PathBuf>>> {
+        let Some(scan) = &mut self.scan else {
+            return Ok(None);
+        };
+        if self.device.is_some_and(|before| before != root.device) {
+            scan.forget();
+        }
+        let Shared {
+            files,
+            clock,
+            locality,
+            ..
+        } = &self.shared;
+        scan.changes(now, root, *locality, files, clock)
+    }
+
+    /// The directory cannot be looked at or listed. Nothing follows from that for what was known of it. Says when to try
+    /// again.
+    fn fail(&mut self, now: Instant, cause: Cause, error: Error) -> Instant {
+        let trouble = Trouble::go_on(&mut self.trouble, Reached::Look, now);
+        let is_news = trouble.is_news(now, cause);
+        let again = trouble.look_again(now, self.shared.options.interval);
+        if is_news {
+            self.shared.outbox.say(&self.root, News::Degraded(error));
+        }
+        again
+    }
+
+    fn recovered(&mut self) {
+        if self
+            .trouble
+            .take()
+            .is_some_and(|trouble| trouble.was_said())
+        {
+            self.shared.outbox.say(&self.root, News::Recovered);
+        }
+    }
+
+    /// Takes up what a listing names, and lets go of what it does not name and nothing ever came of. Nothing else is ever
+    /// taken off the list because of a listing: each artifact finds out for itself that it is gone.
     fn add(&mut self, listed: Vec<PathBuf>) {
         let is_empty = listed.is_empty() && self.artifacts.is_empty();
         if is_empty && !self.is_empty {
@@ -287,22 +484,34 @@ impl<F: Files, C: Clock> fmt::Debug for Poller<F, C> {
 }
 
 impl Watched {
-    /// What follows from the filesystem for the gate.
-    fn on(filesystem: Filesystem, gate: GatePolicy, stage: Option<&Path>) -> Watched {
-        let (gate, why) = match gate {
-            GatePolicy::Off => (gate, "switched off"),
+    /// What follows from the filesystem and the user's choices.
+    fn on(filesystem: Filesystem, options: &Options) -> Watched {
+        let locality = options.fs.decide(filesystem.locality);
+        let looks = match locality {
+            Locality::Local => {
+                "one look at each library per poll; the directory is listed when it changes"
+            }
+            Locality::Remote => {
+                "lists the directory and opens each library to look at it on each poll, and digests now and then \
+                 what seems unchanged"
+            }
+        };
+        let (gate, why) = match options.gate {
+            GatePolicy::Off => (GatePolicy::Off, "switched off"),
             _ if filesystem.locks_can_hang => (
                 GatePolicy::Off,
                 "asking for a lock on this filesystem can hang",
             ),
-            GatePolicy::Auto => (gate, "waits while a cargo build holds its lock"),
-            GatePolicy::Require => (gate, "waits until cargo's lock is there and open"),
+            gate @ GatePolicy::Auto => (gate, "waits while a cargo build holds its lock"),
+            gate @ GatePolicy::Require => (gate, "waits until cargo's lock is there and open"),
         };
         Watched {
-            filesystem: filesystem.name.into_owned(),
+            filesystem: filesystem.name,
+            locality,
+            looks,
             gate,
             why,
-            stage: stage.map(Path::to_owned),
+            stage: None,
         }
     }
 }

@@ -2,12 +2,13 @@
 //! listing, and forgets nothing because a listing failed.
 
 use std::ffi::OsStr;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io;
 use std::mem;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::files::{Clock, Files};
+use crate::files::{Clock, Files, Locality};
 use crate::snapshot::Snapshot;
 
 /// Whether a file of this name in a watched directory is an artifact: `lib*.so`, `lib*.dylib` or `*.dll` by
@@ -39,6 +40,8 @@ pub(crate) struct Scan {
     root: PathBuf,
     depth: usize,
     searched: Vec<(PathBuf, Snapshot)>,
+    /// The names of the libraries in the root, summed up so that their order does not matter.
+    names: u64,
     /// When to list once more although nothing seems to have changed: a name added within one timestamp tick
     /// of the listing leaves the directory's snapshot as it was.
     confirm_at: Option<Instant>,
@@ -50,20 +53,26 @@ impl Scan {
             root,
             depth,
             searched: Vec::new(),
+            names: 0,
             confirm_at: None,
         }
     }
 
     /// Lists the directory if it, or one below it, changed. `root` is what a look at it just now said.
+    ///
+    /// On a remote filesystem the names are read in any case, to the end: that is what makes its client ask for them, and
+    /// a look at one of them fresh.
     pub(crate) fn changes(
         &mut self,
         now: Instant,
         root: Snapshot,
+        locality: Locality,
         files: &impl Files,
         clock: &impl Clock,
     ) -> io::Result<Option<Vec<PathBuf>>> {
         let confirms = self.confirm_at.take_if(|at| now >= *at).is_some();
-        if !confirms && self.is_as_listed(root, files) {
+        let has_names = locality == Locality::Local || self.has_same_names(files)?;
+        if !confirms && has_names && self.is_as_listed(root, files) {
             return Ok(None);
         }
         // Whatever ends this early, the next poll lists again.
@@ -80,6 +89,8 @@ impl Scan {
         // Directories below are looked at after the listing, so what they look like may be newer than it.
         let changed = self.searched != before;
         self.confirm_at = changed.then(|| begun + root.racy_for());
+        let names = listing.libraries.iter().filter_map(|path| path.file_name());
+        self.names = names.map(sum_of).fold(0, u64::wrapping_add);
         Ok(Some(listing.libraries))
     }
 
@@ -94,6 +105,20 @@ impl Scan {
         self.confirm_at
     }
 
+    /// Whether the names in the root are those of the last listing. What is below it is listed anew each time.
+    fn has_same_names(&self, files: &impl Files) -> io::Result<bool> {
+        if self.depth > 1 {
+            return Ok(false);
+        }
+        let mut names = 0_u64;
+        files.names(&self.root, &mut |name| {
+            if is_library_name(name) {
+                names = names.wrapping_add(sum_of(name));
+            }
+        })?;
+        Ok(names == self.names)
+    }
+
     fn is_as_listed(&self, root: Snapshot, files: &impl Files) -> bool {
         let Some(((_, listed), below)) = self.searched.split_first() else {
             return false;
@@ -103,6 +128,10 @@ impl Scan {
                 .iter()
                 .all(|(path, listed)| files.look(path).is_ok_and(|snapshot| snapshot == *listed))
     }
+}
+
+fn sum_of(name: &OsStr) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(name)
 }
 
 #[cfg(all(test, target_os = "linux"))]

@@ -3,8 +3,11 @@
 
 use std::time::{Duration, Instant};
 
+use crate::audit::Audit;
 use crate::digest::Digest;
+use crate::files::Locality;
 use crate::gate::{Gate, GatePolicy};
+use crate::noise::Noise;
 use crate::snapshot::Snapshot;
 
 /// How soon to look again at something that moves: longer than the pauses between the writes of a copy, shorter than
@@ -15,12 +18,14 @@ pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// pause for longer than copies.
 const CAPPED_SETTLE: Duration = Duration::from_secs(1);
 
-/// How long to wait before trying again what failed, first and at most; it doubles in between. At most, a full disk
-/// that has room again is noticed while somebody watches, and reading a dead half file costs next to nothing.
+/// How long to wait before trying again, first and at most; it doubles in between. What failed is tried often enough
+/// that a full disk with room again, or a server that is back, is noticed while somebody watches; a dead half file
+/// seldom enough that reading it costs next to nothing.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
-pub(crate) const RETRY_MOST: Duration = Duration::from_secs(10);
+pub(crate) const FAILED_MOST: Duration = Duration::from_secs(2);
+const RETRY_MOST: Duration = Duration::from_secs(10);
 
-/// The user's choices that a [`Tracker`](crate::change::Tracker) follows.
+/// What a [`Tracker`](crate::change::Tracker) follows: the user's choices, and where the artifact is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rules {
     /// How long a file must hold still that gave no better evidence of being complete.
@@ -29,6 +34,16 @@ pub(crate) struct Rules {
     pub(crate) gate: GatePolicy,
     /// How long a shut gate can hold an artifact back.
     pub(crate) gate_max: Duration,
+    /// Whether what seems unchanged is digested now and then.
+    pub(crate) audit: Audit,
+    /// Whether this system always knows the truth about the artifact.
+    pub(crate) locality: Locality,
+}
+
+impl Rules {
+    pub(crate) fn is_remote(&self) -> bool {
+        self.locality == Locality::Remote
+    }
 }
 
 /// What to do next for this artifact. Each but `Rest` is answered by the method named.
@@ -38,10 +53,10 @@ pub(crate) enum Order {
     Rest(Option<Instant>),
     /// Ask the gate: [`Tracker::gate`](crate::change::Tracker::gate).
     Ask,
-    /// Read and digest: [`Tracker::digested`](crate::change::Tracker::digested), or [`Tracker::torn`](crate::change::Tracker::torn) or [`Tracker::failed`](crate::change::Tracker::failed).
-    Digest,
+    /// Read and digest, `anew` without what this system keeps of the content: [`Tracker::digested`](crate::change::Tracker::digested), or [`Tracker::torn`](crate::change::Tracker::torn) or [`Tracker::failed`](crate::change::Tracker::failed).
+    Digest { anew: bool },
     /// Stage and digest in one pass: [`Tracker::staged`](crate::change::Tracker::staged), or [`Tracker::torn`](crate::change::Tracker::torn) or [`Tracker::failed`](crate::change::Tracker::failed).
-    Stage,
+    Stage { anew: bool },
 }
 
 /// When a read began and ended, and what it read.
@@ -67,6 +82,8 @@ pub(crate) struct Suspect {
     /// Whether a reading has shown that this file was not as complete as its arrival promised.
     doubted: bool,
     incomplete: bool,
+    /// Whether this system's copy of the content has proved to be out of date, or may be.
+    anew: bool,
     /// The first of the two digests that weak evidence takes.
     first: Option<Reading>,
     gate: Passage,
@@ -114,6 +131,7 @@ impl Suspect {
             still: false,
             doubted: false,
             incomplete: false,
+            anew: false,
             first: None,
             gate: Passage::Free,
             retry: RETRY_FIRST,
@@ -123,10 +141,11 @@ impl Suspect {
 
     /// A file that looks as it did, but a second reading found other bytes. Whatever this is, it was not
     /// published whole.
-    pub(crate) fn unmasked(snapshot: Snapshot, reading: Reading) -> Suspect {
+    pub(crate) fn unmasked(snapshot: Snapshot, reading: Reading, rules: &Rules) -> Suspect {
         Suspect {
             still: true,
             doubted: true,
+            anew: rules.is_remote(),
             first: Some(reading),
             ..Suspect::new(reading.begun, snapshot, Some(snapshot))
         }
@@ -138,6 +157,31 @@ impl Suspect {
 
     pub(crate) fn snapshot(&self) -> &Snapshot {
         &self.snapshot
+    }
+
+    /// Nothing speaks for it any more but what is read.
+    pub(crate) fn doubt(&mut self) {
+        self.doubted = true;
+    }
+
+    /// The bytes are those that were there before the file changed. Says whether to read once more, in case they come
+    /// out of this system's memory and not from the server.
+    pub(crate) fn reads_anew(&mut self, rules: &Rules) -> bool {
+        let is_first = rules.is_remote() && !self.anew;
+        self.anew |= is_first;
+        is_first
+    }
+
+    /// Takes what is noise out of what was seen.
+    pub(crate) fn strip(&mut self, noise: &Noise) {
+        self.snapshot = noise.strip(self.snapshot);
+        self.base = self.base.map(|base| noise.strip(base));
+        self.doubted = true;
+    }
+
+    /// Whether the gate has let it pass and it will be read next.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self.gate, Passage::Opened { .. }) && self.retry_at.is_none()
     }
 
     pub(crate) fn is_gated(&self) -> bool {
@@ -211,12 +255,15 @@ impl Suspect {
 
     /// How to go on, if no gate holds it back.
     pub(crate) fn order(&self, now: Instant, rules: &Rules) -> Order {
+        let anew = self.anew;
         match (self.evidence(rules), self.first) {
-            (Evidence::Strong, _) => Order::Stage,
+            (Evidence::Strong, _) => Order::Stage { anew },
             _ if !self.still => Order::Rest(Some(now + LOOK_AGAIN)),
-            (Evidence::GateOpened, _) => Order::Stage,
-            (Evidence::Weak(_), None) => Order::Digest,
-            (Evidence::Weak(settle), Some(first)) if now >= first.ended + settle => Order::Stage,
+            (Evidence::GateOpened, _) => Order::Stage { anew },
+            (Evidence::Weak(_), None) => Order::Digest { anew },
+            (Evidence::Weak(settle), Some(first)) if now >= first.ended + settle => {
+                Order::Stage { anew }
+            }
             (Evidence::Weak(settle), Some(first)) => Order::Rest(Some(first.ended + settle)),
         }
     }
@@ -237,6 +284,11 @@ impl Suspect {
         }
     }
 
+    /// Whether it arrived in a way that leaves no doubt about it.
+    pub(crate) fn is_beyond_doubt(&self, rules: &Rules) -> bool {
+        self.evidence(rules) == Evidence::Strong && !rules.is_remote()
+    }
+
     /// When a reading that is believed must be confirmed, if the snapshot was racy when it began.
     pub(crate) fn confirm_at(&self, reading: Reading) -> Option<Instant> {
         let clean_at = self.snapshot_seen + self.snapshot.racy_for();
@@ -248,21 +300,25 @@ impl Suspect {
         self.doubted = true;
         self.incomplete = true;
         self.first = None;
-        self.try_later(now)
+        self.try_later(now, RETRY_MOST)
     }
 
     /// It changed while it was read. If no look can see how, that is a failure like any other.
     pub(crate) fn torn(&mut self, now: Instant) -> Order {
         self.still = false;
         self.first = None;
-        self.try_later(now)
+        self.try_later(now, RETRY_MOST)
     }
 
     /// Something failed; it may not the next time.
-    pub(crate) fn try_later(&mut self, now: Instant) -> Order {
-        let at = now + self.retry;
+    pub(crate) fn failed(&mut self, now: Instant) -> Order {
+        self.try_later(now, FAILED_MOST)
+    }
+
+    fn try_later(&mut self, now: Instant, most: Duration) -> Order {
+        let at = now + self.retry.min(most);
         self.retry_at = Some(at);
-        self.retry = (self.retry * 2).min(RETRY_MOST);
+        self.retry = (self.retry * 2).min(most);
         Order::Rest(Some(at))
     }
 

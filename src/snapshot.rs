@@ -9,6 +9,9 @@ use std::time::Duration;
 /// for the lag until a write is visible.
 const FINE_TICK: Duration = Duration::from_millis(20);
 
+/// The same where stamps are in tenths or hundredths of seconds.
+const MIDDLE_TICK: Duration = Duration::from_millis(200);
+
 /// The same where stamps are in whole seconds: FAT counts in twos.
 const COARSE_TICK: Duration = Duration::from_millis(2_100);
 
@@ -47,6 +50,14 @@ pub struct Stamp {
     pub nanoseconds: u32,
 }
 
+const PER_SECOND: u32 = 1_000_000_000;
+
+impl Stamp {
+    fn is_whole_second(self) -> bool {
+        self.nanoseconds == 0
+    }
+}
+
 /// What sort of thing a path leads to, symbolic links followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -80,9 +91,16 @@ impl Snapshot {
     }
 
     /// Whether its attributes changed later than its content, as linking and renaming do. Both times are the
-    /// filesystem's own, unless somebody set the first.
+    /// filesystem's own, unless somebody set the first. Where the first is counted in whole seconds and the second is
+    /// not (FAT counts it in twos), they must be further apart than that.
     pub fn was_changed_after_its_last_write(&self) -> bool {
-        self.changed > self.modified
+        const FAT_TICK: i64 = 2;
+        let (modified, changed) = (self.modified, self.changed);
+        let is_coarser = modified.is_whole_second() && !changed.is_whole_second();
+        match is_coarser {
+            true => changed.seconds >= modified.seconds.saturating_add(FAT_TICK),
+            false => changed > modified,
+        }
     }
 
     /// For how long after its first sight this snapshot is racy: a later write may leave an equal one.
@@ -90,8 +108,97 @@ impl Snapshot {
     /// This is the problem, and the remedy, of git's `racy-git.txt`: what was read too soon after it was
     /// written is read once more.
     pub fn racy_for(&self) -> Duration {
-        let coarse = self.modified.nanoseconds == 0 && self.changed.nanoseconds == 0;
-        if coarse { COARSE_TICK } else { FINE_TICK }
+        const MILLISECONDS: u32 = PER_SECOND / 1000;
+        let counts_in = |unit: u32| {
+            let stamps = [self.modified, self.changed];
+            stamps.iter().all(|stamp| stamp.nanoseconds % unit == 0)
+        };
+        match () {
+            () if counts_in(PER_SECOND) => COARSE_TICK,
+            () if counts_in(10 * MILLISECONDS) => MIDDLE_TICK,
+            () => FINE_TICK,
+        }
+    }
+
+    /// Which of the fields that can be noise differ; `None` if one does that is never noise.
+    pub(crate) fn noise_against(&self, other: &Snapshot) -> Option<Fields> {
+        if (self.kind, self.size, self.modified) != (other.kind, other.size, other.modified) {
+            return None;
+        }
+        Some(Fields {
+            device: self.device != other.device,
+            inode: self.inode != other.inode,
+            links: self.links != other.links,
+            changed: self.changed != other.changed,
+            born: self.born != other.born,
+        })
+    }
+
+    /// The same, saying nothing in these fields: nothing that differs, and nothing in favour of the file.
+    pub(crate) fn without(mut self, fields: Fields) -> Snapshot {
+        if fields.device {
+            self.device = 0;
+        }
+        if fields.inode {
+            self.inode = 0;
+        }
+        if fields.links {
+            self.links = 1;
+        }
+        if fields.changed {
+            self.changed = Stamp::default();
+        }
+        if fields.born {
+            self.born = None;
+        }
+        self
+    }
+}
+
+/// Some fields of a snapshot, of those that a filesystem may make up anew at every look. Size and write time are not
+/// among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Fields {
+    device: bool,
+    inode: bool,
+    links: bool,
+    changed: bool,
+    born: bool,
+}
+
+impl Fields {
+    pub(crate) const NONE: Fields = Fields {
+        device: false,
+        inode: false,
+        links: false,
+        changed: false,
+        born: false,
+    };
+
+    pub(crate) fn is_empty(self) -> bool {
+        self == Fields::NONE
+    }
+
+    /// Those that are in both.
+    pub(crate) fn common(self, other: Fields) -> Fields {
+        Fields {
+            device: self.device && other.device,
+            inode: self.inode && other.inode,
+            links: self.links && other.links,
+            changed: self.changed && other.changed,
+            born: self.born && other.born,
+        }
+    }
+
+    /// Those that are in either.
+    pub(crate) fn with(self, other: Fields) -> Fields {
+        Fields {
+            device: self.device || other.device,
+            inode: self.inode || other.inode,
+            links: self.links || other.links,
+            changed: self.changed || other.changed,
+            born: self.born || other.born,
+        }
     }
 }
 

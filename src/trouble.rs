@@ -1,20 +1,85 @@
-//! What went wrong and has not ended: enough of a failure to say it once, and to notice its end.
+//! What went wrong and has not ended: pure. An error is a state: it is said once per cause, looked at again ever more
+//! slowly, and its end is said as well.
 
 use std::io::{self, ErrorKind};
+use std::time::{Duration, Instant};
 
+use crate::settle::LOOK_AGAIN;
 use crate::snapshot::Kind;
 
-/// A failure that has been said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How long a failure that often ends by itself must last to be said.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What cannot be looked at is looked at again after at most this long, or the interval if that is longer: a server
+/// that is back is noticed while somebody watches.
+const SLOWEST_LOOK: Duration = Duration::from_secs(2);
+
+/// A failure, from its first sight to its end.
+#[derive(Debug)]
 pub(crate) struct Trouble {
     pub(crate) at: Reached,
-    pub(crate) cause: Cause,
+    since: Instant,
+    /// What was said of it so far.
+    said: Vec<Cause>,
+    /// How long the next pause is, and when the present one ends.
+    pause: Duration,
+    until: Instant,
 }
 
 impl Trouble {
+    pub(crate) fn new(at: Reached, now: Instant) -> Trouble {
+        Trouble {
+            at,
+            since: now,
+            said: Vec::new(),
+            pause: LOOK_AGAIN,
+            until: now,
+        }
+    }
+
+    /// The trouble there is, now `at` this point, or a new one. Not being able to look and not being able to read are one.
+    pub(crate) fn go_on(
+        trouble: &mut Option<Box<Trouble>>,
+        at: Reached,
+        now: Instant,
+    ) -> &mut Trouble {
+        let new = Trouble::new(at, now);
+        trouble.take_if(|old| old.is_degradation() != new.is_degradation());
+        let trouble = trouble.get_or_insert_with(|| Box::new(new));
+        trouble.at = at;
+        trouble
+    }
+
+    /// It failed for this `cause` now. Says whether that is to be said.
+    pub(crate) fn is_news(&mut self, now: Instant, cause: Cause) -> bool {
+        let is_early = cause.often_ends_by_itself() && now < self.since + GRACE;
+        if is_early || self.said.contains(&cause) {
+            return false;
+        }
+        self.said.push(cause);
+        true
+    }
+
+    /// When to look again: soon at first, then ever more slowly.
+    pub(crate) fn look_again(&mut self, now: Instant, interval: Duration) -> Instant {
+        self.until = now + self.pause;
+        self.pause = (self.pause * 2).min(SLOWEST_LOOK.max(interval));
+        self.until
+    }
+
+    /// Until when not to look, if `now` is too early.
+    pub(crate) fn pauses_until(&self, now: Instant) -> Option<Instant> {
+        Some(self.until).filter(|until| now < *until)
+    }
+
     /// Whether the artifact itself cannot be reached or read, as opposed to being of no use.
     pub(crate) fn is_degradation(&self) -> bool {
         matches!(self.at, Reached::Look | Reached::Read)
+    }
+
+    /// Whether its end is to be said.
+    pub(crate) fn was_said(&self) -> bool {
+        !self.said.is_empty()
     }
 }
 
@@ -32,6 +97,10 @@ pub(crate) enum Reached {
 pub(crate) enum Cause {
     System(ErrorKind, Option<i32>),
     Kind(Kind),
+    /// The directory is now on another device, without what was known there.
+    MountLost,
+    /// The directory names it, but it is not found there.
+    NotFoundThoughListed,
 }
 
 impl From<&io::Error> for Cause {
@@ -40,7 +109,114 @@ impl From<&io::Error> for Cause {
     }
 }
 
+impl Cause {
+    fn often_ends_by_itself(self) -> bool {
+        match self {
+            Cause::System(kind, _) => {
+                matches!(Class::of(kind), Class::Transient | Class::Stale)
+            }
+            Cause::NotFoundThoughListed => true,
+            Cause::Kind(_) | Cause::MountLost => false,
+        }
+    }
+}
+
+/// What sort of failure an error of the system is, for what follows from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// The path leads nowhere.
+    Absent,
+    /// The server no longer knows the file by the handle its client has.
+    Stale,
+    /// The server, or the daemon behind a mount, does not answer.
+    RemoteDown,
+    /// It may not be looked at or read.
+    Permission,
+    /// Anything else.
+    Transient,
+}
+
+impl Class {
+    pub(crate) fn of(kind: ErrorKind) -> Class {
+        match kind {
+            ErrorKind::NotFound | ErrorKind::NotADirectory => Class::Absent,
+            ErrorKind::StaleNetworkFileHandle => Class::Stale,
+            ErrorKind::PermissionDenied => Class::Permission,
+            ErrorKind::TimedOut
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::NetworkDown
+            | ErrorKind::NotConnected
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionRefused
+            | ErrorKind::ConnectionReset => Class::RemoteDown,
+            _ => Class::Transient,
+        }
+    }
+
+    /// What a person can do about it.
+    pub(crate) fn advice(self) -> &'static str {
+        match self {
+            Class::Absent => "nothing is there; it is taken up when it appears",
+            Class::Stale => "the server replaced it; if this lasts, mount the filesystem again",
+            Class::RemoteDown => {
+                "start the server or the mount's daemon, or mount the filesystem again"
+            }
+            Class::Permission => "give this user the right to read it",
+            Class::Transient => "it is tried again; if this lasts, look into the system's log",
+        }
+    }
+}
+
 /// Whether a path leads nowhere, as opposed to one that cannot be followed.
 pub(crate) fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+    Class::of(error.kind()) == Class::Absent
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DENIED: Cause = Cause::System(ErrorKind::PermissionDenied, Some(13));
+    const IO: Cause = Cause::System(ErrorKind::Other, Some(5));
+
+    #[test]
+    fn each_cause_is_said_once_however_often_they_alternate() {
+        let now = Instant::now();
+        let mut trouble = Trouble::new(Reached::Look, now);
+        let later = now + GRACE;
+        assert!(trouble.is_news(now, DENIED));
+        assert!(trouble.is_news(later, IO));
+        assert!(!trouble.is_news(later, DENIED));
+        assert!(!trouble.is_news(later, IO));
+    }
+
+    #[test]
+    fn what_often_ends_by_itself_is_said_only_if_it_lasts() {
+        let now = Instant::now();
+        for cause in [IO, Cause::System(ErrorKind::StaleNetworkFileHandle, None)] {
+            let mut trouble = Trouble::new(Reached::Look, now);
+            assert!(!trouble.is_news(now, cause));
+            assert!(!trouble.is_news(now + GRACE / 2, cause));
+            assert!(!trouble.was_said());
+            assert!(trouble.is_news(now + GRACE, cause));
+            assert!(trouble.was_said());
+        }
+    }
+
+    #[test]
+    fn it_is_looked_at_again_soon_and_then_ever_more_slowly_up_to_a_cap() {
+        let now = Instant::now();
+        let pauses = |interval| {
+            let mut trouble = Trouble::new(Reached::Look, now);
+            let pauses = (0..20).map(|_| trouble.look_again(now, interval) - now);
+            pauses.collect::<Vec<_>>()
+        };
+        let usual = pauses(Duration::from_millis(250));
+        assert_eq!(usual[0], LOOK_AGAIN);
+        assert!(usual.is_sorted());
+        assert_eq!(usual[19], SLOWEST_LOOK);
+        let long = Duration::from_secs(30);
+        assert_eq!(pauses(long)[19], long);
+    }
 }

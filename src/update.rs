@@ -122,22 +122,32 @@ impl<S> Outbox<S> {
         });
     }
 
+    /// Whether there is nothing to deliver.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.said.is_empty()
+    }
+
     /// Puts what was said behind what still waits, without what it is newer than.
     pub(crate) fn deliver(&mut self) {
-        if self.said.is_empty() {
-            return;
-        }
-        let said = mem::take(&mut self.said);
-        let news: HashSet<_> = said.iter().map(Update::subject).collect();
+        let mut news = HashSet::new();
+        // What was held back can be out of date as well.
+        let latest = mem::take(&mut self.said).into_iter().rev();
+        let latest: Vec<_> = latest
+            .filter(|update| news.insert(update.subject()))
+            .collect();
         self.take_back(|subject| news.contains(subject));
-        said.into_iter().for_each(|update| self.put(update));
+        latest.into_iter().rev().for_each(|update| self.put(update));
     }
 
     /// Takes back what was said of the content of `artifact` and nobody has heard yet, and with it its staged copy.
     /// Says whether there was anything.
     pub(crate) fn withdraw_content(&mut self, artifact: &Path) -> bool {
-        let taken = self.take_back(|(path, topic)| **path == *artifact && *topic == Topic::Content);
-        !taken.is_empty()
+        let is_content =
+            |(path, topic): &(Arc<Path>, Topic)| **path == *artifact && *topic == Topic::Content;
+        let held = self.said.len();
+        self.said.retain(|update| !is_content(&update.subject()));
+        let taken = self.take_back(is_content);
+        held > self.said.len() || !taken.is_empty()
     }
 
     fn take_back(&mut self, is_stale: impl Fn(&(Arc<Path>, Topic)) -> bool) -> Vec<Update<S>> {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 // the wait of an idle process.
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::files::{Clock, Files};
 use crate::options::Options;
 use crate::poller::{Poller, Watched};
+use crate::pulse::{Pulse, Stall, Vigil};
 use crate::stage::Staged;
 use crate::update::Update;
 
@@ -24,6 +25,9 @@ const THREAD_NAME: &str = "replug-watcher";
 /// How long a watcher that is dropped waits for its thread: half of what a person grants a program that is to end. A
 /// thread that takes longer is busy with a slow filesystem, or stuck in a dead one.
 const JOIN_GRACE: Duration = Duration::from_millis(500);
+
+/// How long to wait for the filesystem to say what it is.
+const SURVEY_GRACE: Duration = Duration::from_secs(1);
 
 /// A thread that watches a path, and the queue of what it found.
 ///
@@ -48,6 +52,8 @@ pub struct Watcher {
     updates: Receiver<Update<Staged>>,
     watched: Watched,
     counts: Arc<Counts>,
+    pulse: Arc<Pulse>,
+    vigil: Vigil,
 }
 
 /// Asks the worker for a poll; it answers when one has ended that began later.
@@ -87,27 +93,38 @@ impl Watcher {
     /// # Errors
     ///
     /// If no thread can be started.
-    pub fn spawn<F, C>(poller: Poller<F, C>) -> Result<Watcher, Error>
+    pub fn spawn<F, C>(mut poller: Poller<F, C>) -> Result<Watcher, Error>
     where
         F: Files<Staged = Staged> + Send + 'static,
         C: Clock + Send + 'static,
     {
         let (orders, received) = mpsc::channel();
         let updates = poller.updates().clone();
-        let watched = poller.watched().clone();
+        let pulse = poller.pulse();
+        let unknown = poller.watched().clone();
+        let (surveyor, surveyed) = mpsc::channel();
         let counts = Arc::<Counts>::default();
         let path = poller.path().to_owned();
         let worker = JoinOnDrop::spawn({
             let counts = Arc::clone(&counts);
-            move || work(poller, &received, &counts)
+            move || {
+                poller.survey();
+                // Whoever asked may have given up waiting.
+                let _ = surveyor.send(poller.watched().clone());
+                work(poller, &received, &counts);
+            }
         })
         .map_err(|source| Error::Spawn { path, source })?;
+        // On a filesystem that hangs this never comes; the owner must not hang with it.
+        let watched = surveyed.recv_timeout(SURVEY_GRACE).unwrap_or(unknown);
         Ok(Watcher {
             orders,
             _worker: worker,
             updates,
             watched,
             counts,
+            pulse,
+            vigil: Vigil::new(Instant::now()),
         })
     }
 
@@ -120,6 +137,17 @@ impl Watcher {
     /// What the watched path was found to be on when the watch began.
     pub fn watched(&self) -> &Watched {
         &self.watched
+    }
+
+    /// How often to ask for a [`stall`](Watcher::stall): often enough to learn of one within five seconds.
+    pub const STALL_CHECK: Duration = Duration::from_secs(2);
+
+    /// Whether the worker has got stuck in the filesystem since this was last asked, or has come free again.
+    ///
+    /// A thread that hangs in a dead mount cannot say so itself. [`Host::poll`](crate::Host::poll) and
+    /// [`Host::wait`](crate::Host::wait) ask; a host that does neither asks here, now and then.
+    pub fn stall(&mut self) -> Option<Stall> {
+        self.vigil.check(Instant::now(), &self.pulse)
     }
 
     /// Waits until a poll has ended that began after this call, and for at most `timeout`. Says whether one

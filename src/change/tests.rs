@@ -1,7 +1,14 @@
 //! Decisions, against a clock that the test moves and files that are numbers.
 
+use std::time::Duration;
+
 use super::*;
+use crate::audit::Audit;
+use crate::files::Locality;
 use crate::snapshot::{Kind, Stamp};
+
+const STAGE: Order = Order::Stage { anew: false };
+const DIGEST: Order = Order::Digest { anew: false };
 
 const SETTLE: Duration = Duration::from_millis(200);
 const GATE_MAX: Duration = Duration::from_secs(60);
@@ -24,6 +31,8 @@ impl Watch {
             settle: SETTLE,
             gate,
             gate_max: GATE_MAX,
+            audit: Audit::Off,
+            locality: Locality::Local,
         };
         Watch {
             tracker: Tracker::new(),
@@ -36,17 +45,13 @@ impl Watch {
     /// A tracker that rests on a finished `file` with the bytes `content`.
     fn resting_on(file: Snapshot, content: &str) -> Watch {
         let mut watch = Watch::new(GatePolicy::Off);
-        assert_eq!(watch.look(file), Order::Stage);
+        assert_eq!(watch.look(file), STAGE);
         assert_eq!(watch.stage(content), None);
         watch.vet(content, Verdict::Good);
         watch.pass(Duration::from_secs(10));
-        assert_eq!(
-            watch.look(file),
-            Order::Digest,
-            "the first reading was racy"
-        );
+        assert_eq!(watch.look(file), DIGEST, "the first reading was racy");
         assert_eq!(watch.digest(content), Order::Rest(None));
-        assert!(watch.tracker.is_quiet(&file));
+        assert!(watch.tracker.is_quiet(watch.now, &file));
         watch
     }
 
@@ -88,7 +93,7 @@ impl Watch {
 
     fn vet(&mut self, content: &str, verdict: Verdict) -> Order {
         let reading = self.reading(content);
-        self.tracker.vetted(reading, verdict)
+        self.tracker.vetted(reading, verdict, &self.rules)
     }
 }
 
@@ -137,7 +142,7 @@ fn a_file_linked_or_renamed_into_place_is_read_at_once() {
     };
     for file in [linked(2), renamed] {
         let mut watch = Watch::resting_on(linked(1), "old");
-        assert_eq!(watch.look(file), Order::Stage);
+        assert_eq!(watch.look(file), STAGE);
         assert_eq!(watch.stage("new"), None, "new bytes are vetted");
     }
 }
@@ -156,17 +161,17 @@ fn a_file_written_in_place_takes_two_equal_digests_a_settle_time_apart() {
         "it has not held still yet"
     );
     watch.pass(LOOK_AGAIN);
-    assert_eq!(watch.look(file), Order::Digest);
+    assert_eq!(watch.look(file), DIGEST);
     let order = watch.digest("new");
     assert_eq!(watch.rest(order), SETTLE.as_millis());
     watch.pass(SETTLE);
-    assert_eq!(watch.look(file), Order::Stage);
+    assert_eq!(watch.look(file), STAGE);
     let order = watch
         .stage("newer")
         .expect("two different digests prove nothing");
     assert_eq!(watch.rest(order), SETTLE.as_millis());
     watch.pass(SETTLE);
-    assert_eq!(watch.look(file), Order::Stage);
+    assert_eq!(watch.look(file), STAGE);
     assert_eq!(watch.stage("newer"), None);
 }
 
@@ -186,17 +191,13 @@ fn a_digest_of_an_earlier_snapshot_proves_nothing_of_a_later_one() {
     let (half, whole) = (written(1, 5), written(1, 6));
     watch.look(half);
     watch.pass(LOOK_AGAIN);
-    assert_eq!(watch.look(half), Order::Digest);
+    assert_eq!(watch.look(half), DIGEST);
     watch.digest("half");
     watch.pass(SETTLE);
     let order = watch.look(whole);
     assert_eq!(watch.rest(order), LOOK_AGAIN.as_millis());
     watch.pass(LOOK_AGAIN);
-    assert_eq!(
-        watch.look(whole),
-        Order::Digest,
-        "the first of two digests, again"
-    );
+    assert_eq!(watch.look(whole), DIGEST, "the first of two digests, again");
 }
 
 #[test]
@@ -226,7 +227,7 @@ fn every_field_of_a_snapshot_makes_a_file_suspect() {
         Snapshot { born: None, ..file },
     ] {
         let mut watch = Watch::resting_on(file, "old");
-        assert!(!watch.tracker.is_quiet(&changed), "{changed:?}");
+        assert!(!watch.tracker.is_quiet(watch.now, &changed), "{changed:?}");
         assert_ne!(watch.look(changed), Order::Rest(None), "{changed:?}");
     }
 }
@@ -237,26 +238,26 @@ fn touching_without_changing_bytes_is_no_news() {
     let touched = written(1, 9);
     watch.look(touched);
     watch.pass(LOOK_AGAIN);
-    assert_eq!(watch.look(touched), Order::Digest);
+    assert_eq!(watch.look(touched), DIGEST);
     watch.digest("same");
     watch.pass(SETTLE);
-    assert_eq!(watch.look(touched), Order::Stage);
+    assert_eq!(watch.look(touched), STAGE);
     assert!(
         watch.stage("same").is_some(),
         "equal bytes are not vetted again"
     );
-    assert!(watch.tracker.is_quiet(&touched));
+    assert!(watch.tracker.is_quiet(watch.now, &touched));
 }
 
 #[test]
 fn bytes_that_were_kept_out_are_not_vetted_again_and_others_are() {
     let mut watch = Watch::resting_on(linked(1), "good");
-    assert_eq!(watch.look(linked(2)), Order::Stage);
+    assert_eq!(watch.look(linked(2)), STAGE);
     assert_eq!(watch.stage("bad"), None);
     watch.vet("bad", Verdict::Wrong);
-    assert_eq!(watch.look(linked(3)), Order::Stage);
+    assert_eq!(watch.look(linked(3)), STAGE);
     assert!(watch.stage("bad").is_some());
-    assert_eq!(watch.look(linked(4)), Order::Stage);
+    assert_eq!(watch.look(linked(4)), STAGE);
     assert_eq!(watch.stage("good"), None);
 }
 
@@ -264,13 +265,13 @@ fn bytes_that_were_kept_out_are_not_vetted_again_and_others_are() {
 fn what_was_read_in_the_tick_it_was_written_in_is_read_once_more() {
     let mut watch = Watch::resting_on(linked(1), "old");
     let file = linked(2);
-    assert_eq!(watch.look(file), Order::Stage);
+    assert_eq!(watch.look(file), STAGE);
     assert_eq!(watch.stage("new"), None);
     let order = watch.vet("new", Verdict::Good);
     let racy = watch.rest(order);
-    assert!(racy > 0 && !watch.tracker.is_quiet(&file));
+    assert!(racy > 0 && !watch.tracker.is_quiet(watch.now, &file));
     watch.pass(file.racy_for());
-    assert_eq!(watch.look(file), Order::Digest);
+    assert_eq!(watch.look(file), DIGEST);
     // Somebody wrote within the tick, and the snapshot is the same.
     let order = watch.digest("newer");
     assert_eq!(
@@ -279,7 +280,7 @@ fn what_was_read_in_the_tick_it_was_written_in_is_read_once_more() {
         "and now there is no strong evidence any more"
     );
     watch.pass(SETTLE);
-    assert_eq!(watch.look(file), Order::Stage);
+    assert_eq!(watch.look(file), STAGE);
     assert_eq!(watch.stage("newer"), None);
 }
 
@@ -295,7 +296,7 @@ fn a_reading_that_began_after_the_tick_needs_no_confirmation() {
     watch.look(file);
     assert_eq!(watch.stage("new"), None);
     assert_eq!(watch.vet("new", Verdict::Good), Order::Rest(None));
-    assert!(watch.tracker.is_quiet(&file));
+    assert!(watch.tracker.is_quiet(watch.now, &file));
 }
 
 #[test]
@@ -332,7 +333,7 @@ fn a_shut_gate_holds_back_until_it_opens_and_the_file_held_still() {
     );
     watch.pass(LOOK_AGAIN);
     assert_eq!(watch.look(file), Order::Ask);
-    assert_eq!(watch.ask(Gate::Open), Order::Stage);
+    assert_eq!(watch.ask(Gate::Open), STAGE);
     assert_eq!(
         watch.stage("built"),
         None,
@@ -349,7 +350,7 @@ fn an_open_or_absent_gate_is_no_evidence() {
         watch.ask(gate);
         watch.pass(LOOK_AGAIN);
         assert_eq!(watch.look(file), Order::Ask);
-        assert_eq!(watch.ask(gate), Order::Digest, "{gate:?}");
+        assert_eq!(watch.ask(gate), DIGEST, "{gate:?}");
     }
 }
 
@@ -364,7 +365,7 @@ fn a_gate_that_never_opens_is_passed_with_two_digests_a_second_apart() {
     assert_eq!(watch.look(file), Order::Ask);
     assert_eq!(
         watch.ask(Gate::Shut),
-        Order::Digest,
+        DIGEST,
         "even a linked file needs two"
     );
     let order = watch.digest("built");
@@ -378,14 +379,14 @@ fn a_required_gate_that_is_not_there_is_shut() {
     watch.ask(Gate::Absent);
     assert_eq!(watch.tracker.waiting(), Some(Waiting::Gated));
     assert_eq!(watch.look(linked(1)), Order::Ask);
-    assert_eq!(watch.ask(Gate::Open), Order::Stage);
+    assert_eq!(watch.ask(Gate::Open), STAGE);
 }
 
 #[test]
 fn an_incomplete_file_is_tried_again_less_and_less_often_and_not_trusted() {
     let mut watch = Watch::resting_on(linked(1), "old");
     let file = linked(2);
-    assert_eq!(watch.look(file), Order::Stage);
+    assert_eq!(watch.look(file), STAGE);
     assert_eq!(watch.stage("half"), None);
     let order = watch.vet("half", Verdict::Incomplete);
     assert_eq!(watch.rest(order), RETRY_FIRST);
@@ -399,34 +400,30 @@ fn an_incomplete_file_is_tried_again_less_and_less_often_and_not_trusted() {
     watch.pass(Duration::from_millis(100));
     assert_eq!(
         watch.look(file),
-        Order::Digest,
+        DIGEST,
         "its arrival is no evidence any more"
     );
     watch.digest("half");
     watch.pass(SETTLE);
-    assert_eq!(watch.look(file), Order::Stage);
+    assert_eq!(watch.look(file), STAGE);
     assert_eq!(watch.stage("half"), None);
     let order = watch.vet("half", Verdict::Incomplete);
     assert_eq!(watch.rest(order), 2 * RETRY_FIRST);
-    assert_eq!(
-        watch.look(linked(3)),
-        Order::Stage,
-        "another file is judged anew"
-    );
+    assert_eq!(watch.look(linked(3)), STAGE, "another file is judged anew");
 }
 
 #[test]
-fn what_failed_is_tried_again_within_ten_seconds_for_ever() {
+fn what_failed_is_tried_again_within_two_seconds_for_ever() {
     let mut watch = Watch::resting_on(linked(1), "old");
     let file = linked(2);
     let mut longest = 0;
     for _ in 0..20 {
-        assert_eq!(watch.look(file), Order::Stage);
+        assert_eq!(watch.look(file), STAGE);
         let order = watch.tracker.failed(watch.now);
         longest = watch.rest(order).max(longest);
         watch.pass(Duration::from_millis(watch.rest(order) as u64));
     }
-    assert_eq!(longest, 10_000);
+    assert_eq!(longest, 2_000);
 }
 
 #[test]
@@ -444,7 +441,7 @@ fn a_linked_file_that_is_there_at_the_start_may_be_written_to_and_settles() {
             links: 2,
             ..written(2, 1)
         }),
-        Order::Stage,
+        STAGE,
         "a later one arrived"
     );
 }
@@ -470,13 +467,13 @@ fn a_gate_that_opens_now_and_then_holds_nothing_back_for_longer_than_the_cap() {
     watch.ask(Gate::Shut);
     watch.pass(LOOK_AGAIN);
     watch.look(file);
-    assert_eq!(watch.ask(Gate::Shut), Order::Digest);
+    assert_eq!(watch.ask(Gate::Shut), DIGEST);
 }
 
 #[test]
 fn an_incomplete_file_that_another_takes_the_place_of_is_not_called_incomplete() {
     let mut watch = Watch::resting_on(linked(1), "old");
-    assert_eq!(watch.look(linked(2)), Order::Stage);
+    assert_eq!(watch.look(linked(2)), STAGE);
     assert_eq!(watch.stage("half"), None);
     watch.vet("half", Verdict::Incomplete);
     watch.look(written(3, 1));
@@ -490,9 +487,9 @@ fn a_reading_that_is_torn_for_no_reason_that_a_look_can_see_is_not_repeated_all_
     while watch.now - start < Duration::from_secs(60) {
         let order = watch.look(linked(2));
         let order = match order {
-            Order::Stage => {
+            STAGE => {
                 readings += 1;
-                watch.tracker.torn(watch.now)
+                watch.tracker.torn(watch.now, None, &watch.rules)
             }
             order => order,
         };
@@ -507,12 +504,12 @@ fn a_torn_reading_is_repeated_after_the_file_held_still() {
     let file = written(1, 5);
     watch.look(file);
     watch.pass(LOOK_AGAIN);
-    assert_eq!(watch.look(file), Order::Digest);
-    watch.tracker.torn(watch.now);
+    assert_eq!(watch.look(file), DIGEST);
+    watch.tracker.torn(watch.now, None, &watch.rules);
     let moved = written(1, 6);
     watch.look(moved);
     watch.pass(LOOK_AGAIN);
-    assert_eq!(watch.look(moved), Order::Digest);
+    assert_eq!(watch.look(moved), DIGEST);
 }
 
 #[test]
@@ -524,9 +521,9 @@ fn a_short_absence_is_not_said_and_a_long_one_once() {
         said.extend(absence.map(|absence| (watch.now - gone, absence)));
         watch.pass(Duration::from_millis(100));
     }
-    assert_eq!(said, [(Duration::from_secs(1), Absence::Missing)]);
+    assert_eq!(said, [(Duration::from_secs(1), Whereabouts::Missing)]);
     let (_, absence) = watch.tracker.look(watch.now, linked(2), &watch.rules);
-    assert_eq!(absence, Some(Absence::Returned));
+    assert_eq!(absence, Some(Whereabouts::Returned));
 }
 
 #[test]
@@ -536,7 +533,7 @@ fn an_unlinked_library_is_looked_for_soon_and_its_return_is_no_news_by_itself() 
     assert_eq!((until, absence), (Some(watch.now + LOOK_AGAIN), None));
     let (order, absence) = watch.tracker.look(watch.now, linked(1), &watch.rules);
     assert_eq!(absence, None);
-    assert_ne!(order, Order::Stage, "the same file has not arrived");
+    assert_ne!(order, STAGE, "the same file has not arrived");
 }
 
 #[test]
@@ -545,4 +542,172 @@ fn an_artifact_that_never_was_is_waited_for() {
     watch.pass(Duration::from_secs(100));
     assert_eq!(watch.tracker.absent(watch.now), (None, None));
     assert_eq!(watch.tracker.waiting(), Some(Waiting::Missing));
+}
+
+impl Watch {
+    /// One on a remote filesystem that rests on `file` with the bytes `content`.
+    fn resting_remotely_on(file: Snapshot, content: &str) -> Watch {
+        let mut watch = Watch::resting_on(file, content);
+        watch.rules.locality = Locality::Remote;
+        watch
+    }
+
+    /// Passes the time until a digest is due of a `file` that looks as it did; `None` if none is due within an hour.
+    fn pass_until_digest(&mut self, file: Snapshot) -> Option<(u64, Order)> {
+        let start = self.now;
+        for _ in 0..3600 {
+            self.pass(Duration::from_secs(1));
+            if !self.tracker.is_quiet(self.now, &file) {
+                let order = self.look(file);
+                return Some(((self.now - start).as_secs(), order));
+            }
+        }
+        None
+    }
+}
+
+/// When audits of a file with the bytes `old` are due, in seconds after the one before.
+fn audits(watch: &mut Watch, file: Snapshot) -> Vec<u64> {
+    let mut due = Vec::new();
+    while let Some((seconds, order)) = watch.pass_until_digest(file) {
+        assert!(matches!(order, Order::Digest { .. }), "{order:?}");
+        watch.digest("old");
+        due.push(seconds);
+        if due.len() == 5 {
+            break;
+        }
+    }
+    due
+}
+
+#[test]
+fn a_good_arrival_on_a_local_filesystem_is_audited_once_and_a_weak_one_for_ever() {
+    let mut watch = Watch::new(GatePolicy::Off);
+    watch.rules.audit = Audit::Auto;
+    let good = linked(1);
+    assert_eq!(watch.look(good), STAGE);
+    assert_eq!(watch.stage("old"), None);
+    watch.vet("old", Verdict::Good);
+    watch.pass(Duration::from_millis(100));
+    assert_eq!(watch.look(good), DIGEST, "the first reading was racy");
+    watch.digest("old");
+    assert_eq!(audits(&mut watch, good), [2]);
+
+    let weak = written(1, 2);
+    watch.look(weak);
+    watch.pass(LOOK_AGAIN);
+    assert_eq!(watch.look(weak), DIGEST);
+    watch.digest("old");
+    watch.pass(SETTLE);
+    assert_eq!(watch.look(weak), STAGE);
+    watch.stage("old");
+    assert_eq!(audits(&mut watch, weak), [2, 10, 60, 300, 300]);
+}
+
+#[test]
+fn bytes_that_change_under_an_equal_snapshot_are_found_by_an_audit_and_settle() {
+    let mut watch = Watch::new(GatePolicy::Off);
+    watch.rules.audit = Audit::Every(Duration::from_secs(5));
+    let file = linked(1);
+    assert_eq!(watch.look(file), STAGE);
+    assert_eq!(watch.stage("old"), None);
+    watch.vet("old", Verdict::Good);
+    watch.pass(Duration::from_secs(5));
+    assert_eq!(watch.look(file), DIGEST);
+    let order = watch.digest("new");
+    assert_eq!(
+        watch.rest(order),
+        SETTLE.as_millis(),
+        "it was not published whole"
+    );
+    watch.pass(SETTLE);
+    assert_eq!(watch.look(file), STAGE);
+    assert_eq!(watch.stage("new"), None, "that is news");
+}
+
+#[test]
+fn an_audit_of_a_remote_file_asks_for_its_content_anew() {
+    let mut watch = Watch::resting_remotely_on(linked(1), "old");
+    watch.rules.audit = Audit::Every(Duration::from_secs(5));
+    assert_eq!(watch.look(linked(2)), STAGE);
+    assert_eq!(watch.stage("new"), None);
+    watch.vet("new", Verdict::Good);
+    watch.pass(Duration::from_secs(5));
+    assert_eq!(watch.look(linked(2)), Order::Digest { anew: true });
+}
+
+#[test]
+fn equal_bytes_under_another_snapshot_are_read_once_more_from_a_remote_server() {
+    let mut watch = Watch::resting_remotely_on(linked(1), "old");
+    assert_eq!(watch.look(linked(2)), STAGE);
+    let anew = Order::Stage { anew: true };
+    assert_eq!(
+        watch.stage("old"),
+        Some(anew),
+        "it may be what this system remembers"
+    );
+    assert_eq!(watch.stage("new"), None, "as it was");
+
+    let mut watch = Watch::resting_remotely_on(linked(1), "old");
+    watch.look(linked(2));
+    watch.stage("old");
+    assert!(
+        matches!(watch.stage("old"), Some(Order::Rest(_))),
+        "only once"
+    );
+
+    let mut watch = Watch::resting_on(linked(1), "old");
+    watch.look(linked(2));
+    assert!(
+        matches!(watch.stage("old"), Some(Order::Rest(_))),
+        "a local one never"
+    );
+}
+
+#[test]
+fn inode_numbers_that_are_made_up_stop_being_looked_into_on_a_remote_filesystem_only() {
+    let file = |inode| Snapshot {
+        links: 1,
+        ..linked(inode)
+    };
+    for (locality, is_demoted) in [(Locality::Remote, true), (Locality::Local, false)] {
+        let mut watch = Watch::resting_on(file(1), "old");
+        watch.rules.locality = locality;
+        for inode in 2..20 {
+            watch.look(file(inode));
+            watch
+                .tracker
+                .torn(watch.now, Some(file(inode + 100)), &watch.rules);
+            watch.pass(Duration::from_secs(11));
+        }
+        // Now it holds still, but for the number.
+        for inode in 20..30 {
+            let order = watch.look(file(inode));
+            watch.pass(SETTLE);
+            match order {
+                Order::Digest { .. } => drop(watch.digest("old")),
+                Order::Stage { .. } => drop(watch.stage("old")),
+                _ => {}
+            }
+        }
+        assert_eq!(
+            watch.tracker.is_quiet(watch.now, &file(99)),
+            is_demoted,
+            "{locality:?}"
+        );
+    }
+}
+
+#[test]
+fn a_link_that_was_swapped_makes_an_equal_look_suspect() {
+    let mut watch = Watch::resting_on(linked(1), "old");
+    watch.tracker.moved(watch.now);
+    assert!(!watch.tracker.is_quiet(watch.now, &linked(1)));
+    let order = watch.look(linked(1));
+    assert_eq!(order, DIGEST, "nothing speaks for it: it settles");
+}
+
+#[test]
+fn an_artifact_takes_little_room_for_there_can_be_thousands() {
+    assert!(size_of::<Tracker>() <= 384, "{}", size_of::<Tracker>());
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
-use replug::{GatePolicy, Kind, Options, Text};
+use replug::{Audit, FsPolicy, GatePolicy, Kind, Options, Text};
 
 /// The longest time an option takes, a day: whoever asks for more has made a mistake.
 const LONGEST_MS: u64 = 24 * 60 * 60 * 1000;
@@ -51,6 +51,18 @@ pub(crate) struct Run {
     /// How long the gate can hold a file back, in milliseconds
     #[arg(long, value_name = "N", default_value_t = ms(Options::GATE_MAX), value_parser = clap::value_parser!(u64).range(0..=LONGEST_MS))]
     gate_max_ms: u64,
+
+    /// Whether to take the filesystem for what the system says it is
+    #[arg(long, value_name = "WHAT", default_value = "auto")]
+    fs: FsArg,
+
+    /// Whether to digest now and then what seems unchanged: auto, off, or always after this many milliseconds
+    #[arg(long, value_name = "auto|off|MS", default_value = "auto", value_parser = audit)]
+    audit: Audit,
+
+    /// Keep the interval on remote filesystems, however long nothing has changed
+    #[arg(long)]
+    steady: bool,
 
     /// How deep a directory is searched for libraries
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
@@ -119,6 +131,16 @@ enum GateArg {
     Require,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FsArg {
+    /// Believe the system; what it does not know counts as remote
+    Auto,
+    /// All changes are made through this system
+    Local,
+    /// Others can change files there
+    Remote,
+}
+
 impl Build {
     fn has_options(&self) -> bool {
         self.release
@@ -170,11 +192,19 @@ impl Run {
             GateArg::Off => GatePolicy::Off,
             GateArg::Require => GatePolicy::Require,
         };
+        let fs = match self.fs {
+            FsArg::Auto => FsPolicy::Auto,
+            FsArg::Local => FsPolicy::Local,
+            FsArg::Remote => FsPolicy::Remote,
+        };
         let options = Options::new(path)
             .interval(Duration::from_millis(self.interval_ms))
             .settle(Duration::from_millis(self.settle_ms))
             .gate(gate)
             .gate_max(Duration::from_millis(self.gate_max_ms))
+            .fs(fs)
+            .audit(self.audit)
+            .steady(self.steady)
             .depth(self.depth.into())
             .exports([self.call.as_c_str(), Text::FREE]);
         match &self.stage_dir {
@@ -198,6 +228,17 @@ fn symbol(value: &str) -> Result<CString, &'static str> {
     text(value)
 }
 
+fn audit(value: &str) -> Result<Audit, &'static str> {
+    match value {
+        "auto" => Ok(Audit::Auto),
+        "off" => Ok(Audit::Off),
+        milliseconds => match milliseconds.parse() {
+            Ok(ms @ 1..=LONGEST_MS) => Ok(Audit::Every(Duration::from_millis(ms))),
+            _ => Err("it is `auto`, `off`, or a number of milliseconds from 1 to 86400000"),
+        },
+    }
+}
+
 fn text(value: &str) -> Result<CString, &'static str> {
     CString::new(value).map_err(|_| "it holds a NUL, which ends text in C")
 }
@@ -209,6 +250,17 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_audit_is_a_word_or_a_time() {
+        assert_eq!(audit("auto"), Ok(Audit::Auto));
+        assert_eq!(audit("off"), Ok(Audit::Off));
+        let every = Audit::Every(Duration::from_millis(1500));
+        assert_eq!(audit("1500"), Ok(every));
+        for wrong in ["", "0", "on", "-1", "1s", "86400001"] {
+            assert!(audit(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::path::{Display, Path};
 use std::time::{Duration, Instant};
 
 use replug::{
-    Digest, GatePolicy, Kept, Loaded, Outcome, Plugin, Retired, Text, Waiting, Watched, chain,
-    plugin_name,
+    Digest, GatePolicy, Kept, Loaded, Locality, Outcome, Plugin, Retired, Text, Waiting, Watched,
+    chain, plugin_name,
 };
 use serde_json::{Value, json};
 
@@ -64,10 +64,16 @@ impl Output {
     ) -> io::Result<()> {
         let Watched {
             filesystem,
+            locality,
+            looks,
             gate,
             why,
             ..
         } = watched;
+        let locality = match locality {
+            Locality::Local => "local",
+            Locality::Remote => "remote",
+        };
         let gate = if *gate == GatePolicy::Off {
             "off"
         } else {
@@ -78,9 +84,12 @@ impl Output {
         self.say(
             json!({
                 "event": "started", "path": path.to_string(), "interval_ms": interval_ms,
-                "filesystem": filesystem, "gate": gate, "why": why,
+                "filesystem": filesystem, "locality": locality, "looks": looks,
+                "gate": gate, "why": why,
             }),
-            format!("watching {shown} every {interval_ms} ms; filesystem {filesystem}; gate {gate}: {why}"),
+            format!(
+                "watching {shown} every {interval_ms} ms\n  filesystem {filesystem}, {locality}: {looks}\n  gate {gate}: {why}"
+            ),
         )
     }
 
@@ -99,10 +108,16 @@ impl Output {
                 self.whereabouts(artifact, "missing", "is gone; what was loaded stays")
             }
             Outcome::Returned => self.whereabouts(artifact, "returned", "is back"),
-            Outcome::Degraded(error) => self.health(artifact, "degraded", &chain(error)),
+            Outcome::Degraded(error) => {
+                let advice = error
+                    .advice()
+                    .map_or(String::new(), |advice| format!("; {advice}"));
+                self.health(artifact, "degraded", &format!("{}{advice}", chain(error)))
+            }
             Outcome::Recovered => {
                 self.health(artifact, "recovered", "it can be looked at and read again")
             }
+            Outcome::Stalled(since) => self.stalled(artifact, *since),
             other => {
                 tracing::warn!(?other, "an outcome this program does not know");
                 Ok(())
@@ -205,6 +220,21 @@ impl Output {
             json!({ "event": event, "plugin": plugin, "path": path.to_string(), "reason": reason }),
             format!("{plugin}: {event}, {reason}"),
         )
+    }
+
+    /// The filesystem hangs, and the worker in it.
+    pub(crate) fn stalled(&self, path: &Path, since: Duration) -> io::Result<()> {
+        let seconds = since.as_secs();
+        let reason = format!(
+            "the filesystem has not answered for {seconds} s; what was loaded goes on, and nothing is reloaded until \
+             it answers; if it stays so, start its server or daemon"
+        );
+        self.health(path, "stalled", &reason)
+    }
+
+    /// It answers again.
+    pub(crate) fn goes_on(&self, path: &Path) -> io::Result<()> {
+        self.health(path, "recovered", "the filesystem answers again")
     }
 
     /// A call's result. A terminal shows it only when it is another than the last one.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::select_biased;
-use replug::{Host, Outcome, Plugin, Text, Update, Watcher};
+use replug::{Host, Outcome, Plugin, Stall, Text, Update, Watcher};
 
 use super::args::Run;
 use super::build;
@@ -95,12 +95,12 @@ impl<'a> Session<'a> {
     fn run(&mut self, path: &Path, stop: &Stop) -> Result<(), Failure> {
         self.output
             .started(path, self.args.interval_ms, self.watcher.watched())?;
-        self.serve(stop)?;
+        self.serve(path, stop)?;
         Ok(self.output.stopped(self.totals()())?)
     }
 
     /// Loads, calls and reloads until told to stop, or until there were enough calls.
-    fn serve(&mut self, stop: &Stop) -> Result<(), Failure> {
+    fn serve(&mut self, path: &Path, stop: &Stop) -> Result<(), Failure> {
         let mut next_call = Instant::now();
         while !self.has_called_enough() {
             select_biased! {
@@ -115,10 +115,21 @@ impl<'a> Session<'a> {
                     self.call()?;
                     next_call = (next_call + self.pause()).max(Instant::now());
                 }
+                default(Watcher::STALL_CHECK) => {}
             }
+            self.check_on_worker(path)?;
             self.show_status()?;
         }
         Ok(())
+    }
+
+    /// Says what the worker cannot say itself while it hangs in the filesystem.
+    fn check_on_worker(&mut self, path: &Path) -> io::Result<()> {
+        match self.watcher.stall() {
+            Some(Stall::Begun(since)) => self.output.stalled(path, since),
+            Some(Stall::Over) => self.output.goes_on(path),
+            None => Ok(()),
+        }
     }
 
     /// Time between two rounds of calls. With nothing to call, a pause of nothing would be a spin.

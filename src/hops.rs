@@ -1,0 +1,59 @@
+//! The symbolic links on the way to an artifact. Each is compared by itself: a swap of one (Kubernetes swaps `..data`) can
+//! lead to a file that looks like the one before, and a client that keeps names must be asked for each of them.
+
+use std::path::{Path, PathBuf};
+
+use crate::files::Files;
+use crate::snapshot::Snapshot;
+
+/// What the links on the way looked like when they were last followed.
+#[derive(Debug)]
+pub(crate) struct Hops {
+    links: Vec<(PathBuf, Snapshot)>,
+    /// Where the links, and what they lead to, have their names.
+    directories: Vec<PathBuf>,
+}
+
+impl Hops {
+    /// Those on the way to what is at `path`; `None` if there are none, or if they lead nowhere.
+    pub(crate) fn to(path: &Path, files: &impl Files) -> Option<Box<Hops>> {
+        let route = files.route(path).ok()?;
+        if route.links.is_empty() {
+            return None;
+        }
+        let mut directories: Vec<_> = route.links.iter().map(|link| directory_of(link)).collect();
+        directories.push(directory_of(&route.end));
+        directories.dedup();
+        let directories = directories.into_iter().map(Path::to_owned).collect();
+        let look = |link: PathBuf| {
+            let snapshot = files.look_link(&link).ok()?;
+            Some((link, snapshot))
+        };
+        let links = route.links.into_iter().map(look);
+        Some(Box::new(Hops {
+            links: links.collect::<Option<_>>()?,
+            directories,
+        }))
+    }
+
+    /// Whether a link is not what it was.
+    pub(crate) fn have_changed(&self, files: &impl Files) -> bool {
+        let is_as_it_was = |(link, before): &(PathBuf, Snapshot)| {
+            files.look_link(link).is_ok_and(|seen| seen == *before)
+        };
+        !self.links.iter().all(is_as_it_was)
+    }
+
+    /// The directories that must be listed for a fresh look.
+    pub(crate) fn directories(&self) -> impl Iterator<Item = &Path> {
+        self.directories.iter().map(PathBuf::as_path)
+    }
+}
+
+/// Where a path has its name.
+pub(crate) fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => directory,
+        _ => Path::new("."),
+    }
+}

@@ -1,0 +1,174 @@
+//! Signs of life of a worker, and what its owner makes of their absence. A filesystem that hangs takes the worker with
+//! it, which can then say nothing; so the owner looks.
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Written by the worker at each step that can hang, read by the owner. Only ever compared, so nothing is ordered by it.
+#[derive(Debug, Default)]
+pub(crate) struct Pulse {
+    beats: AtomicU64,
+    is_polling: AtomicBool,
+    /// How many polls have ended.
+    ended: AtomicU64,
+    /// Whether the last poll left something that was said to be wrong.
+    is_degraded: AtomicBool,
+}
+
+impl Pulse {
+    /// The worker goes on.
+    pub(crate) fn beat(&self) {
+        // It alone writes; a store is less than an increment.
+        let beats = self.beats.load(Ordering::Relaxed);
+        self.beats.store(beats.wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// A poll begins.
+    pub(crate) fn begin(&self) {
+        self.beat();
+        self.is_polling.store(true, Ordering::Relaxed);
+    }
+
+    /// A poll has ended.
+    pub(crate) fn end(&self, is_degraded: bool) {
+        self.is_degraded.store(is_degraded, Ordering::Relaxed);
+        let ended = self.ended.load(Ordering::Relaxed);
+        self.ended.store(ended.wrapping_add(1), Ordering::Relaxed);
+        // What was said is in the queue before the owner can think that all is well.
+        self.is_polling.store(false, Ordering::Release);
+    }
+}
+
+/// Passes bytes on, and gives a sign of life for each piece.
+pub(crate) struct Beating<'a, W> {
+    inner: W,
+    pulse: &'a Pulse,
+}
+
+impl<'a, W> Beating<'a, W> {
+    pub(crate) fn new(inner: W, pulse: &'a Pulse) -> Beating<'a, W> {
+        Beating { inner, pulse }
+    }
+}
+
+impl<W: Write> Write for Beating<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.pulse.beat();
+        self.inner.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// How long one step of a poll can take before it is said that it hangs.
+const STALLED_AFTER: Duration = Duration::from_secs(2);
+
+/// What the owner has noticed of the worker's pulse.
+#[derive(Debug)]
+pub(crate) struct Vigil {
+    beats: u64,
+    since: Instant,
+    /// If a stall was said: how many polls had ended when it was.
+    said: Option<u64>,
+}
+
+/// A change in what the owner notices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stall {
+    /// The worker waits for the filesystem, for this long already.
+    Begun(Duration),
+    /// It goes on, and nothing else is wrong.
+    Over,
+}
+
+impl Vigil {
+    pub(crate) fn new(now: Instant) -> Vigil {
+        Vigil {
+            beats: 0,
+            since: now,
+            said: None,
+        }
+    }
+
+    /// Feels the pulse. Each stall is said once, and so is its end.
+    pub(crate) fn check(&mut self, now: Instant, pulse: &Pulse) -> Option<Stall> {
+        let is_polling = pulse.is_polling.load(Ordering::Acquire);
+        let beats = pulse.beats.load(Ordering::Relaxed);
+        let ended = pulse.ended.load(Ordering::Relaxed);
+        if !is_polling || beats != self.beats {
+            self.beats = beats;
+            self.since = now;
+            // If the poll has ended in another trouble, that was said, and so will be its end.
+            let is_well = !pulse.is_degraded.load(Ordering::Relaxed);
+            let over = self.said.take_if(|at| *at != ended);
+            return over.filter(|_| is_well).map(|_| Stall::Over);
+        }
+        let stalled = now.saturating_duration_since(self.since);
+        if self.said.is_some() || stalled < STALLED_AFTER {
+            return None;
+        }
+        self.said = Some(ended);
+        Some(Stall::Begun(stalled))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_poll_that_does_not_move_is_said_once_and_so_is_its_end() {
+        let (pulse, start) = (Pulse::default(), Instant::now());
+        let mut vigil = Vigil::new(start);
+        pulse.begin();
+        assert_eq!(vigil.check(start, &pulse), None);
+        assert_eq!(vigil.check(start + STALLED_AFTER / 2, &pulse), None);
+        let begun = vigil.check(start + STALLED_AFTER, &pulse);
+        assert_eq!(begun, Some(Stall::Begun(STALLED_AFTER)));
+        assert_eq!(vigil.check(start + LONG, &pulse), None);
+        pulse.beat();
+        assert_eq!(
+            vigil.check(start + LONG, &pulse),
+            None,
+            "the poll has not ended"
+        );
+        pulse.end(false);
+        assert_eq!(vigil.check(start + LONG, &pulse), Some(Stall::Over));
+        assert_eq!(vigil.check(start + LONG, &pulse), None);
+    }
+
+    #[test]
+    fn a_stall_that_ends_in_an_error_leaves_the_last_word_to_the_worker() {
+        let (pulse, start) = (Pulse::default(), Instant::now());
+        let mut vigil = Vigil::new(start);
+        pulse.begin();
+        vigil.check(start, &pulse);
+        assert!(vigil.check(start + LONG, &pulse).is_some());
+        pulse.end(true);
+        assert_eq!(vigil.check(start + LONG, &pulse), None);
+        pulse.begin();
+        pulse.end(false);
+        assert_eq!(vigil.check(start + LONG, &pulse), None);
+    }
+
+    #[test]
+    fn a_worker_that_moves_or_rests_has_not_stalled_however_seldom_one_looks() {
+        let (pulse, start) = (Pulse::default(), Instant::now());
+        let mut vigil = Vigil::new(start);
+        for minute in 0..5 {
+            let now = start + LONG * minute;
+            pulse.begin();
+            assert_eq!(vigil.check(now, &pulse), None, "another poll");
+            let mut copy = Beating::new(io::sink(), &pulse);
+            copy.write_all(b"x").unwrap();
+            assert_eq!(vigil.check(now + LONG / 2, &pulse), None, "a long reading");
+            pulse.end(false);
+            assert_eq!(vigil.check(now + LONG / 2, &pulse), None);
+        }
+    }
+}

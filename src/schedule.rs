@@ -1,0 +1,206 @@
+//! When to poll next: pure. On a local filesystem the interval is what the user said, at a fixed phase. On a remote one
+//! others pay for a poll too, so it is spread, slows down after long quiet, and keeps its share of the time small.
+
+use std::time::{Duration, Instant};
+
+/// How much of an interval the jitter can cut off: one part in this many. Some hundred hosts that were started together
+/// no longer poll in step after some twenty polls.
+const JITTER: u32 = 20;
+
+/// After how much quiet a remote filesystem is polled half as often, and a quarter as often.
+const QUIET: Duration = Duration::from_secs(5 * 60);
+const LONG_QUIET: Duration = Duration::from_secs(10 * 60);
+
+/// No interval is made longer than this, unless the user's is.
+const SLOWEST: Duration = Duration::from_secs(2);
+
+/// For one part of looking there are this many of rest: 5 % of the time.
+const REST: u32 = 19;
+
+/// What the last polls say about the next one.
+#[derive(Debug)]
+pub(crate) struct Schedule {
+    interval: Duration,
+    steady: bool,
+    /// The jitter's state.
+    random: u64,
+    first: Option<Instant>,
+    /// When the last poll was due that an interval called for.
+    due: Option<Instant>,
+    /// Since when nothing was suspect.
+    quiet_since: Option<Instant>,
+    /// How long the last two polls took in which nothing was.
+    took: [Duration; 2],
+}
+
+impl Schedule {
+    pub(crate) fn new(interval: Duration, steady: bool, seed: u64) -> Schedule {
+        Schedule {
+            interval,
+            steady,
+            random: seed,
+            first: None,
+            due: None,
+            quiet_since: None,
+            took: [Duration::ZERO; 2],
+        }
+    }
+
+    /// The first whole interval after `now`, counted from the first poll. What was missed is not made up for.
+    pub(crate) fn next_phase(&mut self, now: Instant) -> Instant {
+        let first = *self.first.get_or_insert(now);
+        let interval = self.interval.as_nanos();
+        let passed = now.saturating_duration_since(first).as_nanos();
+        let offset = (passed / interval + 1) * interval;
+        first + Duration::from_nanos(offset.try_into().unwrap_or(u64::MAX))
+    }
+
+    /// When to poll next what is not local, after a poll from `begun` to `ended`.
+    pub(crate) fn next_remote(&mut self, begun: Instant, ended: Instant, busy: bool) -> Instant {
+        let quiet_since = *self.quiet_since.get_or_insert(begun);
+        if busy {
+            self.quiet_since = Some(begun);
+        } else {
+            // One poll that hung for long says nothing about the next; two slow ones do.
+            self.took = [self.took[1], ended.saturating_duration_since(begun)];
+        }
+        let pace = self.pace(begun.saturating_duration_since(quiet_since));
+        let due = match self.due {
+            // This poll came early, for what was suspect.
+            Some(due) if due > begun => due,
+            _ => begun + pace - self.jitter(pace),
+        };
+        let rested = ended + REST * self.took[0].min(self.took[1]);
+        let due = due.max(rested);
+        self.due = Some(due);
+        due
+    }
+
+    fn pace(&self, quiet: Duration) -> Duration {
+        let factor = match quiet {
+            _ if self.steady => 1,
+            quiet if quiet >= LONG_QUIET => 4,
+            quiet if quiet >= QUIET => 2,
+            _ => 1,
+        };
+        (self.interval * factor).min(SLOWEST.max(self.interval))
+    }
+
+    /// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
+    fn jitter(&mut self, pace: Duration) -> Duration {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.random;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^= mixed >> 31;
+        let share = (mixed >> 32) as u32;
+        (pace / JITTER).mul_f64(f64::from(share) / f64::from(u32::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_millis(250);
+    const LOOK: Duration = Duration::from_millis(2);
+
+    fn ms(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
+    }
+
+    /// Polls a remote filesystem `count` times, each poll taking `took`, and returns the times in between.
+    fn pauses(
+        schedule: &mut Schedule,
+        start: Instant,
+        took: Duration,
+        count: usize,
+    ) -> Vec<Duration> {
+        let mut now = start;
+        let mut poll = || {
+            let next = schedule.next_remote(now, now + took, false);
+            let pause = next - now;
+            now = next;
+            pause
+        };
+        (0..count).map(|_| poll()).collect()
+    }
+
+    #[test]
+    fn polls_are_at_whole_intervals_from_the_first_and_what_was_missed_is_not_made_up_for() {
+        let mut schedule = Schedule::new(INTERVAL, false, 0);
+        let first = Instant::now();
+        assert_eq!(schedule.next_phase(first), first + INTERVAL);
+        assert_eq!(schedule.next_phase(first + ms(260)), first + 2 * INTERVAL);
+        assert_eq!(schedule.next_phase(first + ms(10_100)), first + ms(10_250));
+    }
+
+    #[test]
+    fn jitter_shortens_by_up_to_a_twentieth_and_hosts_fall_out_of_step() {
+        let start = Instant::now();
+        let of = |seed| pauses(&mut Schedule::new(INTERVAL, true, seed), start, LOOK, 100);
+        let (one, other) = (of(1), of(2));
+        for pause in one.iter().chain(&other) {
+            assert!(
+                (INTERVAL - INTERVAL / JITTER..=INTERVAL).contains(pause),
+                "{pause:?}"
+            );
+        }
+        assert_ne!(one, other);
+        assert_eq!(one, of(1), "equal seeds, equal polls");
+    }
+
+    #[test]
+    fn long_quiet_slows_remote_polls_down_and_a_change_ends_that() {
+        let start = Instant::now();
+        let polled_at = |interval: Duration, steady, minutes: u64| {
+            let mut schedule = Schedule::new(interval, steady, 0);
+            schedule.next_remote(start, start, true);
+            let now = start + Duration::from_secs(60 * minutes);
+            schedule.next_remote(now, now, false) - now
+        };
+        let about = |interval: Duration| interval - interval / JITTER..=interval;
+        assert!(about(INTERVAL).contains(&polled_at(INTERVAL, false, 4)));
+        assert!(about(2 * INTERVAL).contains(&polled_at(INTERVAL, false, 5)));
+        assert!(about(4 * INTERVAL).contains(&polled_at(INTERVAL, false, 10)));
+        assert!(
+            about(INTERVAL).contains(&polled_at(INTERVAL, true, 10)),
+            "steady"
+        );
+        assert!(
+            about(SLOWEST).contains(&polled_at(ms(900), false, 10)),
+            "never above 2 s"
+        );
+        assert!(
+            about(ms(5000)).contains(&polled_at(ms(5000), false, 10)),
+            "but as the user said"
+        );
+    }
+
+    #[test]
+    fn slow_looks_take_a_twentieth_of_the_time_and_one_that_hung_changes_nothing() {
+        let start = Instant::now();
+        let mut schedule = Schedule::new(INTERVAL, true, 0);
+        let slow = pauses(&mut schedule, start, ms(100), 3);
+        assert!(slow[0] <= INTERVAL, "one slow poll proves nothing");
+        assert_eq!(slow[1..], [ms(2000), ms(2000)]);
+
+        let mut schedule = Schedule::new(INTERVAL, true, 0);
+        let hung = start + Duration::from_secs(30);
+        schedule.next_remote(start, start + LOOK, false);
+        let next = schedule.next_remote(start + INTERVAL, hung, false);
+        assert!(next <= hung + 20 * LOOK, "{:?} after its end", next - hung);
+    }
+
+    #[test]
+    fn a_poll_that_came_early_moves_the_next_one_nowhere() {
+        let start = Instant::now();
+        let mut schedule = Schedule::new(INTERVAL, true, 0);
+        let due = schedule.next_remote(start, start, false);
+        assert_eq!(
+            schedule.next_remote(start + ms(20), start + ms(20), true),
+            due
+        );
+        assert!(schedule.next_remote(due, due, true) > due);
+    }
+}
