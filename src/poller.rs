@@ -175,6 +175,7 @@ impl<F: Files, C: Clock> Poller<F, C> {
     /// Finds out which filesystem the path is on, and what follows from that. Each poll that finds it on another device
     /// than before does the same.
     pub fn survey(&mut self) {
+        self.shared.pulse.begin();
         let filesystem = self.shared.files.filesystem(&self.root);
         let filesystem = filesystem.unwrap_or_else(|error| {
             tracing::debug!(path = %self.root.display(), %error, "the filesystem has no name");
@@ -337,10 +338,12 @@ impl<F: Files, C: Clock> Poller<F, C> {
                 }
             };
             self.note(index);
-            if self.turn == 0 && self.shared.is_out_of_readings() {
-                self.turn = index;
-            }
             wanted = [wanted, until].into_iter().flatten().min();
+            if self.shared.is_out_of_readings() {
+                // The next poll is due at once, and goes on here.
+                self.turn = index;
+                return Some(now);
+            }
         }
         wanted
     }

@@ -13,8 +13,10 @@ use std::cell::Cell;
 use std::fs;
 use std::hint::black_box;
 use std::path::Path;
+use std::time::Duration;
 
-use vocabulary::{ByHand, Scratch, library, os_files};
+use replug::{FsPolicy, Options};
+use vocabulary::{Artifact, ByHand, Scratch, library, os_files};
 
 /// The system's allocator, which counts how often each thread asked it for memory.
 struct Counting;
@@ -68,7 +70,14 @@ fn allocations(work: impl FnOnce()) -> u64 {
 /// Settles on `path`, which has so many artifacts ready, and polls on.
 #[track_caller]
 fn assert_idle_polls_allocate_nothing(scratch: &Scratch, path: &Path, ready: usize) {
-    let mut watch = ByHand::watch(path, os_files(scratch));
+    for fs in [FsPolicy::Local, FsPolicy::Remote] {
+        assert_idle_polls_of(Options::new(path).fs(fs), scratch, ready);
+    }
+}
+
+#[track_caller]
+fn assert_idle_polls_of(options: Options, scratch: &Scratch, ready: usize) {
+    let mut watch = ByHand::with(options, os_files(scratch));
     assert_eq!(watch.poll_until_settled(), ready);
     let allocated = allocations(|| (0..100).for_each(|_| watch.poll()));
     assert_eq!(allocated, 0, "in 100 polls");
@@ -112,4 +121,33 @@ fn an_idle_poll_of_a_file_that_was_kept_out_allocates_nothing() {
     let artifact = scratch.artifact();
     artifact.overwrite(b"no library at all");
     assert_idle_polls_allocate_nothing(&scratch, artifact.path(), 0);
+}
+
+#[test]
+fn an_idle_poll_of_ten_thousand_libraries_allocates_nothing() {
+    const LIBRARIES: usize = 10_000;
+    let scratch = Scratch::new();
+    let directory = scratch.join("plugins");
+    fs::create_dir(&directory).unwrap();
+    let first = Artifact::at(directory.join("lib0.so"));
+    first.restore(&library(1));
+    for number in 1..LIBRARIES {
+        let path = directory.join(format!("lib{number}.so"));
+        fs::hard_link(first.path(), path).unwrap();
+    }
+    let mut watch = ByHand::watch(&directory, os_files(&scratch));
+    let mut ready = 0;
+    while ready < LIBRARIES {
+        watch.poll();
+        ready += watch.poller.updates().try_iter().count();
+    }
+    // What was read once is confirmed and audited, so many at a time.
+    let mut digests = 0;
+    while watch.poller.digests() > digests {
+        digests = watch.poller.digests();
+        watch.pass(Duration::from_secs(60));
+        (0..=LIBRARIES / 64).for_each(|_| watch.poll());
+    }
+    let allocated = allocations(|| (0..3).for_each(|_| watch.poll()));
+    assert_eq!(allocated, 0, "in 3 polls");
 }

@@ -11,6 +11,7 @@ mod host;
 mod hosts;
 mod idle;
 mod input;
+mod remote;
 mod stopping;
 mod storm;
 mod vocabulary;

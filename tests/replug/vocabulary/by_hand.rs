@@ -34,17 +34,27 @@ pub struct ByHand<F: Files> {
 impl<F: Files> ByHand<F> {
     /// Watches `path` through `files`.
     pub fn watch(path: &Path, files: F) -> ByHand<F> {
+        ByHand::with(Options::new(path), files)
+    }
+
+    /// Watches through `files`, with these options.
+    pub fn with(options: Options, files: F) -> ByHand<F> {
         let hands = Hands(Rc::new(Cell::new(Instant::now())));
-        let poller = Poller::with(Options::new(path), files, hands.clone());
+        let poller = Poller::with(options, files, hands.clone());
         ByHand { poller, hands }
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, time: Duration) {
+        self.hands.turn(time);
     }
 
     /// Polls until nothing is left to follow, and says how many artifacts are ready.
     pub fn poll_until_settled(&mut self) -> usize {
         /// Longer than anything has to hold still, and than any doubt about a timestamp lasts.
         const LONG: Duration = Duration::from_secs(60);
-        /// More rounds than an artifact has stages on its way.
-        const ROUNDS: usize = 8;
+        /// More rounds than an artifact has stages on its way, and more than its first audits.
+        const ROUNDS: usize = 12;
         let mut ready = 0;
         for _ in 0..ROUNDS {
             self.hands.turn(LONG);

@@ -1,0 +1,281 @@
+//! What is not known to be local: how it is looked at, what is made of its errors, and what its owner learns of a hang.
+
+use std::cell::RefCell;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use replug::{
+    FsPolicy, Host, Locality, Monotonic, News, Options, Outcome, Poller, Stall, Text, Watcher,
+};
+
+use crate::vocabulary::{
+    Artifact, Asked, ByHand, DEADLINE, Scratch, Spy, library, os_files, wait_until,
+};
+
+/// What was asked of the filesystem since it was last looked into.
+type Heard = Rc<RefCell<Vec<Asked>>>;
+
+/// A remote watch of `path`, and what it asks.
+fn remote_watch(scratch: &Scratch, path: &Path) -> (ByHand<Spy<impl Fn(Asked) + use<>>>, Heard) {
+    let asked = Heard::default();
+    let heard = Rc::clone(&asked);
+    let files = Spy::on(os_files(scratch), move |asked| {
+        heard.borrow_mut().push(asked)
+    });
+    let options = Options::new(path).fs(FsPolicy::Remote);
+    (ByHand::with(options, files), asked)
+}
+
+/// Polls, and says what that asked.
+fn asked_by_a_poll<F: replug::Files>(
+    watch: &mut ByHand<F>,
+    asked: &RefCell<Vec<Asked>>,
+) -> Vec<Asked> {
+    asked.borrow_mut().clear();
+    watch.poll();
+    asked.take()
+}
+
+#[test]
+fn an_idle_poll_of_a_remote_library_asks_for_the_names_and_looks_at_the_open_file() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.link(&library(1));
+    let (mut watch, asked) = remote_watch(&scratch, artifact.path());
+    assert_eq!(watch.poll_until_settled(), 1);
+    let wanted = [
+        Asked::Names(scratch.path().to_owned()),
+        Asked::Open(artifact.path().to_owned()),
+        Asked::LookOpen,
+    ];
+    assert_eq!(asked_by_a_poll(&mut watch, &asked), wanted);
+}
+
+#[test]
+fn an_idle_poll_of_a_remote_directory_asks_for_its_names_once() {
+    let scratch = Scratch::new();
+    let directory = scratch.join("plugins");
+    fs::create_dir(&directory).unwrap();
+    let paths = [1, 2].map(|number| directory.join(format!("lib{number}.so")));
+    for (path, number) in paths.iter().zip(1..) {
+        Artifact::at(path).link(&library(number));
+    }
+    let (mut watch, asked) = remote_watch(&scratch, &directory);
+    assert_eq!(watch.poll_until_settled(), 2);
+    let [first, second] = paths.map(Asked::Open);
+    let wanted = [
+        Asked::Look(directory.clone()),
+        Asked::Names(directory),
+        first,
+        Asked::LookOpen,
+        second,
+        Asked::LookOpen,
+    ];
+    assert_eq!(asked_by_a_poll(&mut watch, &asked), wanted);
+}
+
+#[test]
+fn names_that_a_remote_directory_does_not_confess_in_its_times_are_found() {
+    let scratch = Scratch::new();
+    let directory = scratch.join("plugins");
+    fs::create_dir(&directory).unwrap();
+    let (mut watch, asked) = remote_watch(&scratch, &directory);
+    watch.poll_until_settled();
+    let other = directory.join("notes.txt");
+    fs::write(&other, "").unwrap();
+    watch.poll_until_settled();
+    let lists = |asked: &[Asked]| asked.contains(&Asked::List(directory.clone()));
+    assert!(!lists(&asked_by_a_poll(&mut watch, &asked)), "nothing new");
+    // The same times as before, as on a filesystem that counts in seconds: only the name tells.
+    let stamp = fs::metadata(&directory).unwrap().modified().unwrap();
+    fs::rename(&other, directory.join("libx.so")).unwrap();
+    fs::File::open(&directory)
+        .unwrap()
+        .set_modified(stamp)
+        .unwrap();
+    assert!(lists(&asked_by_a_poll(&mut watch, &asked)));
+}
+
+#[test]
+fn a_swapped_link_leads_to_a_reload_and_its_directories_are_asked_for_names() {
+    let scratch = Scratch::new();
+    for (version, number) in [("v1", 1), ("v2", 2)] {
+        fs::create_dir(scratch.join(version)).unwrap();
+        fs::write(scratch.join(version).join("libx.so"), library(number)).unwrap();
+    }
+    // As Kubernetes does it: the library is a link through a link, and the second is swapped.
+    symlink("v1", scratch.join("..data")).unwrap();
+    symlink("..data/libx.so", scratch.join("libx.so")).unwrap();
+    let path = scratch.join("libx.so");
+    let (mut watch, asked) = remote_watch(&scratch, &path);
+    assert_eq!(watch.poll_until_settled(), 1);
+    let idle = asked_by_a_poll(&mut watch, &asked);
+    for name in ["libx.so", "..data"] {
+        let look = Asked::LookLink(scratch.join(name));
+        assert!(idle.contains(&look), "{look:?} in {idle:?}");
+    }
+    for directory in [scratch.path().to_owned(), scratch.join("v1")] {
+        let names = Asked::Names(directory);
+        assert!(idle.contains(&names), "{names:?} in {idle:?}");
+    }
+    symlink("v2", scratch.join("..data_tmp")).unwrap();
+    fs::rename(scratch.join("..data_tmp"), scratch.join("..data")).unwrap();
+    assert_eq!(watch.poll_until_settled(), 1);
+}
+
+#[test]
+fn the_libraries_of_one_build_are_handed_over_together_once_the_gate_opens() {
+    let scratch = Scratch::new();
+    let directory = scratch.join("debug");
+    fs::create_dir(&directory).unwrap();
+    let lock = fs::File::create(directory.join(".cargo-lock")).unwrap();
+    let mut watch = ByHand::watch(&directory, os_files(&scratch));
+    watch.poll_until_settled();
+    lock.lock().unwrap();
+    // One is linked into place and beyond doubt, the other copied and must hold still.
+    Artifact::at(directory.join("liblinked.so")).link(&library(1));
+    fs::write(directory.join("libcopied.so"), library(2)).unwrap();
+    watch.poll();
+    let ready = |watch: &ByHand<_>| {
+        let updates = watch.poller.updates().try_iter();
+        updates
+            .filter(|update| matches!(update.news, News::Ready(_)))
+            .count()
+    };
+    assert_eq!(ready(&watch), 0, "the gate is shut");
+    lock.unlock().unwrap();
+    let mut handed_over = Vec::new();
+    for _ in 0..10 {
+        watch.pass(Duration::from_millis(30));
+        watch.poll();
+        handed_over.push(ready(&watch));
+    }
+    handed_over.retain(|count| *count > 0);
+    assert_eq!(handed_over, [2]);
+}
+
+#[test]
+fn a_poll_makes_so_many_readings_and_no_more_and_comes_to_the_end_all_the_same() {
+    const LIBRARIES: usize = 200;
+    let scratch = Scratch::new();
+    let directory = scratch.join("plugins");
+    fs::create_dir(&directory).unwrap();
+    for number in 0..LIBRARIES {
+        Artifact::at(directory.join(format!("lib{number}.so"))).restore(&library(1));
+    }
+    let mut watch = ByHand::watch(&directory, os_files(&scratch));
+    let mut digests = 0;
+    let mut ready = 0;
+    while ready < LIBRARIES {
+        watch.poll();
+        let read = watch.poller.digests() - digests;
+        assert!(
+            (1..=64).contains(&read),
+            "{read} in one poll, {ready} ready"
+        );
+        digests += read;
+        ready += watch.poller.updates().try_iter().count();
+    }
+}
+
+/// Files that hang as long as they are told to.
+fn hanging_files(scratch: &Scratch, hangs: &Arc<AtomicBool>) -> Spy<impl Fn(Asked) + use<>> {
+    let hangs = Arc::clone(hangs);
+    Spy::on(os_files(scratch), move |_| {
+        while hangs.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    })
+}
+
+#[test]
+fn the_owner_of_a_worker_that_hangs_is_told_goes_on_and_is_told_of_the_end() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.link(&library(1));
+    let hangs = Arc::<AtomicBool>::default();
+    let options = Options::new(artifact.path()).interval(Duration::from_millis(10));
+    let poller = Poller::with(options, hanging_files(&scratch, &hangs), Monotonic);
+    let watcher = Watcher::spawn(poller).unwrap();
+    let mut host = Host::<Text>::new(c"plugin_function").watching(watcher);
+    let next = |host: &mut Host<Text>| host.wait(DEADLINE).expect("an outcome in time");
+    while !matches!(next(&mut host), Outcome::Loaded(_)) {}
+    hangs.store(true, Ordering::Relaxed);
+    let stalled = next(&mut host);
+    assert!(
+        matches!(stalled, Outcome::Stalled(since) if since >= Duration::from_secs(2)),
+        "{stalled:?}"
+    );
+    assert!(host.live().is_some(), "what was loaded goes on");
+    artifact.link(&library(2));
+    hangs.store(false, Ordering::Relaxed);
+    let mut outcomes = vec![next(&mut host), next(&mut host)];
+    outcomes.sort_by_key(|outcome| matches!(outcome, Outcome::Recovered));
+    assert!(
+        matches!(
+            outcomes.as_slice(),
+            [Outcome::Loaded(_), Outcome::Recovered]
+        ),
+        "{outcomes:?}"
+    );
+}
+
+#[test]
+fn a_filesystem_that_hangs_from_the_start_does_not_take_its_owner_along() {
+    let scratch = Scratch::new();
+    let hangs = Arc::new(AtomicBool::new(true));
+    let files = hanging_files(&scratch, &hangs);
+    let (started, has_started) = mpsc::channel();
+    let path = scratch.artifact().path().to_owned();
+    std::thread::spawn(move || {
+        let poller = Poller::with(Options::new(path), files, Monotonic);
+        started.send(Watcher::spawn(poller).unwrap()).unwrap();
+    });
+    let mut watcher = has_started
+        .recv_timeout(DEADLINE)
+        .expect("a watcher all the same");
+    assert_eq!(
+        watcher.watched().locality,
+        Locality::Remote,
+        "nothing is known of it"
+    );
+    wait_until("notice the stall", || {
+        matches!(watcher.stall(), Some(Stall::Begun(_)))
+    });
+    hangs.store(false, Ordering::Relaxed);
+    wait_until("notice its end", || watcher.stall() == Some(Stall::Over));
+    drop(watcher);
+}
+
+/// The route of a path, as the filesystem of this machine tells it.
+fn route(scratch: &Scratch, path: &Path) -> std::io::Result<(Vec<PathBuf>, PathBuf)> {
+    let route = replug::Files::route(&os_files(scratch), path)?;
+    Ok((route.links, route.end))
+}
+
+#[test]
+fn a_route_names_each_link_and_ends_where_the_system_ends() {
+    let scratch = Scratch::new();
+    let root = fs::canonicalize(scratch.path()).unwrap();
+    fs::create_dir(root.join("a")).unwrap();
+    fs::write(root.join("a/file"), "").unwrap();
+    symlink("a", root.join("relative")).unwrap();
+    symlink(root.join("relative/../relative"), root.join("absolute")).unwrap();
+    symlink("loop", root.join("loop")).unwrap();
+    let end = root.join("a/file");
+    assert_eq!(route(&scratch, &end).unwrap(), (vec![], end.clone()));
+    let links = ["absolute", "relative", "relative"].map(|name| root.join(name));
+    let through = root.join("absolute/file");
+    assert_eq!(
+        route(&scratch, &through).unwrap(),
+        (links.to_vec(), end.clone())
+    );
+    assert_eq!(fs::canonicalize(&through).unwrap(), end);
+    assert!(route(&scratch, &root.join("loop")).is_err());
+    assert!(route(&scratch, &root.join("nowhere")).is_err());
+}
