@@ -28,6 +28,11 @@ impl Absence {
         std::mem::take(&mut self.said)
     }
 
+    /// Whether it was said.
+    pub(crate) fn was_said(&self) -> bool {
+        self.said
+    }
+
     /// Whether it has begun, but was not said.
     pub(crate) fn is_short(&self) -> bool {
         self.since.is_some() && !self.said

@@ -71,7 +71,10 @@ impl<F: Files, C: Clock> Shared<F, C> {
     /// Asks for the names in a directory, so that a look at one of them is fresh. That it cannot be listed says nothing
     /// against the looks.
     fn ask_for_names(&self, directory: &Path) {
-        if let Err(error) = self.files.names(directory, &mut |_| {}) {
+        // A look at the directory makes its client notice that what it keeps of the names is old.
+        let names = self.files.look(directory);
+        let names = names.and_then(|_| self.files.names(directory, &mut |_| {}));
+        if let Err(error) = names {
             tracing::debug!(directory = %directory.display(), %error, "its names cannot be asked for");
         }
     }
@@ -226,7 +229,8 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
             Err(error) if is_absent(&error) => match self.doubt_about_absence() {
                 Some((cause, error)) => self.cannot_look(now, cause, error),
                 None => {
-                    self.recovered(Reached::Look);
+                    // Nothing can be wrong with what is gone.
+                    self.recovered(Reached::Stage);
                     let (until, whereabouts) = self.artifact.tracker.absent(now);
                     self.say_whereabouts(whereabouts);
                     self.rest(until)
@@ -244,6 +248,7 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
         let (artifact, files) = (&self.artifact, &self.shared.files);
         let directory = directory_of(&artifact.path);
         if let Some(home) = artifact.home
+            && !artifact.tracker.is_missing()
             && files.look(directory).is_ok_and(|seen| seen.device != home)
         {
             let path = self.path();
@@ -290,7 +295,7 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
             return None;
         }
         self.recovered(Reached::Kind);
-        self.remember_the_way();
+        let target = self.remember_the_way();
         // Asked only now: an idle poll asks no clock.
         let now = self.shared.clock.now();
         let (mut order, whereabouts) = self.artifact.tracker.look(now, snapshot, &self.rules);
@@ -300,39 +305,44 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
                 Order::Rest(until) => return self.rest(until),
                 Order::Ask => {
                     let Shared { gates, files, .. } = &mut *self.shared;
-                    let gate = gates.ask(&self.artifact.path, files);
+                    let gate = gates.ask(&self.artifact.path, target.as_deref(), files);
                     let now = self.shared.clock.now();
                     self.artifact.tracker.gate(now, gate, &self.rules)
                 }
                 // The next poll goes on here, at once.
                 _ if self.shared.readings_left == 0 => return self.rest(Some(now)),
-                Order::Digest { anew } => self.digest(&snapshot, anew),
-                Order::Stage { anew } => self.stage(&snapshot, anew),
+                Order::Digest => self.digest(&snapshot),
+                Order::Stage => self.stage(&snapshot),
             }
         }
     }
 
-    /// What leads to the artifact while something is suspect: the links on the way, and where it is at home.
-    fn remember_the_way(&mut self) {
+    /// Learns, while something is suspect, what leads to the artifact: the links on the way, and where it is at home.
+    /// Returns where the way ends.
+    fn remember_the_way(&mut self) -> Option<PathBuf> {
         let files = &self.shared.files;
-        self.artifact.hops = Hops::to(&self.artifact.path, files);
+        // A path that leads nowhere any more: the next look will see that.
+        let route = files.route(&self.artifact.path).ok();
+        let hops = route.as_ref().and_then(|route| Hops::of(route, files));
+        self.artifact.hops = hops;
         if !self.artifact.listed
             && let Ok(directory) = files.look(directory_of(&self.artifact.path))
         {
             self.artifact.home = Some(directory.device);
         }
+        route.map(|route| route.end)
     }
 
     /// Reads the artifact without keeping what was read.
-    fn digest(&mut self, snapshot: &Snapshot, anew: bool) -> Order {
-        match self.read(snapshot, anew, &mut io::sink()) {
+    fn digest(&mut self, snapshot: &Snapshot) -> Order {
+        match self.read(snapshot, &mut io::sink()) {
             Ok(reading) => self.artifact.tracker.digested(reading, &self.rules),
             Err(order) => order,
         }
     }
 
     /// Makes a private copy, and hands it over if it is news and passes vet.
-    fn stage(&mut self, snapshot: &Snapshot, anew: bool) -> Order {
+    fn stage(&mut self, snapshot: &Snapshot) -> Order {
         // A copy that the owner has not taken yet is out of date: two at a time are enough.
         let has_decided = self.artifact.tracker.has_decided();
         if has_decided && self.shared.outbox.withdraw_content(&self.artifact.path) {
@@ -342,7 +352,7 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
             Ok(staged) => staged,
             Err(source) => return self.cannot_stage(source),
         };
-        let reading = match self.read(snapshot, anew, &mut staged) {
+        let reading = match self.read(snapshot, &mut staged) {
             Ok(reading) => reading,
             Err(order) => return order,
         };
@@ -402,18 +412,12 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
     }
 
     /// One bracketed pass. What goes wrong is said, and answered with the order that follows from it.
-    fn read(
-        &mut self,
-        snapshot: &Snapshot,
-        anew: bool,
-        copy: &mut impl Write,
-    ) -> Result<Reading, Order> {
+    fn read(&mut self, snapshot: &Snapshot, copy: &mut impl Write) -> Result<Reading, Order> {
         self.shared.readings_left -= 1;
         let terms = Terms {
             snapshot: *snapshot,
             noise: self.artifact.tracker.noise(),
             locality: self.shared.locality,
-            anew,
         };
         let begun = self.shared.clock.now();
         let mut copy = Beating::new(copy, &self.shared.pulse);

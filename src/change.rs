@@ -78,14 +78,11 @@ struct Settled {
 
 impl Settled {
     /// What is due by `now`.
-    fn order(&self, now: Instant, rules: &Rules) -> Order {
+    fn order(&self, now: Instant) -> Order {
         let is_due = |at: Option<Instant>| at.is_some_and(|at| now >= at);
-        match () {
-            () if is_due(self.audit_at) => Order::Digest {
-                anew: rules.is_remote(),
-            },
-            () if is_due(self.confirm_at) => Order::Digest { anew: false },
-            () => Order::Rest(self.confirm_at),
+        match is_due(self.audit_at) || is_due(self.confirm_at) {
+            true => Order::Digest,
+            false => Order::Rest(self.confirm_at),
         }
     }
 
@@ -134,6 +131,11 @@ impl Tracker {
     /// Whether a change is being followed.
     pub(crate) fn is_suspect(&self) -> bool {
         matches!(self.state, State::Suspect(_))
+    }
+
+    /// Whether its absence was said.
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(&self.state, State::Absent(absence) if absence.was_said())
     }
 
     /// Whether the gate has let a change pass that will be read next.
@@ -211,7 +213,7 @@ impl Tracker {
         let mut whereabouts = None;
         match &mut self.state {
             State::Settled(settled) if settled.snapshot == snapshot => {
-                return (settled.order(now, rules), None);
+                return (settled.order(now), None);
             }
             State::Suspect(suspect) => {
                 let before = *suspect.snapshot();
@@ -282,7 +284,7 @@ impl Tracker {
                 Order::Rest(settled.confirm_at)
             }
             State::Settled(settled) => {
-                let suspect = Suspect::unmasked(settled.snapshot, reading, rules);
+                let suspect = Suspect::unmasked(settled.snapshot, reading);
                 self.state = State::Suspect(Box::new(suspect));
                 self.follow(reading.ended, rules)
             }
@@ -301,9 +303,6 @@ impl Tracker {
         }
         if self.decided != Some(reading.digest) {
             return None;
-        }
-        if suspect.reads_anew(rules) {
-            return Some(Order::Stage { anew: true });
         }
         let (before, now) = (self.base, *suspect.snapshot());
         let order = self.decide(reading, rules);

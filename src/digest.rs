@@ -62,10 +62,8 @@ pub(crate) struct Terms {
     pub(crate) snapshot: Snapshot,
     /// Which fields of it mean nothing.
     pub(crate) noise: Fields,
-    /// How to look.
+    /// How to look, and whether what this system keeps of the content may be out of date.
     pub(crate) locality: Locality,
-    /// Whether to let go of what this system keeps of the content first.
-    pub(crate) anew: bool,
 }
 
 /// Reads the artifact at `path` to its end, once, digesting and copying it to `copy`.
@@ -86,10 +84,10 @@ pub(crate) fn read<F: Files>(
         Err(error) => Err(Unread::Artifact(error)),
     };
     same(files.look_open(&artifact))?;
-    if terms.anew
+    if terms.locality == Locality::Remote
         && let Err(error) = files.forget_content(&artifact)
     {
-        // What is read may be old then; the next audit will ask again.
+        // What is read may be old then; the next audit asks again.
         tracing::debug!(artifact = %path.display(), %error, "its content cannot be forgotten");
     }
     let digest = pass(&mut artifact, copy, wanted.size)?;
@@ -260,7 +258,6 @@ mod tests {
                 snapshot: seen,
                 noise: Fields::NONE,
                 locality: Locality::Local,
-                anew: false,
             };
             match read(&files, Path::new("x"), terms, &mut io::sink()) {
                 Ok(digest) => assert!(!is_torn && digest == Digest::of(b"abc")),

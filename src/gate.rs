@@ -60,14 +60,15 @@ impl Gates {
         self.answers.clear();
     }
 
-    /// Asks the locks of the cargo that may be writing `artifact`, or the file it is a link to.
-    pub(crate) fn ask(&mut self, artifact: &Path, files: &impl Files) -> Gate {
-        // A path that leads nowhere has nothing to wait for but what it says itself.
-        let target = files.route(artifact).map(|route| route.end);
+    /// Asks the locks of the cargo that may be writing `artifact`, or the `target` that it is a link to.
+    pub(crate) fn ask(
+        &mut self,
+        artifact: &Path,
+        target: Option<&Path>,
+        files: &impl Files,
+    ) -> Gate {
         let own = self.ask_profile(profile_of(artifact), files);
-        let of_target = target
-            .as_deref()
-            .map_or(own, |target| self.ask_profile(profile_of(target), files));
+        let of_target = target.map_or(own, |target| self.ask_profile(profile_of(target), files));
         match (own, of_target) {
             (Gate::Shut, _) | (_, Gate::Shut) => Gate::Shut,
             (Gate::Open, _) | (_, Gate::Open) => Gate::Open,

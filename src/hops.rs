@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::files::Files;
+use crate::files::{Files, Route};
 use crate::snapshot::Snapshot;
 
 /// What the links on the way looked like when they were last followed.
@@ -15,9 +15,8 @@ pub(crate) struct Hops {
 }
 
 impl Hops {
-    /// Those on the way to what is at `path`; `None` if there are none, or if they lead nowhere.
-    pub(crate) fn to(path: &Path, files: &impl Files) -> Option<Box<Hops>> {
-        let route = files.route(path).ok()?;
+    /// Those of a route; `None` if there are none, or if one of them is gone already.
+    pub(crate) fn of(route: &Route, files: &impl Files) -> Option<Box<Hops>> {
         if route.links.is_empty() {
             return None;
         }
@@ -25,13 +24,9 @@ impl Hops {
         directories.push(directory_of(&route.end));
         directories.dedup();
         let directories = directories.into_iter().map(Path::to_owned).collect();
-        let look = |link: PathBuf| {
-            let snapshot = files.look_link(&link).ok()?;
-            Some((link, snapshot))
-        };
-        let links = route.links.into_iter().map(look);
+        let look = |link: &PathBuf| Some((link.clone(), files.look_link(link).ok()?));
         Some(Box::new(Hops {
-            links: links.collect::<Option<_>>()?,
+            links: route.links.iter().map(look).collect::<Option<_>>()?,
             directories,
         }))
     }

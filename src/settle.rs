@@ -53,10 +53,10 @@ pub(crate) enum Order {
     Rest(Option<Instant>),
     /// Ask the gate: [`Tracker::gate`](crate::change::Tracker::gate).
     Ask,
-    /// Read and digest, `anew` without what this system keeps of the content: [`Tracker::digested`](crate::change::Tracker::digested), or [`Tracker::torn`](crate::change::Tracker::torn) or [`Tracker::failed`](crate::change::Tracker::failed).
-    Digest { anew: bool },
+    /// Read and digest: [`Tracker::digested`](crate::change::Tracker::digested), or [`Tracker::torn`](crate::change::Tracker::torn) or [`Tracker::failed`](crate::change::Tracker::failed).
+    Digest,
     /// Stage and digest in one pass: [`Tracker::staged`](crate::change::Tracker::staged), or [`Tracker::torn`](crate::change::Tracker::torn) or [`Tracker::failed`](crate::change::Tracker::failed).
-    Stage { anew: bool },
+    Stage,
 }
 
 /// When a read began and ended, and what it read.
@@ -82,8 +82,6 @@ pub(crate) struct Suspect {
     /// Whether a reading has shown that this file was not as complete as its arrival promised.
     doubted: bool,
     incomplete: bool,
-    /// Whether this system's copy of the content has proved to be out of date, or may be.
-    anew: bool,
     /// The first of the two digests that weak evidence takes.
     first: Option<Reading>,
     gate: Passage,
@@ -131,7 +129,6 @@ impl Suspect {
             still: false,
             doubted: false,
             incomplete: false,
-            anew: false,
             first: None,
             gate: Passage::Free,
             retry: RETRY_FIRST,
@@ -141,11 +138,10 @@ impl Suspect {
 
     /// A file that looks as it did, but a second reading found other bytes. Whatever this is, it was not
     /// published whole.
-    pub(crate) fn unmasked(snapshot: Snapshot, reading: Reading, rules: &Rules) -> Suspect {
+    pub(crate) fn unmasked(snapshot: Snapshot, reading: Reading) -> Suspect {
         Suspect {
             still: true,
             doubted: true,
-            anew: rules.is_remote(),
             first: Some(reading),
             ..Suspect::new(reading.begun, snapshot, Some(snapshot))
         }
@@ -162,14 +158,6 @@ impl Suspect {
     /// Nothing speaks for it any more but what is read.
     pub(crate) fn doubt(&mut self) {
         self.doubted = true;
-    }
-
-    /// The bytes are those that were there before the file changed. Says whether to read once more, in case they come
-    /// out of this system's memory and not from the server.
-    pub(crate) fn reads_anew(&mut self, rules: &Rules) -> bool {
-        let is_first = rules.is_remote() && !self.anew;
-        self.anew |= is_first;
-        is_first
     }
 
     /// Takes what is noise out of what was seen.
@@ -255,15 +243,12 @@ impl Suspect {
 
     /// How to go on, if no gate holds it back.
     pub(crate) fn order(&self, now: Instant, rules: &Rules) -> Order {
-        let anew = self.anew;
         match (self.evidence(rules), self.first) {
-            (Evidence::Strong, _) => Order::Stage { anew },
+            (Evidence::Strong, _) => Order::Stage,
             _ if !self.still => Order::Rest(Some(now + LOOK_AGAIN)),
-            (Evidence::GateOpened, _) => Order::Stage { anew },
-            (Evidence::Weak(_), None) => Order::Digest { anew },
-            (Evidence::Weak(settle), Some(first)) if now >= first.ended + settle => {
-                Order::Stage { anew }
-            }
+            (Evidence::GateOpened, _) => Order::Stage,
+            (Evidence::Weak(_), None) => Order::Digest,
+            (Evidence::Weak(settle), Some(first)) if now >= first.ended + settle => Order::Stage,
             (Evidence::Weak(settle), Some(first)) => Order::Rest(Some(first.ended + settle)),
         }
     }
@@ -323,13 +308,11 @@ impl Suspect {
     }
 
     fn evidence(&self, rules: &Rules) -> Evidence {
-        let arrived_whole = match self.base {
-            Some(base) => {
-                self.snapshot.is_another_file_than(&base) && self.snapshot.was_published_whole()
-            }
-            // It may have been there for long, and its second name too, and be written to now.
-            None => self.snapshot.was_changed_after_its_last_write(),
-        };
+        // At the first sight there is nothing to tell it from.
+        let is_another = self
+            .base
+            .is_none_or(|base| self.snapshot.is_another_file_than(&base));
+        let arrived_whole = is_another && self.snapshot.was_changed_after_its_last_write();
         match self.gate {
             Passage::Capped { .. } => Evidence::Weak(rules.settle.max(CAPPED_SETTLE)),
             _ if self.doubted => Evidence::Weak(rules.settle),

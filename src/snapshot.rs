@@ -29,7 +29,7 @@ pub struct Snapshot {
     pub device: u64,
     /// Its inode number, 0 where the system has none.
     pub inode: u64,
-    /// How many names it has. A builder that links a finished file into place leaves two.
+    /// How many names it has.
     pub links: u64,
     /// Its length in bytes.
     pub size: u64,
@@ -84,13 +84,8 @@ impl Snapshot {
         (self.device, self.inode, self.born) != (before.device, before.inode, before.born)
     }
 
-    /// Whether a file that just arrived was linked or renamed into place, as builders do with a finished one:
-    /// it has a second name, or it was touched after its last write.
-    pub fn was_published_whole(&self) -> bool {
-        self.links >= 2 || self.was_changed_after_its_last_write()
-    }
-
-    /// Whether its attributes changed later than its content, as linking and renaming do. Both times are the
+    /// Whether its attributes changed later than its content, as builders leave a finished file that they link or rename
+    /// into place. A second name alone proves nothing: it stays when the file is written to again. Both times are the
     /// filesystem's own, unless somebody set the first. Where the first is counted in whole seconds and the second is
     /// not (FAT counts it in twos), they must be further apart than that.
     pub fn was_changed_after_its_last_write(&self) -> bool {

@@ -7,9 +7,6 @@ use crate::audit::Audit;
 use crate::files::Locality;
 use crate::snapshot::{Kind, Stamp};
 
-const STAGE: Order = Order::Stage { anew: false };
-const DIGEST: Order = Order::Digest { anew: false };
-
 const SETTLE: Duration = Duration::from_millis(200);
 const GATE_MAX: Duration = Duration::from_secs(60);
 
@@ -45,11 +42,15 @@ impl Watch {
     /// A tracker that rests on a finished `file` with the bytes `content`.
     fn resting_on(file: Snapshot, content: &str) -> Watch {
         let mut watch = Watch::new(GatePolicy::Off);
-        assert_eq!(watch.look(file), STAGE);
+        assert_eq!(watch.look(file), Order::Stage);
         assert_eq!(watch.stage(content), None);
         watch.vet(content, Verdict::Good);
         watch.pass(Duration::from_secs(10));
-        assert_eq!(watch.look(file), DIGEST, "the first reading was racy");
+        assert_eq!(
+            watch.look(file),
+            Order::Digest,
+            "the first reading was racy"
+        );
         assert_eq!(watch.digest(content), Order::Rest(None));
         assert!(watch.tracker.is_quiet(watch.now, &file));
         watch
@@ -142,7 +143,7 @@ fn a_file_linked_or_renamed_into_place_is_read_at_once() {
     };
     for file in [linked(2), renamed] {
         let mut watch = Watch::resting_on(linked(1), "old");
-        assert_eq!(watch.look(file), STAGE);
+        assert_eq!(watch.look(file), Order::Stage);
         assert_eq!(watch.stage("new"), None, "new bytes are vetted");
     }
 }
@@ -161,17 +162,17 @@ fn a_file_written_in_place_takes_two_equal_digests_a_settle_time_apart() {
         "it has not held still yet"
     );
     watch.pass(LOOK_AGAIN);
-    assert_eq!(watch.look(file), DIGEST);
+    assert_eq!(watch.look(file), Order::Digest);
     let order = watch.digest("new");
     assert_eq!(watch.rest(order), SETTLE.as_millis());
     watch.pass(SETTLE);
-    assert_eq!(watch.look(file), STAGE);
+    assert_eq!(watch.look(file), Order::Stage);
     let order = watch
         .stage("newer")
         .expect("two different digests prove nothing");
     assert_eq!(watch.rest(order), SETTLE.as_millis());
     watch.pass(SETTLE);
-    assert_eq!(watch.look(file), STAGE);
+    assert_eq!(watch.look(file), Order::Stage);
     assert_eq!(watch.stage("newer"), None);
 }
 
@@ -191,13 +192,17 @@ fn a_digest_of_an_earlier_snapshot_proves_nothing_of_a_later_one() {
     let (half, whole) = (written(1, 5), written(1, 6));
     watch.look(half);
     watch.pass(LOOK_AGAIN);
-    assert_eq!(watch.look(half), DIGEST);
+    assert_eq!(watch.look(half), Order::Digest);
     watch.digest("half");
     watch.pass(SETTLE);
     let order = watch.look(whole);
     assert_eq!(watch.rest(order), LOOK_AGAIN.as_millis());
     watch.pass(LOOK_AGAIN);
-    assert_eq!(watch.look(whole), DIGEST, "the first of two digests, again");
+    assert_eq!(
+        watch.look(whole),
+        Order::Digest,
+        "the first of two digests, again"
+    );
 }
 
 #[test]
@@ -238,10 +243,10 @@ fn touching_without_changing_bytes_is_no_news() {
     let touched = written(1, 9);
     watch.look(touched);
     watch.pass(LOOK_AGAIN);
-    assert_eq!(watch.look(touched), DIGEST);
+    assert_eq!(watch.look(touched), Order::Digest);
     watch.digest("same");
     watch.pass(SETTLE);
-    assert_eq!(watch.look(touched), STAGE);
+    assert_eq!(watch.look(touched), Order::Stage);
     assert!(
         watch.stage("same").is_some(),
         "equal bytes are not vetted again"
@@ -252,12 +257,12 @@ fn touching_without_changing_bytes_is_no_news() {
 #[test]
 fn bytes_that_were_kept_out_are_not_vetted_again_and_others_are() {
     let mut watch = Watch::resting_on(linked(1), "good");
-    assert_eq!(watch.look(linked(2)), STAGE);
+    assert_eq!(watch.look(linked(2)), Order::Stage);
     assert_eq!(watch.stage("bad"), None);
     watch.vet("bad", Verdict::Wrong);
-    assert_eq!(watch.look(linked(3)), STAGE);
+    assert_eq!(watch.look(linked(3)), Order::Stage);
     assert!(watch.stage("bad").is_some());
-    assert_eq!(watch.look(linked(4)), STAGE);
+    assert_eq!(watch.look(linked(4)), Order::Stage);
     assert_eq!(watch.stage("good"), None);
 }
 
@@ -265,13 +270,13 @@ fn bytes_that_were_kept_out_are_not_vetted_again_and_others_are() {
 fn what_was_read_in_the_tick_it_was_written_in_is_read_once_more() {
     let mut watch = Watch::resting_on(linked(1), "old");
     let file = linked(2);
-    assert_eq!(watch.look(file), STAGE);
+    assert_eq!(watch.look(file), Order::Stage);
     assert_eq!(watch.stage("new"), None);
     let order = watch.vet("new", Verdict::Good);
     let racy = watch.rest(order);
     assert!(racy > 0 && !watch.tracker.is_quiet(watch.now, &file));
     watch.pass(file.racy_for());
-    assert_eq!(watch.look(file), DIGEST);
+    assert_eq!(watch.look(file), Order::Digest);
     // Somebody wrote within the tick, and the snapshot is the same.
     let order = watch.digest("newer");
     assert_eq!(
@@ -280,7 +285,7 @@ fn what_was_read_in_the_tick_it_was_written_in_is_read_once_more() {
         "and now there is no strong evidence any more"
     );
     watch.pass(SETTLE);
-    assert_eq!(watch.look(file), STAGE);
+    assert_eq!(watch.look(file), Order::Stage);
     assert_eq!(watch.stage("newer"), None);
 }
 
@@ -333,7 +338,7 @@ fn a_shut_gate_holds_back_until_it_opens_and_the_file_held_still() {
     );
     watch.pass(LOOK_AGAIN);
     assert_eq!(watch.look(file), Order::Ask);
-    assert_eq!(watch.ask(Gate::Open), STAGE);
+    assert_eq!(watch.ask(Gate::Open), Order::Stage);
     assert_eq!(
         watch.stage("built"),
         None,
@@ -350,7 +355,7 @@ fn an_open_or_absent_gate_is_no_evidence() {
         watch.ask(gate);
         watch.pass(LOOK_AGAIN);
         assert_eq!(watch.look(file), Order::Ask);
-        assert_eq!(watch.ask(gate), DIGEST, "{gate:?}");
+        assert_eq!(watch.ask(gate), Order::Digest, "{gate:?}");
     }
 }
 
@@ -365,7 +370,7 @@ fn a_gate_that_never_opens_is_passed_with_two_digests_a_second_apart() {
     assert_eq!(watch.look(file), Order::Ask);
     assert_eq!(
         watch.ask(Gate::Shut),
-        DIGEST,
+        Order::Digest,
         "even a linked file needs two"
     );
     let order = watch.digest("built");
@@ -379,14 +384,14 @@ fn a_required_gate_that_is_not_there_is_shut() {
     watch.ask(Gate::Absent);
     assert_eq!(watch.tracker.waiting(), Some(Waiting::Gated));
     assert_eq!(watch.look(linked(1)), Order::Ask);
-    assert_eq!(watch.ask(Gate::Open), STAGE);
+    assert_eq!(watch.ask(Gate::Open), Order::Stage);
 }
 
 #[test]
 fn an_incomplete_file_is_tried_again_less_and_less_often_and_not_trusted() {
     let mut watch = Watch::resting_on(linked(1), "old");
     let file = linked(2);
-    assert_eq!(watch.look(file), STAGE);
+    assert_eq!(watch.look(file), Order::Stage);
     assert_eq!(watch.stage("half"), None);
     let order = watch.vet("half", Verdict::Incomplete);
     assert_eq!(watch.rest(order), RETRY_FIRST);
@@ -400,16 +405,20 @@ fn an_incomplete_file_is_tried_again_less_and_less_often_and_not_trusted() {
     watch.pass(Duration::from_millis(100));
     assert_eq!(
         watch.look(file),
-        DIGEST,
+        Order::Digest,
         "its arrival is no evidence any more"
     );
     watch.digest("half");
     watch.pass(SETTLE);
-    assert_eq!(watch.look(file), STAGE);
+    assert_eq!(watch.look(file), Order::Stage);
     assert_eq!(watch.stage("half"), None);
     let order = watch.vet("half", Verdict::Incomplete);
     assert_eq!(watch.rest(order), 2 * RETRY_FIRST);
-    assert_eq!(watch.look(linked(3)), STAGE, "another file is judged anew");
+    assert_eq!(
+        watch.look(linked(3)),
+        Order::Stage,
+        "another file is judged anew"
+    );
 }
 
 #[test]
@@ -418,7 +427,7 @@ fn what_failed_is_tried_again_within_two_seconds_for_ever() {
     let file = linked(2);
     let mut longest = 0;
     for _ in 0..20 {
-        assert_eq!(watch.look(file), STAGE);
+        assert_eq!(watch.look(file), Order::Stage);
         let order = watch.tracker.failed(watch.now);
         longest = watch.rest(order).max(longest);
         watch.pass(Duration::from_millis(watch.rest(order) as u64));
@@ -427,22 +436,21 @@ fn what_failed_is_tried_again_within_two_seconds_for_ever() {
 }
 
 #[test]
-fn a_linked_file_that_is_there_at_the_start_may_be_written_to_and_settles() {
-    let mut watch = Watch::new(GatePolicy::Off);
-    let file = Snapshot {
+fn a_second_name_alone_proves_nothing_for_it_stays_when_the_file_is_written_to() {
+    let file = |inode| Snapshot {
         links: 2,
-        ..written(1, 1)
+        ..written(inode, 1)
     };
-    let order = watch.look(file);
+    let mut watch = Watch::new(GatePolicy::Off);
+    let order = watch.look(file(1));
     assert_eq!(watch.rest(order), LOOK_AGAIN.as_millis());
     let mut watch = Watch::resting_on(linked(1), "old");
+    let order = watch.look(file(2));
+    assert_eq!(watch.rest(order), LOOK_AGAIN.as_millis());
     assert_eq!(
-        watch.look(Snapshot {
-            links: 2,
-            ..written(2, 1)
-        }),
-        STAGE,
-        "a later one arrived"
+        watch.look(linked(3)),
+        Order::Stage,
+        "linked after its last write"
     );
 }
 
@@ -467,13 +475,13 @@ fn a_gate_that_opens_now_and_then_holds_nothing_back_for_longer_than_the_cap() {
     watch.ask(Gate::Shut);
     watch.pass(LOOK_AGAIN);
     watch.look(file);
-    assert_eq!(watch.ask(Gate::Shut), DIGEST);
+    assert_eq!(watch.ask(Gate::Shut), Order::Digest);
 }
 
 #[test]
 fn an_incomplete_file_that_another_takes_the_place_of_is_not_called_incomplete() {
     let mut watch = Watch::resting_on(linked(1), "old");
-    assert_eq!(watch.look(linked(2)), STAGE);
+    assert_eq!(watch.look(linked(2)), Order::Stage);
     assert_eq!(watch.stage("half"), None);
     watch.vet("half", Verdict::Incomplete);
     watch.look(written(3, 1));
@@ -487,7 +495,7 @@ fn a_reading_that_is_torn_for_no_reason_that_a_look_can_see_is_not_repeated_all_
     while watch.now - start < Duration::from_secs(60) {
         let order = watch.look(linked(2));
         let order = match order {
-            STAGE => {
+            Order::Stage => {
                 readings += 1;
                 watch.tracker.torn(watch.now, None, &watch.rules)
             }
@@ -504,12 +512,12 @@ fn a_torn_reading_is_repeated_after_the_file_held_still() {
     let file = written(1, 5);
     watch.look(file);
     watch.pass(LOOK_AGAIN);
-    assert_eq!(watch.look(file), DIGEST);
+    assert_eq!(watch.look(file), Order::Digest);
     watch.tracker.torn(watch.now, None, &watch.rules);
     let moved = written(1, 6);
     watch.look(moved);
     watch.pass(LOOK_AGAIN);
-    assert_eq!(watch.look(moved), DIGEST);
+    assert_eq!(watch.look(moved), Order::Digest);
 }
 
 #[test]
@@ -533,7 +541,7 @@ fn an_unlinked_library_is_looked_for_soon_and_its_return_is_no_news_by_itself() 
     assert_eq!((until, absence), (Some(watch.now + LOOK_AGAIN), None));
     let (order, absence) = watch.tracker.look(watch.now, linked(1), &watch.rules);
     assert_eq!(absence, None);
-    assert_ne!(order, STAGE, "the same file has not arrived");
+    assert_ne!(order, Order::Stage, "the same file has not arrived");
 }
 
 #[test]
@@ -545,13 +553,6 @@ fn an_artifact_that_never_was_is_waited_for() {
 }
 
 impl Watch {
-    /// One on a remote filesystem that rests on `file` with the bytes `content`.
-    fn resting_remotely_on(file: Snapshot, content: &str) -> Watch {
-        let mut watch = Watch::resting_on(file, content);
-        watch.rules.locality = Locality::Remote;
-        watch
-    }
-
     /// Passes the time until a digest is due of a `file` that looks as it did; `None` if none is due within an hour.
     fn pass_until_digest(&mut self, file: Snapshot) -> Option<(u64, Order)> {
         let start = self.now;
@@ -570,7 +571,7 @@ impl Watch {
 fn audits(watch: &mut Watch, file: Snapshot) -> Vec<u64> {
     let mut due = Vec::new();
     while let Some((seconds, order)) = watch.pass_until_digest(file) {
-        assert!(matches!(order, Order::Digest { .. }), "{order:?}");
+        assert!(matches!(order, Order::Digest), "{order:?}");
         watch.digest("old");
         due.push(seconds);
         if due.len() == 5 {
@@ -585,21 +586,25 @@ fn a_good_arrival_on_a_local_filesystem_is_audited_once_and_a_weak_one_for_ever(
     let mut watch = Watch::new(GatePolicy::Off);
     watch.rules.audit = Audit::Auto;
     let good = linked(1);
-    assert_eq!(watch.look(good), STAGE);
+    assert_eq!(watch.look(good), Order::Stage);
     assert_eq!(watch.stage("old"), None);
     watch.vet("old", Verdict::Good);
     watch.pass(Duration::from_millis(100));
-    assert_eq!(watch.look(good), DIGEST, "the first reading was racy");
+    assert_eq!(
+        watch.look(good),
+        Order::Digest,
+        "the first reading was racy"
+    );
     watch.digest("old");
     assert_eq!(audits(&mut watch, good), [2]);
 
     let weak = written(1, 2);
     watch.look(weak);
     watch.pass(LOOK_AGAIN);
-    assert_eq!(watch.look(weak), DIGEST);
+    assert_eq!(watch.look(weak), Order::Digest);
     watch.digest("old");
     watch.pass(SETTLE);
-    assert_eq!(watch.look(weak), STAGE);
+    assert_eq!(watch.look(weak), Order::Stage);
     watch.stage("old");
     assert_eq!(audits(&mut watch, weak), [2, 10, 60, 300, 300]);
 }
@@ -609,11 +614,11 @@ fn bytes_that_change_under_an_equal_snapshot_are_found_by_an_audit_and_settle() 
     let mut watch = Watch::new(GatePolicy::Off);
     watch.rules.audit = Audit::Every(Duration::from_secs(5));
     let file = linked(1);
-    assert_eq!(watch.look(file), STAGE);
+    assert_eq!(watch.look(file), Order::Stage);
     assert_eq!(watch.stage("old"), None);
     watch.vet("old", Verdict::Good);
     watch.pass(Duration::from_secs(5));
-    assert_eq!(watch.look(file), DIGEST);
+    assert_eq!(watch.look(file), Order::Digest);
     let order = watch.digest("new");
     assert_eq!(
         watch.rest(order),
@@ -621,47 +626,8 @@ fn bytes_that_change_under_an_equal_snapshot_are_found_by_an_audit_and_settle() 
         "it was not published whole"
     );
     watch.pass(SETTLE);
-    assert_eq!(watch.look(file), STAGE);
+    assert_eq!(watch.look(file), Order::Stage);
     assert_eq!(watch.stage("new"), None, "that is news");
-}
-
-#[test]
-fn an_audit_of_a_remote_file_asks_for_its_content_anew() {
-    let mut watch = Watch::resting_remotely_on(linked(1), "old");
-    watch.rules.audit = Audit::Every(Duration::from_secs(5));
-    assert_eq!(watch.look(linked(2)), STAGE);
-    assert_eq!(watch.stage("new"), None);
-    watch.vet("new", Verdict::Good);
-    watch.pass(Duration::from_secs(5));
-    assert_eq!(watch.look(linked(2)), Order::Digest { anew: true });
-}
-
-#[test]
-fn equal_bytes_under_another_snapshot_are_read_once_more_from_a_remote_server() {
-    let mut watch = Watch::resting_remotely_on(linked(1), "old");
-    assert_eq!(watch.look(linked(2)), STAGE);
-    let anew = Order::Stage { anew: true };
-    assert_eq!(
-        watch.stage("old"),
-        Some(anew),
-        "it may be what this system remembers"
-    );
-    assert_eq!(watch.stage("new"), None, "as it was");
-
-    let mut watch = Watch::resting_remotely_on(linked(1), "old");
-    watch.look(linked(2));
-    watch.stage("old");
-    assert!(
-        matches!(watch.stage("old"), Some(Order::Rest(_))),
-        "only once"
-    );
-
-    let mut watch = Watch::resting_on(linked(1), "old");
-    watch.look(linked(2));
-    assert!(
-        matches!(watch.stage("old"), Some(Order::Rest(_))),
-        "a local one never"
-    );
 }
 
 #[test]
@@ -685,8 +651,8 @@ fn inode_numbers_that_are_made_up_stop_being_looked_into_on_a_remote_filesystem_
             let order = watch.look(file(inode));
             watch.pass(SETTLE);
             match order {
-                Order::Digest { .. } => drop(watch.digest("old")),
-                Order::Stage { .. } => drop(watch.stage("old")),
+                Order::Digest => drop(watch.digest("old")),
+                Order::Stage => drop(watch.stage("old")),
                 _ => {}
             }
         }
@@ -704,7 +670,7 @@ fn a_link_that_was_swapped_makes_an_equal_look_suspect() {
     watch.tracker.moved(watch.now);
     assert!(!watch.tracker.is_quiet(watch.now, &linked(1)));
     let order = watch.look(linked(1));
-    assert_eq!(order, DIGEST, "nothing speaks for it: it settles");
+    assert_eq!(order, Order::Digest, "nothing speaks for it: it settles");
 }
 
 #[test]

@@ -49,6 +49,7 @@ fn an_idle_poll_of_a_remote_library_asks_for_the_names_and_looks_at_the_open_fil
     let (mut watch, asked) = remote_watch(&scratch, artifact.path());
     assert_eq!(watch.poll_until_settled(), 1);
     let wanted = [
+        Asked::Look(scratch.path().to_owned()),
         Asked::Names(scratch.path().to_owned()),
         Asked::Open(artifact.path().to_owned()),
         Asked::LookOpen,

@@ -1,0 +1,705 @@
+//! The client's side: what a poller sees of the server's files, through caches, latency and faults.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::io::{self, Cursor, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use replug::{Clock, Files, Filesystem, Kind, Listing, Locality, Lock, Route, Snapshot};
+
+use crate::random::Random;
+use crate::world::{MS, ROOT, SECOND, World, stamp_of};
+
+/// What a client remembers, and for how long.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Cache {
+    pub name: &'static str,
+    /// For how long it trusts a name that leads to a file, and one that leads nowhere.
+    pub entries: u64,
+    pub negative: u64,
+    /// A file whose last name is gone makes it look the name up again (NFS); otherwise it goes on showing that file.
+    pub notices_removal: bool,
+    /// For how long it answers even the most urgent look from memory.
+    pub attributes: u64,
+    /// Content stays as it was first read until it is let go of.
+    pub keeps_content: bool,
+    /// For how long a look that is in no hurry is answered from memory.
+    pub plain: u64,
+}
+
+/// How locks of the server's other clients show here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Locks {
+    Shared,
+    /// They exist, and seem free whoever holds them.
+    LocalOnly,
+    /// There are no lock files.
+    Unknown,
+    /// Asking would hang.
+    Hanging,
+}
+
+/// What goes wrong, from when to when.
+#[derive(Debug, Clone, Copy)]
+pub struct Fault {
+    pub from: u64,
+    pub until: u64,
+    pub what: Wrong,
+    /// In how many of a hundred cases.
+    pub percent: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wrong {
+    Look(i32),
+    Open(i32),
+    Read(i32),
+    List(i32),
+    Stage(i32),
+    /// Everything, as when a server is down.
+    All(i32),
+    /// A name is listed, but not found.
+    NotFound,
+    /// Listing stops in the middle.
+    HalfList,
+    /// A file ends early.
+    ShortFile,
+    /// Each step takes this long.
+    Slow(u64),
+}
+
+/// How a client behaves.
+#[derive(Debug, Clone)]
+pub struct Nature {
+    pub cache: Cache,
+    pub locks: Locks,
+    /// Whether the poller is to ask them.
+    pub is_gated: bool,
+    pub locality: Locality,
+    pub unstable_inodes: bool,
+    pub latency: u64,
+    pub chunk: usize,
+    pub faults: Vec<Fault>,
+}
+
+/// What was asked so far.
+#[derive(Debug, Default, Clone)]
+pub struct Asked {
+    pub steps: u64,
+    pub readings: u64,
+    pub staged: u64,
+    pub forgotten: u64,
+    pub probes: u64,
+    /// Copies that exist now, and the most that ever did.
+    pub most_copies: usize,
+}
+
+pub struct State {
+    pub world: World,
+    pub asked: Asked,
+    /// When the present poll began, to judge what it does.
+    pub poll_began: u64,
+    /// What was done that must not be.
+    pub violations: Vec<String>,
+    /// What happened at all.
+    pub covered: std::collections::BTreeSet<String>,
+    random: Random,
+    entries: HashMap<PathBuf, (Option<usize>, u64)>,
+    attributes: HashMap<usize, (Snapshot, u64)>,
+    plain: HashMap<PathBuf, (Result<Snapshot, i32>, u64)>,
+    pages: HashMap<usize, Rc<Vec<u8>>>,
+    /// Since when the gate has been shut for an artifact that is not decided, and for how long it may be.
+    pub gated_since: HashMap<PathBuf, u64>,
+    pub gate_max: u64,
+}
+
+/// A client, and the clock of the machine it is on.
+#[derive(Clone)]
+pub struct Client {
+    pub state: Rc<RefCell<State>>,
+    nature: Rc<Nature>,
+    copies: Rc<Cell<usize>>,
+    start: Instant,
+}
+
+impl Client {
+    pub fn new(world: World, nature: Nature, seed: u64, gate_max: u64) -> Client {
+        Client {
+            state: Rc::new(RefCell::new(State {
+                world,
+                asked: Asked::default(),
+                poll_began: 0,
+                violations: Vec::new(),
+                covered: std::collections::BTreeSet::new(),
+                random: Random::new(seed),
+                entries: HashMap::new(),
+                attributes: HashMap::new(),
+                plain: HashMap::new(),
+                pages: HashMap::new(),
+                gated_since: HashMap::new(),
+                gate_max,
+            })),
+            nature: Rc::new(nature),
+            copies: Rc::default(),
+            start: Instant::now(),
+        }
+    }
+
+    pub fn instant(&self, at: u64) -> Instant {
+        self.start + Duration::from_nanos(at)
+    }
+
+    pub fn nanoseconds(&self, at: Instant) -> u64 {
+        at.saturating_duration_since(self.start).as_nanos() as u64
+    }
+
+    /// One step over the wire: time passes, and something may be wrong.
+    fn step(
+        &self,
+        what: &'static str,
+        path: &Path,
+        hits: fn(Wrong) -> Option<i32>,
+    ) -> io::Result<()> {
+        let mut state = self.state.borrow_mut();
+        let state = &mut *state;
+        state.asked.steps += 1;
+        let mut latency = self.nature.latency / 2 + state.random.next() % (self.nature.latency + 1);
+        let mut failed = None;
+        let now = state.world.now;
+        for fault in &self.nature.faults {
+            if now < fault.from || now >= fault.until || !state.random.percent(fault.percent) {
+                continue;
+            }
+            match fault.what {
+                Wrong::Slow(time) => {
+                    latency += time;
+                    state.covered.insert("fault: slow".to_owned());
+                }
+                what => failed = failed.or(hits(what)),
+            }
+        }
+        state.world.advance(now + latency);
+        let now = state.world.now;
+        state.world.trace.note(
+            now,
+            || format!("{what} {} {failed:?}", path.display()),
+            (what, failed),
+        );
+        match failed {
+            Some(errno) => {
+                state.covered.insert(format!("errno {errno}"));
+                Err(io::Error::from_raw_os_error(errno))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether something is wrong now that does not fail a step.
+    fn is_wrong(&self, what: Wrong) -> bool {
+        let mut state = self.state.borrow_mut();
+        let now = state.world.now;
+        let mut active = self.nature.faults.iter();
+        let fault =
+            active.find(|fault| fault.what == what && (fault.from..fault.until).contains(&now));
+        let is_wrong = fault.is_some_and(|fault| state.random.percent(fault.percent));
+        if is_wrong {
+            state.covered.insert(format!("fault: {what:?}"));
+        }
+        is_wrong
+    }
+
+    /// A name in a directory, as this client remembers it.
+    fn entry(&self, state: &mut State, path: &Path) -> Option<usize> {
+        let now = state.world.now;
+        if let Some((entry, until)) = state.entries.get(path)
+            && now < *until
+        {
+            let is_gone = entry.is_some_and(|inode| state.world.inodes[inode].links == 0);
+            if !(is_gone && self.nature.cache.notices_removal) {
+                return *entry;
+            }
+        }
+        let entry = state.world.at(path);
+        let cache = &self.nature.cache;
+        let trusted = if entry.is_some() {
+            cache.entries
+        } else {
+            cache.negative
+        };
+        state
+            .entries
+            .insert(path.to_owned(), (entry, now + trusted));
+        entry
+    }
+
+    /// Follows a path, and says which links it met.
+    fn walk(&self, path: &Path) -> io::Result<(Vec<PathBuf>, PathBuf, usize)> {
+        let mut state = self.state.borrow_mut();
+        let state = &mut *state;
+        if state.world.is_detached && path != Path::new(ROOT) && path != Path::new("/") {
+            return Err(ErrorKind::NotFound.into());
+        }
+        let mut links = Vec::new();
+        let mut end = PathBuf::new();
+        let mut ahead: Vec<PathBuf> = backwards(path);
+        let mut found = None;
+        while let Some(part) = ahead.pop() {
+            end.push(&part);
+            let inode = self.entry(state, &end).ok_or(ErrorKind::NotFound)?;
+            let file = &state.world.inodes[inode];
+            if file.kind == Kind::Link {
+                if links.len() == 8 {
+                    return Err(io::Error::from_raw_os_error(40));
+                }
+                links.push(end.clone());
+                end.pop();
+                ahead.extend(backwards(&file.target));
+            }
+            found = Some(inode);
+        }
+        let inode = found.ok_or(ErrorKind::NotFound)?;
+        Ok((links, end, inode))
+    }
+
+    fn snapshot(&self, inode: usize) -> Snapshot {
+        let mut state = self.state.borrow_mut();
+        let state = &mut *state;
+        let now = state.world.now;
+        let device = if state.world.is_detached {
+            99
+        } else {
+            state.world.device
+        };
+        // What was remembered is gone with the mount.
+        if let Some((seen, until)) = state.attributes.get(&inode)
+            && now < *until
+            && seen.device == device
+        {
+            return *seen;
+        }
+        let file = &state.world.inodes[inode];
+        let nature = state.world.nature;
+        let number = match self.nature.unstable_inodes {
+            true if file.kind == Kind::File => 1000 + state.random.next() % 1000,
+            _ => file.number,
+        };
+        let seen = Snapshot {
+            kind: file.kind,
+            device: if state.world.is_detached {
+                99
+            } else {
+                state.world.device
+            },
+            inode: number,
+            links: if nature.has_hard_links { file.links } else { 1 },
+            size: file.data.len() as u64,
+            modified: stamp_of(file.modified),
+            changed: stamp_of(file.changed),
+            born: nature.has_birth.then(|| stamp_of(file.born)),
+        };
+        let until = now + self.nature.cache.attributes;
+        state.attributes.insert(inode, (seen, until));
+        seen
+    }
+
+    /// A look as programs take it that ask for nothing special.
+    pub fn plain_look(&self, path: &Path) -> io::Result<Snapshot> {
+        self.step("stat", path, |_| None)?;
+        let now = self.state.borrow().world.now;
+        let known = self.state.borrow().plain.get(path).copied();
+        if let Some((seen, until)) = known
+            && now < until
+        {
+            return seen.map_err(io::Error::from_raw_os_error);
+        }
+        let seen = self
+            .walk(path)
+            .map(|(_, _, inode)| self.snapshot(inode))
+            .map_err(|_| 2);
+        let until = now + self.nature.cache.plain;
+        self.state
+            .borrow_mut()
+            .plain
+            .insert(path.to_owned(), (seen, until));
+        seen.map_err(io::Error::from_raw_os_error)
+    }
+
+    fn listing(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
+        let mut state = self.state.borrow_mut();
+        let state = &mut *state;
+        if state.world.is_detached {
+            return Ok(Vec::new());
+        }
+        let names = state.world.names_in(directory);
+        // Reading names brings what they lead to, and shows which are gone.
+        state
+            .entries
+            .retain(|path, _| path.parent() != Some(directory));
+        let until = state.world.now + self.nature.cache.entries;
+        for path in &names {
+            let entry = state.world.at(path);
+            state.entries.insert(path.clone(), (entry, until));
+        }
+        Ok(names)
+    }
+}
+
+fn backwards(path: &Path) -> Vec<PathBuf> {
+    let parts = path
+        .components()
+        .rev()
+        .filter(|part| *part != Component::CurDir);
+    parts.map(|part| part.as_os_str().into()).collect()
+}
+
+fn hits_all(wrong: Wrong) -> Option<i32> {
+    match wrong {
+        Wrong::All(errno) => Some(errno),
+        _ => None,
+    }
+}
+
+fn hits_look(wrong: Wrong) -> Option<i32> {
+    match wrong {
+        Wrong::Look(errno) => Some(errno),
+        other => hits_all(other),
+    }
+}
+
+fn hits_open(wrong: Wrong) -> Option<i32> {
+    match wrong {
+        Wrong::Open(errno) => Some(errno),
+        other => hits_all(other),
+    }
+}
+
+fn hits_read(wrong: Wrong) -> Option<i32> {
+    match wrong {
+        Wrong::Read(errno) => Some(errno),
+        other => hits_all(other),
+    }
+}
+
+fn hits_list(wrong: Wrong) -> Option<i32> {
+    match wrong {
+        Wrong::List(errno) => Some(errno),
+        other => hits_all(other),
+    }
+}
+
+fn hits_stage(wrong: Wrong) -> Option<i32> {
+    match wrong {
+        Wrong::Stage(errno) => Some(errno),
+        _ => None,
+    }
+}
+
+/// An artifact, open: it stays the file it was, whatever becomes of its name.
+pub struct Opened {
+    client: Client,
+    inode: usize,
+    at: usize,
+    is_read: bool,
+}
+
+impl Read for Opened {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.client.step("read", Path::new(""), hits_read)?;
+        if self.at > 0 && self.client.is_wrong(Wrong::ShortFile) {
+            return Ok(0);
+        }
+        let mut state = self.client.state.borrow_mut();
+        let state = &mut *state;
+        if !self.is_read {
+            self.is_read = true;
+            state.asked.readings += 1;
+        }
+        let fresh = Rc::clone(&state.world.inodes[self.inode].data);
+        let data = match self.client.nature.cache.keeps_content {
+            true => Rc::clone(state.pages.entry(self.inode).or_insert(fresh)),
+            false => fresh,
+        };
+        let rest = data.get(self.at..).unwrap_or_default();
+        let count = rest.len().min(buffer.len()).min(self.client.nature.chunk);
+        buffer[..count].copy_from_slice(&rest[..count]);
+        self.at += count;
+        Ok(count)
+    }
+}
+
+/// A private copy, counted while it exists.
+pub struct Copy {
+    bytes: Cursor<Vec<u8>>,
+    copies: Rc<Cell<usize>>,
+}
+
+impl Copy {
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get_ref()
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        self.copies.set(self.copies.get() - 1);
+    }
+}
+
+impl Read for Copy {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.bytes.read(buffer)
+    }
+}
+
+impl Write for Copy {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for Copy {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.bytes.seek(to)
+    }
+}
+
+impl Files for Client {
+    type Artifact = Opened;
+    type Staged = Copy;
+
+    fn look(&self, path: &Path) -> io::Result<Snapshot> {
+        self.step("look", path, hits_look)?;
+        if path != Path::new(ROOT) && self.is_wrong(Wrong::NotFound) {
+            return Err(ErrorKind::NotFound.into());
+        }
+        self.walk(path).map(|(_, _, inode)| self.snapshot(inode))
+    }
+
+    fn look_link(&self, path: &Path) -> io::Result<Snapshot> {
+        self.step("look at link", path, hits_look)?;
+        if self.is_wrong(Wrong::NotFound) {
+            return Err(ErrorKind::NotFound.into());
+        }
+        let inode = {
+            let mut state = self.state.borrow_mut();
+            if state.world.is_detached {
+                None
+            } else {
+                self.entry(&mut state, path)
+            }
+        };
+        let inode = inode.ok_or(ErrorKind::NotFound)?;
+        Ok(self.snapshot(inode))
+    }
+
+    fn look_open(&self, artifact: &Opened) -> io::Result<Snapshot> {
+        self.step("look at open", Path::new(""), hits_look)?;
+        Ok(self.snapshot(artifact.inode))
+    }
+
+    fn names(&self, directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Result<()> {
+        self.step("names", directory, hits_list)?;
+        let names = self.listing(directory)?;
+        let is_half = self.is_wrong(Wrong::HalfList);
+        let shown = if is_half {
+            names.len() / 2
+        } else {
+            names.len()
+        };
+        names[..shown]
+            .iter()
+            .filter_map(|path| path.file_name())
+            .for_each(each);
+        match is_half {
+            true => Err(io::Error::from_raw_os_error(5)),
+            false => Ok(()),
+        }
+    }
+
+    fn list(&self, directory: &Path, _depth: usize) -> io::Result<Listing> {
+        self.step("list", directory, hits_list)?;
+        self.walk(directory)?;
+        let names = self.listing(directory)?;
+        if self.is_wrong(Wrong::HalfList) {
+            return Err(io::Error::from_raw_os_error(5));
+        }
+        let is_library = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with("lib") && name.ends_with(".so")
+        };
+        Ok(Listing {
+            libraries: names.into_iter().filter(is_library).collect(),
+            directories: Vec::new(),
+        })
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Opened> {
+        self.step("open", path, hits_open)?;
+        if path != Path::new(ROOT) && self.is_wrong(Wrong::NotFound) {
+            return Err(ErrorKind::NotFound.into());
+        }
+        let (_, _, inode) = self.walk(path)?;
+        Ok(Opened {
+            client: self.clone(),
+            inode,
+            at: 0,
+            is_read: false,
+        })
+    }
+
+    fn forget_content(&self, artifact: &Opened) -> io::Result<()> {
+        let mut state = self.state.borrow_mut();
+        state.asked.forgotten += 1;
+        state.pages.remove(&artifact.inode);
+        Ok(())
+    }
+
+    fn route(&self, path: &Path) -> io::Result<Route> {
+        self.step("route", path, hits_look)?;
+        let (links, end, _) = self.walk(path)?;
+        Ok(Route { links, end })
+    }
+
+    fn filesystem(&self, _path: &Path) -> io::Result<Filesystem> {
+        Ok(Filesystem {
+            name: self.nature.cache.name.into(),
+            locality: self.nature.locality,
+            locks_can_hang: self.nature.locks == Locks::Hanging,
+        })
+    }
+
+    fn probe(&self, lock: &Path) -> io::Result<Lock> {
+        // What a probe that fails means is not judged here: it proves nothing.
+        self.step("probe", lock, |_| None)?;
+        let mut state = self.state.borrow_mut();
+        let state = &mut *state;
+        state.asked.probes += 1;
+        let exists = state.world.lock_files.contains(lock);
+        let is_held = state.world.held.contains_key(lock);
+        Ok(match self.nature.locks {
+            Locks::Hanging => {
+                state
+                    .violations
+                    .push("gate: asked where asking can hang".to_owned());
+                Lock::Absent
+            }
+            Locks::Unknown => Lock::Absent,
+            _ if !exists || state.world.is_detached => Lock::Absent,
+            Locks::Shared if is_held => {
+                let now = state.world.now;
+                for path in state.world.absences.keys() {
+                    state.gated_since.entry(path.clone()).or_insert(now);
+                }
+                Lock::Held
+            }
+            _ => Lock::Free,
+        })
+    }
+
+    fn create_staged(&self, artifact: &Path) -> io::Result<Copy> {
+        self.step("stage", artifact, hits_stage)?;
+        let mut state = self.state.borrow_mut();
+        let state = &mut *state;
+        state.asked.staged += 1;
+        self.judge_gate(state, artifact);
+        self.copies.set(self.copies.get() + 1);
+        state.asked.most_copies = state.asked.most_copies.max(self.copies.get());
+        Ok(Copy {
+            bytes: Cursor::default(),
+            copies: Rc::clone(&self.copies),
+        })
+    }
+
+    fn seal(&self, _staged: &mut Copy) {}
+}
+
+impl Client {
+    /// Nothing may be staged behind a gate that was shut when the poll began, before the cap is reached.
+    fn judge_gate(&self, state: &mut State, artifact: &Path) {
+        if self.nature.locks != Locks::Shared || !self.nature.is_gated {
+            return;
+        }
+        let directory = artifact.parent().unwrap_or(Path::new(""));
+        for name in [".cargo-lock", ".cargo-artifact-lock"] {
+            let Some(held) = state.world.held_since(&directory.join(name)) else {
+                continue;
+            };
+            // The cap holds for all the builds that one change waits for.
+            let since = state
+                .gated_since
+                .get(artifact)
+                .map_or(held, |since| held.min(*since));
+            let now = state.world.now;
+            if held < state.poll_began && now < since + state.gate_max {
+                let held = (now - held) / MS;
+                state.violations.push(format!(
+                    "gate: staged although a build had held it for {held} ms"
+                ));
+            }
+        }
+    }
+}
+
+impl Clock for Client {
+    fn now(&self) -> Instant {
+        self.instant(self.state.borrow().world.now)
+    }
+}
+
+/// Clients as they are found.
+pub const LOCAL: Cache = Cache {
+    name: "local",
+    entries: 0,
+    negative: 0,
+    notices_removal: true,
+    attributes: 0,
+    keeps_content: false,
+    plain: 0,
+};
+
+pub const NFS: Cache = Cache {
+    name: "nfs",
+    entries: 60 * SECOND,
+    negative: 60 * SECOND,
+    plain: 60 * SECOND,
+    ..LOCAL
+};
+
+pub const FUSE: Cache = Cache {
+    name: "fuse",
+    entries: 3 * SECOND,
+    negative: 3 * SECOND,
+    notices_removal: false,
+    plain: 3 * SECOND,
+    ..LOCAL
+};
+
+pub const ALWAYS: Cache = Cache {
+    name: "fuse, cache=always",
+    entries: 3600 * SECOND,
+    negative: 3600 * SECOND,
+    plain: 3600 * SECOND,
+    ..FUSE
+};
+
+/// The server itself remembers attributes: nobody can ask past it.
+pub const SERVER: Cache = Cache {
+    name: "sshfs",
+    attributes: 20 * SECOND,
+    plain: 20 * SECOND,
+    ..LOCAL
+};
+
+/// A share of a virtual machine whose pages go stale.
+pub const PAGES: Cache = Cache {
+    name: "vboxsf",
+    keeps_content: true,
+    ..LOCAL
+};

@@ -1,0 +1,72 @@
+//! The smallest shared libraries that pass vet, each with a number all over it, so that a mixture of two shows.
+
+/// A complete library that carries `number`, with `payload` bytes of it.
+pub fn library(number: u64, payload: usize) -> Vec<u8> {
+    const HEADER: u64 = 64;
+    const SEGMENT: u64 = 56;
+    const DYNAMIC: u64 = HEADER + 2 * SEGMENT;
+    const SYMBOLS: u64 = DYNAMIC + 5 * 16;
+    const HASH: u64 = SYMBOLS + 2 * 24;
+    const STRINGS: u64 = HASH + 24;
+    const PAYLOAD: u64 = STRINGS + 8;
+    const NAMES: &[u8; 16] = b"\0.text\0.names\0\0\0";
+    let names = PAYLOAD + payload as u64;
+    let sections = names + NAMES.len() as u64;
+    let machine: u16 = if cfg!(target_arch = "aarch64") {
+        183
+    } else {
+        62
+    };
+
+    let mut file = Vec::with_capacity(sections as usize + 3 * 64);
+    let put = |file: &mut Vec<u8>, halves: &[u16]| {
+        halves
+            .iter()
+            .for_each(|half| file.extend(half.to_le_bytes()));
+    };
+    let words = |file: &mut Vec<u8>, words: &[u64]| {
+        words
+            .iter()
+            .for_each(|word| file.extend(word.to_le_bytes()));
+    };
+    let halfwords = |file: &mut Vec<u8>, words: &[u32]| {
+        words
+            .iter()
+            .for_each(|word| file.extend(word.to_le_bytes()));
+    };
+    // The header: 64 bits, little-endian, a shared object.
+    file.extend(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
+    put(&mut file, &[3, machine, 1, 0]);
+    words(&mut file, &[0, HEADER, sections]);
+    put(&mut file, &[0, 0, 64, 56, 2, 64, 3, 2]);
+    // Two segments: all of it, and the dynamic section.
+    halfwords(&mut file, &[1, 5]);
+    words(&mut file, &[0, 0, 0, names, names, 4096]);
+    halfwords(&mut file, &[2, 6]);
+    words(&mut file, &[DYNAMIC, DYNAMIC, DYNAMIC, 80, 80, 8]);
+    // The dynamic section: where strings, symbols and their hash table are.
+    words(&mut file, &[5, STRINGS, 10, 3, 6, SYMBOLS, 4, HASH, 0, 0]);
+    // The first symbol is nothing by definition, the second a function `f`.
+    words(&mut file, &[0, 0, 0]);
+    halfwords(&mut file, &[1]);
+    file.extend([0x12, 0]);
+    put(&mut file, &[1]);
+    words(&mut file, &[PAYLOAD, 8]);
+    halfwords(&mut file, &[1, 2, 1, 0, 0, 0]);
+    file.extend(b"\0f\0\0\0\0\0\0");
+    for _ in 0..payload / 8 {
+        words(&mut file, &[number | 1 << 63]);
+    }
+    // The names of the sections, and their table, which ends the file.
+    file.extend(NAMES);
+    words(&mut file, &[0; 8]);
+    halfwords(&mut file, &[1, 1]);
+    words(&mut file, &[6, PAYLOAD, PAYLOAD, payload as u64]);
+    halfwords(&mut file, &[0, 0]);
+    words(&mut file, &[8, 0]);
+    halfwords(&mut file, &[7, 3]);
+    words(&mut file, &[0, 0, names, NAMES.len() as u64]);
+    halfwords(&mut file, &[0, 0]);
+    words(&mut file, &[1, 0]);
+    file
+}

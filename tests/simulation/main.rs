@@ -1,0 +1,193 @@
+//! A simulation: the same `Poller` that runs in programs, on a simulated filesystem and clock, everything from one seed.
+//!
+//! `REPLUG_SEEDS=100000 cargo test --release --test simulation` runs so many seeds, `REPLUG_SEED=7` one of them with its
+//! trace. `docs/testing.md` tells what is simulated, and what must hold.
+
+#![cfg(all(
+    target_os = "linux",
+    target_pointer_width = "64",
+    target_endian = "little"
+))]
+
+mod client;
+mod library;
+mod random;
+mod run;
+mod scenario;
+mod world;
+mod writers;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use run::run;
+use scenario::Scenario;
+
+/// How many seeds run unless told otherwise.
+const SEEDS: u64 = 2000;
+
+/// Failures that are shown before a run of many seeds gives up.
+const SHOWN: usize = 3;
+
+fn number(variable: &str) -> Option<u64> {
+    let value = std::env::var(variable).ok()?;
+    let number = value.parse();
+    Some(number.unwrap_or_else(|_| panic!("{variable} is `{value}`, not a number")))
+}
+
+/// Runs one seed again and shows everything.
+fn explain(seed: u64) -> String {
+    let scenario = Scenario::draw(seed);
+    let report = run(&scenario, true);
+    let lines = report.lines.join("\n");
+    format!(
+        "{scenario}\n{lines}\n\n{}\n\nAgain: REPLUG_SEED={seed} cargo test --release --test simulation\n",
+        report.violations.join("\n")
+    )
+}
+
+#[test]
+fn whatever_a_seed_draws_all_properties_hold() {
+    if let Some(seed) = number("REPLUG_SEED") {
+        let explained = explain(seed);
+        let report = run(&Scenario::draw(seed), false);
+        println!("{explained}");
+        assert!(report.violations.is_empty(), "{:#?}", report.violations);
+        return;
+    }
+    let seeds = number("REPLUG_SEEDS").unwrap_or(SEEDS);
+    let first = number("REPLUG_FIRST").unwrap_or(0);
+    let (covered, failures, polls) = run_many(first, seeds);
+    for (seed, violations) in failures.iter().take(SHOWN) {
+        println!("{}", Scenario::draw(*seed));
+        println!("{violations:#?}\n");
+    }
+    let seeds_that_failed: Vec<_> = failures.iter().map(|(seed, _)| seed).collect();
+    println!("{}", tally(&failures));
+    println!(
+        "{seeds} seeds, {polls} polls, {} things seen",
+        covered.len()
+    );
+    assert!(
+        failures.is_empty(),
+        "{} of {seeds} seeds failed: {seeds_that_failed:?}; see one with REPLUG_SEED",
+        failures.len()
+    );
+    if seeds >= SEEDS && first == 0 {
+        let wanted = must_occur();
+        let absent: Vec<_> = wanted
+            .iter()
+            .filter(|name| !covered.contains(**name))
+            .collect();
+        assert!(
+            absent.is_empty(),
+            "never occurred: {absent:?}\noccurred: {covered:#?}"
+        );
+    }
+}
+
+/// How many seeds broke each property, and the first of them.
+fn tally(failures: &Failures) -> String {
+    let mut tally = BTreeMap::<&str, (usize, u64)>::new();
+    for (seed, violations) in failures {
+        for violation in violations {
+            let property = violation.split(':').next().unwrap_or(violation);
+            tally.entry(property).or_insert((0, *seed)).0 += 1;
+        }
+    }
+    let line = |(property, (count, seed)): (&&str, &(usize, u64))| {
+        format!("{property}: {count} seeds, first {seed}\n")
+    };
+    tally.iter().map(line).collect()
+}
+
+type Failures = Vec<(u64, Vec<String>)>;
+
+fn run_many(first: u64, seeds: u64) -> (BTreeSet<String>, Failures, u64) {
+    let next = AtomicU64::new(first);
+    let polls = AtomicU64::new(0);
+    let all = Mutex::new((BTreeSet::new(), Failures::new()));
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let mut covered = BTreeSet::new();
+                let mut failures = Failures::new();
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= first + seeds {
+                        break;
+                    }
+                    let report = run(&Scenario::draw(seed), false);
+                    polls.fetch_add(report.polls, Ordering::Relaxed);
+                    covered.extend(report.covered);
+                    if !report.violations.is_empty() {
+                        failures.push((seed, report.violations));
+                    }
+                }
+                let mut all = all.lock().unwrap();
+                all.0.extend(covered);
+                all.1.extend(failures);
+            });
+        }
+    });
+    let (covered, mut failures) = all.into_inner().unwrap();
+    failures.sort();
+    (covered, failures, polls.into_inner())
+}
+
+/// What must occur in some seed, or the simulation does not reach it.
+fn must_occur() -> Vec<&'static str> {
+    vec![
+        "news Ready",
+        "news Kept",
+        "news Waiting",
+        "news Missing",
+        "news Returned",
+        "news Degraded",
+        "news Recovered",
+        "waiting Gated",
+        "waiting Settling",
+        "waiting Incomplete",
+        "waiting Missing",
+        "errno 5",
+        "errno 13",
+        "errno 23",
+        "errno 28",
+        "errno 107",
+        "errno 110",
+        "errno 112",
+        "errno 113",
+        "errno 116",
+        "fault: slow",
+        "fault: NotFound",
+        "fault: HalfList",
+        "fault: ShortFile",
+        "content forgotten",
+        "unmounted",
+        "client local",
+        "client nfs",
+        "client fuse",
+        "client fuse, cache=always",
+        "client sshfs",
+        "client vboxsf",
+        "locks Shared",
+        "locks LocalOnly",
+        "locks Unknown",
+        "locks Hanging",
+    ]
+}
+
+#[test]
+fn the_same_seed_has_the_same_trace() {
+    for seed in 0..100 {
+        let scenario = Scenario::draw(seed);
+        assert_eq!(
+            run(&scenario, false).sum,
+            run(&scenario, true).sum,
+            "seed {seed}"
+        );
+    }
+}

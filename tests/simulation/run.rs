@@ -1,0 +1,347 @@
+//! Runs one scenario: the poller, its owner, and those who judge both.
+
+use std::cell::RefMut;
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use replug::{Digest, News, Poller, Update, Waiting};
+
+use crate::client::{Client, Copy, State};
+use crate::random::Random;
+use crate::scenario::Scenario;
+use crate::world::{MS, SECOND};
+use crate::writers::Writer;
+
+/// What a run came to.
+pub struct Report {
+    pub violations: Vec<String>,
+    pub covered: BTreeSet<String>,
+    /// What became live, in order, by artifact.
+    pub loads: HashMap<PathBuf, Vec<Digest>>,
+    pub sum: u64,
+    pub lines: Vec<String>,
+    pub polls: u64,
+}
+
+/// More polls than any scenario can need: one that polls without end is stopped.
+const MOST_POLLS: u64 = 400_000;
+
+/// Whoever takes the updates.
+#[derive(Default)]
+struct Owner {
+    live: HashMap<PathBuf, Digest>,
+    loads: HashMap<PathBuf, Vec<Digest>>,
+    kept: HashMap<PathBuf, Digest>,
+    degraded: HashMap<PathBuf, u64>,
+    missing: BTreeSet<PathBuf>,
+}
+
+struct Run<'a> {
+    scenario: &'a Scenario,
+    client: Client,
+    poller: Poller<Client, Client>,
+    owner: Owner,
+    random: Random,
+}
+
+/// Runs it to its end, and a bound longer.
+pub fn run(scenario: &Scenario, is_traced: bool) -> Report {
+    let (world, end) = scenario.plan();
+    let client = Client::new(
+        world,
+        scenario.client.clone(),
+        scenario.seed,
+        scenario.gate_max,
+    );
+    if is_traced {
+        client.state.borrow_mut().world.trace.lines = Some(Vec::new());
+    }
+    let poller = Poller::with(scenario.options.clone(), client.clone(), client.clone());
+    let mut run = Run {
+        scenario,
+        client,
+        poller,
+        owner: Owner::default(),
+        random: Random::new(scenario.seed ^ 0x0b5e),
+    };
+    run.go_on_until(end + scenario.bound());
+    run.take_updates();
+    run.judge_end();
+    run.report()
+}
+
+impl Run<'_> {
+    fn state(&self) -> RefMut<'_, State> {
+        self.client.state.borrow_mut()
+    }
+
+    fn violate(&self, what: String) {
+        let mut state = self.state();
+        // One of a kind is enough to read.
+        let kind = |text: &str| text.split(':').next().map(str::to_owned);
+        if !state
+            .violations
+            .iter()
+            .any(|said| kind(said) == kind(&what))
+        {
+            state.violations.push(what);
+        }
+    }
+
+    fn go_on_until(&mut self, end: u64) {
+        let mut next = 0;
+        loop {
+            // The thread that polls wakes a little late.
+            let late = self.random.between(0, MS / 5);
+            let now = {
+                let mut state = self.state();
+                let wake = next.max(state.world.now) + late;
+                state.world.advance(wake);
+                state.poll_began = state.world.now;
+                state.world.now
+            };
+            if now > end {
+                return;
+            }
+            let before = self.state().asked.clone();
+            let wanted = self.poller.poll(self.client.instant(now));
+            next = self.client.nanoseconds(wanted);
+            self.judge_poll(&before);
+            if self.random.percent(self.scenario.attention) {
+                self.take_updates();
+            }
+            if self.poller.polls() > MOST_POLLS {
+                self.violate("work: it polls without end".to_owned());
+                return;
+            }
+        }
+    }
+
+    fn judge_poll(&mut self, before: &crate::client::Asked) {
+        let state = self.state();
+        let readings = state.asked.readings - before.readings;
+        let steps = state.asked.steps - before.steps;
+        let copies = state.asked.most_copies;
+        drop(state);
+        let artifacts = self.scenario.artifacts.len();
+        if readings > 64 {
+            self.violate(format!("work: {readings} readings in one poll"));
+        }
+        // One waits in the queue, one is being made.
+        if copies > 2 * artifacts {
+            self.violate(format!(
+                "copies: {copies} at a time of {artifacts} artifacts"
+            ));
+        }
+        // A directory and its names; for each artifact its names, open, look, three links.
+        let idle = 4 + 12 * artifacts as u64;
+        if readings == 0 && steps > 3 * idle {
+            self.violate(format!("work: {steps} steps in a poll that read nothing"));
+        }
+    }
+
+    fn take_updates(&mut self) {
+        let updates: Vec<_> = self.poller.updates().try_iter().collect();
+        let mut topics = BTreeSet::new();
+        for update in updates {
+            if matches!(update.news, News::Ready(_))
+                && !topics.insert(update.artifact.to_path_buf())
+            {
+                self.violate("latest wins: two copies of one artifact wait".to_owned());
+            }
+            self.take(update);
+        }
+    }
+
+    fn take(&mut self, update: Update<Copy>) {
+        let path = update.artifact.to_path_buf();
+        let now = self.state().world.now;
+        let (name, mark) = match &update.news {
+            News::Ready(ready) => ("Ready", ready.digest.to_string()),
+            News::Kept(kept) => ("Kept", format!("{:?}", kept.digest)),
+            News::Waiting(reason) => ("Waiting", format!("{reason:?}")),
+            News::Missing => ("Missing", String::new()),
+            News::Returned => ("Returned", String::new()),
+            News::Degraded(error) => ("Degraded", replug::chain(error)),
+            News::Recovered => ("Recovered", String::new()),
+            _ => ("unknown", String::new()),
+        };
+        {
+            let mut state = self.state();
+            let line = || {
+                format!(
+                    "== {} {name} {}",
+                    path.display(),
+                    mark.get(..60).unwrap_or(&mark)
+                )
+            };
+            state.world.trace.note(now, line, (name, &mark));
+            state.covered.insert(format!("news {name}"));
+            if let News::Waiting(reason) = &update.news {
+                state.covered.insert(format!("waiting {reason:?}"));
+            }
+        }
+        if matches!(update.news, News::Ready(_) | News::Kept(_) | News::Missing) {
+            self.state().gated_since.remove(&path);
+        }
+        match update.news {
+            News::Ready(ready) => self.load(path, ready.digest, &ready.staged),
+            News::Kept(kept) => {
+                if let Some(digest) = kept.digest {
+                    self.owner.kept.insert(path, digest);
+                }
+            }
+            News::Missing => {
+                self.judge_missing(&path, now);
+                self.owner.missing.insert(path);
+            }
+            News::Returned => {
+                // One that looks seldom hears only the latest.
+                if !self.owner.missing.remove(&path) && self.scenario.attention == 100 {
+                    self.violate("whereabouts: returned what was not missing".to_owned());
+                }
+            }
+            News::Degraded(_) => drop(self.owner.degraded.insert(path, now)),
+            News::Recovered => drop(self.owner.degraded.remove(&path)),
+            News::Waiting(Waiting::Missing) => {}
+            _ => {}
+        }
+    }
+
+    fn load(&mut self, path: PathBuf, digest: Digest, staged: &Copy) {
+        if Digest::of(staged.bytes()) != digest {
+            self.violate("digest: the copy is not what was digested".to_owned());
+        }
+        let is_published = self
+            .state()
+            .world
+            .published
+            .get(&path)
+            .is_some_and(|all| all.contains(&digest));
+        if !is_published {
+            let bytes = staged.bytes().len();
+            self.violate(format!(
+                "torn: {bytes} bytes that nobody published at {}",
+                path.display()
+            ));
+        }
+        // A host that is given what it runs does nothing.
+        if self.owner.live.insert(path.clone(), digest) != Some(digest) {
+            self.owner.loads.entry(path).or_default().push(digest);
+        }
+    }
+
+    /// Nothing may be called missing that was there, or only for a moment not there, or only not mounted.
+    fn judge_missing(&self, path: &Path, now: u64) {
+        if self.scenario.is_directory && path == Path::new(crate::world::ROOT) {
+            self.violate("missing: the directory was never gone".to_owned());
+            return;
+        }
+        let cache = &self.scenario.client.cache;
+        let lag = cache.negative + 4 * SECOND + 40 * self.scenario.client.latency;
+        let state = self.state();
+        let absences = state.world.absences.get(path).cloned().unwrap_or_default();
+        drop(state);
+        let is_long = |(from, until): &(u64, Option<u64>)| {
+            let until = until.unwrap_or(now);
+            until.saturating_sub(*from) + lag >= SECOND && until + lag >= now && *from <= now
+        };
+        let attention = self.scenario.attention;
+        if attention == 100 && !absences.iter().any(is_long) {
+            self.violate(format!(
+                "missing: {} was there all the time",
+                path.display()
+            ));
+        }
+    }
+
+    fn judge_end(&mut self) {
+        for path in &self.scenario.artifacts {
+            let (published, content) = {
+                let state = self.state();
+                let published = state.world.published.get(path).cloned().unwrap_or_default();
+                (
+                    published,
+                    state
+                        .world
+                        .content(path)
+                        .map(|content| Digest::of(&content)),
+                )
+            };
+            let live = self.owner.live.get(path).copied();
+            let is_complete = content.is_some_and(|content| published.contains(&content));
+            let kept = self.owner.kept.get(path).copied();
+            if is_complete && live != content && kept != content && self.can_know() {
+                self.violate(format!(
+                    "final state: {} is not live {} ms after the last change",
+                    path.display(),
+                    self.scenario.bound() / MS
+                ));
+            }
+            let loads = self.owner.loads.get(path).cloned().unwrap_or_default();
+            if !is_subsequence(&loads, &published) {
+                self.violate(format!(
+                    "order: {} was loaded in another order than published",
+                    path.display()
+                ));
+            }
+            if loads.windows(2).any(|pair| pair[0] == pair[1]) {
+                self.violate("no reload without changed bytes: twice the same".to_owned());
+            }
+        }
+        if let Some(path) = self.owner.degraded.keys().next() {
+            self.violate(format!(
+                "recovery: {} is healed, and nobody said so",
+                path.display()
+            ));
+        }
+    }
+
+    /// Without audits, nobody finds what looks cannot see.
+    fn can_know(&self) -> bool {
+        let needs_audit = self
+            .scenario
+            .writers
+            .iter()
+            .any(|(_, writer, _)| *writer == Writer::Mapped)
+            || self.scenario.client.unstable_inodes
+            || self.scenario.client.cache.keeps_content;
+        self.scenario.audits || !needs_audit
+    }
+
+    fn report(self) -> Report {
+        let polls = self.poller.polls();
+        drop(self.poller);
+        let mut state = self.client.state.borrow_mut();
+        let mut covered = std::mem::take(&mut state.covered);
+        covered.insert(format!("client {}", self.scenario.client.cache.name));
+        covered.insert(format!("locks {:?}", self.scenario.client.locks));
+        covered.extend(
+            self.scenario
+                .writers
+                .iter()
+                .map(|(_, writer, _)| format!("writer {writer:?}")),
+        );
+        if state.asked.forgotten > 0 {
+            covered.insert("content forgotten".to_owned());
+        }
+        if self.scenario.detached.is_some() {
+            covered.insert("unmounted".to_owned());
+        }
+        Report {
+            violations: std::mem::take(&mut state.violations),
+            covered,
+            loads: self.owner.loads,
+            sum: state.world.trace.sum,
+            lines: state.world.trace.lines.take().unwrap_or_default(),
+            polls,
+        }
+    }
+}
+
+/// Whether `part` is `whole` with some left out.
+fn is_subsequence(part: &[Digest], whole: &[Digest]) -> bool {
+    let mut rest = whole.iter();
+    part.iter()
+        .all(|wanted| rest.any(|digest| digest == wanted))
+}
