@@ -249,10 +249,19 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
         let directory = directory_of(&artifact.path);
         if let Some(home) = artifact.home
             && !artifact.tracker.is_missing()
-            && files.look(directory).is_ok_and(|seen| seen.device != home)
         {
-            let path = self.path();
-            return Some((Cause::MountLost, Error::MountLost { path }));
+            match files.look(directory) {
+                Ok(seen) if seen.device != home => {
+                    let path = self.path();
+                    return Some((Cause::MountLost, Error::MountLost { path }));
+                }
+                Err(source) if !is_absent(&source) => {
+                    let (cause, path) = (Cause::from(&source), directory.to_owned());
+                    return Some((cause, Error::Look { path, source }));
+                }
+                // It is where it was, or gone with all that was in it.
+                Ok(_) | Err(_) => {}
+            }
         }
         if self.shared.locality == Locality::Local {
             return None;

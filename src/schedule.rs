@@ -14,8 +14,10 @@ const LONG_QUIET: Duration = Duration::from_secs(10 * 60);
 /// No interval is made longer than this, unless the user's is.
 const SLOWEST: Duration = Duration::from_secs(2);
 
-/// For one part of looking there are this many of rest: 5 % of the time.
+/// For one part of looking there are this many of rest: 5 % of the time. What takes longer than three seconds is not slow
+/// but hangs, and the rest is not made longer for it.
 const REST: u32 = 19;
+const LONGEST_REST: Duration = Duration::from_secs(60);
 
 /// What the last polls say about the next one.
 #[derive(Debug)]
@@ -70,8 +72,8 @@ impl Schedule {
             Some(due) if due > begun => due,
             _ => begun + pace - self.jitter(pace),
         };
-        let rested = ended + REST * self.took[0].min(self.took[1]);
-        let due = due.max(rested);
+        let rest = REST * self.took[0].min(self.took[1]);
+        let due = due.max(ended + rest.min(LONGEST_REST));
         self.due = Some(due);
         due
     }

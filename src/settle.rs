@@ -101,10 +101,22 @@ enum Passage {
     Capped {
         since: Instant,
     },
-    /// Shut, then open.
+    /// Shut, then open. What was written behind it shows in the first look after that; who writes later holds no lock.
     Opened {
         since: Instant,
+        looks: Looks,
     },
+}
+
+/// What was seen since the gate opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Looks {
+    /// Nothing yet.
+    None,
+    /// What the build left.
+    AsLeft,
+    /// Another change.
+    Changed,
 }
 
 /// What speaks for a suspect file being complete, and thus how it is read.
@@ -187,7 +199,15 @@ impl Suspect {
 
     /// Another look. What was read of one snapshot proves nothing of the next.
     pub(crate) fn look(&mut self, now: Instant, snapshot: Snapshot) {
-        if self.snapshot == snapshot {
+        let is_same = self.snapshot == snapshot;
+        if let Passage::Opened { looks, .. } = &mut self.gate {
+            *looks = match looks {
+                Looks::None => Looks::AsLeft,
+                Looks::AsLeft if is_same => Looks::AsLeft,
+                Looks::AsLeft | Looks::Changed => Looks::Changed,
+            };
+        }
+        if is_same {
             self.still = true;
             return;
         }
@@ -212,19 +232,20 @@ impl Suspect {
         };
         let shut_since = match self.gate {
             Passage::Free => None,
-            Passage::Shut { since } | Passage::Capped { since } | Passage::Opened { since } => {
-                Some(since)
-            }
+            Passage::Shut { since } | Passage::Capped { since } => Some(since),
+            Passage::Opened { since, .. } => Some(since),
         };
         self.gate = match (shut_since, is_shut) {
             (None, false) => Passage::Free,
-            (Some(since), false) => {
-                if !matches!(self.gate, Passage::Opened { .. }) {
+            (Some(since), false) => match self.gate {
+                opened @ Passage::Opened { .. } => opened,
+                _ => {
                     // The last writes of a build can be newer than our last look.
                     self.still = false;
+                    let looks = Looks::None;
+                    Passage::Opened { since, looks }
                 }
-                Passage::Opened { since }
-            }
+            },
             (since, true) => {
                 // A gate that opens now and then is shut since it first was: the cap holds for all of it.
                 let since = since.unwrap_or(now);
@@ -317,8 +338,13 @@ impl Suspect {
             Passage::Capped { .. } => Evidence::Weak(rules.settle.max(CAPPED_SETTLE)),
             _ if self.doubted => Evidence::Weak(rules.settle),
             _ if arrived_whole => Evidence::Strong,
-            Passage::Opened { .. } => Evidence::GateOpened,
-            Passage::Free | Passage::Shut { .. } => Evidence::Weak(rules.settle),
+            Passage::Opened {
+                looks: Looks::None | Looks::AsLeft,
+                ..
+            } => Evidence::GateOpened,
+            Passage::Free | Passage::Shut { .. } | Passage::Opened { .. } => {
+                Evidence::Weak(rules.settle)
+            }
         }
     }
 }
