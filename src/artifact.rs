@@ -145,8 +145,7 @@ impl Artifact {
 
     /// Whether it was said that it cannot be looked at or read.
     pub(crate) fn is_degraded(&self) -> bool {
-        let is_said = |trouble: &Trouble| trouble.is_degradation() && trouble.was_said();
-        self.trouble.as_deref().is_some_and(is_said)
+        self.trouble.as_deref().is_some_and(Trouble::has_degraded)
     }
 
     /// Whether a change is being followed, or something is wrong.
@@ -270,8 +269,7 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
         let mut is_listed = false;
         let listing = files.names(directory, &mut |listed| is_listed |= listed == name);
         match listing {
-            // A link that leads nowhere is listed, and there is nothing.
-            Ok(()) if is_listed && files.look_link(&artifact.path).is_err() => {
+            Ok(()) if is_listed && !self.is_link() => {
                 let path = self.path();
                 let error = Error::NotFoundThoughListed { path };
                 Some((Cause::NotFoundThoughListed, error))
@@ -282,6 +280,12 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
             }
             _ => None,
         }
+    }
+
+    /// A link that leads nowhere is listed, and there is nothing.
+    fn is_link(&self) -> bool {
+        let look = self.shared.files.look_link(&self.artifact.path);
+        look.is_ok_and(|seen| seen.kind == Kind::Link)
     }
 
     fn cannot_look(&mut self, now: Instant, cause: Cause, error: Error) -> Option<Instant> {
@@ -470,8 +474,7 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
             tracing::debug!("{}", chain(&error));
             return;
         }
-        let is_degradation = trouble.is_degradation();
-        self.say(match is_degradation {
+        self.say(match at.is_degradation() {
             true => News::Degraded(error),
             false => News::Kept(Kept {
                 digest: None,
@@ -486,7 +489,7 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
             .artifact
             .trouble
             .take_if(|trouble| trouble.at <= reached);
-        if overcome.is_some_and(|trouble| trouble.is_degradation() && trouble.was_said()) {
+        if overcome.is_some_and(|trouble| trouble.has_degraded()) {
             self.say(News::Recovered);
         }
     }

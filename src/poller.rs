@@ -217,7 +217,7 @@ impl<F: Files, C: Clock> Poller<F, C> {
         };
         self.deliver(now);
         let next = self.next(now, wanted);
-        let is_degraded = self.trouble.as_deref().is_some_and(Trouble::was_said);
+        let is_degraded = self.trouble.as_deref().is_some_and(Trouble::has_degraded);
         self.shared.pulse.end(self.is_degraded || is_degraded);
         next
     }
@@ -444,7 +444,7 @@ impl<F: Files, C: Clock> Poller<F, C> {
         if self
             .trouble
             .take()
-            .is_some_and(|trouble| trouble.was_said())
+            .is_some_and(|trouble| trouble.has_degraded())
         {
             self.shared.outbox.say(&self.root, News::Recovered);
         }

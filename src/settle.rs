@@ -101,7 +101,7 @@ enum Passage {
     Capped {
         since: Instant,
     },
-    /// Shut, then open. What was written behind it shows in the first look after that; who writes later holds no lock.
+    /// Shut, then open. It speaks for what held still from before it opened until after; who writes later holds no lock.
     Opened {
         since: Instant,
         looks: Looks,
@@ -113,9 +113,9 @@ enum Passage {
 enum Looks {
     /// Nothing yet.
     None,
-    /// What the build left.
+    /// What was there behind the shut gate.
     AsLeft,
-    /// Another change.
+    /// Something newer.
     Changed,
 }
 
@@ -202,9 +202,8 @@ impl Suspect {
         let is_same = self.snapshot == snapshot;
         if let Passage::Opened { looks, .. } = &mut self.gate {
             *looks = match looks {
-                Looks::None => Looks::AsLeft,
-                Looks::AsLeft if is_same => Looks::AsLeft,
-                Looks::AsLeft | Looks::Changed => Looks::Changed,
+                Looks::None | Looks::AsLeft if is_same => Looks::AsLeft,
+                _ => Looks::Changed,
             };
         }
         if is_same {
@@ -240,9 +239,13 @@ impl Suspect {
             (Some(since), false) => match self.gate {
                 opened @ Passage::Opened { .. } => opened,
                 _ => {
-                    // The last writes of a build can be newer than our last look.
+                    // The last writes of a build can be newer than our last look, and the first of somebody else too.
+                    let looks = if self.still {
+                        Looks::None
+                    } else {
+                        Looks::Changed
+                    };
                     self.still = false;
-                    let looks = Looks::None;
                     Passage::Opened { since, looks }
                 }
             },

@@ -19,8 +19,8 @@ const SLOWEST_LOOK: Duration = Duration::from_secs(2);
 pub(crate) struct Trouble {
     pub(crate) at: Reached,
     since: Instant,
-    /// What was said of it so far.
-    said: Vec<Cause>,
+    /// What was said of it so far, and where it had come to.
+    said: Vec<(Reached, Cause)>,
     /// How long the next pause is, and when the present one ends.
     pause: Duration,
     until: Instant,
@@ -37,15 +37,13 @@ impl Trouble {
         }
     }
 
-    /// The trouble there is, now `at` this point, or a new one. Not being able to look and not being able to read are one.
+    /// The trouble there is, now `at` this point, or a new one.
     pub(crate) fn go_on(
         trouble: &mut Option<Box<Trouble>>,
         at: Reached,
         now: Instant,
     ) -> &mut Trouble {
-        let new = Trouble::new(at, now);
-        trouble.take_if(|old| old.is_degradation() != new.is_degradation());
-        let trouble = trouble.get_or_insert_with(|| Box::new(new));
+        let trouble = trouble.get_or_insert_with(|| Box::new(Trouble::new(at, now)));
         trouble.at = at;
         trouble
     }
@@ -53,10 +51,14 @@ impl Trouble {
     /// It failed for this `cause` now. Says whether that is to be said.
     pub(crate) fn is_news(&mut self, now: Instant, cause: Cause) -> bool {
         let is_early = cause.often_ends_by_itself() && now < self.since + GRACE;
-        if is_early || self.said.contains(&cause) {
+        // That it cannot be looked at and that it cannot be read are one.
+        let is_said = |(at, said): &(Reached, Cause)| {
+            at.is_degradation() == self.at.is_degradation() && *said == cause
+        };
+        if is_early || self.said.iter().any(is_said) {
             return false;
         }
-        self.said.push(cause);
+        self.said.push((self.at, cause));
         true
     }
 
@@ -72,14 +74,9 @@ impl Trouble {
         Some(self.until).filter(|until| now < *until)
     }
 
-    /// Whether the artifact itself cannot be reached or read, as opposed to being of no use.
-    pub(crate) fn is_degradation(&self) -> bool {
-        matches!(self.at, Reached::Look | Reached::Read)
-    }
-
-    /// Whether its end is to be said.
-    pub(crate) fn was_said(&self) -> bool {
-        !self.said.is_empty()
+    /// Whether it was said that the artifact cannot be looked at or read, so that the end of that is to be said too.
+    pub(crate) fn has_degraded(&self) -> bool {
+        self.said.iter().any(|(at, _)| at.is_degradation())
     }
 }
 
@@ -90,6 +87,13 @@ pub(crate) enum Reached {
     Kind,
     Read,
     Stage,
+}
+
+impl Reached {
+    /// Whether to fail here means that the artifact itself cannot be reached or read, as opposed to being of no use.
+    pub(crate) fn is_degradation(self) -> bool {
+        matches!(self, Reached::Look | Reached::Read)
+    }
 }
 
 /// What makes two failures the same.
@@ -198,9 +202,9 @@ mod tests {
             let mut trouble = Trouble::new(Reached::Look, now);
             assert!(!trouble.is_news(now, cause));
             assert!(!trouble.is_news(now + GRACE / 2, cause));
-            assert!(!trouble.was_said());
+            assert!(!trouble.has_degraded());
             assert!(trouble.is_news(now + GRACE, cause));
-            assert!(trouble.was_said());
+            assert!(trouble.has_degraded());
         }
     }
 

@@ -76,8 +76,8 @@ pub enum Wrong {
 pub struct Nature {
     pub cache: Cache,
     pub locks: Locks,
-    /// Whether the poller is to ask them.
-    pub is_gated: bool,
+    /// Whether what is done behind a shut gate is judged.
+    pub is_judged: bool,
     pub locality: Locality,
     pub unstable_inodes: bool,
     pub latency: u64,
@@ -623,7 +623,7 @@ impl Files for Client {
 impl Client {
     /// Nothing may be staged behind a gate that was shut when the poll began, before the cap is reached.
     fn judge_gate(&self, state: &mut State, artifact: &Path) {
-        if self.nature.locks != Locks::Shared || !self.nature.is_gated {
+        if self.nature.locks != Locks::Shared || !self.nature.is_judged {
             return;
         }
         let directory = artifact.parent().unwrap_or(Path::new(""));

@@ -113,10 +113,12 @@ impl Scenario {
         let locked_pause = if is_gated { 240 * MS } else { pause };
         let same_size = random.percent(50);
         let writers = draw_writers(random, artifacts.len(), is_linked, same_size);
+        let attention = random.one_of(&[100, 100, 60, 10]);
         let mut client = client::Nature {
             cache,
             locks,
-            is_gated,
+            // Only an owner that looks after each poll tells when a change was over.
+            is_judged: is_gated && attention == 100,
             locality: if is_local {
                 Locality::Local
             } else {
@@ -160,7 +162,7 @@ impl Scenario {
             writers,
             detached,
             clock_steps,
-            attention: random.one_of(&[100, 100, 60, 10]),
+            attention,
         }
     }
 
