@@ -341,10 +341,11 @@ impl Suspect {
             Passage::Capped { .. } => Evidence::Weak(rules.settle.max(CAPPED_SETTLE)),
             _ if self.doubted => Evidence::Weak(rules.settle),
             _ if arrived_whole => Evidence::Strong,
+            // Stamps that are too coarse do not show that it held still.
             Passage::Opened {
                 looks: Looks::None | Looks::AsLeft,
                 ..
-            } => Evidence::GateOpened,
+            } if self.snapshot.racy_for() <= LOOK_AGAIN => Evidence::GateOpened,
             Passage::Free | Passage::Shut { .. } | Passage::Opened { .. } => {
                 Evidence::Weak(rules.settle)
             }

@@ -236,11 +236,14 @@ impl Scenario {
             Wrong::Slow(time) => time,
             _ => 0,
         });
-        let seen = slow.sum::<u64>()
-            + pace
-            + settled
-            + 8 * artifacts * reading
-            + self.client.cache.attributes;
+        let slow = slow.sum::<u64>();
+        // Slow looks are paid for with rest, even after they are fast again.
+        let rest = match is_remote {
+            true => (20 * slow * (4 + 4 * artifacts)).min(60 * SECOND),
+            false => 0,
+        };
+        let seen =
+            slow + rest + pace + settled + 8 * artifacts * reading + self.client.cache.attributes;
         match self.needs_audit() {
             true => seen + 372 * SECOND,
             false => seen,
