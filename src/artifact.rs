@@ -140,7 +140,7 @@ impl Artifact {
 
     /// Whether there is nothing at its path, and nothing ever came of it.
     pub(crate) fn is_idle(&self) -> bool {
-        self.waiting == Some(Waiting::Missing)
+        self.waiting == Some(Waiting::Missing) && self.trouble.is_none()
     }
 
     /// Whether it was said that it cannot be looked at or read.
@@ -246,9 +246,10 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
     fn doubt_about_absence(&self) -> Option<(Cause, Error)> {
         let (artifact, files) = (&self.artifact, &self.shared.files);
         let directory = directory_of(&artifact.path);
-        if let Some(home) = artifact.home
-            && !artifact.tracker.is_missing()
-        {
+        if artifact.tracker.is_missing() {
+            return None;
+        }
+        if let Some(home) = artifact.home {
             match files.look(directory) {
                 Ok(seen) if seen.device != home => {
                     let path = self.path();
@@ -340,6 +341,8 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
         self.artifact.hops = hops;
         if !self.artifact.listed
             && let Ok(directory) = files.look(directory_of(&self.artifact.path))
+            // Were it unmounted since the look at the artifact, that would be the wrong home.
+            && files.look(&self.artifact.path).is_ok()
         {
             self.artifact.home = Some(directory.device);
         }
@@ -485,10 +488,13 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
 
     /// Ends a trouble that is overcome by having come as far as `reached`.
     fn recovered(&mut self, reached: Reached) {
-        let overcome = self
-            .artifact
-            .trouble
-            .take_if(|trouble| trouble.at <= reached);
+        let Some(trouble) = &mut self.artifact.trouble else {
+            return;
+        };
+        if !trouble.is_over(self.shared.clock.now(), reached) {
+            return;
+        }
+        let overcome = self.artifact.trouble.take();
         if overcome.is_some_and(|trouble| trouble.has_degraded()) {
             self.say(News::Recovered);
         }

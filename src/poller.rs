@@ -302,7 +302,7 @@ impl<F: Files, C: Clock> Poller<F, C> {
                 if self.absence.ends() {
                     self.shared.outbox.say(&self.root, News::Returned);
                 }
-                self.recovered();
+                self.recovered(now);
                 listed.into_iter().for_each(|listed| self.add(listed));
                 None
             }
@@ -384,7 +384,7 @@ impl<F: Files, C: Clock> Poller<F, C> {
     fn directory_is_gone(&mut self, now: Instant) -> Option<Instant> {
         // Should it return, nothing is known of it.
         self.scan.iter_mut().for_each(Scan::forget);
-        self.recovered();
+        self.recovered(now);
         if self.absence.lasts(now) {
             self.shared.outbox.say(&self.root, News::Missing);
         }
@@ -406,7 +406,13 @@ impl<F: Files, C: Clock> Poller<F, C> {
 
     fn become_file(&mut self) {
         self.scan = None;
-        self.recovered();
+        if self
+            .trouble
+            .take()
+            .is_some_and(|trouble| trouble.has_degraded())
+        {
+            self.shared.outbox.say(&self.root, News::Recovered);
+        }
         self.absence = Absence::default();
         self.artifacts = vec![Artifact::named(Arc::clone(&self.root))];
     }
@@ -440,12 +446,15 @@ impl<F: Files, C: Clock> Poller<F, C> {
         again
     }
 
-    fn recovered(&mut self) {
-        if self
-            .trouble
-            .take()
-            .is_some_and(|trouble| trouble.has_degraded())
-        {
+    fn recovered(&mut self, now: Instant) {
+        let Some(trouble) = &mut self.trouble else {
+            return;
+        };
+        if !trouble.is_over(now, Reached::Look) {
+            return;
+        }
+        let overcome = self.trouble.take();
+        if overcome.is_some_and(|trouble| trouble.has_degraded()) {
             self.shared.outbox.say(&self.root, News::Recovered);
         }
     }

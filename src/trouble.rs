@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::settle::LOOK_AGAIN;
 use crate::snapshot::Kind;
 
-/// How long a failure that often ends by itself must last to be said.
+/// How long a failure that often ends by itself must last to be said, and how long it must be over.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// What cannot be looked at is looked at again after at most this long, or the interval if that is longer: a server
@@ -24,6 +24,8 @@ pub(crate) struct Trouble {
     /// How long the next pause is, and when the present one ends.
     pause: Duration,
     until: Instant,
+    /// Since when all is well, if it is.
+    well_since: Option<Instant>,
 }
 
 impl Trouble {
@@ -34,6 +36,7 @@ impl Trouble {
             said: Vec::new(),
             pause: LOOK_AGAIN,
             until: now,
+            well_since: None,
         }
     }
 
@@ -45,6 +48,7 @@ impl Trouble {
     ) -> &mut Trouble {
         let trouble = trouble.get_or_insert_with(|| Box::new(Trouble::new(at, now)));
         trouble.at = at;
+        trouble.well_since = None;
         trouble
     }
 
@@ -60,6 +64,16 @@ impl Trouble {
         }
         self.said.push((self.at, cause));
         true
+    }
+
+    /// It came as far as `reached` now without failing. Says whether the trouble is over: for what is well and unwell by
+    /// turns is one trouble and not many.
+    pub(crate) fn is_over(&mut self, now: Instant, reached: Reached) -> bool {
+        if self.at > reached && self.well_since.is_none() {
+            return false;
+        }
+        let since = *self.well_since.get_or_insert(now);
+        !self.has_degraded() || now >= since + GRACE
     }
 
     /// When to look again: soon at first, then ever more slowly.
@@ -206,6 +220,29 @@ mod tests {
             assert!(trouble.is_news(now + GRACE, cause));
             assert!(trouble.has_degraded());
         }
+    }
+
+    #[test]
+    fn what_is_well_and_unwell_by_turns_is_one_trouble() {
+        let now = Instant::now();
+        let mut trouble = None;
+        for round in 0..10 {
+            let now = now + GRACE / 2 * round;
+            let trouble = Trouble::go_on(&mut trouble, Reached::Read, now);
+            assert_eq!(trouble.is_news(now, DENIED), round == 0);
+            assert!(
+                !trouble.is_over(now, Reached::Look),
+                "it was looked at before as well"
+            );
+            assert!(!trouble.is_over(now, Reached::Read), "just now it failed");
+        }
+        let now = now + GRACE * 5;
+        let trouble = Trouble::go_on(&mut trouble, Reached::Read, now);
+        assert!(!trouble.is_over(now, Reached::Read));
+        assert!(
+            trouble.is_over(now + GRACE, Reached::Look),
+            "nothing was wrong since"
+        );
     }
 
     #[test]

@@ -297,7 +297,10 @@ impl Client {
             links: if nature.has_hard_links { file.links } else { 1 },
             size: file.data.len() as u64,
             modified: stamp_of(file.modified),
-            changed: stamp_of(file.changed),
+            changed: stamp_of(match nature.has_change_time {
+                true => file.changed,
+                false => file.modified,
+            }),
             born: nature.has_birth.then(|| stamp_of(file.born)),
         };
         let until = now + self.nature.cache.attributes;

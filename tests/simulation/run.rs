@@ -10,14 +10,11 @@ use crate::client::{Client, Copy, State};
 use crate::random::Random;
 use crate::scenario::Scenario;
 use crate::world::{MS, SECOND};
-use crate::writers::Writer;
 
 /// What a run came to.
 pub struct Report {
     pub violations: Vec<String>,
     pub covered: BTreeSet<String>,
-    /// What became live, in order, by artifact.
-    pub loads: HashMap<PathBuf, Vec<Digest>>,
     pub sum: u64,
     pub lines: Vec<String>,
     pub polls: u64,
@@ -32,7 +29,8 @@ struct Owner {
     live: HashMap<PathBuf, Digest>,
     loads: HashMap<PathBuf, Vec<Digest>>,
     kept: HashMap<PathBuf, Digest>,
-    degraded: HashMap<PathBuf, u64>,
+    /// What was said to be wrong, and has not ended.
+    degraded: HashMap<PathBuf, Vec<String>>,
     missing: BTreeSet<PathBuf>,
 }
 
@@ -205,7 +203,15 @@ impl Run<'_> {
                     self.violate("whereabouts: returned what was not missing".to_owned());
                 }
             }
-            News::Degraded(_) => drop(self.owner.degraded.insert(path, now)),
+            News::Degraded(error) => {
+                let said = self.owner.degraded.entry(path).or_default();
+                let error = replug::chain(&error);
+                let is_repeated = said.contains(&error);
+                said.push(error);
+                if is_repeated && self.scenario.attention == 100 {
+                    self.violate("once: the same cause was said twice".to_owned());
+                }
+            }
             News::Recovered => drop(self.owner.degraded.remove(&path)),
             News::Waiting(Waiting::Missing) => {}
             _ => {}
@@ -232,6 +238,8 @@ impl Run<'_> {
         // A host that is given what it runs does nothing.
         if self.owner.live.insert(path.clone(), digest) != Some(digest) {
             self.owner.loads.entry(path).or_default().push(digest);
+        } else if self.scenario.attention == 100 {
+            self.violate("no update without changed bytes: it is live already".to_owned());
         }
     }
 
@@ -289,9 +297,6 @@ impl Run<'_> {
                     path.display()
                 ));
             }
-            if loads.windows(2).any(|pair| pair[0] == pair[1]) {
-                self.violate("no reload without changed bytes: twice the same".to_owned());
-            }
         }
         // If it is mounted again from another device, without what was there, nobody can tell that from not mounted.
         let is_another = matches!(self.scenario.detached, Some((_, _, device)) if device != 1);
@@ -310,14 +315,7 @@ impl Run<'_> {
 
     /// Without audits, nobody finds what looks cannot see.
     fn can_know(&self) -> bool {
-        let needs_audit = self
-            .scenario
-            .writers
-            .iter()
-            .any(|(_, writer, _)| *writer == Writer::Mapped)
-            || self.scenario.client.unstable_inodes
-            || self.scenario.client.cache.keeps_content;
-        self.scenario.audits || !needs_audit
+        self.scenario.audits || !self.scenario.needs_audit()
     }
 
     fn report(self) -> Report {
@@ -342,7 +340,6 @@ impl Run<'_> {
         Report {
             violations: std::mem::take(&mut state.violations),
             covered,
-            loads: self.owner.loads,
             sum: state.world.trace.sum,
             lines: state.world.trace.lines.take().unwrap_or_default(),
             polls,

@@ -35,6 +35,8 @@ pub struct Nature {
     pub reuses_inodes: bool,
     pub has_hard_links: bool,
     pub has_birth: bool,
+    /// Without, a change of attributes shows in no stamp: the second one is the first.
+    pub has_change_time: bool,
 }
 
 /// One thing a writer does.

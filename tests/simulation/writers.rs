@@ -17,7 +17,7 @@ pub enum Writer {
     LaterCargo,
     /// Cargo where hard links fail: it copies in place, under its lock.
     CargoCopy,
-    /// A build that holds its lock for longer than anybody waits.
+    /// A build that hangs after its work, and never lets go of its lock.
     HungCargo,
     /// A build that fails: the other name goes, and nothing comes.
     FailedBuild,
@@ -228,11 +228,10 @@ impl Plan<'_> {
                 });
             }
             Writer::HungCargo => {
-                self.under_lock(path, ".cargo-lock", |plan| {
-                    let content = plan.version();
-                    plan.rename_into_place(path, &content);
-                    plan.wait(70 * SECOND, 90 * SECOND);
-                });
+                let lock = path.with_file_name(".cargo-lock");
+                self.op(Op::Lock(lock));
+                let content = self.version();
+                self.rename_into_place(path, &content);
             }
             Writer::FailedBuild => {
                 self.under_lock(path, ".cargo-lock", |plan| {

@@ -1,0 +1,368 @@
+//! Takes one rule at a time out of the product, in a copy of it, and sees that the simulation notices: a property of
+//! that name must fail. `cargo test --features mutants --test mutants`; it builds as often as there are rules.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// How many seeds a mutant must survive to count as alive.
+const SEEDS: &str = "20000";
+
+/// A rule, where it is, what takes its place, and the properties of which one must fail then.
+struct Mutant {
+    rule: &'static str,
+    file: &'static str,
+    from: &'static str,
+    to: &'static str,
+    caught_by: &'static [&'static str],
+}
+
+const fn mutant(
+    rule: &'static str,
+    file: &'static str,
+    from: &'static str,
+    to: &'static str,
+    caught_by: &'static [&'static str],
+) -> Mutant {
+    Mutant {
+        rule,
+        file,
+        from,
+        to,
+        caught_by,
+    }
+}
+
+const MUTANTS: &[Mutant] = &[
+    mutant(
+        "identity: the size",
+        "src/change.rs",
+        "settled.snapshot == *snapshot",
+        "settled.snapshot == (Snapshot { size: settled.snapshot.size, ..*snapshot })",
+        &["final state"],
+    ),
+    mutant(
+        "identity: when it was written",
+        "src/change.rs",
+        "settled.snapshot == *snapshot",
+        "settled.snapshot == (Snapshot { modified: settled.snapshot.modified, changed: if snapshot.changed == snapshot.modified { settled.snapshot.changed } else { snapshot.changed }, ..*snapshot })",
+        &["final state"],
+    ),
+    mutant(
+        "identity: when it was changed",
+        "src/change.rs",
+        "settled.snapshot == *snapshot",
+        "settled.snapshot == (Snapshot { changed: settled.snapshot.changed, ..*snapshot })",
+        &["final state"],
+    ),
+    mutant(
+        "identity: the inode",
+        "src/change.rs",
+        "settled.snapshot == *snapshot",
+        "settled.snapshot == (Snapshot { inode: settled.snapshot.inode, ..*snapshot })",
+        &["final state"],
+    ),
+    mutant(
+        "identity: the birth",
+        "src/change.rs",
+        "settled.snapshot == *snapshot",
+        "settled.snapshot == (Snapshot { born: settled.snapshot.born, ..*snapshot })",
+        &["final state"],
+    ),
+    mutant(
+        "names first, in a directory",
+        "src/scan.rs",
+        "let has_names = locality == Locality::Local || self.has_same_names(files)?;",
+        "let has_names = true;",
+        &["final state"],
+    ),
+    mutant(
+        "names first, for a file",
+        "src/artifact.rs",
+        "let names = names.and_then(|_| self.files.names(directory, &mut |_| {}));",
+        "",
+        &["final state"],
+    ),
+    mutant(
+        "a racy reading is confirmed",
+        "src/change.rs",
+        "confirm_at: suspect.confirm_at(reading),",
+        "confirm_at: None,",
+        &["final state"],
+    ),
+    mutant(
+        "audits",
+        "src/change.rs",
+        "self.audit_at = pause.map(|pause| reading.ended + pause);",
+        "self.audit_at = pause.map(|pause| reading.ended + pause).and(None);",
+        &["final state"],
+    ),
+    mutant(
+        "what failed an audit must settle",
+        "src/settle.rs",
+        "still: true,\n            doubted: true,",
+        "still: true,",
+        &["torn"],
+    ),
+    mutant(
+        "look again after the gate opens",
+        "src/settle.rs",
+        "let looks = if self.still {\n                        Looks::None\n                    } else {\n                        Looks::Changed\n                    };\n                    self.still = false;",
+        "let looks = Looks::AsLeft;",
+        &["torn"],
+    ),
+    mutant(
+        "coarse stamps do not show stillness",
+        "src/settle.rs",
+        "if self.snapshot.racy_for() <= LOOK_AGAIN",
+        "if self.snapshot.racy_for() >= LOOK_AGAIN",
+        &["torn"],
+    ),
+    mutant(
+        "a second name proves nothing",
+        "src/settle.rs",
+        "let arrived_whole = is_another && self.snapshot.was_changed_after_its_last_write();",
+        "let arrived_whole = is_another;",
+        &["torn"],
+    ),
+    mutant(
+        "two digests",
+        "src/settle.rs",
+        ".is_some_and(|first| first.digest == reading.digest),",
+        ".is_some(),",
+        &["torn"],
+    ),
+    mutant(
+        "a settle time between them",
+        "src/settle.rs",
+        "Some(first)) if now >= first.ended + settle",
+        "Some(first)) if now >= first.ended + settle / 50",
+        &["torn"],
+    ),
+    mutant(
+        "the identity is checked after the read",
+        "src/digest.rs",
+        "    same(files.look_open(&artifact))?;\n    same(locality::look(files, path, terms.locality))?;\n    Ok(digest)",
+        "    Ok(digest)",
+        &["torn", "final state"],
+    ),
+    mutant(
+        "content is asked for anew",
+        "src/digest.rs",
+        "if terms.locality == Locality::Remote",
+        "if terms.locality == Locality::Local",
+        &["torn", "final state"],
+    ),
+    mutant(
+        "the gate is asked",
+        "src/change.rs",
+        "(None, GatePolicy::Auto | GatePolicy::Require) => Order::Ask,",
+        "(None, GatePolicy::Auto | GatePolicy::Require) => suspect.order(now, rules),",
+        &["gate"],
+    ),
+    mutant(
+        "the gate has a cap",
+        "src/settle.rs",
+        "if now < since + rules.gate_max",
+        "if now < since + rules.gate_max * 1000",
+        &["final state"],
+    ),
+    mutant(
+        "no lock is asked where that can hang",
+        "src/poller.rs",
+        "_ if filesystem.locks_can_hang => (",
+        "_ if filesystem.name == \"\" => (",
+        &["gate"],
+    ),
+    mutant(
+        "a partial listing proves nothing",
+        "src/artifact.rs",
+        "Err(source) if !is_absent(&source) => {\n                let (cause, path) = (Cause::from(&source), directory.to_owned());\n                Some((cause, Error::List { path, source }))\n            }",
+        "Err(_) => None,",
+        &["missing"],
+    ),
+    mutant(
+        "what is listed is there",
+        "src/artifact.rs",
+        "Ok(()) if is_listed && !self.is_link() => {",
+        "Ok(()) if is_listed && self.is_link() => {",
+        &["missing"],
+    ),
+    mutant(
+        "a short absence is no removal",
+        "src/absence.rs",
+        "Duration::from_secs(1)",
+        "Duration::ZERO",
+        &["missing"],
+    ),
+    mutant(
+        "unmounted is not removed, for a file",
+        "src/artifact.rs",
+        "Ok(seen) if seen.device != home => {",
+        "Ok(seen) if seen.device != home && home == 0 => {",
+        &["missing"],
+    ),
+    mutant(
+        "unmounted is not removed, for a directory",
+        "src/poller.rs",
+        "listed.is_empty() && self.artifacts.iter().any(Artifact::has_decided)",
+        "listed.len() == 1000 && self.artifacts.iter().any(Artifact::has_decided)",
+        &["missing"],
+    ),
+    mutant(
+        "noise is demoted",
+        "src/noise.rs",
+        "const ENOUGH: u8 = 4;",
+        "const ENOUGH: u8 = 255;",
+        &["final state"],
+    ),
+    mutant(
+        "equal bytes are no news",
+        "src/change.rs",
+        "if self.decided != Some(reading.digest) {",
+        "if self.decided.is_none() || self.decided.is_some() {",
+        &["no update without changed bytes"],
+    ),
+    mutant(
+        "the latest wins",
+        "src/artifact.rs",
+        "if has_decided && self.shared.outbox.withdraw_content(&self.artifact.path) {",
+        "if has_decided && false {",
+        &["copies", "latest wins"],
+    ),
+    mutant(
+        "each cause is said once",
+        "src/trouble.rs",
+        "self.said.push((self.at, cause));",
+        "",
+        &["once", "recovery"],
+    ),
+    mutant(
+        "the end of a trouble is said",
+        "src/artifact.rs",
+        "self.say(News::Recovered);",
+        "",
+        &["recovery"],
+    ),
+];
+
+/// A copy of what the simulation is built from.
+struct Copy {
+    root: tempfile::TempDir,
+}
+
+impl Copy {
+    fn new() -> Copy {
+        let copy = Copy {
+            root: tempfile::tempdir().unwrap(),
+        };
+        for part in [
+            "Cargo.toml",
+            "Cargo.lock",
+            "README.md",
+            "src",
+            "tests",
+            "plugin01",
+            "examples",
+            "docs",
+        ] {
+            copy_all(&origin().join(part), &copy.path(part));
+        }
+        copy
+    }
+
+    fn path(&self, part: &str) -> PathBuf {
+        self.root.path().join(part)
+    }
+
+    /// Runs the simulation, and returns what it printed and whether it passed.
+    fn simulate(&self) -> (bool, String) {
+        let output = Command::new(env!("CARGO"))
+            .args([
+                "test",
+                "--release",
+                "--no-default-features",
+                "--test",
+                "simulation",
+                "whatever",
+            ])
+            .current_dir(self.root.path())
+            .env("CARGO_TARGET_DIR", origin().join("target/mutants"))
+            .env("RUSTFLAGS", "-A warnings")
+            .env("REPLUG_SEEDS", SEEDS)
+            .env("REPLUG_SHOWN", "0")
+            .output()
+            .expect("cargo can be started");
+        let printed =
+            [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+        (output.status.success(), printed.concat())
+    }
+}
+
+fn origin() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    if from.is_file() {
+        fs::copy(from, to).unwrap();
+        return;
+    }
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        copy_all(&entry.path(), &to.join(entry.file_name()));
+    }
+}
+
+#[test]
+fn each_rule_is_missed_by_a_property_of_the_simulation() {
+    let copy = Copy::new();
+    let (passes, printed) = copy.simulate();
+    assert!(passes, "the simulation fails without a mutant:\n{printed}");
+    let mut survivors = Vec::new();
+    for mutant in MUTANTS {
+        let original = fs::read_to_string(origin().join(mutant.file)).unwrap();
+        let found = original.matches(mutant.from).count();
+        assert_eq!(
+            found, 1,
+            "`{}` is in {} {found} times",
+            mutant.from, mutant.file
+        );
+        fs::write(
+            copy.path(mutant.file),
+            original.replace(mutant.from, mutant.to),
+        )
+        .unwrap();
+        let (passes, printed) = copy.simulate();
+        fs::write(copy.path(mutant.file), &original).unwrap();
+        assert!(
+            printed.contains("running 1 test"),
+            "{}: does not build:\n{printed}",
+            mutant.rule
+        );
+        let failed = |property: &&&str| printed.contains(&format!("\n{property}: "));
+        let caught: Vec<_> = mutant.caught_by.iter().filter(failed).collect();
+        println!(
+            "{}: {}",
+            mutant.rule,
+            if caught.is_empty() {
+                "SURVIVES"
+            } else {
+                "killed"
+            }
+        );
+        let line = |line: &&str| line.contains(" seeds, first ");
+        printed
+            .lines()
+            .filter(line)
+            .for_each(|line| println!("    {line}"));
+        if passes || caught.is_empty() {
+            survivors.push(mutant.rule);
+        }
+    }
+    assert!(
+        survivors.is_empty(),
+        "nobody misses these rules: {survivors:#?}"
+    );
+}
