@@ -153,7 +153,6 @@ impl Suspect {
     pub(crate) fn unmasked(snapshot: Snapshot, reading: Reading) -> Suspect {
         Suspect {
             still: true,
-            doubted: true,
             first: Some(reading),
             ..Suspect::new(reading.begun, snapshot, Some(snapshot))
         }

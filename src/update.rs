@@ -129,14 +129,10 @@ impl<S> Outbox<S> {
 
     /// Puts what was said behind what still waits, without what it is newer than.
     pub(crate) fn deliver(&mut self) {
-        let mut news = HashSet::new();
-        // What was held back can be out of date as well.
-        let latest = mem::take(&mut self.said).into_iter().rev();
-        let latest: Vec<_> = latest
-            .filter(|update| news.insert(update.subject()))
-            .collect();
+        let said = mem::take(&mut self.said);
+        let news: HashSet<_> = said.iter().map(Update::subject).collect();
         self.take_back(|subject| news.contains(subject));
-        latest.into_iter().rev().for_each(|update| self.put(update));
+        said.into_iter().for_each(|update| self.put(update));
     }
 
     /// Takes back what was said of the content of `artifact` and nobody has heard yet, and with it its staged copy.

@@ -6,6 +6,7 @@
 
 #![cfg(target_os = "linux")]
 
+mod fuse;
 mod idle;
 mod mounts;
 mod stage;

@@ -109,6 +109,13 @@ fn run_many(first: u64, seeds: u64) -> (BTreeSet<String>, Failures, u64) {
     let next = AtomicU64::new(first);
     let polls = AtomicU64::new(0);
     let all = Mutex::new((BTreeSet::new(), Failures::new()));
+    // Whoever looks for one property to fail need not run on.
+    let until = std::env::var("REPLUG_UNTIL").unwrap_or_default();
+    let until: Vec<String> = until
+        .split(',')
+        .filter(|name| !name.is_empty())
+        .map(|name| format!("{name}: "))
+        .collect();
     let threads = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
         for _ in 0..threads {
@@ -123,6 +130,14 @@ fn run_many(first: u64, seeds: u64) -> (BTreeSet<String>, Failures, u64) {
                     let report = run(&Scenario::draw(seed), false);
                     polls.fetch_add(report.polls, Ordering::Relaxed);
                     covered.extend(report.covered);
+                    if report
+                        .violations
+                        .iter()
+                        .any(|said| until.iter().any(|name| said.starts_with(name.as_str())))
+                    {
+                        // Nobody takes a seed after this one.
+                        next.store(u64::MAX / 2, Ordering::Relaxed);
+                    }
                     if !report.violations.is_empty() {
                         failures.push((seed, report.violations));
                     }

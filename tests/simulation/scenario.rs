@@ -67,6 +67,7 @@ impl Scenario {
             has_hard_links: random.percent(75),
             has_birth: random.percent(60),
             has_change_time: random.percent(75),
+            stamps_directories: is_local || random.percent(75),
         };
         let locks = match is_local {
             true => random.one_of(&[Locks::Shared, Locks::Shared, Locks::Unknown]),
@@ -126,7 +127,10 @@ impl Scenario {
                 Locality::Remote
             },
             unstable_inodes: !is_local && random.percent(20),
-            latency: random.one_of(&[MS / 1000, MS / 100, MS / 10, MS]),
+            latency: match is_local {
+                true => random.one_of(&[MS / 1000, MS / 100, MS / 10]),
+                false => random.one_of(&[MS / 100, MS / 10, MS, 5 * MS]),
+            },
             chunk: random.between(64, 400) as usize,
             faults: draw_faults(random),
         };
@@ -258,7 +262,8 @@ impl Scenario {
         };
         let server = &self.server;
         // Times that are set back, and no stamp that says so: a new file shows in its number or its birth.
-        let hides_in_place = !server.has_change_time && writes(&[Writer::CpPreserving]);
+        let hides_in_place =
+            !server.has_change_time && self.same_size && writes(&[Writer::CpPreserving]);
         let hides_new = !server.has_change_time && server.reuses_inodes && !server.has_birth;
         writes(&[Writer::Mapped])
             || hides_in_place

@@ -37,6 +37,8 @@ pub struct Nature {
     pub has_birth: bool,
     /// Without, a change of attributes shows in no stamp: the second one is the first.
     pub has_change_time: bool,
+    /// Without, a directory looks the same whatever names come and go.
+    pub stamps_directories: bool,
 }
 
 /// One thing a writer does.
@@ -271,6 +273,9 @@ impl World {
     }
 
     fn stamp_directory(&mut self, path: &Path) {
+        if !self.nature.stamps_directories {
+            return;
+        }
         let stamp = self.stamp();
         if let Some(directory) = path.parent().and_then(|directory| self.at(directory)) {
             self.inodes[directory].modified = stamp;

@@ -92,7 +92,8 @@ impl Plan<'_> {
         self.next_number += 1;
         let payload = match self.same_size {
             true => 256,
-            false => self.random.one_of(&[128, 256, 384]),
+            // No two versions of one size in a row.
+            false => 128 + 8 * (self.next_number as usize % 32),
         };
         Rc::new(library(self.next_number, payload))
     }
