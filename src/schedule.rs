@@ -31,7 +31,7 @@ pub(crate) struct Schedule {
     due: Option<Instant>,
     /// Since when nothing was suspect.
     quiet_since: Option<Instant>,
-    /// How long the last two polls took in which nothing was.
+    /// How long the last two polls took.
     took: [Duration; 2],
 }
 
@@ -60,11 +60,13 @@ impl Schedule {
     /// When to poll next what is not local, after a poll from `begun` to `ended`.
     pub(crate) fn next_remote(&mut self, begun: Instant, ended: Instant, busy: bool) -> Instant {
         let quiet_since = *self.quiet_since.get_or_insert(begun);
+        let took = ended.saturating_duration_since(begun);
+        let [_, last] = self.took;
+        // One poll that hung for long says nothing about the next; two slow ones do. Reading is no looking, so a poll that
+        // may have read can only show that looks are faster.
+        self.took = [last, if busy { took.min(last) } else { took }];
         if busy {
             self.quiet_since = Some(begun);
-        } else {
-            // One poll that hung for long says nothing about the next; two slow ones do.
-            self.took = [self.took[1], ended.saturating_duration_since(begun)];
         }
         let pace = self.pace(begun.saturating_duration_since(quiet_since));
         let due = match self.due {
