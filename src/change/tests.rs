@@ -677,3 +677,40 @@ fn a_link_that_was_swapped_makes_an_equal_look_suspect() {
 fn an_artifact_takes_little_room_for_there_can_be_thousands() {
     assert!(size_of::<Tracker>() <= 384, "{}", size_of::<Tracker>());
 }
+
+#[test]
+fn an_open_gate_speaks_for_what_held_still_behind_it_if_the_stamps_can_show_that() {
+    let coarse = |inode| {
+        let whole = Stamp {
+            seconds: 7,
+            nanoseconds: 0,
+        };
+        Snapshot {
+            modified: whole,
+            changed: whole,
+            ..written(inode, 1)
+        }
+    };
+    for (file, wanted) in [(written(2, 1), Order::Stage), (coarse(2), Order::Digest)] {
+        let mut watch = Watch::new(GatePolicy::Auto);
+        watch.look(file);
+        watch.ask(Gate::Shut);
+        watch.pass(Duration::from_millis(250));
+        watch.look(file);
+        watch.ask(Gate::Open);
+        watch.pass(LOOK_AGAIN);
+        watch.look(file);
+        assert_eq!(watch.ask(Gate::Open), wanted);
+    }
+    // It was another file when the gate was last seen shut: somebody else may have begun.
+    let mut watch = Watch::new(GatePolicy::Auto);
+    watch.look(written(2, 1));
+    watch.ask(Gate::Shut);
+    for _ in 0..2 {
+        watch.pass(LOOK_AGAIN);
+        watch.look(written(2, 2));
+        watch.ask(Gate::Open);
+    }
+    watch.look(written(2, 2));
+    assert_eq!(watch.ask(Gate::Open), Order::Digest);
+}

@@ -63,13 +63,6 @@ const MUTANTS: &[Mutant] = &[
         &["final state"],
     ),
     mutant(
-        "identity: the birth",
-        "src/change.rs",
-        "settled.snapshot == *snapshot",
-        "settled.snapshot == (Snapshot { born: settled.snapshot.born, ..*snapshot })",
-        &["final state"],
-    ),
-    mutant(
         "names first, in a directory",
         "src/scan.rs",
         "let has_names = locality == Locality::Local || self.has_same_names(files)?;",
@@ -105,13 +98,6 @@ const MUTANTS: &[Mutant] = &[
         &["torn"],
     ),
     mutant(
-        "coarse stamps do not show stillness",
-        "src/settle.rs",
-        "if self.snapshot.racy_for() <= LOOK_AGAIN",
-        "if self.snapshot.racy_for() >= LOOK_AGAIN",
-        &["torn"],
-    ),
-    mutant(
         "a second name proves nothing",
         "src/settle.rs",
         "let arrived_whole = is_another && self.snapshot.was_changed_after_its_last_write();",
@@ -131,13 +117,6 @@ const MUTANTS: &[Mutant] = &[
         "Some(first)) if now >= first.ended + settle",
         "Some(first)) if now >= first.ended + settle / 50",
         &["torn"],
-    ),
-    mutant(
-        "the identity is checked after the read",
-        "src/digest.rs",
-        "    same(files.look_open(&artifact))?;\n    same(locality::look(files, path, terms.locality))?;\n    Ok(digest)",
-        "    Ok(digest)",
-        &["torn", "final state"],
     ),
     mutant(
         "content is asked for anew",

@@ -198,8 +198,9 @@ impl Run<'_> {
                 self.owner.missing.insert(path);
             }
             News::Returned => {
+                let was_missing = self.owner.missing.remove(&path);
                 // One that looks seldom hears only the latest.
-                if !self.owner.missing.remove(&path) && self.scenario.attention == 100 {
+                if !was_missing && self.scenario.attention == 100 {
                     self.violate("whereabouts: returned what was not missing".to_owned());
                 }
             }

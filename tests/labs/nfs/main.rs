@@ -1,0 +1,100 @@
+//! A real NFS server, v4.2 and v3, in a guest under software emulation: `host.sh` boots it, `guest.sh` works in it and
+//! writes lines, which are judged here. `cargo test --features nfs --test nfs -- --nocapture`; some ten minutes, of which
+//! most is quiet, because that is when clients stop asking.
+
+#![cfg(target_os = "linux")]
+
+use std::path::Path;
+use std::process::Command;
+
+/// A plain look is half a minute late there, and what is asked for takes a moment: this is far from both, for emulation
+/// is slow.
+const FRESH_MS: u64 = 5_000;
+
+/// What the guest wrote down.
+struct Results(Vec<Vec<String>>);
+
+impl Results {
+    fn of_guest() -> Results {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let output = Command::new(root.join("tests/labs/nfs/host.sh"))
+            .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("nfs"))
+            .arg(env!("CARGO_BIN_EXE_replug"))
+            .output()
+            .expect("the script can be started");
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        println!("{printed}");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "the guest failed:\n{printed}\n{errors}"
+        );
+        assert!(!printed.contains("FAILED"), "{printed}");
+        let words = |line: &str| line.split(' ').map(str::to_owned).collect();
+        Results(printed.lines().map(words).collect())
+    }
+
+    /// The words after these, in the only line that begins with them.
+    #[track_caller]
+    fn after(&self, beginning: &[&str]) -> &[String] {
+        let mut lines = self.0.iter().filter(|line| {
+            line.len() > beginning.len()
+                && line
+                    .iter()
+                    .zip(beginning)
+                    .all(|(word, wanted)| word == wanted)
+        });
+        let line = lines
+            .next()
+            .unwrap_or_else(|| panic!("nothing about {beginning:?}"));
+        assert!(lines.next().is_none(), "{beginning:?} is there twice");
+        &line[beginning.len()..]
+    }
+
+    /// The number behind a word in the line that begins so.
+    #[track_caller]
+    fn number(&self, beginning: &[&str], word: &str) -> u64 {
+        let words = self.after(beginning);
+        let at = words.iter().position(|it| it == word);
+        let number = at.and_then(|at| words.get(at + 1)?.parse().ok());
+        number.unwrap_or_else(|| panic!("no number `{word}` in {beginning:?} {words:?}"))
+    }
+}
+
+#[test]
+fn what_changes_on_an_nfs_server_is_seen_at_once_and_an_outage_is_survived() {
+    let results = Results::of_guest();
+    for mount in ["v4", "v3"] {
+        for change in ["new-file", "rename", "in-place", "link", "quiet-rename"] {
+            let took = results.after(&[mount, change, "replug"]);
+            let took: u64 = took[0].parse().expect("it was seen at all");
+            assert!(took < FRESH_MS, "{mount} {change}: {took} ms");
+        }
+        assert_eq!(results.number(&[mount, "said"], "missing"), 0);
+        assert_eq!(results.number(&[mount, "said"], "degraded"), 0);
+        assert_eq!(results.number(&[mount, "said"], "loaded"), 5);
+
+        let outage = |word| results.number(&[mount, "outage"], word);
+        for (what, bound) in [
+            ("stalled", FRESH_MS),
+            ("recovered", FRESH_MS),
+            ("loaded", FRESH_MS),
+        ] {
+            assert!(outage(what) < bound, "{mount} {what}: {} ms", outage(what));
+        }
+        assert!(outage("calls") > 50, "calls go on: {}", outage("calls"));
+        assert_eq!(outage("missing"), 0);
+        assert_eq!(outage("loads"), 2, "one before and one after");
+
+        for artifacts in ["1", "100"] {
+            let requests = results.number(&[mount, "requests", "artifacts", artifacts], "requests");
+            let polls = results.number(&[mount, "requests", "artifacts", artifacts], "polls");
+            let each = requests / polls.max(1);
+            let most = 4 + 4 * artifacts.parse::<u64>().unwrap();
+            assert!(
+                each <= most,
+                "{mount}, {artifacts}: {each} requests in a poll"
+            );
+        }
+    }
+}
