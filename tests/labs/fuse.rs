@@ -11,13 +11,10 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::assert_installed;
+use crate::shared::{CHANGES, FRESH, Shared, compare, time_to_answer};
 use crate::vocabulary::{
-    Artifact, DEADLINE, Program, Scratch, library, pause, version, wait_for_exit, wait_until,
+    DEADLINE, Program, Scratch, library, pause, version, wait_for_exit, wait_until,
 };
-
-/// What is found only when the mount's own memory runs out takes a minute; what is asked for takes a moment. This is
-/// far from both.
-const FRESH: Duration = Duration::from_secs(20);
 
 /// A mount, and the daemon that serves it. Both end with it.
 struct Mount {
@@ -82,107 +79,35 @@ impl Drop for Mount {
     }
 }
 
-/// A server's directory, and where it is to be mounted.
-struct Shared {
-    scratch: Scratch,
-    server: PathBuf,
-    client: PathBuf,
-}
-
-impl Shared {
-    fn new() -> Shared {
-        let scratch = Scratch::new();
-        let [server, client] = ["server", "client"].map(|name| scratch.join(name));
-        for directory in [&server, &client] {
-            fs::create_dir(directory).unwrap();
-        }
-        Shared {
-            scratch,
-            server,
-            client,
-        }
+#[test]
+fn a_mount_that_remembers_for_a_minute_is_asked_and_answers() {
+    let times = compare("bindfs, 60 s", Mount::bindfs);
+    for (change, time) in times {
+        assert!(time < FRESH, "{change}: {time:?}");
     }
-
-    /// The library as writers write it.
-    fn artifact(&self) -> Artifact {
-        Artifact::at(self.server.join("libplugin01.so"))
-    }
-
-    /// The library as the program sees it.
-    fn seen(&self) -> PathBuf {
-        self.client.join("libplugin01.so")
-    }
-
-    fn bindfs(&self) -> Mount {
-        Mount::bindfs(&self.server, &self.client)
-    }
-
-    fn watch(&self, path: &Path) -> Program {
-        Program::watch(
-            &self.scratch,
-            path,
-            &["--interval-ms", "250", "--every-ms", "100"],
-        )
-    }
-}
-
-/// How long after `change` the program answers from it.
-#[track_caller]
-fn time_to_answer(program: &mut Program, number: u32, change: impl FnOnce()) -> Duration {
-    change();
-    let changed = Instant::now();
-    program.wait_for_answer(&version(number));
-    changed.elapsed()
 }
 
 #[test]
-fn a_mount_that_remembers_for_a_minute_is_asked_and_answers() {
-    for watches_directory in [false, true] {
-        let shared = Shared::new();
-        let artifact = shared.artifact();
-        let _mount = shared.bindfs();
-        let path = if watches_directory {
-            shared.client.clone()
-        } else {
-            shared.seen()
-        };
-        let mut program = shared.watch(&path);
-        let started = program.wait_for_event("started");
-        assert_eq!(started.text("locality"), "remote");
-        // It was looked for in vain, so that the mount remembers that it is not there.
-        program.wait_for_waiting("missing");
-        pause(Duration::from_secs(1));
-        let times = [
-            (
-                "new",
-                time_to_answer(&mut program, 1, || artifact.link(&library(1))),
-            ),
-            (
-                "renamed",
-                time_to_answer(&mut program, 2, || artifact.replace_with(&library(2))),
-            ),
-            (
-                "in place",
-                time_to_answer(&mut program, 3, || artifact.overwrite(&library(3))),
-            ),
-            (
-                "linked",
-                time_to_answer(&mut program, 4, || artifact.link(&library(4))),
-            ),
-        ];
-        println!("bindfs, directory {watches_directory}: {times:?}");
-        for (change, time) in times {
-            assert!(time < FRESH, "{change}: {time:?}");
-        }
-        let ended = program.stop();
-        ended.assert_quiet_success();
-        assert_eq!(ended.said("loaded").len(), 4);
-        assert_eq!(
-            ended.said("missing").len() + ended.said("degraded").len(),
-            0
-        );
-        shared.scratch.assert_nothing_staged();
+fn a_directory_on_such_a_mount_is_asked_too() {
+    let shared = Shared::new();
+    let artifact = shared.artifact();
+    let _mount = Mount::bindfs(&shared.server, &shared.client);
+    let mut program = shared.watch(&shared.client);
+    assert_eq!(program.wait_for_event("started").text("locality"), "remote");
+    program.go_on_for(Duration::from_secs(1));
+    for (number, (change, publish)) in (1..).zip(CHANGES) {
+        let publish = || publish(&artifact, &library(number));
+        let time = time_to_answer(&mut program, number, publish);
+        assert!(time < FRESH, "{change}: {time:?}");
     }
+    let ended = program.stop();
+    ended.assert_quiet_success();
+    assert_eq!(ended.said("loaded").len(), 4);
+    assert_eq!(
+        ended.said("missing").len() + ended.said("degraded").len(),
+        0
+    );
+    shared.scratch.assert_nothing_staged();
 }
 
 /// Waits for `event`, and returns how long it took from `since`, while calls go on.
@@ -197,7 +122,7 @@ fn a_daemon_that_is_killed_and_comes_back_costs_two_words_and_no_reload() {
     let shared = Shared::new();
     let artifact = shared.artifact();
     artifact.link(&library(1));
-    let mut mount = shared.bindfs();
+    let mut mount = Mount::bindfs(&shared.server, &shared.client);
     let mut program = shared.watch(&shared.seen());
     program.wait_for_answer(&version(1));
 
@@ -210,7 +135,7 @@ fn a_daemon_that_is_killed_and_comes_back_costs_two_words_and_no_reload() {
     drop(mount);
 
     let back = Instant::now();
-    let mount = shared.bindfs();
+    let mount = Mount::bindfs(&shared.server, &shared.client);
     let recovered = time_to(&mut program, "recovered", back);
     program.go_on_for(Duration::from_secs(2));
     assert_eq!(
@@ -241,7 +166,7 @@ fn a_mount_that_is_lost_is_no_removal_and_what_was_built_meanwhile_is_loaded_whe
         let shared = Shared::new();
         let artifact = shared.artifact();
         artifact.link(&library(1));
-        let mut mount = shared.bindfs();
+        let mut mount = Mount::bindfs(&shared.server, &shared.client);
         let path = if watches_directory {
             shared.client.clone()
         } else {
@@ -255,7 +180,7 @@ fn a_mount_that_is_lost_is_no_removal_and_what_was_built_meanwhile_is_loaded_whe
         assert!(line.text("reason").contains("is gone"), "{line:?}");
         program.go_on_for(Duration::from_secs(3));
         artifact.link(&library(2));
-        let mount = shared.bindfs();
+        let mount = Mount::bindfs(&shared.server, &shared.client);
         program.wait_for_answer(&version(2));
         program.wait_for_event("recovered");
         let ended = program.stop();
@@ -276,7 +201,7 @@ fn a_daemon_that_hangs_is_noticed_by_the_owner_who_goes_on_calling() {
     let shared = Shared::new();
     let artifact = shared.artifact();
     artifact.link(&library(1));
-    let mount = shared.bindfs();
+    let mount = Mount::bindfs(&shared.server, &shared.client);
     let mut program = shared.watch(&shared.seen());
     program.wait_for_answer(&version(1));
 
@@ -315,7 +240,7 @@ fn a_daemon_that_hangs_is_noticed_by_the_owner_who_goes_on_calling() {
 fn a_program_whose_filesystem_hangs_ends_its_work_when_told_to() {
     let shared = Shared::new();
     shared.artifact().link(&library(1));
-    let mount = shared.bindfs();
+    let mount = Mount::bindfs(&shared.server, &shared.client);
     let mut program = shared.watch(&shared.seen());
     program.wait_for_answer(&version(1));
     mount.signal(Signal::STOP);
@@ -450,7 +375,7 @@ fn a_plain_look_at_such_a_mount_sees_what_was() {
     let shared = Shared::new();
     let artifact = shared.artifact();
     artifact.overwrite(&library(1));
-    let _mount = shared.bindfs();
+    let _mount = Mount::bindfs(&shared.server, &shared.client);
     let plain = || -> io::Result<_> { fs::metadata(shared.seen())?.modified() };
     let before = plain().unwrap();
     pause(Duration::from_millis(50));

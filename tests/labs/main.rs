@@ -6,9 +6,14 @@
 
 #![cfg(target_os = "linux")]
 
+mod containers;
+mod faults;
+mod faulty;
 mod fuse;
 mod idle;
+mod lookers;
 mod mounts;
+mod shared;
 mod stage;
 mod tools;
 

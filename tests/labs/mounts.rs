@@ -1,23 +1,58 @@
-//! A program in a mount namespace of its own, with small filesystems mounted where the lab wants them.
+//! A program in a mount namespace of its own, with filesystems mounted where the lab wants them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A tmpfs at a path, with options for `mount -o`.
-pub struct Tmpfs<'a> {
-    pub at: &'a Path,
-    pub options: String,
+/// What is mounted at a path: the arguments of `mount -t KIND -o OPTIONS SOURCE AT`.
+pub struct Mounted<'a> {
+    kind: &'a str,
+    options: String,
+    source: &'a Path,
+    at: &'a Path,
 }
 
-/// The same command, for which these filesystems are mounted, and for nobody else.
-pub fn with_mounts(command: &Command, mounts: &[Tmpfs<'_>]) -> Command {
-    // What it mounts is named in its arguments, in pairs, before the command.
+impl<'a> Mounted<'a> {
+    /// A filesystem in memory.
+    pub fn tmpfs(at: &'a Path, options: String) -> Mounted<'a> {
+        Mounted {
+            kind: "tmpfs",
+            options,
+            source: Path::new("replug-lab"),
+            at,
+        }
+    }
+
+    /// A directory, under another path.
+    pub fn bound(source: &'a Path, at: &'a Path) -> Mounted<'a> {
+        Mounted {
+            kind: "none",
+            options: "bind".to_owned(),
+            source,
+            at,
+        }
+    }
+
+    /// What is in `lower`, and in front of it what is in `upper`, as in a container.
+    pub fn overlay(lower: &Path, upper: &Path, work: &Path, at: &'a Path) -> Mounted<'a> {
+        let [lower, upper, work] = [lower, upper, work].map(Path::display);
+        Mounted {
+            kind: "overlay",
+            options: format!("lowerdir={lower},upperdir={upper},workdir={work}"),
+            source: Path::new("replug-lab"),
+            at,
+        }
+    }
+}
+
+/// The same command, for which these are mounted, and for nobody else.
+pub fn with_mounts(command: &Command, mounts: &[Mounted<'_>]) -> Command {
+    // What it mounts is named in its arguments, in fours, before the command.
     const SCRIPT: &str = r#"
         set -e
         count=$1; shift
         while [ "$count" -gt 0 ]; do
-            mount -t tmpfs -o "$1" replug-lab "$2"
-            shift 2
+            mount -t "$1" -o "$2" "$3" "$4"
+            shift 4
             count=$((count - 1))
         done
         exec "$@"
@@ -30,7 +65,8 @@ pub fn with_mounts(command: &Command, mounts: &[Tmpfs<'_>]) -> Command {
     unshare.args(["sh", "-c", SCRIPT, "sh"]);
     unshare.arg(mounts.len().to_string());
     for mount in mounts {
-        unshare.arg(&mount.options).arg(mount.at);
+        unshare.args([mount.kind, &mount.options]);
+        unshare.args([mount.source, mount.at]);
     }
     unshare.arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {

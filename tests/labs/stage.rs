@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::mounts::{Tmpfs, as_seen_by, with_mounts};
+use crate::mounts::{Mounted, as_seen_by, with_mounts};
 use crate::vocabulary::{Program, Scratch, library, version};
 
 /// Enough for some repeated attempts.
@@ -22,10 +22,8 @@ fn a_full_disk_keeps_the_live_generation_and_room_on_it_lets_the_next_one_in() {
         .args(["--interval-ms", "20", "--every-ms", "20"])
         .arg(artifact.path());
     // Room for two copies, as every swap takes, and for a little more.
-    let tmpfs = Tmpfs {
-        at: &scratch.stage(),
-        options: format!("size={}", 2 * size + 256 * 1024),
-    };
+    let stage = scratch.stage();
+    let tmpfs = Mounted::tmpfs(&stage, format!("size={}", 2 * size + 256 * 1024));
     let mut program = Program::start(with_mounts(&command, &[tmpfs]));
     program.wait_for_answer(&version(1));
     let stage = as_seen_by(program.id(), &scratch.stage());
@@ -124,11 +122,8 @@ fn where_no_directory_can_map_code_copies_live_in_memory_and_each_is_the_new_one
     assert_eq!(ended.said("kept").len(), 0);
 }
 
-fn noexec(at: &Path) -> Tmpfs<'_> {
-    Tmpfs {
-        at,
-        options: "noexec".to_owned(),
-    }
+fn noexec(at: &Path) -> Mounted<'_> {
+    Mounted::tmpfs(at, "noexec".to_owned())
 }
 
 /// What is in an open directory, wherever it may be mounted by now.

@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
 # Runs in the guest that `host.sh` boots: an NFS server on an ext4 of its own, mounted over loopback with NFS v4.2 and v3 as
-# distributions mount it. Writers work on the server's disk, replug watches through a mount. Writes a line for each result.
+# distributions mount it, and by a second client behind a network of its own. Writers work on the server's disk or through
+# the second client, replug watches through a mount, and pollers as they are usually written through mounts of their own,
+# so that none profits from what another asked for. Writes a line for each result.
 set -uo pipefail
 kernel=$1
 replug=$2
 plugins=$3
+looker=$4
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 results=/mnt/out/results
 interval=250
@@ -24,45 +27,65 @@ now() { local time=${EPOCHREALTIME/./}; now=$((time / 1000)); }
 
 serve() {
     ip link set lo up
-    for module in brd ext4 nfs nfsv3 nfsv4 nfsd; do
+    for module in brd ext4 nfs nfsv3 nfsv4 nfsd veth; do
         options=
         [ $module = brd ] && options=rd_size=131072
         modprobe -d "$kernel" $module $options || fail "module $module"
     done
-    mkdir -p /mnt/export /mnt/v3 /mnt/v4 /run/rpcbind /var/lib/nfs/{rpc_pipefs,v4recovery,sm,sm.bak}
+    mkdir -p /mnt/export /run/rpcbind /var/lib/nfs/{rpc_pipefs,v4recovery,sm,sm.bak}
     touch /var/lib/nfs/{etab,rmtab,state}
     mkfs.ext4 -q /dev/ram0 && mount /dev/ram0 /mnt/export || fail export
+    mkdir /mnt/export/v4 /mnt/export/v3
+    ip netns add second
+    ip link add first0 type veth peer name second0 netns second
+    ip address add 10.0.0.1/24 dev first0 && ip link set first0 up
+    ip -n second link set lo up
+    ip -n second address add 10.0.0.2/24 dev second0 && ip -n second link set second0 up || fail 'second network'
+    ip netns exec second sh -c 'echo second > /sys/fs/nfs/net/nfs_client/identifier' || fail 'second identity'
     mount -t nfsd nfsd /proc/fs/nfsd
     mount -t rpc_pipefs rpc_pipefs /var/lib/nfs/rpc_pipefs
     rpcbind -w
-    exportfs -i -o rw,sync,no_root_squash,no_subtree_check,insecure,fsid=0 127.0.0.1:/mnt/export || fail exportfs
+    for client in 127.0.0.1 10.0.0.2; do
+        exportfs -i -o rw,sync,no_root_squash,no_subtree_check,insecure,fsid=0 $client:/mnt/export || fail exportfs
+    done
     rpc.statd --no-notify
     rpc.mountd
     rpc.nfsd -L 10 -G 10 2 || fail nfsd
-    mount -t nfs -o vers=4.2,nosharecache 127.0.0.1:/ /mnt/v4 || fail 'mount v4.2'
-    mount -t nfs -o vers=3,nosharecache 127.0.0.1:/mnt/export /mnt/v3 || fail 'mount v3'
+    local user
+    for user in '' .stat .notify; do
+        mkdir /mnt/v4$user /mnt/v3$user
+        mount -t nfs -o vers=4.2,nosharecache 127.0.0.1:/ /mnt/v4$user || fail "mount v4$user"
+        mount -t nfs -o vers=3,nosharecache 127.0.0.1:/mnt/export /mnt/v3$user || fail "mount v3$user"
+    done
+    mkdir /mnt/v4.second /mnt/v3.second
+    local second='nsenter --net=/run/netns/second mount -t nfs'
+    $second -o vers=4.2 10.0.0.1:/ /mnt/v4.second || fail 'second v4.2'
+    $second -o vers=3,nolock 10.0.0.1:/mnt/export /mnt/v3.second || fail 'second v3'
 }
 
 build=0
 next_build() { build=$((build % 30 + 1)); }
 
-# The ways of publishing, on the server's disk.
-rename_in() { next_build; cp "$plugins/$build.so" "$1.new"; mv "$1.new" "$1"; }
-write_in_place() { next_build; cat "$plugins/$build.so" > "$1"; }
-link_in() { next_build; cp "$plugins/$build.so" "$1.deps$build"; rm -f "$1"; ln "$1.deps$build" "$1"; }
+# The ways of publishing. `changed` is when the last step began.
+rename_in() { next_build; cp "$plugins/$build.so" "$1.new"; now; changed=$now; mv "$1.new" "$1"; }
+write_in_place() { next_build; now; changed=$now; cat "$plugins/$build.so" > "$1"; }
+link_in() { next_build; cp "$plugins/$build.so" "$1.deps$build"; rm -f "$1"; now; changed=$now; ln "$1.deps$build" "$1"; }
 
 # start PATH [OPTIONS]: replug watches PATH; what it says is read with `await`.
 start() {
     local path=$1
     shift
     coproc REPLUG { exec "$replug" run --json --interval-ms $interval --every-ms 200 --stage-dir /run "$@" "$path" 2>>/mnt/out/stderr; }
+    pid=$REPLUG_PID
+    # The shell forgets its own end of the pipe when the process has ended, and there may be more to read.
+    exec {from}<&"${REPLUG[0]}"
     said=
 }
-# await EVENT SECONDS: the milliseconds until it says so, in `took`.
+# await EVENT SECONDS: reads until it says so; `took` is how long that was, in milliseconds.
 await() {
     local line begun
     now; begun=$now
-    while IFS= read -r -t "$2" -u "${REPLUG[0]}" line; do
+    while IFS= read -r -t "$2" -u $from line; do
         case $line in
         *'"event":"result"'*) results_seen=$((results_seen + 1)) ;;
         *) said="$said$line"$'\n' ;;
@@ -77,70 +100,77 @@ await() {
 results_seen=0
 drain() { await 'nothing is called that' "$1" || true; }
 stop() {
-    kill -TERM "$REPLUG_PID" 2>/dev/null
-    await stopped 10
-    wait "$REPLUG_PID" 2>/dev/null
+    kill -TERM "$pid" 2>/dev/null
+    await stopped 20
+    wait "$pid" 2>/dev/null
+    exec {from}<&-
 }
 count() { grep -c "\"event\":\"$1\"" <<< "$said"; }
 
-# plain FILE SECONDS: how long plain stat shows what was.
-plain() {
-    local before=$1 file=$2 begun
-    now; begun=$now
-    while [ "$(stat -c '%Y %y %s %i' "$file" 2>/dev/null)" = "$before" ]; do
+# loaded: how long after the change replug had loaded it.
+loaded() { if await loaded 90; then took=$((now - changed)); fi; }
+
+# looked MOUNT HOW: how long after the change that poller saw it.
+looked() {
+    local line
+    while :; do
+        line=$(awk -v changed="$changed" '$1 + 0 >= changed { print $1; exit }' "/run/$1.$2")
+        [ -n "$line" ] && { took=$((line - changed)); return; }
         now
-        [ $((now - begun)) -gt $(($3 * 1000)) ] && { took="more than $(($3 * 1000))"; return; }
-        sleep 0.2
+        [ $((now - changed)) -gt 90000 ] && { took=never; return; }
+        drain 1
     done
-    now; took=$((now - begun))
 }
 
+# The same changes for replug and the two others, each of which has its own mount.
 changes() {
-    local mount=$1 file=/mnt/export/lib$1.so seen=/mnt/$1/lib$1.so
-    stat "$seen" 2>/dev/null
-    start "$seen"
+    local mount=$1 file=/mnt/export/$1/lib.so change how lookers=()
+    start "/mnt/$mount/$mount/lib.so"
+    for how in stat notify; do
+        "$looker" $how "/mnt/$mount.$how/$mount/lib.so" $interval > "/run/$mount.$how" 2>&1 &
+        lookers+=($!)
+    done
     await waiting 20
     drain 2
-    rename_in "$file"
-    await loaded 90; say "$mount new-file replug $took"
-    drain 3
-    rename_in "$file"
-    await loaded 90; say "$mount rename replug $took"
-    drain 3
-    write_in_place "$file"
-    await loaded 90; say "$mount in-place replug $took"
-    drain 3
-    link_in "$file"
-    await loaded 90; say "$mount link replug $took"
-    drain 100
-    rename_in "$file"
-    await loaded 90; say "$mount quiet-rename replug $took"
+    for change in new-file rename in-place link quiet-rename; do
+        case $change in
+        new-file | rename) rename_in "$file" ;;
+        in-place) write_in_place "$file" ;;
+        link) link_in "$file" ;;
+        quiet-rename) drain 100; rename_in "$file" ;;
+        esac
+        loaded; say "$mount $change replug $took"
+        for how in stat notify; do looked $mount $how; say "$mount $change $how $took"; done
+        drain 3
+    done
+    kill "${lookers[@]}"
     stop
     say "$mount said missing $(count missing) degraded $(count degraded) loaded $(count loaded)"
+    rm -f "$file"*
 }
 
-changes_seen_plainly() {
-    local mount=$1 file=/mnt/export/plain.so seen=/mnt/$1/plain.so before
-    rename_in "$file"
-    before=$(stat -c '%Y %y %s %i' "$seen")
-    sleep 3
-    rename_in "$file"
-    plain "$before" "$seen" 90; say "$mount rename plain-stat $took"
-    # Looked at all the time, as a poller does, nothing changes for a hundred seconds.
-    before=$(stat -c '%Y %y %s %i' "$seen")
-    for _ in $(seq 1 200); do stat "$seen" > /dev/null; sleep 0.5; done
-    before=$(stat -c '%Y %y %s %i' "$seen")
-    rename_in "$file"
-    plain "$before" "$seen" 90; say "$mount quiet-rename plain-stat $took"
-    stat "/mnt/$mount/late.so" 2>/dev/null
-    before=$(stat -c '%Y %y %s %i' "/mnt/$mount/late.so" 2>/dev/null)
-    next_build; cp "$plugins/$build.so" /mnt/export/late.so
-    plain "$before" "/mnt/$mount/late.so" 90; say "$mount new-file plain-stat $took"
-    rm -f /mnt/export/late.so
+# Written through another client than the one that watches.
+two_clients() {
+    local mount=$1 file=/mnt/$1.second/$1/lib.so change
+    start "/mnt/$mount/$mount/lib.so"
+    await waiting 20
+    drain 2
+    for change in new-file rename in-place link; do
+        case $change in
+        new-file | rename) rename_in "$file" ;;
+        in-place) write_in_place "$file" ;;
+        link) link_in "$file" ;;
+        esac
+        loaded; say "$mount second-$change replug $took"
+        drain 3
+    done
+    stop
+    say "$mount second-said missing $(count missing) degraded $(count degraded) loaded $(count loaded)"
+    rm -f "$file"*
 }
 
-# Requests over the wire for each idle poll: those of a longer watch without those of a shorter one, which reads and audits
-# just as often.
+# Requests over the wire for each idle poll: those of a longer watch without those of a shorter one, which reads just as
+# often. Audits would come at other times.
 requests() {
     local mount=$1 artifacts=$2 directory=/mnt/export/many$2 number seconds
     local -A sent polls
@@ -148,7 +178,7 @@ requests() {
     for number in $(seq 1 "$artifacts"); do ln "$plugin_on_server" "$directory/lib$number.so"; done
     for seconds in 20 50; do
         sent[$seconds]=$(sent_so_far "$mount")
-        start "/mnt/$mount/many$2" --every-ms 1000
+        start "/mnt/$mount/many$artifacts" --every-ms 2000 --audit off
         drain $seconds
         stop
         sent[$seconds]=$(($(sent_so_far "$mount") - ${sent[$seconds]}))
@@ -166,9 +196,9 @@ sent_so_far() {
 
 # The server goes away for half a minute under a host that goes on calling.
 outage() {
-    local mount=$1 file=/mnt/export/lib$1.so seen=/mnt/$1/lib$1.so before
+    local mount=$1 file=/mnt/export/$1/lib.so
     rename_in "$file"
-    start "$seen"
+    start "/mnt/$mount/$mount/lib.so"
     await loaded 60
     drain 2
     rpc.nfsd 0
@@ -183,7 +213,7 @@ outage() {
     now; local back=$now
     local loaded=never recovered=never line
     while [ "$loaded" = never ] || [ "$recovered" = never ]; do
-        IFS= read -r -t 60 -u "${REPLUG[0]}" line || break
+        IFS= read -r -t 60 -u $from line || break
         now
         case $line in
         *'"event":"loaded"'*) loaded=$((now - back)) ;;
@@ -194,13 +224,14 @@ outage() {
     drain 3
     stop
     say "$mount outage stalled $stalled calls $calls recovered $recovered loaded $loaded missing $(count missing) loads $(count loaded)"
+    rm -f "$file"*
 }
 
 serve
 say "kernel $(uname -r)"
 plugin_on_server=/mnt/export/.plugin
 cp "$plugins/1.so" "$plugin_on_server"
-for mount in v4 v3; do changes $mount; done
-for mount in v4 v3; do outage $mount; done
 for mount in v4 v3; do for artifacts in 1 100; do requests $mount $artifacts; done; done
-for mount in v4 v3; do changes_seen_plainly $mount; done
+for mount in v4 v3; do two_clients $mount; done
+for mount in v4 v3; do outage $mount; done
+for mount in v4 v3; do changes $mount; done

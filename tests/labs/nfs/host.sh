@@ -2,10 +2,11 @@
 # Boots a small guest under software emulation, whose root is this machine's root, read-only, and runs `guest.sh` in it:
 # a real NFS server and its clients. Needs root, and installs what it needs.
 #
-#   host.sh WORK REPLUG    WORK keeps the kernel between runs and receives `results`; REPLUG is the program to run
+#   host.sh WORK REPLUG LOOKER    WORK keeps the kernel between runs and receives `results`; the others are programs to run
 set -euo pipefail
 work=$(realpath -m "$1")
 replug=$(realpath "$2")
+looker=$(realpath "$3")
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$work/out"
 
@@ -57,7 +58,7 @@ for place in run mnt tmp var/lib/nfs; do mount -t tmpfs tmpfs /root/\$place; don
 mkdir -p /root/dev/shm /root/mnt/out
 mount -t tmpfs tmpfs /root/dev/shm
 mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 out /root/mnt/out
-exec switch_root /root /bin/bash $here/guest.sh $work/kernel $replug $work/plugins
+exec switch_root /root /bin/bash $here/guest.sh $work/kernel $replug $work/plugins $looker
 INIT
 chmod +x "$initial/init"
 (cd "$initial" && find . | cpio --quiet -o -H newc | gzip -1 > "$work/initial.gz")
@@ -72,7 +73,7 @@ done
 
 rm -f "$work"/out/*
 # Emulation takes its time, and a guest that hangs must not hang the lab.
-timeout 1500 qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 2048 -nographic -no-reboot -nodefaults \
+timeout 2700 qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 2048 -nographic -no-reboot -nodefaults \
     -serial stdio -monitor none -kernel "$work"/kernel/boot/vmlinuz-* -initrd "$work/initial.gz" \
     -append 'console=ttyS0 panic=-1 quiet mitigations=off tsc=reliable edd=off' \
     -virtfs local,path=/,mount_tag=hostroot,security_model=none,readonly=on,multidevs=remap \
