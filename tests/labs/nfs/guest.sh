@@ -170,13 +170,13 @@ two_clients() {
 }
 
 # Requests over the wire for each idle poll: those of a longer watch without those of a shorter one, which reads just as
-# often. Audits would come at other times.
+# often. Audits would come at other times. Many libraries take an emulated client so long that polls are rare.
 requests() {
-    local mount=$1 artifacts=$2 directory=/mnt/export/many$2 number seconds
+    local mount=$1 artifacts=$2 short=$3 long=$4 directory=/mnt/export/many$2 number seconds
     local -A sent polls
     mkdir -p "$directory"
     for number in $(seq 1 "$artifacts"); do ln "$plugin_on_server" "$directory/lib$number.so"; done
-    for seconds in 20 50; do
+    for seconds in $short $long; do
         sent[$seconds]=$(sent_so_far "$mount")
         start "/mnt/$mount/many$artifacts" --every-ms 2000 --audit off
         drain $seconds
@@ -186,8 +186,7 @@ requests() {
         polls[$seconds]=${polls[$seconds]%%,*}
     done
     rm -r "$directory"
-    local more=$((sent[50] - sent[20])) idle=$((polls[50] - polls[20]))
-    say "$mount requests artifacts $artifacts requests $more polls $idle"
+    say "$mount requests artifacts $artifacts requests $((sent[$long] - sent[$short])) polls $((polls[$long] - polls[$short]))"
 }
 sent_so_far() {
     awk -v mount="/mnt/$1" '$1 == "device" { ours = $5 == mount } ours && $1 == "xprt:" { sum += $8 } END { print sum }' \
@@ -227,11 +226,29 @@ outage() {
     rm -f "$file"*
 }
 
+# It is told to end while the server does not answer.
+hung_stop() {
+    local mount=$1 file=/mnt/export/$1/lib.so begun
+    rename_in "$file"
+    start "/mnt/$mount/$mount/lib.so"
+    await loaded 60
+    drain 2
+    rpc.nfsd 0
+    await stalled 20
+    now; begun=$now
+    stop
+    now
+    say "$mount hung-stop said $took ended $((now - begun))"
+    rpc.nfsd -L 10 -G 10 2
+    rm -f "$file"*
+}
+
 serve
 say "kernel $(uname -r)"
 plugin_on_server=/mnt/export/.plugin
 cp "$plugins/1.so" "$plugin_on_server"
-for mount in v4 v3; do for artifacts in 1 100; do requests $mount $artifacts; done; done
+for mount in v4 v3; do requests $mount 1 20 50; requests $mount 100 40 160; done
 for mount in v4 v3; do two_clients $mount; done
 for mount in v4 v3; do outage $mount; done
+for mount in v4 v3; do hung_stop $mount; done
 for mount in v4 v3; do changes $mount; done

@@ -92,6 +92,10 @@ impl Results {
                 "{name} outage: {}",
                 self.after(&[mount, "outage"]).join(" ")
             );
+            println!(
+                "{name} stopped while the server is: {}",
+                self.after(&[mount, "hung-stop"]).join(" ")
+            );
             for artifacts in [1, 100] {
                 let each = self.requests_per_poll(mount, artifacts);
                 println!("{name}, {artifacts} libraries: {each:.1} requests in an idle poll");
@@ -130,6 +134,11 @@ fn what_changes_on_an_nfs_server_is_seen_at_once_and_an_outage_is_survived() {
         assert!(outage("calls") > 50, "calls go on: {}", outage("calls"));
         assert_eq!(outage("missing"), 0);
         assert_eq!(outage("loads"), 2, "one before and one after");
+
+        for what in ["said", "ended"] {
+            let took = results.number(&[mount, "hung-stop"], what);
+            assert!(took < FRESH_MS, "{mount} {what}: {took} ms");
+        }
 
         for artifacts in [1, 100] {
             let each = results.requests_per_poll(mount, artifacts);
