@@ -31,8 +31,9 @@ pub(crate) struct Shared<F: Files, C: Clock> {
     pub(crate) clock: C,
     pub(crate) outbox: Outbox<F::Staged>,
     pub(crate) digests: u64,
-    /// Where the artifacts are, and whether the gate is asked there.
+    /// Where the artifacts are, whether looks at them can lag there, and whether the gate is asked.
     pub(crate) locality: Locality,
+    pub(crate) looks_can_lag: bool,
     pub(crate) gate: GatePolicy,
     /// What the gates have answered in this poll, and how many readings it may still make.
     gates: Gates,
@@ -44,6 +45,7 @@ impl<F: Files, C: Clock> Shared<F, C> {
     pub(crate) fn new(options: Options, files: F, clock: C) -> Shared<F, C> {
         Shared {
             locality: options.fs.decide(Locality::Remote),
+            looks_can_lag: false,
             gate: options.gate,
             options,
             files,
@@ -92,6 +94,7 @@ impl<F: Files, C: Clock> Shared<F, C> {
             gate_max,
             audit,
             locality: self.locality,
+            looks_can_lag: self.looks_can_lag,
         }
     }
 }
@@ -266,11 +269,20 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
         if self.shared.locality == Locality::Local {
             return None;
         }
-        let name = artifact.path.file_name()?;
+        // A link that leads nowhere is listed, and there is nothing: what counts is where it leads.
+        let end = match files.route(&artifact.path) {
+            Ok(route) => route.end,
+            Err(source) if is_absent(&source) => return None,
+            Err(source) => {
+                let (cause, path) = (Cause::from(&source), self.path());
+                return Some((cause, Error::Look { path, source }));
+            }
+        };
+        let (directory, name) = (directory_of(&end), end.file_name()?);
         let mut is_listed = false;
         let listing = files.names(directory, &mut |listed| is_listed |= listed == name);
         match listing {
-            Ok(()) if is_listed && !self.is_link() => {
+            Ok(()) if is_listed => {
                 let path = self.path();
                 let error = Error::NotFoundThoughListed { path };
                 Some((Cause::NotFoundThoughListed, error))
@@ -281,12 +293,6 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
             }
             _ => None,
         }
-    }
-
-    /// A link that leads nowhere is listed, and there is nothing.
-    fn is_link(&self) -> bool {
-        let look = self.shared.files.look_link(&self.artifact.path);
-        look.is_ok_and(|seen| seen.kind == Kind::Link)
     }
 
     fn cannot_look(&mut self, now: Instant, cause: Cause, error: Error) -> Option<Instant> {
@@ -335,7 +341,7 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
     /// Returns where the way ends.
     fn remember_the_way(&mut self) -> Option<PathBuf> {
         let files = &self.shared.files;
-        // A path that leads nowhere any more: the next look will see that.
+        // A way that cannot be followed any more: the next look will see that.
         let route = files.route(&self.artifact.path).ok();
         let hops = route.as_ref().and_then(|route| Hops::of(route, files));
         self.artifact.hops = hops;

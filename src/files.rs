@@ -34,7 +34,7 @@ pub struct Listing {
 pub struct Route {
     /// The symbolic links on the way, each without a symbolic link before its name, in the order they are met.
     pub links: Vec<PathBuf>,
-    /// What it leads to in the end.
+    /// What it leads to in the end, whether that is there or not.
     pub end: PathBuf,
 }
 
@@ -48,6 +48,10 @@ pub struct Filesystem {
     pub locality: Locality,
     /// Whether probing a lock there can hang, so that the gate must not be asked.
     pub locks_can_hang: bool,
+    /// Whether a fresh look at an open file can still be answered with what somebody remembers: the daemon of a FUSE
+    /// mount, or the server. Then the content can be newer than the attributes, and only the content can show that
+    /// it holds still.
+    pub looks_can_lag: bool,
 }
 
 /// Whether all changes to files pass through this system's kernel, which then always answers with the truth.
@@ -66,6 +70,7 @@ impl Filesystem {
             name: Cow::Borrowed("unknown"),
             locality: Locality::Remote,
             locks_can_hang: false,
+            looks_can_lag: true,
         }
     }
 }

@@ -162,8 +162,13 @@ fn route(path: &Path) -> io::Result<Route> {
             Some(Component::CurDir) | None => continue,
             Some(_) => end.push(&component),
         }
-        // The prefix and the root of a path are no links.
-        if end.file_name().is_none() || !fs::symlink_metadata(&end)?.is_symlink() {
+        // The prefix and the root of a path are no links, and what is not there leads nowhere.
+        let is_link = match end.file_name().map(|_| fs::symlink_metadata(&end)) {
+            Some(Ok(found)) => found.is_symlink(),
+            Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Some(Err(_)) | None => false,
+        };
+        if !is_link {
             continue;
         }
         if links.len() == MOST_LINKS {

@@ -20,11 +20,13 @@ use crate::change::Waiting;
 use crate::error::Error;
 use crate::files::{Clock, Files, Filesystem, Locality};
 use crate::gate::GatePolicy;
+use crate::locality::FsPolicy;
 use crate::machine::{Monotonic, OsFiles};
 use crate::options::Options;
 use crate::pulse::Pulse;
 use crate::scan::Scan;
 use crate::schedule::Schedule;
+use crate::settle::LOOK_AGAIN;
 use crate::snapshot::{Kind, Snapshot};
 use crate::stage::StageDirectory;
 use crate::trouble::{Cause, Reached, Trouble, is_absent};
@@ -181,6 +183,9 @@ impl<F: Files, C: Clock> Poller<F, C> {
             tracing::debug!(path = %self.root.display(), %error, "the filesystem has no name");
             Filesystem::unknown()
         });
+        // Who calls it local vouches for the looks.
+        self.shared.looks_can_lag =
+            filesystem.looks_can_lag && self.shared.options.fs != FsPolicy::Local;
         let stage = self.watched.stage.take();
         self.watched = Watched {
             stage,
@@ -292,6 +297,10 @@ impl<F: Files, C: Clock> Poller<F, C> {
         }
         let listed = self.rescan(now, root);
         let has_moved = self.device.is_some_and(|before| before != root.device);
+        if has_moved && self.is_moving(root) {
+            // Mounted or unmounted between the two, so that the names are not of that device. Nothing follows.
+            return Some(now + LOOK_AGAIN);
+        }
         if has_moved && matches!(&listed, Ok(Some(listed)) if self.is_mount_lost(listed)) {
             let path = self.root.to_path_buf();
             return Some(self.fail(now, Cause::MountLost, Error::MountLost { path }));
@@ -374,6 +383,12 @@ impl<F: Files, C: Clock> Poller<F, C> {
         {
             self.survey();
         }
+    }
+
+    /// Whether the root is on another device by now than this look at it said.
+    fn is_moving(&self, root: Snapshot) -> bool {
+        let again = self.shared.files.look(&self.root);
+        again.is_ok_and(|again| again.device != root.device)
     }
 
     /// An unmounted filesystem leaves an empty directory on another device. That is not a removal.

@@ -38,6 +38,8 @@ pub(crate) struct Rules {
     pub(crate) audit: Audit,
     /// Whether this system always knows the truth about the artifact.
     pub(crate) locality: Locality,
+    /// Whether attributes can be older than the content that is read with them.
+    pub(crate) looks_can_lag: bool,
 }
 
 impl Rules {
@@ -338,7 +340,8 @@ impl Suspect {
         let arrived_whole = is_another && self.snapshot.was_changed_after_its_last_write();
         match self.gate {
             Passage::Capped { .. } => Evidence::Weak(rules.settle.max(CAPPED_SETTLE)),
-            _ if self.doubted => Evidence::Weak(rules.settle),
+            // What a look that can lag says of how it arrived speaks for some earlier content.
+            _ if self.doubted || rules.looks_can_lag => Evidence::Weak(rules.settle),
             _ if arrived_whole => Evidence::Strong,
             // Stamps that are too coarse do not show that it held still.
             Passage::Opened {

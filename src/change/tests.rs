@@ -30,6 +30,7 @@ impl Watch {
             gate_max: GATE_MAX,
             audit: Audit::Off,
             locality: Locality::Local,
+            looks_can_lag: false,
         };
         Watch {
             tracker: Tracker::new(),
@@ -174,6 +175,25 @@ fn a_file_written_in_place_takes_two_equal_digests_a_settle_time_apart() {
     watch.pass(SETTLE);
     assert_eq!(watch.look(file), Order::Stage);
     assert_eq!(watch.stage("newer"), None);
+}
+
+#[test]
+fn where_looks_can_lag_only_equal_contents_show_that_a_file_is_whole() {
+    let mut watch = Watch::resting_on(linked(1), "old");
+    watch.rules.looks_can_lag = true;
+    // It came as another file, after its last write; and somebody may be writing to it since that look was fresh.
+    let order = watch.look(linked(2));
+    assert_eq!(watch.rest(order), LOOK_AGAIN.as_millis());
+    watch.pass(LOOK_AGAIN);
+    assert_eq!(watch.look(linked(2)), Order::Digest);
+    watch.digest("half");
+    watch.pass(SETTLE);
+    assert_eq!(watch.look(linked(2)), Order::Stage);
+    let order = watch.stage("whole").expect("it was not still");
+    assert_eq!(watch.rest(order), SETTLE.as_millis());
+    watch.pass(SETTLE);
+    assert_eq!(watch.look(linked(2)), Order::Stage);
+    assert_eq!(watch.stage("whole"), None);
 }
 
 #[test]

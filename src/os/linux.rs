@@ -112,10 +112,11 @@ pub(crate) fn filesystem(path: &Path) -> io::Result<Filesystem> {
     let magic = rustix::fs::statfs(path)?.f_type as u32;
     let known = FILESYSTEMS.iter().find(|(number, ..)| *number == magic);
     Ok(match known {
-        Some((_, name, locality, locks_can_hang)) => Filesystem {
+        Some((_, name, locality, locks_can_hang, looks_can_lag)) => Filesystem {
             name: (*name).into(),
             locality: *locality,
             locks_can_hang: *locks_can_hang,
+            looks_can_lag: *looks_can_lag,
         },
         None => Filesystem {
             name: format!("{magic:#x}").into(),
@@ -124,28 +125,29 @@ pub(crate) fn filesystem(path: &Path) -> io::Result<Filesystem> {
     })
 }
 
-/// Magic number, name, who can change files there, and whether `flock` goes to a server and can hang (`man 2
-/// statfs`). Cargo itself takes no locks on NFS for that reason. What is not in the table counts as remote.
-const FILESYSTEMS: &[(u32, &str, Locality, bool)] = &[
-    (0xef53, "ext4", Locality::Local, false),
-    (0x0102_1994, "tmpfs", Locality::Local, false),
-    (0x9123_683e, "btrfs", Locality::Local, false),
-    (0x5846_5342, "xfs", Locality::Local, false),
-    (0x794c_7630, "overlay", Locality::Local, false),
-    (0x2fc1_2fc1, "zfs", Locality::Local, false),
-    (0xf2f5_2010, "f2fs", Locality::Local, false),
-    (0xca45_1a4e, "bcachefs", Locality::Local, false),
-    (0x858458f6, "ramfs", Locality::Local, false),
-    (0x4d44, "vfat", Locality::Local, false),
-    (0x2011_bab0, "exfat", Locality::Local, false),
-    (0x7366_746e, "ntfs3", Locality::Local, false),
-    (0x6969, "nfs", Locality::Remote, true),
-    (0xff53_4d42, "cifs", Locality::Remote, true),
-    (0xfe53_4d42, "smb2", Locality::Remote, true),
-    (0x0102_1997, "9p", Locality::Remote, true),
-    (0x6573_5546, "fuse", Locality::Remote, false),
-    (0x00c3_6400, "ceph", Locality::Remote, true),
-    (0x786f_4256, "vboxsf", Locality::Remote, false),
+/// Magic number (`man 2 statfs`); name; who can change files there; whether `flock` goes to a server and can hang, for
+/// which reason cargo itself takes no locks on NFS; and whether a fresh look can lag behind the content: on NFS, opening
+/// asks the server, and of the others nobody has shown it. What is not in the table counts as the last line does.
+const FILESYSTEMS: &[(u32, &str, Locality, bool, bool)] = &[
+    (0xef53, "ext4", Locality::Local, false, false),
+    (0x0102_1994, "tmpfs", Locality::Local, false, false),
+    (0x9123_683e, "btrfs", Locality::Local, false, false),
+    (0x5846_5342, "xfs", Locality::Local, false, false),
+    (0x794c_7630, "overlay", Locality::Local, false, false),
+    (0x2fc1_2fc1, "zfs", Locality::Local, false, false),
+    (0xf2f5_2010, "f2fs", Locality::Local, false, false),
+    (0xca45_1a4e, "bcachefs", Locality::Local, false, false),
+    (0x858458f6, "ramfs", Locality::Local, false, false),
+    (0x4d44, "vfat", Locality::Local, false, false),
+    (0x2011_bab0, "exfat", Locality::Local, false, false),
+    (0x7366_746e, "ntfs3", Locality::Local, false, false),
+    (0x6969, "nfs", Locality::Remote, true, false),
+    (0xff53_4d42, "cifs", Locality::Remote, true, true),
+    (0xfe53_4d42, "smb2", Locality::Remote, true, true),
+    (0x0102_1997, "9p", Locality::Remote, true, true),
+    (0x6573_5546, "fuse", Locality::Remote, false, true),
+    (0x00c3_6400, "ceph", Locality::Remote, true, true),
+    (0x786f_4256, "vboxsf", Locality::Remote, false, true),
 ];
 
 /// When this process started, in clock ticks since boot: with its number, the name of one process for ever.

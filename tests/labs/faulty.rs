@@ -16,7 +16,7 @@ use fuser::{
     Generation, INodeNo, InitFlags, KernelConfig, LockOwner, MountOption, OpenFlags, ReplyAttr,
     ReplyData, ReplyDirectory, ReplyDirectoryPlus, ReplyEntry, ReplyOpen, Request,
 };
-use rustix::fs::{Mode, OFlags, openat};
+use rustix::fs::{Mode, OFlags, openat, readlinkat};
 
 /// What a client asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,8 +33,8 @@ pub enum Operation {
 pub struct Faults {
     /// These are answered with an errno.
     pub errors: HashMap<Operation, i32>,
-    /// What is listed is not found.
-    pub hides: bool,
+    /// This name is listed, and not found.
+    pub hides: Option<&'static str>,
     /// Listings fail after the first name.
     pub lists_half: bool,
     /// Nothing is answered, until it is.
@@ -280,7 +280,7 @@ impl Filesystem for Served {
 
     fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         let found = self.shared.ask(Operation::Find).and_then(|faults| {
-            if faults.hides {
+            if faults.hides.is_some_and(|hidden| name == hidden) {
                 return Err(Errno::ENOENT);
             }
             self.find(parent, name, &faults)
@@ -294,6 +294,17 @@ impl Filesystem for Served {
     fn getattr(&self, _: &Request, number: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
         match self.look(number) {
             Ok(found) => reply.attr(&self.remembers, &found),
+            Err(error) => reply.error(error),
+        }
+    }
+
+    fn readlink(&self, _: &Request, number: INodeNo, reply: ReplyData) {
+        let target = self.file(number).and_then(|link| {
+            let target = readlinkat(&link, "", Vec::new());
+            target.map_err(|error| io::Error::from(error).into())
+        });
+        match target {
+            Ok(target) => reply.data(target.to_bytes()),
             Err(error) => reply.error(error),
         }
     }
@@ -365,7 +376,7 @@ impl Filesystem for Served {
             Ok(entries) => entries,
             Err(error) => return reply.error(error),
         };
-        let remembers = if faults.hides {
+        let remembers = if faults.hides.is_some() {
             Duration::ZERO
         } else {
             self.remembers

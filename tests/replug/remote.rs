@@ -1,11 +1,11 @@
 //! What is not known to be local: how it is looked at, what is made of its errors, and what its owner learns of a hang.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -253,6 +253,58 @@ fn a_filesystem_that_hangs_from_the_start_does_not_take_its_owner_along() {
     drop(watcher);
 }
 
+#[test]
+fn a_filesystem_that_is_mounted_between_a_look_and_its_listing_is_not_taken_for_another() {
+    let scratch = Scratch::new();
+    let directory = scratch.join("plugins");
+    fs::create_dir(&directory).unwrap();
+    let artifact = Artifact::at(directory.join("libx.so"));
+    artifact.link(&library(1));
+    let returns = Rc::new(Cell::new(false));
+    let mounted = Arc::new(AtomicU64::new(0));
+    let (is_back, place, path) = (returns.clone(), mounted.clone(), artifact.path().to_owned());
+    let mut files = Spy::on(os_files(&scratch), move |asked| {
+        if matches!(asked, Asked::List(_)) && is_back.take() {
+            place.store(0, Ordering::Relaxed);
+            Artifact::at(&path).link(&library(1));
+        }
+    });
+    files.mounted = mounted.clone();
+    let mut watch = ByHand::with(Options::new(&directory), files);
+    assert_eq!(watch.poll_until_settled(), 1);
+
+    // Unmounted: another device, and nothing there.
+    artifact.remove();
+    mounted.store(1, Ordering::Relaxed);
+    assert_eq!(news_of_a_while(&mut watch), ["degraded"]);
+    // The look still finds the empty place, the listing what was mounted a moment later.
+    returns.set(true);
+    watch.pass(Duration::from_secs(3));
+    watch.poll();
+    assert!(!returns.get(), "it was listed");
+    // Deleted where it is at home, it is missing, and nothing else is wrong.
+    artifact.remove();
+    assert_eq!(news_of_a_while(&mut watch), ["recovered", "missing"]);
+}
+
+/// What is said of health and whereabouts in a few polls.
+fn news_of_a_while<F: replug::Files>(watch: &mut ByHand<F>) -> Vec<&'static str> {
+    let mut said = Vec::new();
+    for _ in 0..10 {
+        watch.pass(Duration::from_secs(3));
+        watch.poll();
+        let updates = watch.poller.updates().try_iter();
+        said.extend(updates.filter_map(|update| match update.news {
+            News::Degraded(_) => Some("degraded"),
+            News::Recovered => Some("recovered"),
+            News::Missing => Some("missing"),
+            News::Returned => Some("returned"),
+            _ => None,
+        }));
+    }
+    said
+}
+
 /// The route of a path, as the filesystem of this machine tells it.
 fn route(scratch: &Scratch, path: &Path) -> std::io::Result<(Vec<PathBuf>, PathBuf)> {
     let route = replug::Files::route(&os_files(scratch), path)?;
@@ -278,5 +330,9 @@ fn a_route_names_each_link_and_ends_where_the_system_ends() {
     );
     assert_eq!(fs::canonicalize(&through).unwrap(), end);
     assert!(route(&scratch, &root.join("loop")).is_err());
-    assert!(route(&scratch, &root.join("nowhere")).is_err());
+    // What is not there has a place all the same.
+    symlink("gone/on", root.join("dangling")).unwrap();
+    let (links, end) = route(&scratch, &root.join("dangling/file")).unwrap();
+    assert_eq!(links, [root.join("dangling")]);
+    assert_eq!(end, root.join("gone/on/file"));
 }

@@ -79,6 +79,8 @@ pub struct Nature {
     /// Whether what is done behind a shut gate is judged.
     pub is_judged: bool,
     pub locality: Locality,
+    /// What the product is told: true of all that is not known to ask its server.
+    pub looks_can_lag: bool,
     pub unstable_inodes: bool,
     pub latency: u64,
     pub chunk: usize,
@@ -235,8 +237,14 @@ impl Client {
         entry
     }
 
-    /// Follows a path, and says which links it met.
+    /// Follows a path to what is there.
     fn walk(&self, path: &Path) -> io::Result<(Vec<PathBuf>, PathBuf, usize)> {
+        let (links, end, inode) = self.way(path)?;
+        Ok((links, end, inode.ok_or(ErrorKind::NotFound)?))
+    }
+
+    /// Follows a path, and says which links it met, where it ends and what is there.
+    fn way(&self, path: &Path) -> io::Result<(Vec<PathBuf>, PathBuf, Option<usize>)> {
         let mut state = self.state.borrow_mut();
         let state = &mut *state;
         if state.world.is_detached && path != Path::new(ROOT) && path != Path::new("/") {
@@ -248,7 +256,10 @@ impl Client {
         let mut found = None;
         while let Some(part) = ahead.pop() {
             end.push(&part);
-            let inode = self.entry(state, &end).ok_or(ErrorKind::NotFound)?;
+            let Some(inode) = self.entry(state, &end) else {
+                end.extend(ahead.into_iter().rev());
+                return Ok((links, end, None));
+            };
             let file = &state.world.inodes[inode];
             if file.kind == Kind::Link {
                 if links.len() == 8 {
@@ -260,8 +271,7 @@ impl Client {
             }
             found = Some(inode);
         }
-        let inode = found.ok_or(ErrorKind::NotFound)?;
-        Ok((links, end, inode))
+        Ok((links, end, found))
     }
 
     fn snapshot(&self, inode: usize) -> Snapshot {
@@ -566,7 +576,7 @@ impl Files for Client {
 
     fn route(&self, path: &Path) -> io::Result<Route> {
         self.step("route", path, hits_look)?;
-        let (links, end, _) = self.walk(path)?;
+        let (links, end, _) = self.way(path)?;
         Ok(Route { links, end })
     }
 
@@ -575,6 +585,7 @@ impl Files for Client {
             name: self.nature.cache.name.into(),
             locality: self.nature.locality,
             locks_can_hang: self.nature.locks == Locks::Hanging,
+            looks_can_lag: self.nature.looks_can_lag,
         })
     }
 

@@ -126,6 +126,7 @@ impl Scenario {
             } else {
                 Locality::Remote
             },
+            looks_can_lag: !is_local && cache.name != "nfs",
             unstable_inodes: !is_local && random.percent(20),
             latency: match is_local {
                 true => random.one_of(&[MS / 1000, MS / 100, MS / 10]),

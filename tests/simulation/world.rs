@@ -45,6 +45,8 @@ pub struct Nature {
 #[derive(Debug, Clone)]
 pub enum Op {
     Create(PathBuf),
+    /// Makes an empty file if there is none.
+    Open(PathBuf),
     Truncate(PathBuf, usize),
     Write(PathBuf, usize, Rc<Vec<u8>>),
     /// Through a shared mapping: no stamp moves.
@@ -302,6 +304,11 @@ impl World {
         let stamp = self.stamp();
         match op {
             Op::Create(path) => drop(self.add(&path, Kind::File)),
+            Op::Open(path) => {
+                if self.at(&path).is_none() {
+                    self.add(&path, Kind::File);
+                }
+            }
             Op::Truncate(path, size) => self.write(&path, true, |data| data.resize(size, 0)),
             Op::Write(path, at, bytes) => self.write(&path, true, |data| overlay(data, at, &bytes)),
             Op::WriteMapped(path, at, bytes) => {

@@ -132,6 +132,7 @@ impl Plan<'_> {
     }
 
     fn in_place(&mut self, path: &Path, content: &Rc<Vec<u8>>, pause: u64) {
+        self.op(Op::Open(path.to_owned()));
         self.op(Op::Truncate(path.to_owned(), 0));
         self.pieces(path, content, pause, false);
     }
@@ -270,12 +271,14 @@ impl Plan<'_> {
             }
             Writer::RsyncInplace => {
                 let content = self.version();
+                self.op(Op::Open(path.to_owned()));
                 self.pieces(path, &content, pause, false);
                 self.op(Op::Truncate(path.to_owned(), content.len()));
                 self.published(path);
             }
             Writer::Mapped => {
                 let content = self.version();
+                self.op(Op::Open(path.to_owned()));
                 self.op(Op::Truncate(path.to_owned(), content.len()));
                 self.wait(MS, 5 * SECOND);
                 self.pieces(path, &content, pause, true);
@@ -314,6 +317,7 @@ impl Plan<'_> {
             }
             Writer::Dying => {
                 let content = self.version();
+                self.op(Op::Open(path.to_owned()));
                 self.op(Op::Truncate(path.to_owned(), 0));
                 // Its last bytes are zeros: without them it would be complete.
                 let half = self.random.between(0, content.len() as u64 - 100) as usize;

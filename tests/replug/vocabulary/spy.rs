@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use replug::{Files, Filesystem, Listing, Lock, OsFiles, Route, Snapshot};
 
@@ -26,11 +28,24 @@ pub enum Asked {
 pub struct Spy<H> {
     files: OsFiles,
     hear: H,
+    /// Added to the number of each device, as if something else were mounted there.
+    pub mounted: Arc<AtomicU64>,
 }
 
 impl<H: Fn(Asked)> Spy<H> {
     pub fn on(files: OsFiles, hear: H) -> Spy<H> {
-        Spy { files, hear }
+        Spy {
+            files,
+            hear,
+            mounted: Arc::default(),
+        }
+    }
+
+    fn on_its_device(&self, seen: io::Result<Snapshot>) -> io::Result<Snapshot> {
+        seen.map(|seen| Snapshot {
+            device: seen.device + self.mounted.load(Ordering::Relaxed),
+            ..seen
+        })
     }
 }
 
@@ -40,17 +55,17 @@ impl<H: Fn(Asked)> Files for Spy<H> {
 
     fn look(&self, path: &Path) -> io::Result<Snapshot> {
         (self.hear)(Asked::Look(path.to_owned()));
-        self.files.look(path)
+        self.on_its_device(self.files.look(path))
     }
 
     fn look_open(&self, artifact: &Self::Artifact) -> io::Result<Snapshot> {
         (self.hear)(Asked::LookOpen);
-        self.files.look_open(artifact)
+        self.on_its_device(self.files.look_open(artifact))
     }
 
     fn look_link(&self, path: &Path) -> io::Result<Snapshot> {
         (self.hear)(Asked::LookLink(path.to_owned()));
-        self.files.look_link(path)
+        self.on_its_device(self.files.look_link(path))
     }
 
     fn names(&self, directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Result<()> {
