@@ -183,9 +183,7 @@ impl<F: Files, C: Clock> Poller<F, C> {
             tracing::debug!(path = %self.root.display(), %error, "the filesystem has no name");
             Filesystem::unknown()
         });
-        // Who calls it local vouches for the looks.
-        self.shared.looks_can_lag =
-            filesystem.looks_can_lag && self.shared.options.fs != FsPolicy::Local;
+        self.shared.looks_can_lag = Watched::can_lag(&filesystem, &self.shared.options);
         let stage = self.watched.stage.take();
         self.watched = Watched {
             stage,
@@ -511,16 +509,25 @@ impl<F: Files, C: Clock> fmt::Debug for Poller<F, C> {
 }
 
 impl Watched {
+    /// Whether looks can lag behind the content. Who calls a filesystem local vouches for them.
+    fn can_lag(filesystem: &Filesystem, options: &Options) -> bool {
+        filesystem.looks_can_lag && options.fs != FsPolicy::Local
+    }
+
     /// What follows from the filesystem and the user's choices.
     fn on(filesystem: Filesystem, options: &Options) -> Watched {
         let locality = options.fs.decide(filesystem.locality);
-        let looks = match locality {
-            Locality::Local => {
+        let looks = match (locality, Watched::can_lag(&filesystem, options)) {
+            (Locality::Local, _) => {
                 "one look at each library per poll; the directory is listed when it changes"
             }
-            Locality::Remote => {
+            (Locality::Remote, false) => {
                 "lists the directory and opens each library to look at it on each poll, and digests now and then \
                  what seems unchanged"
+            }
+            (Locality::Remote, true) => {
+                "lists the directory and opens each library to look at it on each poll, reads twice what changed, and \
+                 digests now and then what seems unchanged"
             }
         };
         let (gate, why) = match options.gate {

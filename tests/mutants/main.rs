@@ -156,8 +156,8 @@ const MUTANTS: &[Mutant] = &[
     mutant(
         "what is listed is there",
         "src/artifact.rs",
-        "Ok(()) if is_listed && !self.is_link() => {",
-        "Ok(()) if is_listed && self.is_link() => {",
+        "Ok(()) if is_listed => {",
+        "Ok(()) if is_listed && false => {",
         &["missing"],
     ),
     mutant(

@@ -142,7 +142,7 @@ fn what_changes_on_an_nfs_server_is_seen_at_once_and_an_outage_is_survived() {
 
         for artifacts in [1, 100] {
             let each = results.requests_per_poll(mount, artifacts);
-            let most = 4.0 + 5.0 * f64::from(artifacts);
+            let most = 4.0 + 2.0 * f64::from(artifacts);
             assert!(
                 each <= most,
                 "{mount}, {artifacts}: {each} requests in a poll"
