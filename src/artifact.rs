@@ -12,6 +12,7 @@ use crate::digest::{self, Terms, Unread};
 use crate::error::{Error, chain};
 use crate::files::{Clock, Files, Locality};
 use crate::gate::{GatePolicy, Gates};
+use crate::handshake::Mismatch;
 use crate::hops::{Hops, directory_of};
 use crate::locality;
 use crate::options::Options;
@@ -413,11 +414,17 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
         }
         let path = &self.artifact.path;
         let verdict = match vet::vet(&mut staged, &self.shared.options.exports) {
-            Ok(vetted) => {
-                self.shared.files.seal(&mut staged);
-                self.hand_over(reading, staged, vetted);
-                Verdict::Good
-            }
+            Ok(vetted) => match self.shake_hands(&vetted) {
+                Ok(()) => {
+                    self.shared.files.seal(&mut staged);
+                    self.hand_over(reading, staged, &vetted);
+                    Verdict::Good
+                }
+                Err(source) => {
+                    let path = path.to_path_buf();
+                    self.keep_out(reading, Error::Handshake { path, source })
+                }
+            },
             Err(refusal) if refusal.is_incomplete() => {
                 tracing::debug!(artifact = %path.display(), %refusal, "not complete yet");
                 Verdict::Incomplete
@@ -425,21 +432,28 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
             // The copy cannot be read, which says nothing about the artifact.
             Err(Refusal::Unreadable(source)) => return self.cannot_stage(source),
             Err(source) => {
-                let error = Error::Vet {
-                    path: path.to_path_buf(),
-                    source,
-                };
-                self.say(News::Kept(Kept {
-                    digest: Some(reading.digest),
-                    error,
-                }));
-                Verdict::Wrong
+                let path = path.to_path_buf();
+                self.keep_out(reading, Error::Vet { path, source })
             }
         };
         self.artifact.tracker.vetted(reading, verdict, &self.rules)
     }
 
-    fn hand_over(&mut self, reading: Reading, staged: F::Staged, vetted: Vetted) {
+    /// Compares the declaration that it was built from, if the host goes by one.
+    fn shake_hands(&self, vetted: &Vetted) -> Result<(), Mismatch> {
+        let expected = self.shared.options.expected;
+        expected.map_or(Ok(()), |expected| {
+            expected.check(vetted.handshake.as_deref())
+        })
+    }
+
+    fn keep_out(&mut self, reading: Reading, error: Error) -> Verdict {
+        let digest = Some(reading.digest);
+        self.say(News::Kept(Kept { digest, error }));
+        Verdict::Wrong
+    }
+
+    fn hand_over(&mut self, reading: Reading, staged: F::Staged, vetted: &Vetted) {
         if vetted.static_tls {
             tracing::warn!(
                 "`{}` uses initial-exec thread-locals; a process has room for only a few copies of it, so later \

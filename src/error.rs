@@ -6,7 +6,8 @@ use std::fmt::{self, Write as _};
 use std::io;
 use std::path::PathBuf;
 
-use crate::plugin::LoadFailure;
+use crate::boundary::{CallError, LoadFailure};
+use crate::handshake::Mismatch;
 use crate::trouble::Class;
 use crate::vet::Refusal;
 
@@ -74,6 +75,14 @@ pub enum Error {
         /// What is wrong with it.
         source: Refusal,
     },
+    /// The staged copy was built from another declaration than the host.
+    #[error("cannot shake hands with `{}`", path.display())]
+    Handshake {
+        /// The artifact.
+        path: PathBuf,
+        /// What differs.
+        source: Mismatch,
+    },
     /// The dynamic loader, or one of the checks around it, refused the staged copy.
     #[error("cannot load `{}`", path.display())]
     Load {
@@ -81,6 +90,16 @@ pub enum Error {
         path: PathBuf,
         /// Why.
         source: LoadFailure,
+    },
+    /// A hook failed on the way to a new generation.
+    #[error("cannot {hook} `{}`", path.display())]
+    Hook {
+        /// The artifact.
+        path: PathBuf,
+        /// Which.
+        hook: Hook,
+        /// What it said.
+        source: CallError,
     },
     /// No directory for staged copies could be made.
     #[error("cannot make a stage directory in `{}`", parent.display())]
@@ -108,8 +127,38 @@ pub enum Step {
     Stage,
     /// Checking the copy without running it.
     Vet,
+    /// Comparing its declaration with the host's.
+    Handshake,
     /// Handing the copy to the dynamic loader.
     Load,
+    /// Letting it get ready.
+    Init,
+    /// Letting the generation before write its state.
+    Save,
+    /// Letting it take that state over.
+    Restore,
+}
+
+/// A hook of a plugin that can keep a new generation out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Hook {
+    /// Of the new generation.
+    Init,
+    /// Of the one before.
+    Save,
+    /// Of the new generation.
+    Restore,
+}
+
+impl fmt::Display for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Hook::Init => "initialise",
+            Hook::Save => "save the live state for",
+            Hook::Restore => "restore the live state in",
+        })
+    }
 }
 
 impl Error {
@@ -117,7 +166,13 @@ impl Error {
     pub fn step(&self) -> Step {
         match self {
             Error::Vet { .. } => Step::Vet,
+            Error::Handshake { .. } => Step::Handshake,
             Error::Load { .. } => Step::Load,
+            Error::Hook { hook, .. } => match hook {
+                Hook::Init => Step::Init,
+                Hook::Save => Step::Save,
+                Hook::Restore => Step::Restore,
+            },
             _ => Step::Stage,
         }
     }
@@ -140,7 +195,11 @@ impl fmt::Display for Step {
         f.write_str(match self {
             Step::Stage => "stage",
             Step::Vet => "vet",
+            Step::Handshake => "handshake",
             Step::Load => "load",
+            Step::Init => "init",
+            Step::Save => "save",
+            Step::Restore => "restore",
         })
     }
 }

@@ -5,18 +5,22 @@ use std::ffi::{CStr, CString};
 use std::fmt;
 use std::ops::Deref;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::Receiver;
 
+use crate::boundary::{Bound, BoundHooks, CallError, Image, LoadFailure, Raw, Text};
 use crate::digest::Digest;
-use crate::error::Error;
+use crate::error::{Error, Hook};
+use crate::feed::{Fed, Feed};
+use crate::handle::{Handle, Publish};
+use crate::handshake::Expected;
+use crate::interface::Interface;
 use crate::options::Options;
 use crate::outcome::{Loaded, Outcome, Retired};
-use crate::plugin::{Image, LoadFailure, Raw, Text};
-use crate::pulse::Stall;
 use crate::stage::Staged;
-use crate::update::{Kept, News, Ready, Update};
+use crate::update::{Kept, Ready, Update};
 use crate::watcher::Watcher;
 
 /// Owns the live generation of one plugin, whose functions are a `T`.
@@ -44,25 +48,87 @@ use crate::watcher::Watcher;
 /// # Ok::<(), replug::Error>(())
 /// ```
 pub struct Host<T> {
-    live: Option<Plugin<T>>,
+    /// The live generation's functions, or ones that say that there is none: calls go through here and nowhere else.
+    table: T,
+    live: Option<Live>,
     bind: Bind<T>,
     generations: u64,
-    updates: Receiver<Update>,
-    watcher: Option<Watcher>,
+    feed: Feed,
+    /// Tells handles of a swap, once there are any.
+    published: Option<Box<dyn Publish<T>>>,
+}
+
+/// The functions of a plugin, as a host calls them.
+pub trait Table: Sized {
+    /// Those of a plugin that is not there yet.
+    fn absent() -> Self;
+}
+
+impl<T: Interface> Table for T {
+    fn absent() -> T {
+        Interface::absent()
+    }
 }
 
 /// Makes the table of functions out of an image, resolving all it will ever need.
-type Bind<T> = Box<dyn Fn(&Image) -> Result<T, LoadFailure> + Send>;
+type Bind<T> = Box<dyn Fn(&Image) -> Result<Bound<T>, LoadFailure> + Send>;
 
-/// One generation of a plugin.
+/// What is live, beside its functions.
 #[derive(Debug)]
-pub struct Plugin<T> {
-    table: T,
+struct Live {
+    hooks: Option<BoundHooks>,
     /// Counts as in use, for the ceiling on thread-local keys, until this generation is retired.
-    _image: Image,
+    image: Arc<Image>,
     staged: Staged,
     generation: u64,
     digest: Digest,
+}
+
+/// The live generation of a plugin.
+#[derive(Debug)]
+pub struct Plugin<'a, T> {
+    table: &'a T,
+    live: &'a Live,
+}
+
+impl<T: Interface> Host<T> {
+    /// A host of plugins that were built from the declaration of `T`.
+    pub fn new() -> Host<T> {
+        Host::expecting(Expected::of::<T>())
+    }
+
+    /// The same of plugins that may offer more, if `expected` says so.
+    pub fn expecting(expected: Expected) -> Host<T> {
+        Host::binding(move |image| Bound::of(image, expected))
+    }
+
+    /// Watches for a plugin that was built from the declaration of `T`, or is what the options
+    /// [expect](Options::expected).
+    ///
+    /// # Errors
+    ///
+    /// As [`Watcher::new`].
+    pub fn watch(options: Options) -> Result<Host<T>, Error> {
+        let expected = options.expected.unwrap_or_else(Expected::of::<T>);
+        let watcher = Watcher::new(options.expected(expected))?;
+        Ok(Host::<T>::expecting(expected).watching(watcher))
+    }
+}
+
+impl<T: Interface> Host<T> {
+    /// A way to call the live generation from other threads.
+    pub fn handle(&mut self) -> Handle<T> {
+        let image = self.live.as_ref().map(|live| &live.image);
+        let table = &self.table;
+        let first = || Box::new(Handle::new(table, image)) as Box<dyn Publish<T>>;
+        self.published.get_or_insert_with(first).handle()
+    }
+}
+
+impl<T: Interface> Default for Host<T> {
+    fn default() -> Host<T> {
+        Host::<T>::new()
+    }
 }
 
 impl Host<Raw> {
@@ -91,135 +157,159 @@ impl Host<Text> {
     }
 }
 
-impl<T> Host<T> {
+impl<T: Table> Host<T> {
     /// A host whose table of functions is made by `bind`. Symbols that `bind` does not resolve are never
     /// looked for later, so a generation that has gone live is complete.
     pub fn with(bind: impl Fn(&Image) -> Result<T, LoadFailure> + Send + 'static) -> Host<T> {
+        Host::binding(move |image| {
+            let table = bind(image)?;
+            Ok(Bound { table, hooks: None })
+        })
+    }
+
+    fn binding(bind: impl Fn(&Image) -> Result<Bound<T>, LoadFailure> + Send + 'static) -> Host<T> {
         Host {
+            table: T::absent(),
             live: None,
             bind: Box::new(bind),
             generations: 0,
-            updates: crossbeam_channel::never(),
-            watcher: None,
+            feed: Feed::none(),
+            published: None,
         }
     }
+}
 
+impl<T> Host<T> {
     /// Takes its updates from `watcher`, and owns it from now on.
     pub fn watching(mut self, watcher: Watcher) -> Host<T> {
-        self.updates = watcher.updates().clone();
-        self.watcher = Some(watcher);
+        self.feed = Feed::of(watcher);
         self
     }
 
     /// The watcher it takes its updates from.
     pub fn watcher(&self) -> Option<&Watcher> {
-        self.watcher.as_ref()
+        self.feed.watcher()
     }
 
     /// Where its updates come from, for hosts that `select!` and then [`apply`](Host::apply).
     pub fn updates(&self) -> &Receiver<Update> {
-        &self.updates
+        self.feed.updates()
     }
 
     /// The live generation, if there is one yet.
-    pub fn live(&self) -> Option<&Plugin<T>> {
-        self.live.as_ref()
+    pub fn live(&self) -> Option<Plugin<'_, T>> {
+        let table = &self.table;
+        self.live.as_ref().map(|live| Plugin { table, live })
     }
 
     /// Applies the next update that waits, if one does. Never waits itself.
     pub fn poll(&mut self) -> Option<Outcome> {
-        while let Ok(update) = self.updates.try_recv() {
-            if let Some(outcome) = self.apply(update) {
+        loop {
+            let fed = self.feed.poll()?;
+            if let Some(outcome) = self.take(fed) {
                 return Some(outcome);
             }
         }
-        self.stall()
-    }
-
-    /// What the worker cannot say itself.
-    fn stall(&mut self) -> Option<Outcome> {
-        Some(match self.watcher.as_mut()?.stall()? {
-            Stall::Begun(since) => Outcome::Stalled(since),
-            Stall::Over => Outcome::Recovered,
-        })
     }
 
     /// Waits for the next update, for at most `timeout`, and applies it. `None` after that time.
     pub fn wait(&mut self, timeout: Duration) -> Option<Outcome> {
         let deadline = Instant::now().checked_add(timeout);
         loop {
-            let left = deadline.map_or(timeout, |at| at.saturating_duration_since(Instant::now()));
-            // A stuck worker wakes nobody.
-            let update = self.updates.recv_timeout(left.min(Watcher::STALL_CHECK));
-            match update.map(|update| self.apply(update)) {
-                Ok(None) => {}
-                Ok(outcome) => return outcome,
-                Err(RecvTimeoutError::Timeout) => match self.stall() {
-                    None if left > Watcher::STALL_CHECK => {}
-                    outcome => return outcome,
-                },
-                Err(RecvTimeoutError::Disconnected) => {
-                    tracing::error!(
-                        "the worker has ended by a fault in replug; nothing will be reloaded any more"
-                    );
-                    self.updates = crossbeam_channel::never();
-                }
+            let fed = self.feed.wait(deadline)?;
+            if let Some(outcome) = self.take(fed) {
+                return Some(outcome);
             }
+        }
+    }
+
+    /// Waits until generation `number`, or a later one, is live, and applies all that comes until then. For tests of a
+    /// plugin: build it, wait for the next generation, call it.
+    ///
+    /// # Errors
+    ///
+    /// If it is not live at `deadline`; with what was kept out meanwhile.
+    pub fn wait_for_generation(&mut self, number: u64, deadline: Instant) -> Result<(), NotLive> {
+        let mut kept = None;
+        while self.generations < number {
+            let Some(fed) = self.feed.wait(Some(deadline)) else {
+                let live = self.live.as_ref().map(|live| live.generation);
+                return Err(NotLive { number, live, kept });
+            };
+            match self.take(fed) {
+                Some(Outcome::Kept(news)) => kept = Some(news.error),
+                Some(Outcome::Loaded(_)) => kept = None,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, fed: Fed) -> Option<Outcome> {
+        match fed {
+            Fed::Update(update) => self.apply(update),
+            Fed::Stall(stall) => Some(stall.into()),
         }
     }
 
     /// Applies one update: loads what is ready, and passes on the rest. `None` if it brings the bytes that are
     /// live already.
     pub fn apply(&mut self, update: Update) -> Option<Outcome> {
-        let ready = match update.news {
-            News::Ready(ready) => ready,
-            News::Kept(kept) => return Some(Outcome::Kept(kept)),
-            News::Waiting(reason) => return Some(Outcome::Waiting(reason)),
-            News::Missing => return Some(Outcome::Missing),
-            News::Returned => return Some(Outcome::Returned),
-            News::Degraded(error) => return Some(Outcome::Degraded(error)),
-            News::Recovered => return Some(Outcome::Recovered),
-        };
-        if self
-            .live
-            .as_ref()
-            .is_some_and(|live| live.digest == ready.digest)
-        {
+        match Outcome::of(update.news) {
+            Ok(outcome) => Some(outcome),
+            Err(ready) => self.take_up(&update.artifact, ready),
+        }
+    }
+
+    /// Loads what is ready, unless it is live already.
+    pub(crate) fn take_up(&mut self, artifact: &Path, ready: Ready) -> Option<Outcome> {
+        let live = self.live.as_ref();
+        if live.is_some_and(|live| live.digest == ready.digest) {
             return None;
         }
         let digest = Some(ready.digest);
-        Some(match self.load(ready) {
+        Some(match self.load(artifact, ready) {
             Ok(loaded) => Outcome::Loaded(loaded),
-            Err(source) => {
-                let error = Error::Load {
-                    path: update.artifact.to_path_buf(),
-                    source,
-                };
-                Outcome::Kept(Kept { digest, error })
-            }
+            Err(error) => Outcome::Kept(Kept { digest, error }),
         })
     }
 
-    /// New before old: only when the new image is mapped, is provably another one and has all its symbols does
+    /// New before old: only when the new image is mapped, is provably another one, has all its symbols and is ready does
     /// it take the old one's place.
-    fn load(&mut self, ready: Ready) -> Result<Loaded, LoadFailure> {
+    fn load(&mut self, artifact: &Path, ready: Ready) -> Result<Loaded, Error> {
         let begun = Instant::now();
-        let image = Image::open(ready.staged.path())?;
-        let table = (self.bind)(&image)?;
+        let image = Image::open(ready.staged.path());
+        let bound = image.and_then(|image| Ok(((self.bind)(&image)?, image)));
+        let (Bound { table, hooks }, image) = bound.map_err(|failure| {
+            let path = artifact.to_owned();
+            match failure {
+                LoadFailure::Handshake(source) => Error::Handshake { path, source },
+                source => Error::Load { path, source },
+            }
+        })?;
+        let old = self.live.as_ref().and_then(|live| live.hooks.as_ref());
+        prepare(hooks.as_ref(), old).map_err(|(hook, source)| {
+            let path = artifact.to_owned();
+            Error::Hook { path, hook, source }
+        })?;
         self.generations += 1;
         let staged = ready.staged.path().to_owned();
         let (digest, generation) = (ready.digest, self.generations);
-        let new = Plugin {
-            table,
-            _image: image,
+        let new = Live {
+            hooks,
+            image: Arc::new(image),
             staged: ready.staged,
             generation,
             digest,
         };
+        self.table = table;
+        if let Some(published) = &self.published {
+            published.publish(&self.table, &new.image);
+        }
         let old = self.live.replace(new);
         let swapped = Instant::now();
         let latency = swapped.saturating_duration_since(ready.first_seen);
-        let retired = old.map(Plugin::retire);
+        let retired = old.map(Live::retire);
         let pause = begun.elapsed();
         Ok(Loaded {
             generation,
@@ -232,62 +322,119 @@ impl<T> Host<T> {
     }
 }
 
+/// Runs the hooks on the way to a new generation, in their order. Whatever fails, the old one is as it was.
+fn prepare(new: Option<&BoundHooks>, old: Option<&BoundHooks>) -> Result<(), (Hook, CallError)> {
+    if let Some(new) = new {
+        new.init().map_err(|error| (Hook::Init, error))?;
+    }
+    let restored = carry_over(new, old);
+    if let (Some(new), Err(_)) = (new, &restored)
+        && let Err(error) = new.stop()
+    {
+        tracing::warn!(%error, "what was initialised in vain did not stop");
+    }
+    restored
+}
+
+fn carry_over(new: Option<&BoundHooks>, old: Option<&BoundHooks>) -> Result<(), (Hook, CallError)> {
+    let saved = old.map_or(Ok(None), BoundHooks::save);
+    let Some(state) = saved.map_err(|error| (Hook::Save, error))? else {
+        return Ok(());
+    };
+    let restored = match new {
+        Some(new) => new.restore(&state),
+        None => Err(CallError::Refused("it has no hooks".to_owned())),
+    };
+    restored.map_err(|error| (Hook::Restore, error))
+}
+
+impl<T> Drop for Host<T> {
+    /// The live generation stops, and stays mapped.
+    fn drop(&mut self) {
+        self.live.take().map(Live::retire);
+    }
+}
+
+/// A generation did not become live in time.
+#[derive(Debug, thiserror::Error)]
+#[error("generation {number} did not become live in time; {}", Instead(*live))]
+pub struct NotLive {
+    number: u64,
+    live: Option<u64>,
+    /// What was kept out last.
+    #[source]
+    kept: Option<Error>,
+}
+
+struct Instead(Option<u64>);
+
+impl fmt::Display for Instead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(live) => write!(f, "generation {live} is"),
+            None => f.write_str("none is"),
+        }
+    }
+}
+
 impl<T> Deref for Host<T> {
     type Target = T;
 
-    /// The live generation's functions.
-    ///
-    /// # Panics
-    ///
-    /// If there is no live generation yet. [`Host::live`] asks without panicking.
+    /// The live generation's functions. While there is none, those of an interface say so; of text and symbols there are
+    /// none.
     fn deref(&self) -> &T {
-        &self
-            .live
-            .as_ref()
-            .expect("no generation of the plugin is live yet")
-            .table
+        &self.table
     }
 }
 
 impl<T> fmt::Debug for Host<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Host")
-            .field("generation", &self.live.as_ref().map(Plugin::generation))
+            .field(
+                "generation",
+                &self.live.as_ref().map(|live| live.generation),
+            )
             .field("generations", &self.generations)
             .finish_non_exhaustive()
     }
 }
 
-impl<T> Plugin<T> {
+impl Live {
     /// Takes it out of use. Its staged copy leaves the disk; its image stays mapped.
     fn retire(self) -> Retired {
+        let stopped = self.hooks.as_ref().map_or(Ok(()), BoundHooks::stop);
+        if let Err(error) = &stopped {
+            tracing::warn!(generation = self.generation, %error, "a retired generation did not stop");
+        }
         Retired {
             generation: self.generation,
             unloaded: false,
             reason: "kept mapped, because something may still reach its code",
         }
     }
+}
 
+impl<T> Plugin<'_, T> {
     /// How many successful loads it took to come here; the first is 1.
     pub fn generation(&self) -> u64 {
-        self.generation
+        self.live.generation
     }
 
     /// The digest of its bytes.
     pub fn digest(&self) -> Digest {
-        self.digest
+        self.live.digest
     }
 
     /// The private copy that was loaded.
     pub fn staged(&self) -> &Path {
-        self.staged.path()
+        self.live.staged.path()
     }
 }
 
-impl<T> Deref for Plugin<T> {
+impl<T> Deref for Plugin<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.table
+        self.table
     }
 }

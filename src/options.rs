@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::audit::Audit;
 use crate::gate::GatePolicy;
+use crate::handshake::Expected;
 use crate::locality::FsPolicy;
 
 /// No duration is longer, so that no sum of two can overflow a clock.
@@ -40,6 +41,7 @@ pub struct Options {
     pub(crate) depth: usize,
     pub(crate) stage_dir: Option<PathBuf>,
     pub(crate) exports: Vec<CString>,
+    pub(crate) expected: Option<Expected>,
 }
 
 impl Options {
@@ -69,6 +71,7 @@ impl Options {
             depth: 1,
             stage_dir: None,
             exports: Vec::new(),
+            expected: None,
         }
     }
 
@@ -136,6 +139,12 @@ impl Options {
     /// Symbols that an artifact must export to pass vet. They take the place of those given before.
     pub fn exports<S: Into<CString>>(mut self, exports: impl IntoIterator<Item = S>) -> Options {
         self.exports = exports.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The interface that an artifact must have been built from to pass the handshake. A host sets it by itself.
+    pub fn expected(mut self, expected: Expected) -> Options {
+        self.expected = Some(expected);
         self
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::change::Waiting;
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::update::Kept;
+use crate::pulse::Stall;
+use crate::update::{Kept, News, Ready};
 
 /// What became of an update: its news after the host acted on it. What was ready is now loaded, or kept out.
 #[derive(Debug)]
@@ -28,6 +29,30 @@ pub enum Outcome {
     Stalled(Duration),
     /// The artifact can be looked at and read again.
     Recovered,
+}
+
+impl Outcome {
+    /// What there is to say of news without acting on them; or what is ready, which somebody must act on.
+    pub(crate) fn of(news: News) -> Result<Outcome, Ready> {
+        Ok(match news {
+            News::Ready(ready) => return Err(ready),
+            News::Kept(kept) => Outcome::Kept(kept),
+            News::Waiting(reason) => Outcome::Waiting(reason),
+            News::Missing => Outcome::Missing,
+            News::Returned => Outcome::Returned,
+            News::Degraded(error) => Outcome::Degraded(error),
+            News::Recovered => Outcome::Recovered,
+        })
+    }
+}
+
+impl From<Stall> for Outcome {
+    fn from(stall: Stall) -> Outcome {
+        match stall {
+            Stall::Begun(since) => Outcome::Stalled(since),
+            Stall::Over => Outcome::Recovered,
+        }
+    }
 }
 
 /// A new generation, and how it came to be live.

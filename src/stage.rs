@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::boundary;
 use crate::error::{Error, chain};
 use crate::os;
-use crate::plugin;
 
 pub(crate) use self::owned::is_stage_directory;
 use self::owned::{OwnedDirectory, sweep};
@@ -44,11 +44,11 @@ impl StageDirectory {
             std::iter::once(temporary.as_path()).chain(os::MORE_TEMP_DIRS.iter().map(Path::new));
         if let Some(chosen) = chosen {
             // A person named this one, so not being able to use it is an error and not a reason to go on.
-            if let Some(stage) = StageDirectory::try_in(chosen, plugin::can_map_code)? {
+            if let Some(stage) = StageDirectory::try_in(chosen, boundary::can_map_code)? {
                 return Ok(stage);
             }
         }
-        StageDirectory::among(usual, plugin::can_map_code)
+        StageDirectory::among(usual, boundary::can_map_code)
     }
 
     /// The first of `parents` that can be used, or memory.

@@ -13,7 +13,9 @@ use std::io::{self, Read, Seek};
 use object::BinaryFormat;
 use object::elf::ELFMAG;
 use object::read::{Architecture, FileKind, Object, ObjectKind, ObjectSection, ObjectSegment};
-use object::read::{ReadCache, ReadRef};
+use object::read::{ExportTarget, ReadCache, ReadRef};
+
+use crate::handshake::{HANDSHAKE, LONGEST};
 
 /// What this system's loader takes, and how such a file starts.
 const NATIVE: (&str, &[u8]) = match (cfg!(windows), cfg!(target_vendor = "apple")) {
@@ -28,11 +30,13 @@ const NATIVE: (&str, &[u8]) = match (cfg!(windows), cfg!(target_vendor = "apple"
 const QUOTED: u64 = 16;
 
 /// What vet learnt about a good library.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Vetted {
     /// It uses initial-exec thread-locals (`DF_STATIC_TLS`). Their room is fixed when the process starts, so only
     /// a few copies of it can ever be loaded.
     pub(crate) static_tls: bool,
+    /// What it says of the declaration that it was built from.
+    pub(crate) handshake: Option<Vec<u8>>,
 }
 
 /// Why a staged copy is not handed to the loader; completes the sentence "cannot vet `PATH`: ".
@@ -127,11 +131,31 @@ fn vet_image<'a, D: ReadRef<'a>>(data: D, exports: &[CString]) -> Checked<Vetted
     let found = found.or(missing("export table"))?;
     // macOS puts an underscore before every name of C.
     let underscore = usize::from(file.format() == BinaryFormat::MachO);
-    check_exports(exports, |name| {
+    let find = |name: &CStr| {
         let name = [&b"_"[..underscore], name.to_bytes()].concat();
-        found.iter().any(|it| it.name().name() == Some(&name))
+        found.iter().find(|it| it.name().name() == Some(&name))
+    };
+    check_exports(exports, |name| find(name).is_some())?;
+    let handshake = match find(HANDSHAKE).map(|it| it.target()) {
+        Some(ExportTarget::Address { address }) => text_at(&file, address),
+        _ => None,
+    };
+    Ok(Vetted {
+        static_tls: false,
+        handshake,
+    })
+}
+
+/// The text at an address of a Mach-O or PE file, up to its NUL.
+fn text_at<'a>(file: &impl Object<'a>, address: u64) -> Option<Vec<u8>> {
+    let bytes = file.sections().find_map(|section| {
+        let left = section
+            .size()
+            .checked_sub(address.checked_sub(section.address())?)?;
+        section.data_range(address, left.min(LONGEST)).ok()?
     })?;
-    Ok(Vetted { static_tls: false })
+    let end = bytes.iter().position(|&byte| byte == 0)?;
+    Some(bytes[..end].to_vec())
 }
 
 fn check_target<'a>(file: &impl Object<'a>) -> Checked {

@@ -1,6 +1,7 @@
 //! The worker thread around a [`Poller`]. It polls, waits, and ends when its owner lets go of it; it never
 //! loads anything.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 // Not crossbeam's: a wait in there begins and ends with yielding the processor four times, and this one is
@@ -50,6 +51,7 @@ pub struct Watcher {
     orders: Sender<PollNow>,
     _worker: JoinOnDrop,
     updates: Receiver<Update<Staged>>,
+    path: Arc<Path>,
     watched: Watched,
     counts: Arc<Counts>,
     pulse: Arc<Pulse>,
@@ -104,7 +106,7 @@ impl Watcher {
         let unknown = poller.watched().clone();
         let (surveyor, surveyed) = mpsc::channel();
         let counts = Arc::<Counts>::default();
-        let path = poller.path().to_owned();
+        let path: Arc<Path> = poller.path().into();
         let worker = JoinOnDrop::spawn({
             let counts = Arc::clone(&counts);
             move || {
@@ -114,13 +116,17 @@ impl Watcher {
                 work(poller, &received, &counts);
             }
         })
-        .map_err(|source| Error::Spawn { path, source })?;
+        .map_err(|source| {
+            let path = path.to_path_buf();
+            Error::Spawn { path, source }
+        })?;
         // On a filesystem that hangs this never comes; the owner must not hang with it.
         let watched = surveyed.recv_timeout(SURVEY_GRACE).unwrap_or(unknown);
         Ok(Watcher {
             orders,
             _worker: worker,
             updates,
+            path,
             watched,
             counts,
             pulse,
@@ -132,6 +138,11 @@ impl Watcher {
     /// later one waits.
     pub fn updates(&self) -> &Receiver<Update> {
         &self.updates
+    }
+
+    /// What it watches.
+    pub fn path(&self) -> &Arc<Path> {
+        &self.path
     }
 
     /// What the watched path was found to be on when the watch began.

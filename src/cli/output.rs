@@ -223,7 +223,7 @@ impl Output {
     }
 
     /// The filesystem hangs, and the worker in it.
-    pub(crate) fn stalled(&self, path: &Path, since: Duration) -> io::Result<()> {
+    fn stalled(&self, path: &Path, since: Duration) -> io::Result<()> {
         let seconds = since.as_secs();
         let reason = format!(
             "the filesystem has not answered for {seconds} s; what was loaded goes on, and nothing is reloaded until \
@@ -232,16 +232,11 @@ impl Output {
         self.health(path, "stalled", &reason)
     }
 
-    /// It answers again.
-    pub(crate) fn goes_on(&self, path: &Path) -> io::Result<()> {
-        self.health(path, "recovered", "the filesystem answers again")
-    }
-
     /// A call's result. A terminal shows it only when it is another than the last one.
     pub(crate) fn result(
         &mut self,
         artifact: &Path,
-        plugin: &Plugin<Text>,
+        plugin: &Plugin<'_, Text>,
         value: Option<&str>,
     ) -> io::Result<()> {
         let (name, generation) = (plugin_name(artifact), plugin.generation());

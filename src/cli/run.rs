@@ -1,6 +1,5 @@
 //! `replug run`: builds if asked to, watches, loads what is ready, calls, and stops when told to.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -9,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::select_biased;
-use replug::{Host, Outcome, Plugin, Stall, Text, Update, Watcher};
+use replug::{HostSet, Outcome, Text, Watcher};
 
 use super::args::Run;
 use super::build;
@@ -29,9 +28,9 @@ pub(crate) fn run(args: &Run) -> Result<(), Failure> {
     let Some(path) = path(args, &stop)? else {
         return Ok(());
     };
-    let watcher = Watcher::new(args.options(path.clone()))?;
-    let mut session = Session::new(args, output, watcher);
-    let stage = session.watcher.watched().stage.clone();
+    let plugins = HostSet::<Text>::watch(&args.call, args.options(path.clone()))?;
+    let mut session = Session::new(args, output, plugins);
+    let stage = session.plugins.watcher().watched().stage.clone();
     stop.if_stuck(stage.clone(), session.last_words());
     let result = session.run(&path, &stop);
     drop(session);
@@ -69,9 +68,7 @@ struct WorkerEnded;
 struct Session<'a> {
     args: &'a Run,
     output: Output,
-    watcher: Watcher,
-    /// One host for each artifact that there was news of.
-    hosts: BTreeMap<Arc<Path>, Host<Text>>,
+    plugins: HostSet<Text>,
     calls: u64,
     /// Shared with whoever has to end a run that is stuck.
     reloads: Arc<AtomicU64>,
@@ -80,12 +77,11 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    fn new(args: &'a Run, output: Output, watcher: Watcher) -> Session<'a> {
+    fn new(args: &'a Run, output: Output, plugins: HostSet<Text>) -> Session<'a> {
         Session {
             args,
             output,
-            watcher,
-            hosts: BTreeMap::new(),
+            plugins,
             calls: 0,
             reloads: Arc::default(),
             last_load: Instant::now(),
@@ -93,20 +89,24 @@ impl<'a> Session<'a> {
     }
 
     fn run(&mut self, path: &Path, stop: &Stop) -> Result<(), Failure> {
-        self.output
-            .started(path, self.args.interval_ms, self.watcher.watched())?;
-        self.serve(path, stop)?;
+        self.output.started(
+            path,
+            self.args.interval_ms,
+            self.plugins.watcher().watched(),
+        )?;
+        self.serve(stop)?;
         Ok(self.output.stopped(self.totals()())?)
     }
 
     /// Loads, calls and reloads until told to stop, or until there were enough calls.
-    fn serve(&mut self, path: &Path, stop: &Stop) -> Result<(), Failure> {
+    fn serve(&mut self, stop: &Stop) -> Result<(), Failure> {
         let mut next_call = Instant::now();
         while !self.has_called_enough() {
             select_biased! {
                 recv(stop.requested()) -> _ => break,
-                recv(self.watcher.updates()) -> update => {
-                    if self.apply(update.map_err(|_| WorkerEnded)?)? {
+                recv(self.plugins.updates()) -> update => {
+                    let applied = self.plugins.apply(update.map_err(|_| WorkerEnded)?);
+                    if self.tell(applied)? {
                         // A new generation is called at once: that is what everybody waits for.
                         next_call = Instant::now();
                     }
@@ -117,41 +117,32 @@ impl<'a> Session<'a> {
                 }
                 default(Watcher::STALL_CHECK) => {}
             }
-            self.check_on_worker(path)?;
+            // What the worker cannot say itself while it hangs in the filesystem.
+            let stall = self.plugins.stall();
+            self.tell(stall)?;
             self.show_status()?;
         }
         Ok(())
     }
 
-    /// Says what the worker cannot say itself while it hangs in the filesystem.
-    fn check_on_worker(&mut self, path: &Path) -> io::Result<()> {
-        match self.watcher.stall() {
-            Some(Stall::Begun(since)) => self.output.stalled(path, since),
-            Some(Stall::Over) => self.output.goes_on(path),
-            None => Ok(()),
-        }
-    }
-
     /// Time between two rounds of calls. With nothing to call, a pause of nothing would be a spin.
     fn pause(&self) -> Duration {
-        let is_idle = self.hosts.values().all(|host| host.live().is_none());
+        let is_idle = self.plugins.iter().all(|plugin| plugin.live().is_none());
         self.args
             .every()
             .max(if is_idle { IDLE_PAUSE } else { Duration::ZERO })
     }
 
-    /// Applies an update; says whether a new generation is live.
-    fn apply(&mut self, update: Update) -> io::Result<bool> {
-        let artifact = Arc::clone(&update.artifact);
-        let new_host = || Host::<Text>::new(&self.args.call);
-        let host = self
-            .hosts
-            .entry(Arc::clone(&artifact))
-            .or_insert_with(new_host);
-        let Some(outcome) = host.apply(update) else {
+    /// Says what became of an update; returns whether a new generation is live.
+    fn tell(&mut self, applied: Option<(Arc<Path>, Outcome)>) -> io::Result<bool> {
+        let Some((artifact, outcome)) = applied else {
             return Ok(false);
         };
-        let live = host.live().map(Plugin::generation);
+        let live = self
+            .plugins
+            .iter()
+            .find(|plugin| *plugin.artifact() == *artifact);
+        let live = live.and_then(|plugin| Some(plugin.live()?.generation()));
         let loaded = matches!(outcome, Outcome::Loaded(_));
         if loaded {
             self.last_load = Instant::now();
@@ -168,8 +159,10 @@ impl<'a> Session<'a> {
 
     /// Calls every live plugin once.
     fn call(&mut self) -> io::Result<()> {
-        for (artifact, host) in &self.hosts {
-            let Some(plugin) = host.live() else { continue };
+        for member in self.plugins.iter() {
+            let (artifact, Some(plugin)) = (member.artifact(), member.live()) else {
+                continue;
+            };
             if self.has_called_enough() {
                 break;
             }
@@ -179,21 +172,24 @@ impl<'a> Session<'a> {
                 tracing::error!("cannot call `{}`: {error}", artifact.display());
             }
             self.output
-                .result(artifact, plugin, value.ok().as_deref())?;
+                .result(artifact, &plugin, value.ok().as_deref())?;
         }
         Ok(())
     }
 
     fn show_status(&self) -> io::Result<()> {
-        let live = self.hosts.values().filter_map(Host::live).next();
+        let live = self.plugins.iter().find_map(|plugin| plugin.live());
         let live = live.map(|plugin| (plugin.generation(), plugin.digest()));
-        self.output
-            .status(live, self.last_load.elapsed(), self.watcher.polls())
+        self.output.status(
+            live,
+            self.last_load.elapsed(),
+            self.plugins.watcher().polls(),
+        )
     }
 
     /// Counts that go on counting, for whoever asks last.
     fn totals(&self) -> impl Fn() -> Totals + Send + 'static {
-        let (worker, reloads) = (self.watcher.counts(), Arc::clone(&self.reloads));
+        let (worker, reloads) = (self.plugins.watcher().counts(), Arc::clone(&self.reloads));
         move || Totals {
             polls: worker.polls(),
             digests: worker.digests(),

@@ -1,7 +1,7 @@
 //! Vet for ELF. Symbols are found as the loader finds them, from the segments and the dynamic section; sections only
 //! tell whether the write was finished.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 use object::elf::{self, DynamicTag};
 use object::read::ReadRef;
@@ -17,6 +17,7 @@ pub(super) use object::elf::FileHeader64 as Header;
 use super::{
     Checked, Refusal, Vetted, check_exports, check_inside, check_target, is_blank, missing,
 };
+use crate::handshake::{HANDSHAKE, LONGEST};
 
 /// Vets an ELF file: by its header, by its section table, and by what the loader would do.
 pub(super) fn vet<'a, D: ReadRef<'a>>(data: D, exports: &[CString]) -> Checked<Vetted> {
@@ -29,13 +30,20 @@ pub(super) fn vet<'a, D: ReadRef<'a>>(data: D, exports: &[CString]) -> Checked<V
     }
     let found = dynamic.exports(data);
     let found = found.ok_or(Refusal::Missing("dynamic symbol table"))?;
-    check_exports(exports, |name| {
+    let address_of = |name: &CStr| {
         let name = name.to_bytes_with_nul();
-        found.iter().any(|it| it.starts_with(name))
-    })?;
+        let export = found.iter().find(|it| it.name.starts_with(name));
+        export.map(|it| it.address)
+    };
+    check_exports(exports, |name| address_of(name).is_some())?;
     let flags = dynamic.value(elf::DT_FLAGS).unwrap_or(0);
     let static_tls = flags & elf::DF_STATIC_TLS.0 != 0;
-    Ok(Vetted { static_tls })
+    let handshake = address_of(HANDSHAKE).and_then(|address| dynamic.text(address, data));
+    let handshake = handshake.map(<[u8]>::to_vec);
+    Ok(Vetted {
+        static_tls,
+        handshake,
+    })
 }
 
 /// Judges machine and kind by the header alone. It is written first, so what can never become a library for this
@@ -80,6 +88,13 @@ fn check_sections<'a, H: FileHeader<Endian = E>, D: ReadRef<'a>>(header: &H, dat
     }
 }
 
+/// A symbol that the library defines.
+struct Export<'a> {
+    /// Its name, a NUL, and all that follows.
+    name: &'a [u8],
+    address: u64,
+}
+
 /// What the loader itself goes by: the segments it maps, and the dynamic section.
 struct Dynamic<'a, H: FileHeader> {
     loaded: Vec<&'a H::ProgramHeader>,
@@ -113,23 +128,35 @@ impl<'a, H: FileHeader<Endian = E>> Dynamic<'a, H> {
         let addresses = self.entries.iter().filter(|it| it.is_address(E));
         let next = addresses.map(|it| it.val(E)).filter(|&it| it > start);
         let end = next.min().unwrap_or(u64::MAX);
-        let (offset, size) = self.loaded.iter().find_map(|it| {
-            let (offset, size) = it.file_range(E);
-            let skipped = start.checked_sub(it.p_vaddr(E).into())?;
-            let size = size.checked_sub(skipped)?.min(end - start);
-            (size > 0).then_some((offset.checked_add(skipped)?, size))
-        })?;
+        let (offset, size) = self.place(start, end - start)?;
         data.read_bytes_at(offset, size).ok()
     }
 
-    /// The name of each defined symbol, with all that follows it, unless a symbol or a name is still zeros.
-    fn exports<D: ReadRef<'a>>(&self, data: D) -> Option<Vec<&'a [u8]>> {
+    /// Where in the file lies what is loaded at an address, and how much of it, up to `most` bytes.
+    fn place(&self, start: u64, most: u64) -> Option<(u64, u64)> {
+        self.loaded.iter().find_map(|it| {
+            let (offset, size) = it.file_range(E);
+            let skipped = start.checked_sub(it.p_vaddr(E).into())?;
+            let size = size.checked_sub(skipped)?.min(most);
+            (size > 0).then_some((offset.checked_add(skipped)?, size))
+        })
+    }
+
+    /// The text at an address, up to its NUL.
+    fn text<D: ReadRef<'a>>(&self, start: u64, data: D) -> Option<&'a [u8]> {
+        let (offset, size) = self.place(start, LONGEST)?;
+        let end = offset.checked_add(size)?;
+        data.read_bytes_at_until(offset..end, 0).ok()
+    }
+
+    /// Each defined symbol, unless a symbol or a name is still zeros.
+    fn exports<D: ReadRef<'a>>(&self, data: D) -> Option<Vec<Export<'a>>> {
         let strings = self.table(elf::DT_STRTAB, data)?;
         let strings = strings.get(..self.value(elf::DT_STRSZ)?.try_into().ok()?)?;
         let symbols = self.table(elf::DT_SYMTAB, data)?;
         let count = self.symbol_count(data)? as usize;
         let (symbols, _) = pod::slice_from_bytes::<H::Sym>(symbols, count).ok()?;
-        let mut names = Vec::new();
+        let mut exports = Vec::new();
         // The first symbol is zeros by definition.
         for symbol in symbols.get(1..)? {
             let start = symbol.st_name(E) as usize;
@@ -138,10 +165,11 @@ impl<'a, H: FileHeader<Endian = E>> Dynamic<'a, H> {
                 return None;
             }
             if symbol.st_shndx(E) != elf::SHN_UNDEF && symbol.st_bind() != elf::STB_LOCAL {
-                names.push(&strings[start..]);
+                let (name, address) = (&strings[start..], symbol.st_value(E).into());
+                exports.push(Export { name, address });
             }
         }
-        Some(names)
+        Some(exports)
     }
 
     /// How many symbols there are: the loader does not care, and only the hash tables tell.

@@ -7,7 +7,7 @@ use std::path::Path;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
-use super::ImageId;
+use super::image::ImageId;
 
 pub(super) fn open(path: &Path) -> Result<(libloading::Library, ImageId), libloading::Error> {
     // SAFETY: loading runs the library's initialisers; whoever may write the artifact is trusted with

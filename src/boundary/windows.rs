@@ -6,7 +6,7 @@ use std::path::Path;
 
 use libloading::os::windows::Library;
 
-use super::ImageId;
+use super::image::ImageId;
 
 pub(super) fn open(path: &Path) -> Result<(libloading::Library, ImageId), libloading::Error> {
     // SAFETY: loading runs the library's initialisers; whoever may write the artifact is trusted with

@@ -1,0 +1,15 @@
+//! Tells the library which compiler and target it is built with: a plugin carries both in its handshake.
+
+use std::env;
+use std::process::Command;
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    let rustc = env::var_os("RUSTC").expect("cargo names the compiler");
+    let version = Command::new(rustc).arg("--version").output();
+    let version = version.expect("the compiler that builds this can say its version");
+    let version = String::from_utf8_lossy(&version.stdout);
+    println!("cargo::rustc-env=REPLUG_RUSTC={}", version.trim());
+    let target = env::var("TARGET").expect("cargo names the target");
+    println!("cargo::rustc-env=REPLUG_TARGET={target}");
+}

@@ -1,0 +1,46 @@
+//! The boundary between host and plugin, and everything about it that the compiler cannot check. The only module with
+//! `unsafe`.
+
+#![allow(unsafe_code)]
+
+// Both sides: how values cross, where text is written, and what comes back.
+pub mod wire;
+
+mod sink;
+
+mod answer;
+
+// The plugin's side.
+pub mod export;
+
+// The host's side: an image, what is found in it by name, and the table of an interface.
+#[cfg(feature = "host")]
+mod image;
+
+#[cfg(feature = "host")]
+mod symbols;
+
+#[cfg(feature = "host")]
+mod table;
+
+#[cfg(all(feature = "host", unix))]
+#[path = "boundary/unix.rs"]
+mod system;
+#[cfg(all(feature = "host", windows))]
+#[path = "boundary/windows.rs"]
+mod system;
+
+pub use self::answer::CallError;
+pub use self::sink::Sink;
+
+#[cfg(feature = "host")]
+pub use self::{
+    image::{Image, LoadFailure},
+    symbols::{Raw, Text},
+};
+
+#[cfg(feature = "host")]
+pub(crate) use self::{
+    image::can_map_code,
+    table::{Bound, BoundHooks, Leased},
+};

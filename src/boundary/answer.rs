@@ -1,0 +1,188 @@
+//! What comes back from a call: a value, or why there is none. A panic of the plugin ends here, as a value.
+
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::mem::{self, MaybeUninit};
+use std::panic::{self, AssertUnwindSafe};
+use std::ptr;
+
+use super::wire::RawSlice;
+
+/// Why a call of a plugin has no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CallError {
+    /// No generation is live yet.
+    Absent,
+    /// The plugin panicked with this message. It stays usable, as far as its own state is.
+    Panicked(String),
+    /// The plugin said no, with this message.
+    Refused(String),
+    /// The function returned a null pointer.
+    Null,
+}
+
+// By hand, because plugins are built with this module and with no other crate.
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CallError::Absent => f.write_str("no generation of the plugin is live yet"),
+            CallError::Panicked(message) => write!(f, "the plugin panicked: {message}"),
+            CallError::Refused(message) => f.write_str(message),
+            CallError::Null => f.write_str("the plugin returned null instead of text"),
+        }
+    }
+}
+
+impl Error for CallError {}
+
+/// What a function of an interface returns to C: why there is no value, or null and a value. Small values come back
+/// in two registers, so that a good answer costs a comparison.
+#[repr(C)]
+pub struct Answered<T> {
+    failure: *const Failure,
+    value: MaybeUninit<T>,
+}
+
+/// Why there is no value. Whoever reads it gives it back.
+#[repr(C)]
+pub(super) struct Failure {
+    kind: u32,
+    message: RawSlice<u8>,
+    free: Option<unsafe extern "C" fn(*const Failure)>,
+}
+
+// SAFETY: nothing writes to one, and its message is as long-lived as itself.
+unsafe impl Sync for Failure {}
+
+impl Failure {
+    const ABSENT: u32 = 0;
+    const PANICKED: u32 = 1;
+    const REFUSED: u32 = 2;
+}
+
+/// What calls say before the first generation is live.
+static ABSENT: Failure = Failure {
+    kind: Failure::ABSENT,
+    message: RawSlice {
+        data: ptr::null(),
+        len: 0,
+    },
+    free: None,
+};
+
+impl<T: Copy> Answered<T> {
+    /// The answer of a function while no generation is live.
+    pub fn absent() -> Answered<T> {
+        Answered {
+            failure: &raw const ABSENT,
+            value: MaybeUninit::uninit(),
+        }
+    }
+
+    fn value(value: T) -> Answered<T> {
+        Answered {
+            failure: ptr::null(),
+            value: MaybeUninit::new(value),
+        }
+    }
+
+    #[cold]
+    fn failed(kind: u32, message: &str) -> Answered<T> {
+        let message = RawSlice::of(Box::leak(Box::<[u8]>::from(message.as_bytes())));
+        let free = Some(free as unsafe extern "C" fn(_));
+        let failure = Failure {
+            kind,
+            message,
+            free,
+        };
+        Answered {
+            failure: Box::into_raw(Box::new(failure)),
+            value: MaybeUninit::uninit(),
+        }
+    }
+
+    /// What the caller gets to see.
+    ///
+    /// # Safety
+    ///
+    /// It came from [`answer`], [`absent`](Answered::absent), or C code that keeps to the same rules: either the failure is
+    /// null and there is a value, or the failure can be read until it is freed.
+    #[inline(always)]
+    pub unsafe fn into_result(self) -> Result<T, CallError> {
+        if self.failure.is_null() {
+            // SAFETY: no failure means that there is a value.
+            return Ok(unsafe { self.value.assume_init() });
+        }
+        // SAFETY: the caller vouches for it, and it is read only here.
+        Err(unsafe { read(self.failure) })
+    }
+}
+
+/// Reads a failure and gives it back to whoever made it.
+#[cold]
+#[inline(never)]
+unsafe fn read(failure: *const Failure) -> CallError {
+    // SAFETY: by the contract of `into_result`.
+    let Failure {
+        kind,
+        message,
+        free,
+    } = unsafe { failure.read() };
+    // SAFETY: the message lives until the failure is freed, which is below.
+    let message = String::from_utf8_lossy(unsafe { message.get() }).into_owned();
+    if let Some(free) = free {
+        // SAFETY: it is freed once, by the program that made it.
+        unsafe { free(failure) };
+    }
+    match kind {
+        Failure::ABSENT => CallError::Absent,
+        Failure::REFUSED => CallError::Refused(message),
+        _ => CallError::Panicked(message),
+    }
+}
+
+unsafe extern "C" fn free(failure: *const Failure) {
+    // SAFETY: `failed` made it of a box, in this very image.
+    let failure = unsafe { Box::from_raw(failure.cast_mut()) };
+    let message =
+        ptr::slice_from_raw_parts_mut(failure.message.data.cast_mut(), failure.message.len);
+    // SAFETY: as above.
+    drop(unsafe { Box::from_raw(message) });
+}
+
+/// Runs `call` in the plugin and keeps a panic from crossing, which would abort the process.
+#[inline(always)]
+pub fn answer<T: Copy>(call: impl FnOnce() -> T) -> Answered<T> {
+    match panic::catch_unwind(AssertUnwindSafe(call)) {
+        Ok(value) => Answered::value(value),
+        Err(payload) => panicked(payload),
+    }
+}
+
+/// The same for what can also say no.
+pub(super) fn try_answer<T: Copy, E: fmt::Display>(
+    call: impl FnOnce() -> Result<T, E>,
+) -> Answered<T> {
+    match panic::catch_unwind(AssertUnwindSafe(|| {
+        call().map_err(|error| error.to_string())
+    })) {
+        Ok(Ok(value)) => Answered::value(value),
+        Ok(Err(message)) => Answered::failed(Failure::REFUSED, &message),
+        Err(payload) => panicked(payload),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn panicked<T: Copy>(payload: Box<dyn Any + Send>) -> Answered<T> {
+    let message = payload.downcast_ref::<&str>().copied();
+    let message = message.or(payload.downcast_ref::<String>().map(String::as_str));
+    let answered = Answered::failed(Failure::PANICKED, message.unwrap_or("without a message"));
+    // A payload whose drop panics as well is not worth a second try.
+    if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        mem::forget(payload);
+    }
+    answered
+}

@@ -1,0 +1,102 @@
+//! Where a plugin writes text or bytes for its host.
+
+use std::ffi::c_void;
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+
+use super::wire::{Argument, RawSlice};
+use crate::interface::Shape;
+
+/// Where a plugin writes text or bytes for its host: they land in memory of the host's.
+///
+/// # Examples
+///
+/// ```
+/// use std::fmt::Write;
+/// use replug::Sink;
+///
+/// let mut answer = Vec::new();
+/// write!(Sink::new(&mut answer), "{} and {}", 1, 2)?;
+/// assert_eq!(answer, b"1 and 2");
+/// # Ok::<(), std::fmt::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Sink<'a> {
+    raw: RawSink,
+    _buffer: PhantomData<&'a mut Vec<u8>>,
+}
+
+/// A sink as C sees it.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct RawSink {
+    buffer: *mut c_void,
+    write: unsafe extern "C" fn(buffer: *mut c_void, data: *const u8, len: usize),
+}
+
+impl<'a> Sink<'a> {
+    /// Appends what is written to `buffer`.
+    pub fn new(buffer: &'a mut Vec<u8>) -> Sink<'a> {
+        Sink {
+            raw: RawSink {
+                buffer: (&raw mut *buffer).cast(),
+                write: append,
+            },
+            _buffer: PhantomData,
+        }
+    }
+
+    /// Appends `bytes`.
+    pub fn write(&mut self, bytes: &[u8]) {
+        let RawSink { buffer, write } = self.raw;
+        // SAFETY: `write` belongs to `buffer`, which is borrowed for as long as this lives.
+        unsafe { write(buffer, bytes.as_ptr(), bytes.len()) }
+    }
+}
+
+/// Runs in the program that made the sink, with that program's allocator. Being out of memory aborts; nothing unwinds.
+unsafe extern "C" fn append(buffer: *mut c_void, data: *const u8, len: usize) {
+    // SAFETY: `Sink::new` made the pointer of a `Vec<u8>` that is still borrowed for it alone.
+    let buffer = unsafe { &mut *buffer.cast::<Vec<u8>>() };
+    // SAFETY: the writer passes a slice of its own.
+    let bytes = unsafe { RawSlice { data, len }.get() };
+    buffer.extend_from_slice(bytes);
+}
+
+impl fmt::Write for Sink<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.write(text.as_bytes());
+        Ok(())
+    }
+}
+
+impl io::Write for Sink<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Sink::write(self, bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+// SAFETY: the same two pointers on both sides; the function is the sender's and stays with it.
+unsafe impl Argument for Sink<'_> {
+    const SHAPE: Shape = Shape::Scalar("Sink");
+    type Wire = RawSink;
+
+    #[inline(always)]
+    fn send(self) -> RawSink {
+        self.raw
+    }
+
+    #[inline(always)]
+    unsafe fn receive(raw: RawSink) -> Self {
+        Sink {
+            raw,
+            _buffer: PhantomData,
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The host's side of an interface: finds the table and the hooks in an image, after the handshake.
+
+use std::ffi::CStr;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::answer::{Answered, CallError};
+use super::export::{Entry, HookTable};
+use super::image::{Image, LoadFailure};
+use super::sink::Sink;
+use super::wire::{Argument, RawSlice};
+use crate::handshake::{ENTRY, Expected, HANDSHAKE, Mismatch};
+use crate::interface::Interface;
+
+/// All that a host calls of an image.
+pub(crate) struct Bound<T> {
+    pub(crate) table: T,
+    pub(crate) hooks: Option<BoundHooks>,
+}
+
+impl<T: Interface> Bound<T> {
+    /// Compares the declarations once more, now as they were loaded, and takes the functions out of the image.
+    pub(crate) fn of(image: &Image, expected: Expected) -> Result<Bound<T>, LoadFailure> {
+        let handshake = image.symbol(HANDSHAKE);
+        let handshake = handshake.map_err(|_| Mismatch::NoHandshake)?;
+        // SAFETY: what carries this name is text with a NUL at its end; vet has seen it in the file.
+        let handshake = unsafe { CStr::from_ptr(handshake.as_ptr().cast()) };
+        expected.check(Some(handshake.to_bytes()))?;
+        let entry = image.symbol(ENTRY)?.cast::<Entry>();
+        // SAFETY: what carries this name, beside a handshake of this format, is an entry, and it is never written to.
+        let Entry { table, hooks } = *unsafe { entry.as_ref() };
+        // SAFETY: the declarations are equal, and the image stays mapped for as long as it is used.
+        let table = unsafe { T::copy(table) };
+        // SAFETY: an entry has no hooks, or a constant table of them.
+        let hooks = unsafe { hooks.as_ref() };
+        let hooks = hooks.map(|&table| BoundHooks { table });
+        Ok(Bound { table, hooks })
+    }
+}
+
+impl From<Mismatch> for LoadFailure {
+    fn from(mismatch: Mismatch) -> LoadFailure {
+        LoadFailure::Handshake(mismatch)
+    }
+}
+
+/// The hooks of one image, which must be mapped when they are called.
+#[derive(Debug)]
+pub(crate) struct BoundHooks {
+    table: HookTable,
+}
+
+/// What a generation saved for the next one.
+#[derive(Debug)]
+pub(crate) struct State {
+    version: u32,
+    bytes: Vec<u8>,
+}
+
+impl BoundHooks {
+    pub(crate) fn init(&self) -> Result<(), CallError> {
+        // SAFETY: the image is mapped: whoever has the hooks has the image too.
+        read(unsafe { (self.table.init)() })
+    }
+
+    pub(crate) fn stop(&self) -> Result<(), CallError> {
+        // SAFETY: as above.
+        read(unsafe { (self.table.stop)() })
+    }
+
+    /// `None` if there is nothing to carry over.
+    pub(crate) fn save(&self) -> Result<Option<State>, CallError> {
+        let Some(save) = self.table.save else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        let sink = Sink::new(&mut bytes).send();
+        // SAFETY: as above, and the sink is lent for the call.
+        let version = read(unsafe { save(sink) })?;
+        Ok(Some(State { version, bytes }))
+    }
+
+    pub(crate) fn restore(&self, state: &State) -> Result<(), CallError> {
+        let State { version, bytes } = state;
+        // SAFETY: as above, and the bytes are lent for the call.
+        read(unsafe { (self.table.restore)(*version, RawSlice::of(bytes)) })
+    }
+}
+
+fn read<T: Copy>(answered: Answered<T>) -> Result<T, CallError> {
+    // SAFETY: a hook made it, by the rules of this module.
+    unsafe { answered.into_result() }
+}
+
+/// A generation's functions on loan: its image stays mapped for as long as this lives.
+pub(crate) struct Leased<T> {
+    table: T,
+    _image: Option<Arc<Image>>,
+}
+
+impl<T: Interface> Leased<T> {
+    /// Lends the functions of `image`; without one, those of a plugin that is not there.
+    pub(crate) fn of(table: &T, image: Option<&Arc<Image>>) -> Leased<T> {
+        Leased {
+            // SAFETY: it is a table of this interface, and its image, if it has one, stays mapped while we hold it.
+            table: unsafe { T::copy((&raw const *table).cast()) },
+            _image: image.cloned(),
+        }
+    }
+}
+
+impl<T> Deref for Leased<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.table
+    }
+}

@@ -1,0 +1,297 @@
+//! How values cross between a host and a plugin: as C types only, because the two have each their own standard
+//! library, allocator and compiler. Both sides use this module; [`interface!`](crate::interface!) drives it.
+
+use std::ffi::c_void;
+use std::slice;
+
+pub use super::answer::{Answered, answer};
+use crate::interface::Shape;
+
+/// Plain data that is copied across: numbers, arrays of them, and what [`shared!`](crate::shared!) declares.
+///
+/// # Safety
+///
+/// The type has the layout that C gives it, that layout is `SHAPE`, and it holds no pointer.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot cross between host and plugin",
+    label = "not a type that crosses",
+    note = "numbers, `bool`, arrays of them and structs declared with `replug::shared!` can be stored and returned"
+)]
+pub unsafe trait Plain: Copy + 'static {
+    /// What it looks like to C.
+    const SHAPE: Shape;
+}
+
+/// What a function of an interface can take: [`Plain`] data, `&str`, slices and references of plain data, [`Sink`].
+///
+/// # Safety
+///
+/// `receive` makes of the result of `send` what was sent, in a program of another compiler too.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot cross from host to plugin",
+    label = "not a type that crosses",
+    note = "functions of an interface take numbers, `bool`, `&str`, `&[T]`, `&mut [T]`, `&T` and `&mut T` of plain data, \
+            structs declared with `replug::shared!`, and `replug::Sink`"
+)]
+pub unsafe trait Argument: Sized {
+    /// What it looks like to C.
+    const SHAPE: Shape;
+    /// The C type it crosses as.
+    type Wire: Copy;
+
+    /// Makes it ready to cross.
+    fn send(self) -> Self::Wire;
+
+    /// Takes it back.
+    ///
+    /// # Safety
+    ///
+    /// `wire` came from `send`, and what was sent is still borrowed.
+    unsafe fn receive(wire: Self::Wire) -> Self;
+}
+
+/// What a function of an interface can return: plain data, or nothing. It owns what it returns, so nothing that
+/// points into a plugin can be left behind when the plugin goes.
+///
+/// # Safety
+///
+/// As for [`Plain`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be returned across the boundary",
+    label = "not a type that crosses by value",
+    note = "functions of an interface return numbers, `bool`, structs declared with `replug::shared!`, or nothing; text and \
+            bytes are written to a `replug::Sink`"
+)]
+pub unsafe trait Answer: Copy + 'static {
+    /// What it looks like to C.
+    const SHAPE: Shape;
+}
+
+// SAFETY: C has no value for it; it takes no room in the struct it is returned in.
+unsafe impl Answer for () {
+    const SHAPE: Shape = Shape::Scalar("()");
+}
+
+macro_rules! scalars {
+    ($($scalar:ident)*) => { $(
+        // SAFETY: a scalar has the same layout in C, and is no pointer.
+        unsafe impl Plain for $scalar {
+            const SHAPE: Shape = Shape::Scalar(stringify!($scalar));
+        }
+        $crate::plain!($scalar);
+    )* };
+}
+
+/// Lets a type of plain data be passed and returned by value.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! plain {
+    ($plain:ty) => {
+        // SAFETY: it is copied as it is.
+        unsafe impl $crate::wire::Argument for $plain {
+            const SHAPE: $crate::interface::Shape = <$plain as $crate::wire::Plain>::SHAPE;
+            type Wire = $plain;
+
+            #[inline(always)]
+            fn send(self) -> $plain {
+                self
+            }
+
+            #[inline(always)]
+            unsafe fn receive(wire: $plain) -> $plain {
+                wire
+            }
+        }
+
+        // SAFETY: it is plain.
+        unsafe impl $crate::wire::Answer for $plain {
+            const SHAPE: $crate::interface::Shape = <$plain as $crate::wire::Plain>::SHAPE;
+        }
+    };
+}
+
+scalars!(bool u8 u16 u32 u64 usize i8 i16 i32 i64 isize f32 f64);
+
+// SAFETY: an array is its elements one after the other, in C too.
+unsafe impl<T: Plain, const N: usize> Plain for [T; N] {
+    const SHAPE: Shape = Shape::Array(&T::SHAPE, N);
+}
+
+/// A borrowed slice as C sees it.
+#[repr(C)]
+#[derive(Debug)]
+pub struct RawSlice<T> {
+    pub(super) data: *const T,
+    pub(super) len: usize,
+}
+
+impl<T> Clone for RawSlice<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for RawSlice<T> {}
+
+impl<T> RawSlice<T> {
+    #[inline(always)]
+    pub(super) fn of(slice: &[T]) -> RawSlice<T> {
+        RawSlice {
+            data: slice.as_ptr(),
+            len: slice.len(),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// It was made of a slice that is borrowed for `'a`. C may say null of one that is empty.
+    #[inline(always)]
+    pub(super) unsafe fn get<'a>(self) -> &'a [T] {
+        if self.len == 0 {
+            return &[];
+        }
+        // SAFETY: by the contract of this function.
+        unsafe { slice::from_raw_parts(self.data, self.len) }
+    }
+}
+
+// SAFETY: pointer and length of a slice, and back.
+unsafe impl<T: Plain> Argument for &[T] {
+    const SHAPE: Shape = Shape::Slice(&T::SHAPE);
+    type Wire = RawSlice<T>;
+
+    #[inline(always)]
+    fn send(self) -> RawSlice<T> {
+        RawSlice::of(self)
+    }
+
+    #[inline(always)]
+    unsafe fn receive(wire: RawSlice<T>) -> Self {
+        // SAFETY: the caller vouches for the borrow.
+        unsafe { wire.get() }
+    }
+}
+
+/// A slice borrowed for writing, as C sees it.
+#[repr(C)]
+#[derive(Debug)]
+pub struct RawSliceMut<T> {
+    data: *mut T,
+    pub(super) len: usize,
+}
+
+impl<T> Clone for RawSliceMut<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for RawSliceMut<T> {}
+
+// SAFETY: pointer and length of a slice, and back.
+unsafe impl<T: Plain> Argument for &mut [T] {
+    const SHAPE: Shape = Shape::SliceMut(&T::SHAPE);
+    type Wire = RawSliceMut<T>;
+
+    #[inline(always)]
+    fn send(self) -> RawSliceMut<T> {
+        RawSliceMut {
+            data: self.as_mut_ptr(),
+            len: self.len(),
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn receive(wire: RawSliceMut<T>) -> Self {
+        if wire.len == 0 {
+            return &mut [];
+        }
+        // SAFETY: the caller vouches for the borrow.
+        unsafe { slice::from_raw_parts_mut(wire.data, wire.len) }
+    }
+}
+
+// SAFETY: as its bytes, which were UTF-8 when they were sent and are borrowed since.
+unsafe impl Argument for &str {
+    const SHAPE: Shape = Shape::Scalar("&str");
+    type Wire = RawSlice<u8>;
+
+    #[inline(always)]
+    fn send(self) -> RawSlice<u8> {
+        RawSlice::of(self.as_bytes())
+    }
+
+    #[inline(always)]
+    unsafe fn receive(wire: RawSlice<u8>) -> Self {
+        // SAFETY: the caller vouches for the borrow.
+        let bytes = unsafe { wire.get() };
+        // SAFETY: it was a `str` when it was sent.
+        unsafe { str::from_utf8_unchecked(bytes) }
+    }
+}
+
+// SAFETY: the same pointer on both sides, to a type of one layout.
+unsafe impl<T: Plain> Argument for &T {
+    const SHAPE: Shape = Shape::Ref(&T::SHAPE);
+    type Wire = *const T;
+
+    #[inline(always)]
+    fn send(self) -> *const T {
+        self
+    }
+
+    #[inline(always)]
+    unsafe fn receive(wire: *const T) -> Self {
+        // SAFETY: the caller vouches for the borrow.
+        unsafe { &*wire }
+    }
+}
+
+// SAFETY: the same pointer on both sides, to a type of one layout.
+unsafe impl<T: Plain> Argument for &mut T {
+    const SHAPE: Shape = Shape::RefMut(&T::SHAPE);
+    type Wire = *mut T;
+
+    #[inline(always)]
+    fn send(self) -> *mut T {
+        self
+    }
+
+    #[inline(always)]
+    unsafe fn receive(wire: *mut T) -> Self {
+        // SAFETY: the caller vouches for the borrow.
+        unsafe { &mut *wire }
+    }
+}
+
+/// The functions of an interface as a table of C functions, callable like a struct with methods. Made by
+/// [`interface!`](crate::interface!).
+///
+/// # Safety
+///
+/// The type is `repr(C)`, and holds one `extern "C"` function for each line `fn` of `DECLARATION`, in order.
+pub unsafe trait Interface: Sized + Send + Sync + 'static {
+    /// The declaration as text: a line for the name and version, one for each function, one for each struct.
+    const DECLARATION: &'static str;
+
+    /// A table whose functions say that no generation is live.
+    fn absent() -> Self;
+
+    /// A copy of a plugin's table, or of the beginning of a longer one.
+    ///
+    /// # Safety
+    ///
+    /// `table` points to a table of this interface, whose image stays mapped for as long as the copy can be called.
+    unsafe fn copy(table: *const c_void) -> Self;
+}
+
+/// An interface that `P` implements.
+///
+/// # Safety
+///
+/// As for [`Interface`].
+#[doc(hidden)]
+pub unsafe trait Implemented<P>: Interface {
+    /// The plugin's table.
+    const TABLE: Self;
+}

@@ -1,0 +1,379 @@
+//! Handshake: was the plugin built from the declaration that the host calls by? Two texts are compared, the host's own
+//! and the one that the library carries. Pure: nothing of the library has run yet.
+
+use std::ffi::CStr;
+use std::fmt;
+
+use crate::interface::{FORMAT, Interface};
+
+/// The longest handshake that is read, in bytes: some thousand functions.
+pub(crate) const LONGEST: u64 = 256 * 1024;
+
+/// The symbol under which a library carries its handshake, and the one of what a host calls.
+pub(crate) const HANDSHAKE: &CStr = c"replug_handshake";
+pub(crate) const ENTRY: &CStr = c"replug_entry";
+
+/// How many differences a message names.
+const NAMED: usize = 3;
+
+/// What a host expects of a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expected {
+    declaration: &'static str,
+    additions: bool,
+}
+
+impl Expected {
+    /// A plugin that was built from the declaration of `T`.
+    pub fn of<T: Interface>() -> Expected {
+        Expected {
+            declaration: T::DECLARATION,
+            additions: false,
+        }
+    }
+
+    /// One that may offer more functions, behind those that the host knows.
+    pub fn or_more(self) -> Expected {
+        Expected {
+            additions: true,
+            ..self
+        }
+    }
+
+    /// Compares with what a library carries.
+    ///
+    /// # Errors
+    ///
+    /// All that differs.
+    pub(crate) fn check(self, carried: Option<&[u8]>) -> Result<(), Mismatch> {
+        let carried = carried.ok_or(Mismatch::NoHandshake)?;
+        let carried = str::from_utf8(carried).map_err(|_| Mismatch::Unreadable)?;
+        let (format, facts) = carried.split_once('\n').ok_or(Mismatch::Unreadable)?;
+        if format != FORMAT {
+            return Err(Mismatch::Format(format.to_owned()));
+        }
+        let plugin = Declaration::parse(facts).ok_or(Mismatch::Unreadable)?;
+        let host = Declaration::parse(self.declaration).ok_or(Mismatch::Unreadable)?;
+        if plugin.interface != host.interface {
+            return Err(Mismatch::Interface {
+                plugin: plugin.interface.to_owned(),
+                host: host.interface.to_owned(),
+            });
+        }
+        if plugin.panic != Some("unwind") {
+            return Err(Mismatch::PanicsAbort);
+        }
+        match host.differences(&plugin, self.additions) {
+            differences if differences.is_empty() => Ok(()),
+            differences => Err(Mismatch::Differences {
+                differences,
+                rustc: plugin.rustc.unwrap_or("another compiler").to_owned(),
+            }),
+        }
+    }
+}
+
+/// Why a plugin cannot be called by its host; completes the sentence "cannot shake hands with `PATH`: ".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Mismatch {
+    /// It was not made with `export!`.
+    #[error("it has no handshake; build it with `replug::export!`")]
+    NoHandshake,
+    /// What it carries is no text that a handshake could be.
+    #[error("its handshake cannot be read")]
+    Unreadable,
+    /// It was made by another version of replug.
+    #[error("its handshake is `{0}`, this host speaks `{FORMAT}`")]
+    Format(String),
+    /// It is another plugin, or for another host.
+    #[error("it implements `{plugin}`, this host calls `{host}`")]
+    Interface {
+        /// Name and version.
+        plugin: String,
+        /// Name and version.
+        host: String,
+    },
+    /// A panic in it would end the process.
+    #[error(
+        "it was built with `panic = \"abort\"`, so that a panic in it would end the host; build it with `panic = \"unwind\"`"
+    )]
+    PanicsAbort,
+    /// It was built from another declaration.
+    #[error(
+        "{}; rebuild it from the declaration of this host (it was built by {rustc})",
+        Listed(differences)
+    )]
+    Differences {
+        /// What differs, the most telling first.
+        differences: Vec<Difference>,
+        /// What built it.
+        rustc: String,
+    },
+}
+
+/// One difference between two declarations.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Difference {
+    /// A function takes or returns something else.
+    #[error(
+        "`{name}`: plugin {}, host {}",
+        Told(plugin, "takes"),
+        Told(host, "calls")
+    )]
+    Signature {
+        /// The function.
+        name: String,
+        /// What it takes and returns in the plugin.
+        plugin: String,
+        /// What the host calls it with.
+        host: String,
+    },
+    /// A function that the host calls is not there.
+    #[error("`{0}`: the plugin lacks it")]
+    Absent(String),
+    /// A function that the host does not know is there.
+    #[error("`{0}`: the host does not know it")]
+    Unknown(String),
+    /// A function is there, at another place.
+    #[error("`{name}`: number {plugin} in the plugin, number {host} in the host")]
+    Order {
+        /// The function.
+        name: String,
+        /// Its number in the plugin, from 1.
+        plugin: usize,
+        /// Its number in the host, from 1.
+        host: usize,
+    },
+    /// A struct that crosses lies differently in memory.
+    #[error("`{name}`: plugin has {plugin}, host has {host}")]
+    Layout {
+        /// The struct.
+        name: String,
+        /// Its layout in the plugin.
+        plugin: String,
+        /// Its layout in the host.
+        host: String,
+    },
+}
+
+/// The first few of a list, for people.
+struct Listed<'a>(&'a [Difference]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, difference) in self.0.iter().take(NAMED).enumerate() {
+            let between = if number == 0 { "" } else { "; " };
+            write!(f, "{between}{difference}")?;
+        }
+        match self.0.len().saturating_sub(NAMED) {
+            0 => Ok(()),
+            more => write!(f, "; and {more} more"),
+        }
+    }
+}
+
+/// A signature, as one side has it: `takes (u32)`, with the result where that says more.
+struct Told<'a>(&'a str, &'a str);
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let signature = self.0.strip_suffix(" -> ()").unwrap_or(self.0);
+        write!(f, "{} {signature}", self.1)
+    }
+}
+
+/// A declaration, read.
+#[derive(Debug, Default)]
+struct Declaration<'a> {
+    rustc: Option<&'a str>,
+    panic: Option<&'a str>,
+    interface: &'a str,
+    functions: Vec<(&'a str, &'a str)>,
+    layouts: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Declaration<'a> {
+    fn parse(text: &'a str) -> Option<Declaration<'a>> {
+        let mut found = Declaration::default();
+        for line in text.lines() {
+            let (word, rest) = line.split_once(' ')?;
+            match word {
+                "rustc" => found.rustc = Some(rest),
+                "panic" => found.panic = Some(rest),
+                "interface" => found.interface = rest,
+                "fn" => {
+                    let at = rest.find('(')?;
+                    found.functions.push(rest.split_at(at));
+                }
+                "type" => {
+                    let layout = rest.split_once(' ')?;
+                    // A struct is described with each function that it crosses in.
+                    if !found.layouts.contains(&layout) {
+                        found.layouts.push(layout);
+                    }
+                }
+                // A fact that the host does not need.
+                _ => {}
+            }
+        }
+        Some(found)
+    }
+
+    /// What of `plugin` is not as this host has it.
+    fn differences(&self, plugin: &Declaration<'_>, additions: bool) -> Vec<Difference> {
+        let mut differences: Vec<_> = self
+            .functions
+            .iter()
+            .enumerate()
+            .filter_map(|(index, function)| plugin.difference(index, *function))
+            .collect();
+        if !additions {
+            let unknown = plugin.functions.iter().filter(|(name, _)| !self.has(name));
+            differences.extend(unknown.map(|(name, _)| Difference::Unknown((*name).to_owned())));
+        }
+        for &(name, host) in &self.layouts {
+            let mut others = plugin.layouts.iter().filter(|(other, _)| *other == name);
+            // One that the plugin does not have is told of by the function that takes it.
+            if let Some((_, plugin)) = others.find(|(_, plugin)| *plugin != host) {
+                let (name, plugin, host) = (name.to_owned(), (*plugin).to_owned(), host.to_owned());
+                differences.push(Difference::Layout { name, plugin, host });
+            }
+        }
+        differences
+    }
+
+    /// What is wrong with the plugin's function at `index`, which the host calls as this one.
+    fn difference(&self, index: usize, (name, host): (&str, &str)) -> Option<Difference> {
+        let found = self.functions.iter().position(|(other, _)| *other == name);
+        let Some(found) = found else {
+            return Some(Difference::Absent(name.to_owned()));
+        };
+        let plugin = self.functions[found].1;
+        let name = name.to_owned();
+        if plugin != host {
+            let (plugin, host) = (plugin.to_owned(), host.to_owned());
+            return Some(Difference::Signature { name, plugin, host });
+        }
+        (found != index).then_some(Difference::Order {
+            name,
+            plugin: found + 1,
+            host: index + 1,
+        })
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.functions.iter().any(|(other, _)| *other == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOST: &str = "interface Greeter version 1\n\
+        fn greet(&str, Sink) -> ()\n\
+        fn add(u64, u64) -> u64\n\
+        fn step(&mut World) -> ()\n\
+        type World size 16 align 8 { frames: u64 at 0, mean: f64 at 8 }\n";
+
+    const FACTS: &str = "replug handshake 1\nrustc rustc 1.95.0\ntarget here\npanic unwind\n";
+
+    fn check(carried: &str, additions: bool) -> String {
+        let expected = Expected {
+            declaration: HOST,
+            additions,
+        };
+        match expected.check(Some(carried.as_bytes())) {
+            Ok(()) => "equal".to_owned(),
+            Err(mismatch) => mismatch.to_string(),
+        }
+    }
+
+    #[test]
+    fn an_equal_declaration_is_good_and_each_difference_is_told() {
+        let rebuild =
+            "; rebuild it from the declaration of this host (it was built by rustc 1.95.0)";
+        let cases = [
+            ("", "", "equal"),
+            (
+                "add(u64, u64)",
+                "add(u32, u64)",
+                "`add`: plugin takes (u32, u64) -> u64, host calls (u64, u64) -> u64",
+            ),
+            (
+                "greet(&str, Sink)",
+                "greet(&str)",
+                "`greet`: plugin takes (&str), host calls (&str, Sink)",
+            ),
+            (
+                "fn add(u64, u64) -> u64\n",
+                "",
+                "`add`: the plugin lacks it; `step`: number 2 in the plugin, number 3 in the host",
+            ),
+            (
+                "fn greet",
+                "fn hello() -> u8\nfn greet",
+                "`greet`: number 2 in the plugin, number 1 in the host; \
+                `add`: number 3 in the plugin, number 2 in the host; `step`: number 4 in the plugin, number 3 in the host; and 1 more",
+            ),
+            (
+                "mean: f64 at 8",
+                "mean: f32 at 8",
+                "`World`: plugin has size 16 align 8 { frames: u64 at 0, mean: f32 at 8 }, \
+                host has size 16 align 8 { frames: u64 at 0, mean: f64 at 8 }",
+            ),
+        ];
+        for (from, to, expected) in cases {
+            let expected = match expected {
+                "equal" => expected.to_owned(),
+                difference => format!("{difference}{rebuild}"),
+            };
+            assert_eq!(
+                check(&format!("{FACTS}{}", HOST.replace(from, to)), false),
+                expected
+            );
+        }
+    }
+
+    #[test]
+    fn functions_behind_those_that_the_host_knows_are_good_if_the_host_says_so() {
+        let more = format!(
+            "{FACTS}{HOST}fn wave(Wave) -> ()\ntype Wave size 1 align 1 {{ high: u8 at 0 }}\n"
+        );
+        assert!(check(&more, false).starts_with("`wave`: the host does not know it; rebuild"));
+        assert_eq!(check(&more, true), "equal");
+        let before = more.replace("fn add", "fn sub(u64) -> u64\nfn add");
+        assert!(
+            check(&before, true).starts_with("`add`: number 3 in the plugin, number 2 in the host")
+        );
+    }
+
+    #[test]
+    fn what_is_no_handshake_or_another_one_is_told_from_it() {
+        let cases = [
+            ("", "its handshake cannot be read"),
+            (
+                "replug handshake 2\nelse",
+                "its handshake is `replug handshake 2`, this host speaks `replug handshake 1`",
+            ),
+            ("replug handshake 1\nfn\n", "its handshake cannot be read"),
+            (
+                "replug handshake 1\npanic unwind\ninterface Greeter version 2\n",
+                "it implements `Greeter version 2`, this host calls `Greeter version 1`",
+            ),
+        ];
+        for (carried, expected) in cases {
+            assert_eq!(check(carried, false), expected);
+        }
+        let aborts = format!("{FACTS}{HOST}").replace("panic unwind", "panic abort");
+        assert!(check(&aborts, false).starts_with("it was built with `panic = \"abort\"`"));
+        let expected = Expected {
+            declaration: HOST,
+            additions: false,
+        };
+        assert_eq!(expected.check(None), Err(Mismatch::NoHandshake));
+        assert_eq!(expected.check(Some(b"\xff\n")), Err(Mismatch::Unreadable));
+    }
+}

@@ -1,0 +1,68 @@
+//! One declaration for both sides: what a plugin offers, what of it crosses, and the text in which a library carries
+//! its side of the declaration, so that it can be read out of the file before anything runs.
+//!
+//! Nothing here runs at run time in a plugin: all of it is computed by the compiler.
+
+#[macro_use]
+mod declare;
+mod text;
+
+#[cfg(feature = "host")]
+pub(crate) use self::text::FORMAT;
+#[doc(hidden)]
+pub use self::text::{Text, handshake_len, handshake_text};
+pub use crate::boundary::wire::{Implemented, Interface};
+
+/// What a type looks like to C. The text of it is what two sides compare.
+#[derive(Debug, Clone, Copy)]
+pub enum Shape {
+    /// A number, or another type that has one well-known form.
+    Scalar(&'static str),
+    /// So many of one shape, one after the other.
+    Array(&'static Shape, usize),
+    /// A struct.
+    Struct(&'static Layout),
+    /// Borrowed, one.
+    Ref(&'static Shape),
+    /// Borrowed for writing, one.
+    RefMut(&'static Shape),
+    /// Borrowed, any number.
+    Slice(&'static Shape),
+    /// Borrowed for writing, any number.
+    SliceMut(&'static Shape),
+}
+
+/// How a struct lies in memory.
+#[derive(Debug)]
+pub struct Layout {
+    /// Its name.
+    pub name: &'static str,
+    /// In bytes.
+    pub size: usize,
+    /// In bytes.
+    pub align: usize,
+    /// Its fields, in order.
+    pub fields: &'static [Field],
+}
+
+/// One field of a struct.
+#[derive(Debug)]
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// In bytes from the start of the struct.
+    pub offset: usize,
+    /// What it is.
+    pub shape: Shape,
+}
+
+/// One function of an interface.
+#[derive(Debug)]
+pub struct Function {
+    /// Its name.
+    pub name: &'static str,
+    /// What it takes.
+    pub takes: &'static [Shape],
+    /// What it returns.
+    pub returns: Shape,
+}

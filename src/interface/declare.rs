@@ -1,0 +1,242 @@
+//! The macros of a declaration. Both sides expand the same text: the host gets a struct with methods, the plugin a trait
+//! to implement.
+
+/// Declares what a plugin offers, once, in a file or crate that host and plugin both use.
+///
+/// It makes two things. A struct of functions, for the host: `Host<Counter>` loads it, and its methods call the live
+/// generation. And a trait with the same functions, for the plugin, which implements it and says
+/// [`export!`](crate::export!). A plugin that was built from another declaration is kept out before anything of it
+/// runs, with a message that shows the difference.
+///
+/// Functions have no `self`: a plugin is code. State that outlives a reload belongs to the host, which lends it to each
+/// call ([`shared!`](crate::shared!)), or is carried over by [`Hooks`](crate::Hooks). What can cross is listed at
+/// [`Argument`](crate::wire::Argument) and [`Answer`](crate::wire::Answer).
+///
+/// The functions may be called from several threads at once.
+///
+/// # Examples
+///
+/// ```
+/// replug::interface! {
+///     /// Counts words.
+///     pub interface Counter, plugin trait Count, version 1 {
+///         /// How many words there are in `text`.
+///         fn words(text: &str) -> u64;
+///         /// Writes the longest word of `text`.
+///         fn longest(text: &str, longest: replug::Sink<'_>);
+///     }
+/// }
+///
+/// // The plugin:
+/// struct Plain;
+///
+/// impl Count for Plain {
+///     fn words(text: &str) -> u64 {
+///         text.split_whitespace().count() as u64
+///     }
+///
+///     fn longest(text: &str, mut longest: replug::Sink<'_>) {
+///         let word = text.split_whitespace().max_by_key(|word| word.len());
+///         longest.write(word.unwrap_or_default().as_bytes());
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! interface {
+    (
+        $(#[$about:meta])*
+        $vis:vis interface $Table:ident, plugin trait $Plugin:ident, version $version:literal {
+            $(
+                $(#[$doc:meta])*
+                fn $name:ident($($arg:ident: $takes:ty),* $(,)?) $(-> $returns:ty)?;
+            )+
+        }
+    ) => {
+        $(#[$about])*
+        ///
+        /// The functions of the live generation, for its host.
+        #[repr(C)]
+        $vis struct $Table {
+            $(
+                $name: unsafe extern "C" fn(
+                    $(<$takes as $crate::wire::Argument>::Wire),*
+                ) -> $crate::wire::Answered<$crate::answer_type!($($returns)?)>,
+            )+
+        }
+
+        #[allow(unsafe_code, dead_code)]
+        impl $Table {
+            $(
+                $(#[$doc])*
+                ///
+                /// # Errors
+                ///
+                /// If the plugin panics, or no generation is live yet.
+                #[inline(always)]
+                $vis fn $name(
+                    &self, $($arg: $takes),*
+                ) -> ::core::result::Result<$crate::answer_type!($($returns)?), $crate::CallError> {
+                    // SAFETY: the table is that of an image which stays mapped while `self` is borrowed, and the
+                    // image was built from an equal declaration.
+                    let answered = unsafe {
+                        (self.$name)($(<$takes as $crate::wire::Argument>::send($arg)),*)
+                    };
+                    // SAFETY: the plugin's half of this macro made it.
+                    unsafe { answered.into_result() }
+                }
+            )+
+        }
+
+        $(#[$about])*
+        ///
+        /// What a plugin implements.
+        #[allow(dead_code)]
+        $vis trait $Plugin {
+            $(
+                $(#[$doc])*
+                fn $name($($arg: $takes),*) $(-> $returns)?;
+            )+
+        }
+
+        #[allow(unsafe_code)]
+        const _: () = {
+            use $crate::interface::{Function, Implemented, Interface, Text};
+            use $crate::wire::{self, Answer, Answered, Argument};
+
+            const FUNCTIONS: &[Function] = &[$(
+                Function {
+                    name: ::core::stringify!($name),
+                    takes: &[$(<$takes as Argument>::SHAPE),*],
+                    returns: <$crate::answer_type!($($returns)?) as Answer>::SHAPE,
+                },
+            )+];
+            const NAME: &str = ::core::stringify!($Table);
+            const LEN: usize = Text::<0>::declaration(NAME, $version, FUNCTIONS).len();
+            const TEXT: Text<LEN> = Text::declaration(NAME, $version, FUNCTIONS);
+
+            // SAFETY: the struct and the text are made of the same lines.
+            unsafe impl Interface for $Table {
+                const DECLARATION: &'static str = TEXT.as_str();
+
+                fn absent() -> Self {
+                    $(
+                        unsafe extern "C" fn $name(
+                            $(_: <$takes as Argument>::Wire),*
+                        ) -> Answered<$crate::answer_type!($($returns)?)> {
+                            Answered::absent()
+                        }
+                    )+
+                    $Table { $($name),+ }
+                }
+
+                unsafe fn copy(table: *const ::core::ffi::c_void) -> Self {
+                    // SAFETY: the caller vouches for the table.
+                    unsafe { table.cast::<$Table>().read() }
+                }
+            }
+
+            /// The plugin's functions, as C sees them.
+            struct Exported<P>(::core::marker::PhantomData<P>);
+
+            impl<P: $Plugin> Exported<P> {
+                $(
+                    unsafe extern "C" fn $name(
+                        $($arg: <$takes as Argument>::Wire),*
+                    ) -> Answered<$crate::answer_type!($($returns)?)> {
+                        wire::answer(move || {
+                            $(
+                                // SAFETY: the host sent it, by the same declaration, and lends it for the call.
+                                let $arg = unsafe { <$takes as Argument>::receive($arg) };
+                            )*
+                            P::$name($($arg),*)
+                        })
+                    }
+                )+
+            }
+
+            // SAFETY: the functions are those of the declaration, in order.
+            unsafe impl<P: $Plugin> Implemented<P> for $Table {
+                const TABLE: $Table = $Table { $($name: Exported::<P>::$name),+ };
+            }
+        };
+    };
+}
+
+/// What a function returns that says so, and what one returns that does not.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! answer_type {
+    () => {
+        ()
+    };
+    ($returns:ty) => {
+        $returns
+    };
+}
+
+/// Declares a struct whose values cross between host and plugin, by value or lent as `&mut`.
+///
+/// Its layout is part of the declaration of every interface that uses it: a plugin that was built with another one is
+/// kept out, and the message names the struct and its fields. State that the host owns and lends to each call survives
+/// every reload by itself.
+///
+/// # Examples
+///
+/// ```
+/// replug::shared! {
+///     /// What a game remembers.
+///     #[derive(Debug, Default)]
+///     pub struct World {
+///         /// Frames so far.
+///         pub frames: u64,
+///         /// Where things are.
+///         pub positions: [f32; 4],
+///     }
+/// }
+///
+/// replug::interface! {
+///     /// Moves things.
+///     pub interface Rules, plugin trait Play, version 1 {
+///         /// One frame.
+///         fn step(world: &mut World, seconds: f32);
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! shared {
+    (
+        $(#[$about:meta])*
+        $vis:vis struct $Shared:ident {
+            $( $(#[$doc:meta])* $field_vis:vis $field:ident: $Field:ty ),+ $(,)?
+        }
+    ) => {
+        $(#[$about])*
+        #[repr(C)]
+        #[derive(Clone, Copy)]
+        $vis struct $Shared {
+            $( $(#[$doc])* $field_vis $field: $Field, )+
+        }
+
+        #[allow(unsafe_code)]
+        const _: () = {
+            // SAFETY: it is `repr(C)`, and the shape is taken from the compiler; each field is plain.
+            unsafe impl $crate::wire::Plain for $Shared {
+                const SHAPE: $crate::interface::Shape =
+                    $crate::interface::Shape::Struct(&$crate::interface::Layout {
+                        name: ::core::stringify!($Shared),
+                        size: ::core::mem::size_of::<$Shared>(),
+                        align: ::core::mem::align_of::<$Shared>(),
+                        fields: &[$(
+                            $crate::interface::Field {
+                                name: ::core::stringify!($field),
+                                offset: ::core::mem::offset_of!($Shared, $field),
+                                shape: <$Field as $crate::wire::Plain>::SHAPE,
+                            },
+                        )+],
+                    });
+            }
+
+            $crate::plain!($Shared);
+        };
+    };
+}

@@ -1,0 +1,164 @@
+//! A declaration as text, written by the compiler. One fact a line, so that two texts can be compared by people.
+
+use super::{Field, Function, Layout, Shape};
+
+/// The first line of every handshake: what the rest is, and which rules it follows.
+pub(crate) const FORMAT: &str = "replug handshake 1";
+
+/// Text of at most `N` bytes. What does not fit is counted and not kept, so that a first run finds out the length.
+#[derive(Debug, Clone, Copy)]
+pub struct Text<const N: usize> {
+    bytes: [u8; N],
+    len: usize,
+}
+
+impl<const N: usize> Text<N> {
+    const fn new() -> Text<N> {
+        Text {
+            bytes: [0; N],
+            len: 0,
+        }
+    }
+
+    /// How long it is, or would be.
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// What was written.
+    ///
+    /// # Panics
+    ///
+    /// If it did not fit.
+    pub const fn as_str(&self) -> &str {
+        assert!(self.len == N, "text of another length than was counted");
+        match std::str::from_utf8(&self.bytes) {
+            Ok(text) => text,
+            Err(_) => panic!("text is put together of whole texts"),
+        }
+    }
+
+    const fn put(mut self, text: &str) -> Text<N> {
+        let mut at = 0;
+        while at < text.len() {
+            if self.len < N {
+                self.bytes[self.len] = text.as_bytes()[at];
+            }
+            self.len += 1;
+            at += 1;
+        }
+        self
+    }
+
+    const fn number(self, number: usize) -> Text<N> {
+        const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+        let text = match number / 10 {
+            0 => self,
+            more => self.number(more),
+        };
+        text.put(DIGITS[number % 10])
+    }
+
+    const fn shape(self, shape: &Shape) -> Text<N> {
+        match shape {
+            Shape::Scalar(name) => self.put(name),
+            Shape::Array(of, count) => self.put("[").shape(of).put("; ").number(*count).put("]"),
+            Shape::Struct(layout) => self.put(layout.name),
+            Shape::Ref(of) => self.put("&").shape(of),
+            Shape::RefMut(of) => self.put("&mut ").shape(of),
+            Shape::Slice(of) => self.put("&[").shape(of).put("]"),
+            Shape::SliceMut(of) => self.put("&mut [").shape(of).put("]"),
+        }
+    }
+
+    /// The line of the struct that `shape` leads to, and those of what is in it.
+    const fn layouts(self, shape: &Shape) -> Text<N> {
+        match shape {
+            Shape::Scalar(_) => self,
+            Shape::Array(of, _)
+            | Shape::Ref(of)
+            | Shape::RefMut(of)
+            | Shape::Slice(of)
+            | Shape::SliceMut(of) => self.layouts(of),
+            Shape::Struct(layout) => self.layout(layout),
+        }
+    }
+
+    const fn layout(self, layout: &Layout) -> Text<N> {
+        let text = self.put("type ").put(layout.name).put(" size ");
+        let text = text.number(layout.size).put(" align ").number(layout.align);
+        let mut text = text.put(" {");
+        let mut at = 0;
+        while at < layout.fields.len() {
+            let Field {
+                name,
+                offset,
+                shape,
+            } = &layout.fields[at];
+            text = text.put(if at == 0 { " " } else { ", " }).put(name);
+            text = text.put(": ").shape(shape).put(" at ").number(*offset);
+            at += 1;
+        }
+        text = text.put(" }\n");
+        at = 0;
+        while at < layout.fields.len() {
+            text = text.layouts(&layout.fields[at].shape);
+            at += 1;
+        }
+        text
+    }
+
+    const fn function(self, function: &Function) -> Text<N> {
+        let mut text = self.put("fn ").put(function.name).put("(");
+        let mut at = 0;
+        while at < function.takes.len() {
+            text = text.put(if at == 0 { "" } else { ", " });
+            text = text.shape(&function.takes[at]);
+            at += 1;
+        }
+        text = text.put(") -> ").shape(&function.returns).put("\n");
+        at = 0;
+        while at < function.takes.len() {
+            text = text.layouts(&function.takes[at]);
+            at += 1;
+        }
+        text.layouts(&function.returns)
+    }
+
+    /// Writes a declaration.
+    pub const fn declaration(name: &str, version: u32, functions: &[Function]) -> Text<N> {
+        let text = Text::new().put("interface ").put(name).put(" version ");
+        let mut text = text.number(version as usize).put("\n");
+        let mut at = 0;
+        while at < functions.len() {
+            text = text.function(&functions[at]);
+            at += 1;
+        }
+        text
+    }
+
+    const fn handshake(declaration: &str, panics: &str) -> Text<N> {
+        let text = Text::new()
+            .put(FORMAT)
+            .put("\nrustc ")
+            .put(env!("REPLUG_RUSTC"));
+        let text = text.put("\ntarget ").put(env!("REPLUG_TARGET"));
+        let text = text.put("\npanic ").put(panics).put("\n");
+        text.put(declaration).put("\0")
+    }
+}
+
+/// How long the handshake of a plugin is that implements `declaration`.
+pub const fn handshake_len(declaration: &str, panics: &str) -> usize {
+    Text::<0>::handshake(declaration, panics).len()
+}
+
+/// The handshake itself, with a NUL at its end.
+pub const fn handshake_text<const N: usize>(declaration: &str, panics: &str) -> [u8; N] {
+    Text::<N>::handshake(declaration, panics).bytes
+}

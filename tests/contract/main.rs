@@ -1,0 +1,11 @@
+//! Hosts and plugins that share a declaration. Written for Linux, where replug is proven; there is nothing to run
+//! elsewhere.
+
+#![cfg(target_os = "linux")]
+
+mod calls;
+mod specimen;
+#[allow(dead_code, unused_imports)]
+#[path = "../replug/vocabulary/mod.rs"]
+mod vocabulary;
+mod world;

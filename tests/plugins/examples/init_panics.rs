@@ -1,0 +1,11 @@
+//! Fails to get ready.
+
+use replug::{HookError, Hooks};
+
+fixtures::fixture!(|number| number, Hooks);
+
+impl Hooks for This {
+    fn init() -> Result<(), HookError> {
+        panic!("init went wrong")
+    }
+}

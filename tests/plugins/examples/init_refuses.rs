@@ -1,0 +1,11 @@
+//! Cannot get ready.
+
+use replug::{HookError, Hooks};
+
+fixtures::fixture!(|number| number, Hooks);
+
+impl Hooks for This {
+    fn init() -> Result<(), HookError> {
+        Err("no licence".into())
+    }
+}

@@ -1,0 +1,6 @@
+//! Prints.
+
+fixtures::fixture!(|number| {
+    println!("{number}");
+    number
+});

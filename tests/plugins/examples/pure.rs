@@ -1,0 +1,3 @@
+//! Computes, and does nothing else.
+
+fixtures::fixture!(|number| number + 1);

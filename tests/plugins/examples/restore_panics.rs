@@ -1,0 +1,11 @@
+//! Cannot take over what was saved.
+
+use replug::{HookError, Hooks};
+
+fixtures::fixture!(|number| number, Hooks);
+
+impl Hooks for This {
+    fn restore(_: u32, _: &[u8]) -> Result<(), HookError> {
+        panic!("restore went wrong")
+    }
+}

@@ -1,0 +1,11 @@
+//! Cannot end in peace.
+
+use replug::{HookError, Hooks};
+
+fixtures::fixture!(|number| number, Hooks);
+
+impl Hooks for This {
+    fn stop() -> Result<(), HookError> {
+        panic!("stop went wrong")
+    }
+}
