@@ -1,4 +1,5 @@
-//! Tells the library which compiler and target it is built with: a plugin carries both in its handshake.
+//! Tells the library which compiler and target it is built with: a plugin carries both in its handshake; and whether
+//! images can be unmapped there.
 
 use std::env;
 use std::process::Command;
@@ -12,4 +13,9 @@ fn main() {
     println!("cargo::rustc-env=REPLUG_RUSTC={}", version.trim());
     let target = env::var("TARGET").expect("cargo names the target");
     println!("cargo::rustc-env=REPLUG_TARGET={target}");
+    // Where plugins ask their host instead of libc, and can be unmapped for it.
+    println!("cargo::rustc-check-cfg=cfg(unloads)");
+    if target == "x86_64-unknown-linux-gnu" {
+        println!("cargo::rustc-cfg=unloads");
+    }
 }

@@ -10,8 +10,13 @@ mod sink;
 
 mod answer;
 
-// The plugin's side.
+// The plugin's side, and what its host does for it in the place of libc.
 pub mod export;
+
+pub mod services;
+
+#[cfg(unloads)]
+pub mod interpose;
 
 // The host's side: an image, what is found in it by name, and the table of an interface.
 #[cfg(feature = "host")]
@@ -22,6 +27,13 @@ mod symbols;
 
 #[cfg(feature = "host")]
 mod table;
+
+// Which threads an image still has something to do with.
+#[cfg(all(feature = "host", unloads))]
+mod seats;
+#[cfg(all(feature = "host", not(unloads)))]
+#[path = "boundary/no_seats.rs"]
+mod seats;
 
 #[cfg(all(feature = "host", unix))]
 #[path = "boundary/unix.rs"]
@@ -35,7 +47,7 @@ pub use self::sink::Sink;
 
 #[cfg(feature = "host")]
 pub use self::{
-    image::{Image, LoadFailure},
+    image::{Image, LoadFailure, Mapped},
     symbols::{Raw, Text},
 };
 

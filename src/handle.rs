@@ -3,8 +3,9 @@
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use arc_swap::{ArcSwap, Cache, Guard};
+use arc_swap::{ArcSwap, Guard};
 
 use crate::boundary::{Image, Leased};
 use crate::interface::Interface;
@@ -39,27 +40,40 @@ use crate::interface::Interface;
 /// # }
 /// ```
 pub struct Handle<T> {
-    live: Arc<ArcSwap<Leased<T>>>,
+    shared: Arc<Shared<T>>,
+}
+
+/// Where the owner thread leaves what is live.
+struct Shared<T> {
+    live: ArcSwap<Leased<T>>,
+    /// How often that has changed: all that a caller needs to read as long as nothing changes.
+    swaps: AtomicU64,
 }
 
 impl<T> Handle<T> {
     /// The live generation's functions, for one call or a few. While there is none, they say so.
     pub fn live(&self) -> Lent<T> {
-        Lent(self.live.load())
+        Lent(self.shared.live.load())
     }
 
     /// For a thread that calls often: remembers what was live, and asks only whether that has changed.
     pub fn caller(&self) -> Caller<T> {
+        let shared = Arc::clone(&self.shared);
+        // Read in this order, a swap in between is noticed at the next call.
+        let swaps = shared.swaps.load(Ordering::Acquire);
+        let live = shared.live.load_full();
         Caller {
-            cache: Cache::new(Arc::clone(&self.live)),
+            shared,
+            swaps,
+            live,
         }
     }
 }
 
 impl<T> Clone for Handle<T> {
     fn clone(&self) -> Handle<T> {
-        let live = Arc::clone(&self.live);
-        Handle { live }
+        let shared = Arc::clone(&self.shared);
+        Handle { shared }
     }
 }
 
@@ -74,6 +88,9 @@ pub(crate) trait Publish<T>: Send {
     /// Another generation is live.
     fn publish(&self, table: &T, image: &Arc<Image>);
 
+    /// None is live any more.
+    fn withdraw(&self);
+
     /// Another handle.
     fn handle(&self) -> Handle<T>;
 }
@@ -81,14 +98,28 @@ pub(crate) trait Publish<T>: Send {
 impl<T: Interface> Handle<T> {
     /// For a host whose live generation, if there is one, has this table and image.
     pub(crate) fn new(table: &T, image: Option<&Arc<Image>>) -> Handle<T> {
-        let live = Arc::new(ArcSwap::from_pointee(Leased::of(table, image)));
-        Handle { live }
+        let shared = Shared {
+            live: ArcSwap::from_pointee(Leased::of(table, image)),
+            swaps: AtomicU64::new(0),
+        };
+        Handle {
+            shared: Arc::new(shared),
+        }
+    }
+
+    fn swap(&self, table: &T, image: Option<&Arc<Image>>) {
+        self.shared.live.store(Arc::new(Leased::of(table, image)));
+        self.shared.swaps.fetch_add(1, Ordering::Release);
     }
 }
 
 impl<T: Interface> Publish<T> for Handle<T> {
     fn publish(&self, table: &T, image: &Arc<Image>) {
-        self.live.store(Arc::new(Leased::of(table, Some(image))));
+        self.swap(table, Some(image));
+    }
+
+    fn withdraw(&self) {
+        self.swap(&T::absent(), None);
     }
 
     fn handle(&self) -> Handle<T> {
@@ -110,21 +141,37 @@ impl<T> Deref for Lent<T> {
 /// A [`Handle`] of one thread. Between two calls it keeps the generation of the last one from being unmapped, so a thread
 /// that will not call for long drops it.
 pub struct Caller<T> {
-    cache: Cache<Arc<ArcSwap<Leased<T>>>, Arc<Leased<T>>>,
+    shared: Arc<Shared<T>>,
+    swaps: u64,
+    live: Arc<Leased<T>>,
 }
 
 impl<T> Caller<T> {
     /// The live generation's functions.
     #[inline]
     pub fn live(&mut self) -> &T {
-        self.cache.load()
+        if self.shared.swaps.load(Ordering::Relaxed) != self.swaps {
+            self.renew();
+        }
+        &self.live
+    }
+
+    #[cold]
+    fn renew(&mut self) {
+        self.swaps = self.shared.swaps.load(Ordering::Acquire);
+        let live = self.shared.live.load_full();
+        if !Arc::ptr_eq(&live, &self.live) {
+            self.live.leave();
+            self.live = live;
+        }
     }
 }
 
-impl<T> Clone for Caller<T> {
-    fn clone(&self) -> Caller<T> {
-        Caller {
-            cache: self.cache.clone(),
+impl<T> Drop for Caller<T> {
+    fn drop(&mut self) {
+        // Whoever made it on this thread may have gone, so what is retired is let go of here.
+        if self.shared.swaps.load(Ordering::Acquire) != self.swaps {
+            self.live.leave();
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
-use crate::boundary::{Bound, BoundHooks, CallError, Image, LoadFailure, Raw, Text};
+use crate::boundary::{Bound, BoundHooks, CallError, Image, LoadFailure, Mapped, Raw, Text};
 use crate::digest::Digest;
 use crate::error::{Error, Hook};
 use crate::feed::{Fed, Feed};
@@ -54,6 +54,9 @@ pub struct Host<T> {
     bind: Bind<T>,
     generations: u64,
     feed: Feed,
+    unload: Unload,
+    /// What was retired, is to be unmapped, and cannot be yet.
+    leftovers: Vec<Leftover>,
     /// Tells handles of a swap, once there are any.
     published: Option<Box<dyn Publish<T>>>,
 }
@@ -72,6 +75,30 @@ impl<T: Interface> Table for T {
 
 /// Makes the table of functions out of an image, resolving all it will ever need.
 type Bind<T> = Box<dyn Fn(&Image) -> Result<Bound<T>, LoadFailure> + Send>;
+
+/// What becomes of the image of a retired generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Unload {
+    /// It stays mapped: about 0.3 MB, and whatever reaches it still works. Its staged copy leaves the disk.
+    #[default]
+    Never,
+    /// It is unmapped as soon as nothing can reach it any more: no call or handle lends it, no thread that it started runs,
+    /// no thread of the host has thread-locals of it, it handles no signal. Then the loader is asked whether it is gone.
+    ///
+    /// When a generation is retired, the owner thread drops its thread-locals of it, and so does each
+    /// [`Caller`](crate::Caller) when it notices. Only for plugins made with [`export!`](crate::export!), on Linux with
+    /// glibc on x86-64; all others stay mapped, and [`Retired::mapped`] says why. What a plugin gave away by other ways, such
+    /// as a callback that it registered in a library of the host, is not seen.
+    WhenProven,
+}
+
+/// A retired generation that is still mapped.
+#[derive(Debug)]
+struct Leftover {
+    generation: u64,
+    image: Arc<Image>,
+}
 
 /// What is live, beside its functions.
 #[derive(Debug)]
@@ -174,12 +201,20 @@ impl<T: Table> Host<T> {
             bind: Box::new(bind),
             generations: 0,
             feed: Feed::none(),
+            unload: Unload::Never,
+            leftovers: Vec::new(),
             published: None,
         }
     }
 }
 
 impl<T> Host<T> {
+    /// What becomes of the images of retired generations.
+    pub fn unloading(mut self, unload: Unload) -> Host<T> {
+        self.unload = unload;
+        self
+    }
+
     /// Takes its updates from `watcher`, and owns it from now on.
     pub fn watching(mut self, watcher: Watcher) -> Host<T> {
         self.feed = Feed::of(watcher);
@@ -205,7 +240,9 @@ impl<T> Host<T> {
     /// Applies the next update that waits, if one does. Never waits itself.
     pub fn poll(&mut self) -> Option<Outcome> {
         loop {
-            let fed = self.feed.poll()?;
+            let Some(fed) = self.feed.poll() else {
+                return self.sweep();
+            };
             if let Some(outcome) = self.take(fed) {
                 return Some(outcome);
             }
@@ -216,7 +253,9 @@ impl<T> Host<T> {
     pub fn wait(&mut self, timeout: Duration) -> Option<Outcome> {
         let deadline = Instant::now().checked_add(timeout);
         loop {
-            let fed = self.feed.wait(deadline)?;
+            let Some(fed) = self.feed.wait(deadline) else {
+                return self.sweep();
+            };
             if let Some(outcome) = self.take(fed) {
                 return Some(outcome);
             }
@@ -287,17 +326,24 @@ impl<T> Host<T> {
                 source => Error::Load { path, source },
             }
         })?;
+        let mut image = Arc::new(image);
+        if self.unload == Unload::WhenProven {
+            image.is_to_go();
+        }
         let old = self.live.as_ref().and_then(|live| live.hooks.as_ref());
-        prepare(hooks.as_ref(), old).map_err(|(hook, source)| {
+        if let Err((hook, source)) = prepare(hooks.as_ref(), old) {
+            if let Err(mapped) = self.release(&mut image) {
+                tracing::debug!(%mapped, "what was kept out");
+            }
             let path = artifact.to_owned();
-            Error::Hook { path, hook, source }
-        })?;
+            return Err(Error::Hook { path, hook, source });
+        }
         self.generations += 1;
         let staged = ready.staged.path().to_owned();
         let (digest, generation) = (ready.digest, self.generations);
         let new = Live {
             hooks,
-            image: Arc::new(image),
+            image,
             staged: ready.staged,
             generation,
             digest,
@@ -309,7 +355,7 @@ impl<T> Host<T> {
         let old = self.live.replace(new);
         let swapped = Instant::now();
         let latency = swapped.saturating_duration_since(ready.first_seen);
-        let retired = old.map(Live::retire);
+        let retired = old.map(|old| self.retire(old));
         let pause = begun.elapsed();
         Ok(Loaded {
             generation,
@@ -319,6 +365,57 @@ impl<T> Host<T> {
             pause,
             retired,
         })
+    }
+}
+
+impl<T> Host<T> {
+    /// Takes a generation out of use. Its staged copy leaves the disk, its image if that is wanted and possible.
+    fn retire(&mut self, old: Live) -> Retired {
+        let Live {
+            hooks,
+            mut image,
+            staged,
+            generation,
+            ..
+        } = old;
+        let stop = hooks.and_then(|hooks| hooks.stop().err());
+        if let Some(error) = &stop {
+            tracing::warn!(generation, %error, "a retired generation did not stop");
+        }
+        drop(staged);
+        let mapped = self.release(&mut image).err();
+        if self.unload == Unload::WhenProven && mapped.as_ref().is_some_and(Mapped::can_pass) {
+            self.leftovers.push(Leftover { generation, image });
+        }
+        Retired {
+            generation,
+            mapped,
+            stop,
+        }
+    }
+
+    fn release(&self, image: &mut Arc<Image>) -> Result<(), Mapped> {
+        if self.unload == Unload::Never {
+            return Err(image.running_threads().unwrap_or(Mapped::Kept));
+        }
+        image.leave();
+        Arc::get_mut(image).ok_or(Mapped::Lent)?.unmap()
+    }
+
+    /// Unmaps a retired generation that nothing can reach any more by now.
+    pub(crate) fn sweep(&mut self) -> Option<Outcome> {
+        for index in 0..self.leftovers.len() {
+            let image = Arc::get_mut(&mut self.leftovers[index].image);
+            if image.is_some_and(|image| image.unmap().is_ok()) {
+                let Leftover { generation, .. } = self.leftovers.swap_remove(index);
+                return Some(Outcome::Unloaded(Retired {
+                    generation,
+                    mapped: None,
+                    stop: None,
+                }));
+            }
+        }
+        None
     }
 }
 
@@ -349,9 +446,14 @@ fn carry_over(new: Option<&BoundHooks>, old: Option<&BoundHooks>) -> Result<(), 
 }
 
 impl<T> Drop for Host<T> {
-    /// The live generation stops, and stays mapped.
+    /// The live generation is retired. Handles find none any more.
     fn drop(&mut self) {
-        self.live.take().map(Live::retire);
+        self.published
+            .iter()
+            .for_each(|published| published.withdraw());
+        if let Some(live) = self.live.take() {
+            self.retire(live);
+        }
     }
 }
 
@@ -396,21 +498,6 @@ impl<T> fmt::Debug for Host<T> {
             )
             .field("generations", &self.generations)
             .finish_non_exhaustive()
-    }
-}
-
-impl Live {
-    /// Takes it out of use. Its staged copy leaves the disk; its image stays mapped.
-    fn retire(self) -> Retired {
-        let stopped = self.hooks.as_ref().map_or(Ok(()), BoundHooks::stop);
-        if let Err(error) = &stopped {
-            tracing::warn!(generation = self.generation, %error, "a retired generation did not stop");
-        }
-        Retired {
-            generation: self.generation,
-            unloaded: false,
-            reason: "kept mapped, because something may still reach its code",
-        }
     }
 }
 

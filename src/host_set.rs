@@ -135,7 +135,9 @@ impl<T> HostSet<T> {
     /// Never waits itself.
     pub fn poll(&mut self) -> Option<(Arc<Path>, Outcome)> {
         loop {
-            let fed = self.feed.poll()?;
+            let Some(fed) = self.feed.poll() else {
+                return self.sweep();
+            };
             if let Some(applied) = self.take(fed) {
                 return Some(applied);
             }
@@ -146,11 +148,21 @@ impl<T> HostSet<T> {
     pub fn wait(&mut self, timeout: Duration) -> Option<(Arc<Path>, Outcome)> {
         let deadline = Instant::now().checked_add(timeout);
         loop {
-            let fed = self.feed.wait(deadline)?;
+            let Some(fed) = self.feed.wait(deadline) else {
+                return self.sweep();
+            };
             if let Some(applied) = self.take(fed) {
                 return Some(applied);
             }
         }
+    }
+
+    /// What a member unloads by now.
+    fn sweep(&mut self) -> Option<(Arc<Path>, Outcome)> {
+        self.members.values_mut().find_map(|member| {
+            let unloaded = member.host.sweep()?;
+            Some((Arc::clone(&member.artifact), unloaded))
+        })
     }
 
     /// Whether the worker has got stuck in the filesystem since this was last asked, or has come free again.

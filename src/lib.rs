@@ -172,7 +172,7 @@ pub use crate::boundary::{CallError, Sink, wire};
 #[cfg(feature = "host")]
 mod host_side {
     pub use crate::audit::Audit;
-    pub use crate::boundary::{Image, LoadFailure, Raw, Text};
+    pub use crate::boundary::{Image, LoadFailure, Mapped, Raw, Text};
     pub use crate::change::Waiting;
     pub use crate::digest::Digest;
     pub use crate::error::{Error, Hook, Step, chain};
@@ -180,7 +180,7 @@ mod host_side {
     pub use crate::gate::GatePolicy;
     pub use crate::handle::{Caller, Handle, Lent};
     pub use crate::handshake::{Difference, Expected, Mismatch};
-    pub use crate::host::{Host, NotLive, Plugin, Table};
+    pub use crate::host::{Host, NotLive, Plugin, Table, Unload};
     pub use crate::host_set::{HostSet, Member};
     pub use crate::locality::FsPolicy;
     pub use crate::machine::{Monotonic, OsFiles, look};

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::boundary::{CallError, Mapped};
 use crate::change::Waiting;
 use crate::digest::Digest;
 use crate::error::Error;
@@ -29,6 +30,8 @@ pub enum Outcome {
     Stalled(Duration),
     /// The artifact can be looked at and read again.
     Recovered,
+    /// A generation that was retired before has been unmapped by now.
+    Unloaded(Retired),
 }
 
 impl Outcome {
@@ -73,12 +76,12 @@ pub struct Loaded {
 }
 
 /// A generation that was taken out of use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retired {
     /// Its number.
     pub generation: u64,
-    /// Whether its image was unmapped.
-    pub unloaded: bool,
-    /// Why, or why not.
-    pub reason: &'static str,
+    /// Why its image is still mapped; `None` if it is not.
+    pub mapped: Option<Mapped>,
+    /// What its `stop` said, if it failed.
+    pub stop: Option<CallError>,
 }

@@ -5,6 +5,11 @@ use std::ffi::c_void;
 use std::marker::PhantomData;
 
 use super::answer::{Answered, try_answer};
+#[cfg(unloads)]
+pub use super::interpose;
+#[doc(hidden)]
+pub use super::services;
+use super::services::Attach;
 use super::sink::{RawSink, Sink};
 use super::wire::{Argument, RawSlice};
 
@@ -15,6 +20,8 @@ pub struct Entry {
     /// The functions of the interface, as many as the handshake says.
     pub(super) table: *const c_void,
     pub(super) hooks: *const HookTable,
+    /// Takes the host's services; a plugin that has none asks libc, and stays mapped.
+    pub(super) attach: Option<Attach>,
 }
 
 // SAFETY: it points to constants.
@@ -26,6 +33,10 @@ impl Entry {
         Entry {
             table: (&raw const *table).cast(),
             hooks: std::ptr::null(),
+            #[cfg(unloads)]
+            attach: Some(interpose::attach),
+            #[cfg(not(unloads))]
+            attach: None,
         }
     }
 
@@ -181,6 +192,10 @@ impl<P: Hooks> Hooked<P> {
 /// `export!(Type: Interface)` is for a plugin without hooks, `export!(Type: Interface + Hooks)` for one with
 /// [`Hooks`].
 ///
+/// On Linux with glibc on x86-64 the library asks its host instead of libc for what concerns threads, so that it can be
+/// [unmapped](crate::Unload), and gets an allocator that is the system's but for the buffer of standard output, which std
+/// would leave behind. A plugin with a `#[global_allocator]` of its own adds `, own_allocator`.
+///
 /// # Examples
 ///
 /// ```
@@ -206,14 +221,24 @@ impl<P: Hooks> Hooked<P> {
 #[macro_export]
 macro_rules! export {
     ($Plugin:ident: $($Interface:ident)::+) => {
-        $crate::export!(@ $Plugin, $($Interface)::+, $crate::export::Entry::new(&TABLE));
+        $crate::export!($Plugin: $($Interface)::+, own_allocator);
+        $crate::allocate!();
     };
     ($Plugin:ident: $($Interface:ident)::+ + Hooks) => {
+        $crate::export!($Plugin: $($Interface)::+ + Hooks, own_allocator);
+        $crate::allocate!();
+    };
+    ($Plugin:ident: $($Interface:ident)::+, own_allocator) => {
+        $crate::export!(@ $Plugin, $($Interface)::+, $crate::export::Entry::new(&TABLE));
+    };
+    ($Plugin:ident: $($Interface:ident)::+ + Hooks, own_allocator) => {
         $crate::export!(
             @ $Plugin, $($Interface)::+, $crate::export::Entry::new(&TABLE).with_hooks::<$Plugin>()
         );
     };
     (@ $Plugin:ty, $Interface:ty, $entry:expr) => {
+        $crate::interpose!();
+
         #[allow(unsafe_code)]
         const _: () = {
             const DECLARATION: &str = <$Interface as $crate::interface::Interface>::DECLARATION;
@@ -236,4 +261,20 @@ macro_rules! export {
             pub static replug_entry: $crate::export::Entry = $entry;
         };
     };
+}
+
+/// Where nothing is interposed.
+#[cfg(not(unloads))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! interpose {
+    () => {};
+}
+
+/// Where nothing is interposed, the allocator is the plugin's own business.
+#[cfg(not(unloads))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! allocate {
+    () => {};
 }

@@ -5,15 +5,17 @@ use std::ffi::{CStr, CString, c_void};
 use std::fs::File;
 use std::io;
 use std::mem::ManuallyDrop;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use libloading::Library;
 
+use super::export::Entry;
+use super::seats::Residence;
 use super::system;
-use crate::handshake::Mismatch;
+use crate::handshake::{ENTRY, Mismatch};
 
 /// Thread-local keys that must be left over after a load. Each copy of std that a plugin brings takes one, when
 /// its code first needs it, and the process aborts if there is none; the host's own threads and libraries need
@@ -23,8 +25,12 @@ const SPARE_THREAD_KEYS: usize = 16;
 /// Images that are in use, and so may yet take their key.
 static IMAGES_IN_USE: AtomicUsize = AtomicUsize::new(0);
 
-/// Every image of this process. None is ever unmapped, so a new one must be none of these.
+/// Every image that is mapped into this process. A new one must be none of these.
 static IMAGES: LazyLock<Mutex<HashSet<ImageId>>> = LazyLock::new(Mutex::default);
+
+fn images() -> MutexGuard<'static, HashSet<ImageId>> {
+    IMAGES.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Why a staged copy did not become a generation.
 #[derive(Debug, thiserror::Error)]
@@ -61,21 +67,58 @@ pub enum LoadFailure {
     },
 }
 
-/// A library that is mapped into this process, for good. Dropping it takes it out of use and no more.
+/// A library that is mapped into this process. Dropping it takes it out of use and no more; it stays mapped.
 #[derive(Debug)]
 pub struct Image {
     library: ManuallyDrop<Library>,
+    id: ImageId,
+    path: PathBuf,
+    /// What its threads have to do with it, if it tells.
+    residence: OnceLock<Residence>,
+    /// Whether it is to be unmapped when it is retired, so that threads which have called it let go of it then.
+    is_to_go: AtomicBool,
 }
 
 /// Tells one mapping from every other of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct ImageId(pub(super) usize);
 
+/// Why the image of a retired generation is still mapped.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Mapped {
+    /// The host did not ask for it to be unmapped, and nothing of it was seen to be at work.
+    #[error("kept mapped, because something may still reach its code")]
+    Kept,
+    /// Threads that it started are still running.
+    #[error("kept mapped, because it started threads that did not stop: {}", .0.join(", "))]
+    Threads(Vec<String>),
+    /// Threads of the host have called it, and their thread-locals of it are dropped when they end.
+    #[error("kept mapped until threads end that have called it: {}", .0.join(", "))]
+    Callers(Vec<String>),
+    /// A call is in progress, or a handle has not noticed yet that there is a newer generation.
+    #[error("kept mapped while a handle lends it")]
+    Lent,
+    /// It handles this signal.
+    #[error("kept mapped, because it handles signal {0}")]
+    Signal(i32),
+    /// It cannot be unmapped.
+    #[error("kept mapped: {0}")]
+    Forever(&'static str),
+}
+
+impl Mapped {
+    /// Whether it is worth trying again.
+    pub(crate) fn can_pass(&self) -> bool {
+        !matches!(self, Mapped::Kept | Mapped::Forever(_))
+    }
+}
+
 impl Image {
     /// Maps a staged copy, all its symbols bound at once and visible to nobody else. This runs its initialisers.
     pub(crate) fn open(staged: &Path) -> Result<Image, LoadFailure> {
         // Held to the end: two hosts that load at once must not both count the same keys.
-        let mut images = IMAGES.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut images = images();
         let needed = SPARE_THREAD_KEYS + IMAGES_IN_USE.load(Ordering::Relaxed) + 1;
         let free = system::free_thread_keys(needed);
         if free < needed {
@@ -87,10 +130,95 @@ impl Image {
             return Err(LoadFailure::SameImage);
         }
         IMAGES_IN_USE.fetch_add(1, Ordering::Relaxed);
-        Ok(Image { library })
+        let image = Image {
+            library,
+            id,
+            path: staged.to_owned(),
+            residence: OnceLock::new(),
+            is_to_go: AtomicBool::new(false),
+        };
+        if image.symbol(ENTRY).is_ok() {
+            // What came in with it may keep thread-locals and pointers of its own, and does not tell.
+            system::keep_dependencies(id);
+        }
+        Ok(image)
     }
 
-    /// The address of an exported symbol. It is good for as long as the process lives.
+    /// Lets it ask this host instead of libc, if it can.
+    pub(super) fn attach(&self, entry: &Entry) {
+        if let Some(attach) = entry.attach {
+            // SAFETY: it is this image's, which was just mapped, and nothing else of it was called.
+            self.residence
+                .get_or_init(|| unsafe { Residence::attach(attach) });
+        }
+    }
+
+    /// It is to be unmapped when it is retired.
+    pub(crate) fn is_to_go(&self) {
+        self.is_to_go.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends the calling thread's part in it, if it is to go, as if the thread had ended: its thread-locals of the image are
+    /// dropped. A call that comes later all the same finds that out by a panic, which is an error like any other.
+    pub(crate) fn leave(&self) {
+        if self.is_to_go.load(Ordering::Relaxed) {
+            self.residence.get().iter().for_each(|it| it.leave());
+        }
+    }
+
+    /// Which threads that it started are still running.
+    pub(crate) fn running_threads(&self) -> Option<Mapped> {
+        let threads = self.residence.get()?.threads();
+        let started = threads.into_iter().filter(|(_, was_started)| *was_started);
+        let names: Vec<_> = started.map(|(name, _)| name).collect();
+        (!names.is_empty()).then_some(Mapped::Threads(names))
+    }
+
+    /// Unmaps it, if it can be seen that nothing reaches it any more: that the caller has the only way to it, no thread
+    /// has anything to do with it, and it handles no signal. Nothing of it may be called after that.
+    ///
+    /// # Errors
+    ///
+    /// Why it is still mapped.
+    pub(crate) fn unmap(&mut self) -> Result<(), Mapped> {
+        let Some(residence) = self.residence.get() else {
+            return Err(Mapped::Forever(
+                "it was not built with `export!` for this system",
+            ));
+        };
+        if let Some(reason) = residence.forever() {
+            return Err(Mapped::Forever(reason));
+        }
+        if let Some(running) = self.running_threads() {
+            return Err(running);
+        }
+        if !residence.is_empty() {
+            let callers = residence.threads().into_iter().map(|(name, _)| name);
+            return Err(Mapped::Callers(callers.collect()));
+        }
+        if let Ok(entry) = self.symbol(ENTRY)
+            && let Some(signal) = system::signal_handled_by(entry)
+        {
+            return Err(Mapped::Signal(signal));
+        }
+        let mut images = images();
+        residence.set_closing(true);
+        // SAFETY: nothing reaches the image any more, and the library is not used again.
+        let library = unsafe { ManuallyDrop::take(&mut self.library) };
+        if let Err(library) = system::close(library, &self.path) {
+            residence.set_closing(false);
+            self.library = ManuallyDrop::new(library);
+            return Err(Mapped::Forever("the loader keeps it"));
+        }
+        images.remove(&self.id);
+        if let Some(residence) = self.residence.take() {
+            // SAFETY: the image is unmapped.
+            unsafe { residence.end() };
+        }
+        Ok(())
+    }
+
+    /// The address of an exported symbol. It is good for as long as the image is mapped.
     ///
     /// # Errors
     ///

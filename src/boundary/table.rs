@@ -28,7 +28,9 @@ impl<T: Interface> Bound<T> {
         expected.check(Some(handshake.to_bytes()))?;
         let entry = image.symbol(ENTRY)?.cast::<Entry>();
         // SAFETY: what carries this name, beside a handshake of this format, is an entry, and it is never written to.
-        let Entry { table, hooks } = *unsafe { entry.as_ref() };
+        let entry = unsafe { entry.as_ref() };
+        image.attach(entry);
+        let Entry { table, hooks, .. } = *entry;
         // SAFETY: the declarations are equal, and the image stays mapped for as long as it is used.
         let table = unsafe { T::copy(table) };
         // SAFETY: an entry has no hooks, or a constant table of them.
@@ -95,7 +97,7 @@ fn read<T: Copy>(answered: Answered<T>) -> Result<T, CallError> {
 /// A generation's functions on loan: its image stays mapped for as long as this lives.
 pub(crate) struct Leased<T> {
     table: T,
-    _image: Option<Arc<Image>>,
+    image: Option<Arc<Image>>,
 }
 
 impl<T: Interface> Leased<T> {
@@ -104,8 +106,15 @@ impl<T: Interface> Leased<T> {
         Leased {
             // SAFETY: it is a table of this interface, and its image, if it has one, stays mapped while we hold it.
             table: unsafe { T::copy((&raw const *table).cast()) },
-            _image: image.cloned(),
+            image: image.cloned(),
         }
+    }
+}
+
+impl<T> Leased<T> {
+    /// The calling thread will not call it any more.
+    pub(crate) fn leave(&self) {
+        self.image.iter().for_each(|image| image.leave());
     }
 }
 

@@ -1,8 +1,12 @@
 //! Unix: dlopen with the flags we need, POSIX thread-local keys, mmap.
 
+use std::ffi::c_void;
 use std::fs::File;
 use std::io;
+use std::mem::MaybeUninit;
+use std::ops::RangeInclusive;
 use std::path::Path;
+use std::ptr::NonNull;
 
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
@@ -17,6 +21,75 @@ pub(super) fn open(path: &Path) -> Result<(libloading::Library, ImageId), libloa
     // SAFETY: the handle was just taken out of a library that is open.
     let library = unsafe { Library::from_raw(handle) };
     Ok((library.into(), ImageId(handle as usize)))
+}
+
+/// Unmaps a library, and gives it back if the loader has not done so.
+pub(super) fn close(library: libloading::Library, path: &Path) -> Result<(), libloading::Library> {
+    if let Err(error) = library.close() {
+        tracing::warn!(path = %path.display(), %error, "the loader cannot close a library");
+    }
+    // SAFETY: it asks for a library that is mapped already, and runs nothing.
+    match unsafe { Library::open(Some(path), RTLD_NOW | libc::RTLD_NOLOAD) } {
+        Ok(mapped) => Err(mapped.into()),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Keeps what the loader mapped behind an image, which is what came in with it.
+#[cfg(unloads)]
+pub(super) fn keep_dependencies(image: ImageId) {
+    /// The beginning of glibc's `struct link_map`, which is as public as its debuggers need it.
+    #[repr(C)]
+    struct LinkMap {
+        address: usize,
+        name: *const libc::c_char,
+        dynamic: *const libc::c_void,
+        next: *const LinkMap,
+    }
+    let mut map: *const LinkMap = std::ptr::null();
+    let found = (&raw mut map).cast();
+    // SAFETY: the handle is open, and a pointer to its map is written to `map`.
+    let status = unsafe { libc::dlinfo(image.0 as *mut _, libc::RTLD_DI_LINKMAP, found) };
+    if status != 0 {
+        return;
+    }
+    // SAFETY: no entry of the loader's list goes while the images are locked, and what is loaded elsewhere comes to its end.
+    let entry = |map: *const LinkMap| unsafe { map.as_ref() };
+    let mut behind = entry(map).and_then(|own| entry(own.next));
+    while let Some(dependency) = behind {
+        let flags = libc::RTLD_NOW | libc::RTLD_NOLOAD | libc::RTLD_NODELETE;
+        // SAFETY: the name is the loader's own; the library is mapped already, and stays so.
+        unsafe { libc::dlopen(dependency.name, flags) };
+        behind = entry(dependency.next);
+    }
+}
+
+#[cfg(not(unloads))]
+pub(super) fn keep_dependencies(_image: ImageId) {}
+
+/// A signal that is handled by code of the image that `address` is in.
+pub(super) fn signal_handled_by(address: NonNull<c_void>) -> Option<i32> {
+    /// Linux has as many, with those of real time.
+    const SIGNALS: RangeInclusive<i32> = 1..=64;
+    let image = base_of(address.as_ptr())?;
+    SIGNALS.into_iter().find(|&signal| {
+        let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+        // SAFETY: it only asks, and writes the answer.
+        let status = unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) };
+        // SAFETY: zeros are a valid answer, if there is no other.
+        let action = unsafe { action.assume_init() };
+        status == 0 && base_of(action.sa_sigaction as *const c_void) == Some(image)
+    })
+}
+
+/// Where the image begins that an address is in.
+fn base_of(address: *const c_void) -> Option<usize> {
+    let mut found = MaybeUninit::<libc::Dl_info>::zeroed();
+    // SAFETY: any address can be asked for, and the answer is written.
+    let status = unsafe { libc::dladdr(address, found.as_mut_ptr()) };
+    // SAFETY: zeros are a valid answer, if there is no other.
+    let found = unsafe { found.assume_init() };
+    (status != 0).then_some(found.dli_fbase as usize)
 }
 
 /// How many thread-local keys can still be made, counted up to `enough`.

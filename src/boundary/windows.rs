@@ -1,8 +1,10 @@
 //! Windows: LoadLibrary.
 
+use std::ffi::c_void;
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::ptr::NonNull;
 
 use libloading::os::windows::Library;
 
@@ -16,6 +18,18 @@ pub(super) fn open(path: &Path) -> Result<(libloading::Library, ImageId), libloa
     // SAFETY: the handle was just taken out of a library that is open.
     let library = unsafe { Library::from_raw(handle) };
     Ok((library.into(), ImageId(handle as usize)))
+}
+
+/// Unmaps a library. Never asked for here: no image tells what its threads need.
+pub(super) fn close(library: libloading::Library, _path: &Path) -> Result<(), libloading::Library> {
+    Err(library)
+}
+
+pub(super) fn keep_dependencies(_image: ImageId) {}
+
+/// Windows has no signals that code of a plugin could handle.
+pub(super) fn signal_handled_by(_address: NonNull<c_void>) -> Option<i32> {
+    None
 }
 
 /// Not counted here: the ceiling was measured on Linux, and no such one is known of Windows.

@@ -6,8 +6,8 @@ use std::path::{Display, Path};
 use std::time::{Duration, Instant};
 
 use replug::{
-    Digest, GatePolicy, Kept, Loaded, Locality, Outcome, Plugin, Retired, Text, Waiting, Watched,
-    chain, plugin_name,
+    Digest, GatePolicy, Kept, Loaded, Locality, Mapped, Outcome, Plugin, Retired, Text, Waiting,
+    Watched, chain, plugin_name,
 };
 use serde_json::{Value, json};
 
@@ -118,6 +118,7 @@ impl Output {
                 self.health(artifact, "recovered", "it can be looked at and read again")
             }
             Outcome::Stalled(since) => self.stalled(artifact, *since),
+            Outcome::Unloaded(retired) => self.retired(&plugin_name(artifact), retired),
             other => {
                 tracing::warn!(?other, "an outcome this program does not know");
                 Ok(())
@@ -148,7 +149,9 @@ impl Output {
                 millis(*latency)
             ),
         )?;
-        retired.map_or(Ok(()), |retired| self.retired(&plugin, &retired))
+        retired
+            .as_ref()
+            .map_or(Ok(()), |retired| self.retired(&plugin, retired))
     }
 
     fn retired(&self, plugin: &str, retired: &Retired) -> io::Result<()> {
@@ -156,11 +159,13 @@ impl Output {
             // To a person, one generation's coming is the other's going.
             return Ok(());
         }
-        let Retired {
-            generation,
-            unloaded,
-            reason,
-        } = *retired;
+        let generation = retired.generation;
+        let mapped = retired.mapped.as_ref();
+        let unloaded = mapped.is_none();
+        let reason = mapped.map_or(
+            "nothing can reach it any more".to_owned(),
+            Mapped::to_string,
+        );
         self.write_json(json!({
             "event": "retired", "plugin": plugin, "generation": generation,
             "unloaded": unloaded, "reason": reason,

@@ -5,6 +5,7 @@
 
 mod calls;
 mod specimen;
+mod unload;
 #[allow(dead_code, unused_imports)]
 #[path = "../replug/vocabulary/mod.rs"]
 mod vocabulary;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use fixtures::Fixture;
-use replug::{Host, Loaded, Options, Outcome};
+use replug::{Host, Loaded, Options, Outcome, Unload};
 
 use crate::specimen::specimen;
 use crate::vocabulary::{Artifact, DEADLINE, Scratch};
@@ -12,7 +12,7 @@ use crate::vocabulary::{Artifact, DEADLINE, Scratch};
 pub struct World {
     pub host: Host<Fixture>,
     pub artifact: Artifact,
-    _scratch: Scratch,
+    pub scratch: Scratch,
     builds: u32,
 }
 
@@ -28,7 +28,7 @@ impl World {
         World {
             host: Host::<Fixture>::watch(options).unwrap(),
             artifact,
-            _scratch: scratch,
+            scratch,
             builds: 0,
         }
     }
@@ -37,6 +37,26 @@ impl World {
     #[track_caller]
     pub fn with(name: &str) -> World {
         let mut world = World::new();
+        world.load(name);
+        world
+    }
+
+    /// The same, and retired generations are unmapped if that can be.
+    #[track_caller]
+    pub fn unloading(name: &str) -> World {
+        let World {
+            host,
+            artifact,
+            scratch,
+            builds,
+        } = World::new();
+        let host = host.unloading(Unload::WhenProven);
+        let mut world = World {
+            host,
+            artifact,
+            scratch,
+            builds,
+        };
         world.load(name);
         world
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use replug::{
-    CallError, Host, Monotonic, News, Options, Outcome, Poller, Raw, Step, Text, Watcher,
+    CallError, Host, Mapped, Monotonic, News, Options, Outcome, Poller, Raw, Step, Text, Watcher,
 };
 
 use crate::vocabulary::{
@@ -301,7 +301,10 @@ fn a_retired_generation_leaves_the_disk_and_a_dropped_host_leaves_nothing() {
     match next(&mut host) {
         Outcome::Loaded(loaded) => {
             let retired = loaded.retired.unwrap();
-            assert_eq!((retired.generation, retired.unloaded), (1, false));
+            assert_eq!(
+                (retired.generation, retired.mapped),
+                (1, Some(Mapped::Kept))
+            );
         }
         other => panic!("{other:?}"),
     }

@@ -1,0 +1,30 @@
+//! Where plugins ask libc itself: what their threads still need is not known, so images stay mapped.
+
+use super::services::Attach;
+
+#[derive(Debug)]
+pub(super) struct Residence;
+
+impl Residence {
+    pub(super) unsafe fn attach(_attach: Attach) -> Residence {
+        Residence
+    }
+
+    pub(super) fn forever(&self) -> Option<&'static str> {
+        Some("images are unmapped on Linux with glibc on x86-64 only")
+    }
+
+    pub(super) fn leave(&self) {}
+
+    pub(super) fn threads(&self) -> Vec<(String, bool)> {
+        Vec::new()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        false
+    }
+
+    pub(super) fn set_closing(&self, _is_closing: bool) {}
+
+    pub(super) unsafe fn end(self) {}
+}

@@ -1,0 +1,46 @@
+//! What a host does for a plugin in the place of libc, so that nothing in libc points into the plugin: exit handlers of
+//! threads, thread-local keys, and the start of threads. Linux with glibc only; elsewhere images stay mapped.
+//!
+//! The idea is relib's: interposition inside the module. Here the symbols are hidden, so that the static linker binds them
+//! and no search order has to be bent.
+
+use std::ffi::{c_int, c_uint, c_void};
+
+/// A destructor of something that belongs to a thread.
+pub type Destructor = unsafe extern "C-unwind" fn(*mut c_void);
+
+/// What a thread begins with.
+pub type Start = unsafe extern "C-unwind" fn(*mut c_void) -> *mut c_void;
+
+/// The first number of a key that the host keeps. Those of glibc end at 1024.
+#[cfg(unloads)]
+pub(super) const FIRST_KEY: c_uint = 0x1_0000;
+
+/// The host's functions, for one image. They outlive it.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Services {
+    /// Who asks.
+    pub(super) image: *const c_void,
+    /// As `__cxa_thread_atexit_impl`.
+    pub(super) at_thread_exit:
+        unsafe extern "C-unwind" fn(*const c_void, Destructor, *mut c_void) -> c_int,
+    /// As `pthread_key_create`, and the three that go with it.
+    pub(super) create_key:
+        unsafe extern "C-unwind" fn(*const c_void, *mut c_uint, Option<Destructor>) -> c_int,
+    pub(super) delete_key: unsafe extern "C-unwind" fn(*const c_void, c_uint) -> c_int,
+    pub(super) set: unsafe extern "C-unwind" fn(*const c_void, c_uint, *mut c_void) -> c_int,
+    pub(super) get: unsafe extern "C-unwind" fn(*const c_void, c_uint) -> *mut c_void,
+    /// As `pthread_create`.
+    pub(super) spawn: unsafe extern "C-unwind" fn(
+        *const c_void,
+        *mut usize,
+        *const c_void,
+        Start,
+        *mut c_void,
+    ) -> c_int,
+}
+
+/// Hands the services to a plugin before anything else of it is called. Returns how often its constructors have asked libc
+/// instead.
+pub type Attach = unsafe extern "C" fn(services: *const Services) -> u32;

@@ -1,0 +1,183 @@
+//! What becomes of retired generations: which are unmapped, which not, and why.
+
+use std::fs;
+use std::sync::mpsc;
+use std::thread;
+
+use replug::{Mapped, Outcome, Retired};
+
+use crate::world::World;
+
+/// How often each kind of plugin is reloaded.
+const RELOADS: u32 = 50;
+
+/// Loads the fixture, calls it, and loads its next build. Says what became of the first.
+#[track_caller]
+fn retire(name: &str) -> (World, Retired) {
+    let mut world = World::unloading(name);
+    world.host.act(1).unwrap();
+    let retired = world.load(name).retired.unwrap();
+    (world, retired)
+}
+
+/// How many files of staged copies are mapped into this process.
+fn images(world: &World) -> usize {
+    let maps = fs::read_to_string("/proc/self/maps").unwrap();
+    let stage = world.scratch.stage();
+    let mut paths: Vec<_> = maps
+        .lines()
+        .filter_map(|line| line.split_once('/').map(|(_, path)| format!("/{path}")))
+        .filter(|path| path.starts_with(stage.to_str().unwrap()))
+        .collect();
+    paths.sort();
+    paths.dedup();
+    paths.len()
+}
+
+/// Reloads it many times under calls of the owner, each of which answers, and returns how many images are left.
+fn reload_many_times(name: &str) -> usize {
+    let mut world = World::unloading(name);
+    for generation in 2..=u64::from(RELOADS) {
+        assert!(world.host.act(generation).is_ok(), "{name}");
+        assert_eq!(world.load(name).generation, generation, "{name}");
+    }
+    images(&world)
+}
+
+#[test]
+fn what_a_plugin_does_with_threads_and_output_keeps_no_image_mapped() {
+    for name in [
+        "pure",
+        "println",
+        "thread_local",
+        "current",
+        "spawn",
+        "channel",
+        "runtime",
+        "traced",
+        "counter",
+    ] {
+        assert_eq!(reload_many_times(name), 1, "{name}");
+    }
+}
+
+#[test]
+fn images_stay_mapped_unless_the_host_asks_for_it() {
+    let mut world = World::with("pure");
+    assert_eq!(
+        world.load("pure").retired.unwrap().mapped,
+        Some(Mapped::Kept)
+    );
+    assert_eq!(images(&world), 2);
+}
+
+#[test]
+fn a_thread_that_a_plugin_forgot_keeps_it_mapped_and_is_named() {
+    let (mut world, retired) = retire("detached");
+    let forgotten = Mapped::Threads(vec!["forgotten-1".to_owned()]);
+    assert_eq!(retired.mapped, Some(forgotten));
+    assert_eq!(
+        retired.mapped.unwrap().to_string(),
+        "kept mapped, because it started threads that did not stop: forgotten-1"
+    );
+    assert!(world.host.poll().is_none(), "and it stays so");
+    assert_eq!(images(&world), 2);
+}
+
+#[test]
+fn a_thread_that_a_plugin_forgot_is_named_even_if_nothing_is_to_be_unmapped() {
+    let mut world = World::with("detached");
+    world.host.act(7).unwrap();
+    let retired = world.load("detached").retired.unwrap();
+    assert_eq!(
+        retired.mapped,
+        Some(Mapped::Threads(vec!["forgotten-7".to_owned()]))
+    );
+}
+
+#[test]
+fn a_worker_that_called_a_plugin_keeps_it_mapped_until_the_worker_ends() {
+    for name in ["thread_local", "current"] {
+        let mut world = World::unloading(name);
+        let handle = world.host.handle();
+        let (end, ended) = mpsc::channel::<()>();
+        let (called, was_called) = mpsc::channel();
+        let worker = thread::Builder::new().name("worker".to_owned());
+        let worker = worker.spawn(move || {
+            handle.live().act(1).unwrap();
+            called.send(()).unwrap();
+            // Until the test hangs up.
+            let _ = ended.recv();
+        });
+        was_called.recv().unwrap();
+        let retired = world.load(name).retired.unwrap();
+        assert_eq!(
+            retired.mapped,
+            Some(Mapped::Callers(vec!["worker".to_owned()]))
+        );
+        assert_eq!(images(&world), 2);
+        drop(end);
+        worker.unwrap().join().unwrap();
+        let unloaded = world.host.poll();
+        assert!(
+            matches!(
+                unloaded,
+                Some(Outcome::Unloaded(Retired {
+                    generation: 1,
+                    mapped: None,
+                    ..
+                }))
+            ),
+            "{name}: {unloaded:?}"
+        );
+        assert_eq!(images(&world), 1);
+    }
+}
+
+#[test]
+fn a_caller_lets_go_of_a_retired_generation_at_its_next_call() {
+    let mut world = World::unloading("thread_local");
+    let handle = world.host.handle();
+    let (next, turns) = mpsc::channel::<()>();
+    let (answers, answered) = mpsc::channel();
+    let worker = thread::spawn(move || {
+        let mut caller = handle.caller();
+        for () in turns {
+            answers.send(caller.live().act(1)).unwrap();
+        }
+    });
+    let call = || {
+        next.send(()).unwrap();
+        answered.recv().unwrap().unwrap()
+    };
+    assert_eq!((call(), call()), (1, 2));
+    assert_eq!(
+        world.load("thread_local").retired.unwrap().mapped,
+        Some(Mapped::Lent)
+    );
+    assert_eq!(call(), 1, "a new generation, with thread-locals of its own");
+    assert!(matches!(world.host.poll(), Some(Outcome::Unloaded(_))));
+    assert_eq!(images(&world), 1);
+    drop(next);
+    worker.join().unwrap();
+}
+
+#[test]
+fn a_plugin_that_handles_a_signal_stays_mapped() {
+    let (_world, retired) = retire("signal");
+    let signal = rustix::process::Signal::WINCH.as_raw();
+    assert_eq!(retired.mapped, Some(Mapped::Signal(signal)));
+}
+
+#[test]
+fn a_dropped_host_unmaps_what_it_had_and_its_handles_find_nothing() {
+    let mut world = World::unloading("println");
+    let handle = world.host.handle();
+    world.host.act(1).unwrap();
+    let World { host, scratch, .. } = world;
+    drop(host);
+    assert_eq!(handle.live().act(1), Err(replug::CallError::Absent));
+    let maps = fs::read_to_string("/proc/self/maps").unwrap();
+    assert!(!maps.contains(scratch.stage().to_str().unwrap()));
+    scratch.assert_nothing_staged();
+}

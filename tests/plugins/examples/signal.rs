@@ -1,0 +1,20 @@
+//! Handles a signal.
+
+#![allow(unsafe_code)]
+
+use std::ffi::c_int;
+
+unsafe extern "C" {
+    fn signal(number: c_int, handler: extern "C" fn(c_int)) -> usize;
+}
+
+/// That a terminal has another size. Nobody sends it here, and who does not handle it does not notice it.
+const SIGWINCH: c_int = 28;
+
+extern "C" fn ignore(_: c_int) {}
+
+fixtures::fixture!(|number| {
+    // SAFETY: the handler does nothing.
+    unsafe { signal(SIGWINCH, ignore) };
+    number
+});
