@@ -148,14 +148,20 @@ fn vet_image<'a, D: ReadRef<'a>>(data: D, exports: &[CString]) -> Checked<Vetted
 
 /// The text at an address of a Mach-O or PE file, up to its NUL.
 fn text_at<'a>(file: &impl Object<'a>, address: u64) -> Option<Vec<u8>> {
-    let bytes = file.sections().find_map(|section| {
-        let left = section
-            .size()
-            .checked_sub(address.checked_sub(section.address())?)?;
-        section.data_range(address, left.min(LONGEST)).ok()?
+    // At the very end of one section the next may begin.
+    let section = file.sections().find(|it| {
+        let end = it.address().saturating_add(it.size());
+        (it.address()..end).contains(&address)
     })?;
+    let skipped = usize::try_from(address - section.address()).ok()?;
+    let bytes = section.data().ok()?.get(skipped..)?;
+    let most = bytes.len().min(LONGEST as usize);
+    until_nul(&bytes[..most]).map(<[u8]>::to_vec)
+}
+
+fn until_nul(bytes: &[u8]) -> Option<&[u8]> {
     let end = bytes.iter().position(|&byte| byte == 0)?;
-    Some(bytes[..end].to_vec())
+    Some(&bytes[..end])
 }
 
 fn check_target<'a>(file: &impl Object<'a>) -> Checked {

@@ -16,6 +16,7 @@ pub(super) use object::elf::FileHeader64 as Header;
 
 use super::{
     Checked, Refusal, Vetted, check_exports, check_inside, check_target, is_blank, missing,
+    until_nul,
 };
 use crate::handshake::{HANDSHAKE, LONGEST};
 
@@ -145,8 +146,8 @@ impl<'a, H: FileHeader<Endian = E>> Dynamic<'a, H> {
     /// The text at an address, up to its NUL.
     fn text<D: ReadRef<'a>>(&self, start: u64, data: D) -> Option<&'a [u8]> {
         let (offset, size) = self.place(start, LONGEST)?;
-        let end = offset.checked_add(size)?;
-        data.read_bytes_at_until(offset..end, 0).ok()
+        // Not by `read_bytes_at_until`, which ends after 4 KiB.
+        until_nul(data.read_bytes_at(offset, size).ok()?)
     }
 
     /// Each defined symbol, unless a symbol or a name is still zeros.

@@ -333,6 +333,18 @@ fn initial_exec_thread_locals_are_reported() {
     assert!(vetted(&library.bytes, &[c"next"]).unwrap().static_tls);
 }
 
+#[test]
+fn a_handshake_is_read_to_its_end_up_to_the_longest() {
+    for (len, read) in [(1, true), (LONGEST - 1, true), (LONGEST, false)] {
+        let text = "x".repeat(len as usize);
+        let source = format!("const char replug_handshake[] = \"{text}\";");
+        let library = c_library(&[], &source);
+        let found = vetted(&library.bytes, &[HANDSHAKE]).unwrap().handshake;
+        let expected = read.then(|| text.into_bytes());
+        assert!(found == expected, "{len}: {:?}", found.map(|it| it.len()));
+    }
+}
+
 /// Reads from memory, counts what was read, and fails from a given read on.
 struct Reader<'a> {
     bytes: Cursor<&'a [u8]>,
