@@ -111,7 +111,9 @@ impl<'a, H: FileHeader<Endian = E>> Dynamic<'a, H> {
         for (start, size) in loaded.iter().map(|it| it.file_range(E)) {
             check_inside(data, start, size)?;
         }
-        let entries = segments.iter().find_map(|it| it.dynamic(E, data).ok()?);
+        // One is read, however many say that they are it.
+        let dynamic = segments.iter().find(|it| it.p_type(E) == elf::PT_DYNAMIC);
+        let entries = dynamic.and_then(|it| it.dynamic(E, data).ok()?);
         let entries = entries.unwrap_or_default();
         let mut entries = entries.split(|it| it.d_tag(E) == elf::DT_NULL);
         let entries = entries.next().unwrap_or_default();

@@ -426,6 +426,33 @@ fn no_damage_makes_it_panic_or_read_without_bound() {
     }
 }
 
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn segments_that_overlap_are_not_read_one_by_one() {
+    const SEGMENTS: u16 = 500;
+    let (header, segment) = (size_of::<Header<E>>(), 56);
+    let len = header + usize::from(SEGMENTS) * segment;
+    let mut bytes = LIBRARIES[0].bytes[..header].to_vec();
+    // No sections, and so many segments.
+    bytes[40..48].fill(0);
+    bytes[56..58].copy_from_slice(&SEGMENTS.to_ne_bytes());
+    bytes[60..64].fill(0);
+    bytes.resize(len, 0);
+    for (number, segment) in bytes[header..].chunks_exact_mut(segment).enumerate() {
+        segment[..4].copy_from_slice(&elf::PT_DYNAMIC.0.to_ne_bytes());
+        // The file, almost to its end, and no whole number of entries.
+        segment[32..40].copy_from_slice(&(len - 1 - 16 * number).to_ne_bytes());
+    }
+    let read = Cell::new(0);
+    let reader = Reader {
+        bytes: Cursor::new(&bytes),
+        read: &read,
+        good_reads: usize::MAX,
+    };
+    assert!(vet(reader, &[]).unwrap_err().is_incomplete());
+    assert!(read.get() <= 8 * len, "{} bytes of {len}", read.get());
+}
+
 /// The same numbers on every run, each below the given bound: Marsaglia's xorshift.
 fn random_numbers() -> impl FnMut(usize) -> usize {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
