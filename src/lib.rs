@@ -165,6 +165,11 @@ mod machine;
 #[cfg(feature = "host")]
 mod os;
 
+// How a fuzzer gets at what is parsed.
+#[cfg(all(feature = "host", any(fuzzing, test)))]
+#[doc(hidden)]
+pub mod fuzz;
+
 pub use crate::boundary::export::{self, HookError, Hooks};
 pub use crate::boundary::{CallError, Sink, wire};
 

@@ -119,7 +119,7 @@ fn judge<'a, D: ReadRef<'a>>(data: D, exports: &[CString]) -> Checked<Vetted> {
 }
 
 /// Vets a Mach-O or PE file less closely than an ELF file: its parts must be inside it, its exports readable.
-fn vet_image<'a, D: ReadRef<'a>>(data: D, exports: &[CString]) -> Checked<Vetted> {
+pub(crate) fn vet_image<'a, D: ReadRef<'a>>(data: D, exports: &[CString]) -> Checked<Vetted> {
     let file = object::File::parse(data).or(missing("header"))?;
     check_target(&file)?;
     let segments = file.segments().map(|it| it.file_range());

@@ -1,0 +1,181 @@
+//! Doors for a fuzzer: any bytes as a staged copy, and as what it carries. They end well, read no more than they may,
+//! and let no other declaration pass, or they panic.
+//!
+//! Not in a normal build. The package in `fuzz/` drives them, and a test runs its seeds through them.
+
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
+
+use object::read::{FileKind, ReadCache};
+
+use crate::error::chain;
+use crate::handshake::{ENTRY, Expected, Mismatch};
+use crate::interface::Interface;
+use crate::vet::{self, Refusal, Vetted};
+
+/// How often all of a file may be read: more often than it has tables, and once more if it seems incomplete.
+const PASSES: u64 = 8;
+
+/// What counts as the length of a shorter file, in bytes: the same header is read several times.
+const SHORT: u64 = 4096;
+
+crate::shared! {
+    /// What each seed knows.
+    struct World {
+        frames: u64,
+        mean: f64,
+    }
+}
+
+crate::interface! {
+    /// What each seed is held against.
+    interface Seed, plugin trait Grow, version 1 {
+        fn add(one: u64, other: u64) -> u64;
+        fn greet(name: &str, greeting: crate::Sink<'_>);
+        fn step(world: &mut World);
+    }
+}
+
+/// Vets `bytes` as a staged copy, as each system would, and compares what it carries.
+///
+/// # Panics
+///
+/// If more of it is read than is allowed.
+pub fn vet(bytes: &[u8]) {
+    let exports = [ENTRY.to_owned()];
+    let mut staged = Counted::new(bytes);
+    follow(vet::vet(&mut staged, &exports));
+    staged.assert_bounded();
+
+    if let Ok(FileKind::MachO32 | FileKind::MachO64 | FileKind::Pe32 | FileKind::Pe64) =
+        FileKind::parse(bytes)
+    {
+        let mut staged = Counted::new(bytes);
+        follow(vet::vet_image(&ReadCache::new(&mut staged), &exports));
+        staged.assert_bounded();
+    }
+}
+
+/// Compares `carried` with a declaration.
+///
+/// # Panics
+///
+/// If it passes without the host's own lines.
+pub fn handshake(carried: &[u8]) {
+    let expected = Expected::of::<Seed>();
+    let verdict = told(expected.check(Some(carried)));
+    let or_more = told(expected.or_more().check(Some(carried)));
+    assert!(or_more.is_ok() || verdict.is_err(), "fewer pass with more");
+    if or_more.is_ok() {
+        let carried = str::from_utf8(carried).expect("only text passes");
+        let needed = Seed::DECLARATION.lines();
+        for line in needed.filter(|line| !line.starts_with("type ")) {
+            assert!(carried.lines().any(|it| it == line), "no `{line}`");
+        }
+    }
+}
+
+/// What comes after vet.
+fn follow(verdict: Result<Vetted, Refusal>) {
+    match verdict {
+        Ok(vetted) => {
+            let _ = told(Expected::of::<Seed>().check(vetted.handshake.as_deref()));
+        }
+        Err(refusal) => drop(chain(&refusal)),
+    }
+}
+
+/// A message is made of what was found.
+fn told(verdict: Result<(), Mismatch>) -> Result<(), Mismatch> {
+    verdict.inspect_err(|mismatch| drop(chain(mismatch)))
+}
+
+/// Counts what is read of some bytes.
+struct Counted<'a> {
+    bytes: Cursor<&'a [u8]>,
+    read: u64,
+}
+
+impl<'a> Counted<'a> {
+    fn new(bytes: &'a [u8]) -> Counted<'a> {
+        Counted {
+            bytes: Cursor::new(bytes),
+            read: 0,
+        }
+    }
+
+    fn assert_bounded(&self) {
+        let len = self.bytes.get_ref().len() as u64;
+        let most = PASSES * len.max(SHORT);
+        assert!(self.read <= most, "{} bytes of {len}", self.read);
+    }
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.bytes.read(buf)?;
+        self.read += read as u64;
+        Ok(read)
+    }
+}
+
+impl Seek for Counted<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.bytes.seek(to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// The seeds of a target, by name.
+    fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
+        let found = fs::read_dir(directory.join(target)).unwrap();
+        let found = found.map(|it| it.unwrap().path()).map(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (name, fs::read(path).unwrap())
+        });
+        let found: Vec<_> = found.collect();
+        assert!(!found.is_empty(), "no seeds of {target}");
+        found
+    }
+
+    #[test]
+    fn each_seed_of_the_fuzzers_ends_well_at_both_doors() {
+        for (name, bytes) in [seeds("vet"), seeds("handshake")].concat() {
+            println!("{name}, {} bytes", bytes.len());
+            vet(&bytes);
+            handshake(&bytes);
+        }
+    }
+
+    #[test]
+    fn the_seeds_that_are_good_get_to_the_end() {
+        println!("{}", Seed::DECLARATION);
+        for (name, carried) in seeds("handshake") {
+            if name.starts_with("good") {
+                let verdict = Expected::of::<Seed>().check(Some(&carried));
+                assert_eq!(verdict, Ok(()), "{name}");
+            }
+        }
+        for (name, bytes) in seeds("vet") {
+            let exports = [ENTRY.to_owned()];
+            let staged = Counted::new(&bytes);
+            let verdict = match name.split_once('.') {
+                _ if !cfg!(target_arch = "x86_64") => continue,
+                Some(("good", "so")) if cfg!(target_os = "linux") => vet::vet(staged, &exports),
+                Some(("good", "dll" | "dylib")) => {
+                    vet::vet_image(&ReadCache::new(staged), &exports)
+                }
+                _ => continue,
+            };
+            let carried = verdict.expect(&name).handshake;
+            let verdict = Expected::of::<Seed>().check(carried.as_deref());
+            assert_eq!(verdict, Ok(()), "{name}");
+        }
+    }
+}
