@@ -6,6 +6,7 @@
 
 #![cfg(target_os = "linux")]
 
+mod calls;
 mod containers;
 mod faults;
 mod faulty;

@@ -1,16 +1,18 @@
 //! Starts a thread and forgets it.
 
+use std::sync::mpsc;
 use std::thread;
 
 fixtures::fixture!(|number| {
-    let name = format!("forgotten-{number}");
-    let forgotten = thread::Builder::new().name(name);
-    forgotten
-        .spawn(|| {
-            loop {
-                thread::park();
-            }
-        })
-        .unwrap();
+    let (running, is_running) = mpsc::channel();
+    let forgotten = thread::Builder::new().name(format!("forgotten-{number}"));
+    let forget = move || {
+        running.send(()).unwrap();
+        loop {
+            thread::park();
+        }
+    };
+    forgotten.spawn(forget).unwrap();
+    is_running.recv().unwrap();
     number
 });
