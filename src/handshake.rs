@@ -63,8 +63,15 @@ impl Expected {
         if plugin.panic != Some("unwind") {
             return Err(Mismatch::PanicsAbort);
         }
+        let declared = carried
+            .find("\ninterface ")
+            .map_or("", |at| &carried[at + 1..]);
         match host.differences(&plugin, self.additions) {
-            differences if differences.is_empty() => Ok(()),
+            differences if differences.is_empty() => {
+                // Nothing can be named, but what is not the very same text, or begins with it, was damaged.
+                let is_whole = declared.starts_with(self.declaration);
+                is_whole.then_some(()).ok_or(Mismatch::Unreadable)
+            }
             differences => Err(Mismatch::Differences {
                 differences,
                 rustc: plugin.rustc.unwrap_or("another compiler").to_owned(),
@@ -234,9 +241,12 @@ impl<'a> Declaration<'a> {
             differences.extend(unknown.map(|(name, _)| Difference::Unknown((*name).to_owned())));
         }
         for &(name, host) in &self.layouts {
-            let mut others = plugin.layouts.iter().filter(|(other, _)| *other == name);
+            // Two structs may have one name.
+            if plugin.layouts.contains(&(name, host)) {
+                continue;
+            }
             // One that the plugin does not have is told of by the function that takes it.
-            if let Some((_, plugin)) = others.find(|(_, plugin)| *plugin != host) {
+            if let Some((_, plugin)) = plugin.layouts.iter().find(|(other, _)| *other == name) {
                 let (name, plugin, host) = (name.to_owned(), (*plugin).to_owned(), host.to_owned());
                 differences.push(Difference::Layout { name, plugin, host });
             }
@@ -335,6 +345,39 @@ mod tests {
                 expected
             );
         }
+    }
+
+    #[test]
+    fn a_declaration_that_lost_what_nothing_else_tells_of_is_damaged() {
+        let whole = format!("{FACTS}{HOST}");
+        let without_layout = &whole[..whole.find("type World").unwrap()];
+        for additions in [false, true] {
+            for text in [without_layout, whole.trim_end()] {
+                assert_eq!(check(text, additions), "its handshake cannot be read");
+            }
+        }
+    }
+
+    #[test]
+    fn two_structs_of_one_name_are_each_compared_with_their_own() {
+        const TWO: &str = "interface Greeter version 1\n\
+            fn greet(&One) -> ()\n\
+            type One size 1 align 1 { at: u8 at 0 }\n\
+            fn step(&One) -> ()\n\
+            type One size 8 align 8 { at: u64 at 0 }\n";
+        let expected = Expected {
+            declaration: TWO,
+            additions: false,
+        };
+        let equal = format!("{FACTS}{TWO}");
+        assert_eq!(expected.check(Some(equal.as_bytes())), Ok(()));
+        let lines: Vec<_> = TWO.lines().collect();
+        let swapped = [0, 1, 4, 3, 2].map(|line| lines[line]).join("\n");
+        let swapped = format!("{FACTS}{swapped}\n");
+        assert_eq!(
+            expected.check(Some(swapped.as_bytes())),
+            Err(Mismatch::Unreadable)
+        );
     }
 
     #[test]
