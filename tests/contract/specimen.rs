@@ -8,29 +8,44 @@ use std::sync::LazyLock;
 /// Where cargo leaves them.
 static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugins");
+    cargo("build", &target, &["--examples"], &[]);
+    let aborts = ["--features", "aborts", "--example", "aborts"];
+    cargo("rustc", &target, &aborts, &["--", "-Cpanic=abort"]);
+    target.join("release/examples")
+});
+
+fn cargo(verb: &str, target: &Path, which: &[&str], how: &[&str]) {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
-        .args([
-            "build",
-            "--quiet",
-            "--locked",
-            "--release",
-            "-p",
-            "fixtures",
-        ])
-        .args(["--examples", "--target-dir"])
-        .arg(&target)
+        .args([verb, "--quiet", "--locked", "--release", "-p", "fixtures"])
+        .args(which)
+        .arg("--target-dir")
+        .arg(target)
+        .args(how)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()
         .expect("cargo can be started");
     assert!(built.success(), "the fixtures do not compile");
-    target.join("release/examples")
-});
+}
 
 /// The fixture of this name; of each number another build, with other bytes.
 pub fn specimen(name: &str, number: u32) -> Vec<u8> {
     let mut bytes = fs::read(BUILT.join(format!("lib{name}.so"))).unwrap();
     // Behind the last section, where no loader looks.
     bytes.extend(number.to_ne_bytes());
+    bytes
+}
+
+/// The fixture of this name, damaged: with one text in the place of another of its length.
+pub fn damaged(name: &str, from: &[u8], to: &[u8]) -> Vec<u8> {
+    assert_eq!(from.len(), to.len(), "a damage moves nothing");
+    let mut bytes = specimen(name, 0);
+    let places = bytes.windows(from.len()).enumerate();
+    let places = places.filter_map(|(at, window)| (window == from).then_some(at));
+    let places: Vec<_> = places.collect();
+    assert!(!places.is_empty(), "there is nothing to damage");
+    for at in places {
+        bytes[at..at + to.len()].copy_from_slice(to);
+    }
     bytes
 }

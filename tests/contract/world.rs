@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use fixtures::Fixture;
-use replug::{Host, Loaded, Options, Outcome, Unload};
+use replug::{Host, Kept, Loaded, Options, Outcome, Step, Unload, Watcher, chain};
 
 use crate::specimen::specimen;
 use crate::vocabulary::{Artifact, DEADLINE, Scratch};
@@ -19,6 +19,11 @@ pub struct World {
 impl World {
     /// A host with nothing to load yet.
     pub fn new() -> World {
+        World::watched_by(|options| Host::<Fixture>::watch(options).unwrap())
+    }
+
+    /// A host that `watch` makes of the options.
+    pub fn watched_by(watch: impl FnOnce(Options) -> Host<Fixture>) -> World {
         let scratch = Scratch::new();
         let artifact = scratch.artifact();
         let options = Options::new(artifact.path())
@@ -26,39 +31,36 @@ impl World {
             .interval(Duration::from_millis(2))
             .settle(Duration::from_millis(10));
         World {
-            host: Host::<Fixture>::watch(options).unwrap(),
+            host: watch(options),
             artifact,
             scratch,
             builds: 0,
         }
     }
 
+    /// A host whose watcher does not know what it expects, so that only the host can find out what does not fit.
+    pub fn unsuspecting() -> World {
+        World::watched_by(|options| Host::<Fixture>::new().watching(Watcher::new(options).unwrap()))
+    }
+
     /// A host whose first generation is this fixture.
     #[track_caller]
     pub fn with(name: &str) -> World {
-        let mut world = World::new();
-        world.load(name);
-        world
+        World::new().and(name)
+    }
+
+    /// The same with this fixture as its first generation.
+    #[track_caller]
+    pub fn and(mut self, name: &str) -> World {
+        self.load(name);
+        self
     }
 
     /// The same, and retired generations are unmapped if that can be.
     #[track_caller]
     pub fn unloading(name: &str) -> World {
-        let World {
-            host,
-            artifact,
-            scratch,
-            builds,
-        } = World::new();
-        let host = host.unloading(Unload::WhenProven);
-        let mut world = World {
-            host,
-            artifact,
-            scratch,
-            builds,
-        };
-        world.load(name);
-        world
+        let watch = |options| Host::<Fixture>::watch(options).unwrap();
+        World::watched_by(|options| watch(options).unloading(Unload::WhenProven)).and(name)
     }
 
     /// Puts another build of the fixture in place, which goes live.
@@ -70,12 +72,26 @@ impl World {
         }
     }
 
+    /// Puts another build of the fixture in place, which is kept out; says at which step and why.
+    #[track_caller]
+    pub fn keep_out(&mut self, name: &str) -> (Step, String) {
+        let outcome = self.publish(name);
+        self.why(outcome)
+    }
+
     /// Puts another build of the fixture in place, and says what became of it.
     #[track_caller]
     pub fn publish(&mut self, name: &str) -> Outcome {
         self.builds += 1;
-        self.artifact.link(&specimen(name, self.builds));
+        self.put(&specimen(name, self.builds));
         self.next()
+    }
+
+    /// Puts a library in place, and has it looked at.
+    #[track_caller]
+    pub fn put(&self, library: &[u8]) {
+        self.artifact.link(library);
+        assert!(self.host.watcher().unwrap().poll_now(DEADLINE));
     }
 
     /// Waits for the next outcome that is worth a test's attention.
@@ -84,10 +100,31 @@ impl World {
         let deadline = Instant::now() + DEADLINE;
         while let Some(left) = deadline.checked_duration_since(Instant::now()) {
             match self.host.wait(left) {
-                Some(Outcome::Waiting(_)) | None => {}
+                // A slow machine may see the moment between an unlink and a link.
+                Some(Outcome::Waiting(_) | Outcome::Missing | Outcome::Returned) | None => {}
                 Some(outcome) => return outcome,
             }
         }
         panic!("nothing happened in time");
+    }
+
+    /// At which step and why something was kept out, in the words that a person reads. The artifact is called `IT`.
+    #[track_caller]
+    pub fn why(&self, outcome: Outcome) -> (Step, String) {
+        match outcome {
+            Outcome::Kept(Kept { error, .. }) => (error.step(), self.told(&error)),
+            other => panic!("not kept out: {other:?}"),
+        }
+    }
+
+    /// An error and its causes in the words that a person reads. The artifact is called `IT`.
+    pub fn told(&self, error: &dyn std::error::Error) -> String {
+        let artifact = self.artifact.path().to_str().unwrap();
+        chain(error).replace(artifact, "IT")
+    }
+
+    /// The number of the live generation.
+    pub fn generation(&self) -> Option<u64> {
+        self.host.live().map(|plugin| plugin.generation())
     }
 }

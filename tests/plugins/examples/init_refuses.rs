@@ -8,4 +8,9 @@ impl Hooks for This {
     fn init() -> Result<(), HookError> {
         Err("no licence".into())
     }
+
+    fn stop() -> Result<(), HookError> {
+        fixtures::diary::note("stop, without having begun");
+        Ok(())
+    }
 }

@@ -1,5 +1,7 @@
 //! The declaration that the fixtures are built from, and what all of them do alike.
 
+pub mod diary;
+
 use replug::Sink;
 
 replug::shared! {
@@ -56,5 +58,136 @@ macro_rules! fixture {
 
         use $crate::Fixture;
         replug::export!(This: Fixture $(+ $hooks)?);
+    };
+}
+
+/// Makes a plugin of another declaration, which notes that code of it ran.
+#[macro_export]
+macro_rules! stranger {
+    (
+        interface $Table:ident, version $version:literal {
+            $( fn $name:ident($($arg:ident: $takes:ty),*) $(-> $returns:ty)? $does:block )+
+        }
+    ) => {
+        replug::interface! {
+            /// Not the one that hosts call by.
+            interface $Table, plugin trait Behave, version $version {
+                $(
+                    /// As it is called.
+                    fn $name($($arg: $takes),*) $(-> $returns)?;
+                )+
+            }
+        }
+
+        /// This fixture.
+        struct This;
+
+        impl Behave for This {
+            $( fn $name($($arg: $takes),*) $(-> $returns)? $does )+
+        }
+
+        replug::export!(This: $Table);
+        $crate::constructor!();
+    };
+}
+
+/// Notes that code of the library ran, at the first moment: while the loader has it in hand.
+#[macro_export]
+macro_rules! constructor {
+    () => {
+        #[used]
+        // SAFETY: what is in this section are functions that the loader calls.
+        #[allow(unsafe_code)]
+        #[unsafe(link_section = ".init_array")]
+        static CONSTRUCTOR: extern "C" fn() = {
+            extern "C" fn construct() {
+                $crate::diary::note("code of it ran");
+            }
+            construct
+        };
+    };
+}
+
+/// What a [`diarist`] saves when it is told to by this number, and no other takes over.
+pub const INDIGESTIBLE: u64 = u64::MAX;
+
+/// Makes a plugin that notes its hooks and knows its number. It rings the bell that it was given: the address of a function
+/// of the host's, which is carried over to the next generation.
+#[macro_export]
+macro_rules! diarist {
+    ($number:literal) => {
+        use std::sync::atomic::{AtomicU64, Ordering};
+
+        use $crate::{Fixture, INDIGESTIBLE, World, diary::note};
+
+        static BELL: AtomicU64 = AtomicU64::new(0);
+
+        /// This fixture.
+        struct This;
+
+        impl $crate::Behave for This {
+            fn add(one: u64, other: u64) -> u64 {
+                one + other
+            }
+
+            fn greet(_: &str, mut greeting: replug::Sink<'_>) {
+                greeting.write(stringify!($number).as_bytes());
+            }
+
+            fn step(_: &mut World, _: f64) {}
+
+            fn act(bell: u64) -> u64 {
+                if bell != 0 {
+                    BELL.store(bell, Ordering::Relaxed);
+                }
+                $number
+            }
+        }
+
+        impl replug::Hooks for This {
+            const STATE: Option<u32> = Some(1);
+
+            fn init() -> Result<(), replug::HookError> {
+                note(concat!($number, ": init"));
+                Ok(())
+            }
+
+            fn stop() -> Result<(), replug::HookError> {
+                note(concat!($number, ": stop"));
+                ring();
+                Ok(())
+            }
+
+            fn save(state: &mut Vec<u8>) -> Result<(), replug::HookError> {
+                note(concat!($number, ": save"));
+                ring();
+                state.extend(BELL.load(Ordering::Relaxed).to_le_bytes());
+                Ok(())
+            }
+
+            fn restore(_: u32, state: &[u8]) -> Result<(), replug::HookError> {
+                note(concat!($number, ": restore"));
+                let bell = u64::from_le_bytes(state.try_into()?);
+                if bell == INDIGESTIBLE {
+                    return Err("nobody could take that over".into());
+                }
+                BELL.store(bell, Ordering::Relaxed);
+                ring();
+                Ok(())
+            }
+        }
+
+        fn ring() {
+            let bell = BELL.load(Ordering::Relaxed);
+            if bell != 0 && bell != INDIGESTIBLE {
+                let bell = bell as usize as *const ();
+                // SAFETY: the test that gave the address made it of such a function, in this process.
+                #[allow(unsafe_code)]
+                let bell = unsafe { std::mem::transmute::<*const (), extern "C" fn()>(bell) };
+                bell();
+            }
+        }
+
+        replug::export!(This: Fixture + Hooks);
     };
 }

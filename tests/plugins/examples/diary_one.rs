@@ -1,0 +1,3 @@
+//! Keeps a diary, and is number 1.
+
+fixtures::diarist!(1);

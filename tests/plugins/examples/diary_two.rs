@@ -1,0 +1,3 @@
+//! Keeps a diary, and is number 2.
+
+fixtures::diarist!(2);

@@ -1,0 +1,15 @@
+//! Can do more.
+
+fixtures::stranger! {
+    interface Fixture, version 1 {
+        fn add(one: u64, other: u64) -> u64 {
+            one + other
+        }
+        fn greet(_name: &str, _greeting: replug::Sink<'_>) {}
+        fn step(_world: &mut fixtures::World, _seconds: f64) {}
+        fn act(number: u64) -> u64 {
+            number
+        }
+        fn wave(_times: u8) {}
+    }
+}

@@ -1,0 +1,14 @@
+//! Is something else, and the same otherwise.
+
+fixtures::stranger! {
+    interface Greeter, version 1 {
+        fn add(one: u64, other: u64) -> u64 {
+            one + other
+        }
+        fn greet(_name: &str, _greeting: replug::Sink<'_>) {}
+        fn step(_world: &mut fixtures::World, _seconds: f64) {}
+        fn act(number: u64) -> u64 {
+            number
+        }
+    }
+}

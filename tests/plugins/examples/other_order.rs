@@ -1,0 +1,14 @@
+//! Has the same functions in another order.
+
+fixtures::stranger! {
+    interface Fixture, version 1 {
+        fn greet(_name: &str, _greeting: replug::Sink<'_>) {}
+        fn add(one: u64, other: u64) -> u64 {
+            one + other
+        }
+        fn step(_world: &mut fixtures::World, _seconds: f64) {}
+        fn act(number: u64) -> u64 {
+            number
+        }
+    }
+}

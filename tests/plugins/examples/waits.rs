@@ -1,0 +1,31 @@
+//! Rings at the doorbell that it is given the path of, and answers when it is let in.
+
+use std::io::Read;
+use std::os::unix::net::UnixStream;
+
+use fixtures::{Behave, Fixture, World};
+use replug::Sink;
+
+/// This fixture.
+struct This;
+
+impl Behave for This {
+    fn add(one: u64, other: u64) -> u64 {
+        one + other
+    }
+
+    fn greet(doorbell: &str, mut greeting: Sink<'_>) {
+        let mut door = UnixStream::connect(doorbell).unwrap();
+        // It opens when the other side hangs up.
+        let _ = door.read(&mut [0]);
+        greeting.write(b"at last");
+    }
+
+    fn step(_: &mut World, _: f64) {}
+
+    fn act(number: u64) -> u64 {
+        number
+    }
+}
+
+replug::export!(This: Fixture);
