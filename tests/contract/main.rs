@@ -4,6 +4,7 @@
 #![cfg(target_os = "linux")]
 
 mod calls;
+mod hooks;
 mod specimen;
 mod unload;
 #[allow(dead_code, unused_imports)]
