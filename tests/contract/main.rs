@@ -5,6 +5,7 @@
 
 mod calls;
 mod hooks;
+mod panics;
 mod specimen;
 mod unload;
 #[allow(dead_code, unused_imports)]
