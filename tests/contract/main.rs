@@ -5,6 +5,7 @@
 
 mod calls;
 mod hooks;
+mod mismatches;
 mod panics;
 mod specimen;
 mod unload;

@@ -1,0 +1,182 @@
+//! Plugins that were not built from the declaration of their host.
+
+use fixtures::Fixture;
+use fixtures::diary::Diary;
+use replug::{Expected, Host, Step};
+
+use crate::specimen::{damaged, specimen};
+use crate::vocabulary::library;
+use crate::world::World;
+
+/// What the build says of itself in every difference.
+fn rebuild() -> String {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let version = std::process::Command::new(rustc).arg("--version").output();
+    let version = String::from_utf8(version.unwrap().stdout).unwrap();
+    let version = version.trim();
+    format!("; rebuild it from the declaration of this host (it was built by {version})")
+}
+
+/// Fixtures that do not fit, and what is told of each.
+const DIFFERENT: &[(&str, &str)] = &[
+    (
+        "other_signature",
+        "`add`: plugin takes (u32, u32) -> u32, host calls (u64, u64) -> u64",
+    ),
+    (
+        "missing_function",
+        "`greet`: the plugin lacks it; `step`: number 2 in the plugin, number 3 in the host; \
+        `act`: number 3 in the plugin, number 4 in the host",
+    ),
+    ("extra_function", "`wave`: the host does not know it"),
+    (
+        "other_order",
+        "`add`: number 2 in the plugin, number 1 in the host; `greet`: number 1 in the plugin, number 2 in the host",
+    ),
+    (
+        "other_layout",
+        "`World`: plugin has size 24 align 8 { seconds: f64 at 0, frames: u64 at 8, paused: bool at 16 }, \
+        host has size 16 align 8 { frames: u64 at 0, seconds: f64 at 8 }",
+    ),
+];
+
+/// Fixtures that are out of the question, and what is told of each.
+const FOREIGN: &[(&str, &str)] = &[
+    (
+        "other_version",
+        "it implements `Fixture version 2`, this host calls `Fixture version 1`",
+    ),
+    (
+        "other_interface",
+        "it implements `Greeter version 1`, this host calls `Fixture version 1`",
+    ),
+    (
+        "aborts",
+        "it was built with `panic = \"abort\"`, so that a panic in it would end the host; \
+        build it with `panic = \"unwind\"`",
+    ),
+];
+
+/// Both, in full.
+fn mismatches() -> Vec<(&'static str, String)> {
+    let rebuild = rebuild();
+    let different = DIFFERENT
+        .iter()
+        .map(|(name, why)| (*name, format!("{why}{rebuild}")));
+    let foreign = FOREIGN.iter().map(|(name, why)| (*name, why.to_string()));
+    let told = |why| format!("cannot shake hands with `IT`: {why}");
+    let all = different.chain(foreign);
+    all.map(|(name, why)| (name, told(why))).collect()
+}
+
+#[test]
+fn what_does_not_fit_is_kept_out_with_the_difference_before_anything_of_it_runs() {
+    let diary = Diary::open();
+    for (name, why) in mismatches() {
+        let mut world = World::with("pure");
+        assert_eq!(world.keep_out(name), (Step::Handshake, why), "{name}");
+        assert_eq!(diary.read(), [""; 0], "{name}");
+        assert_eq!(world.generation(), Some(1), "{name}");
+        assert_eq!(world.host.act(1), Ok(2), "{name}");
+    }
+}
+
+#[test]
+fn a_host_that_was_told_nothing_before_finds_the_same_difference_at_the_load() {
+    let diary = Diary::open();
+    for (name, why) in mismatches() {
+        let mut world = World::unsuspecting().and("pure");
+        assert_eq!(world.keep_out(name), (Step::Handshake, why), "{name}");
+        // Which shows that the diary would have told of it before.
+        assert_eq!(diary.read(), ["code of it ran"], "{name}");
+        assert_eq!(world.generation(), Some(1), "{name}");
+        assert_eq!(world.host.act(1), Ok(2), "{name}");
+    }
+}
+
+#[test]
+fn what_can_do_more_is_welcome_to_a_host_that_says_so() {
+    let expected = Expected::of::<Fixture>().or_more();
+    let mut world =
+        World::watched_by(|options| Host::<Fixture>::watch(options.expected(expected)).unwrap());
+    assert_eq!(world.load("extra_function").generation, 1);
+    assert_eq!(world.host.add(2, 3), Ok(5));
+    assert_eq!(world.host.act(7), Ok(7));
+    assert_eq!(world.load("pure").generation, 2);
+    let (step, _) = world.keep_out("missing_function");
+    assert_eq!(step, Step::Handshake);
+}
+
+#[test]
+fn what_has_no_handshake_is_kept_out_by_both() {
+    for world in [World::new(), World::unsuspecting()] {
+        let mut world = world.and("pure");
+        world.put(&library(1));
+        let outcome = world.next();
+        assert_eq!(
+            world.why(outcome),
+            (
+                Step::Handshake,
+                "cannot shake hands with `IT`: it has no handshake; build it with `replug::export!`"
+                    .to_owned()
+            )
+        );
+        assert_eq!(world.host.act(1), Ok(2));
+    }
+}
+
+#[test]
+fn a_handshake_that_is_damaged_is_kept_out_by_both() {
+    let cases: [(&[u8], &[u8], &str); 4] = [
+        (
+            b"replug handshake 1\n",
+            b"replug handshake 7\n",
+            "its handshake is `replug handshake 7`, this host speaks `replug handshake 1`",
+        ),
+        (
+            b"replug handshake 1\n",
+            b"replug handshake 1\0",
+            "its handshake cannot be read",
+        ),
+        (
+            b"interface Fixture version 1\n",
+            b"interface Fixtur\xff version 1\n",
+            "its handshake cannot be read",
+        ),
+        (
+            b"\nfn add(u64, u64)",
+            b"\nfn add{u64, u64)",
+            "its handshake cannot be read",
+        ),
+    ];
+    for (from, to, why) in cases {
+        for world in [World::new(), World::unsuspecting()] {
+            let mut world = world.and("pure");
+            world.put(&damaged("diary_one", from, to));
+            let outcome = world.next();
+            let why = format!("cannot shake hands with `IT`: {why}");
+            assert_eq!(world.why(outcome), (Step::Handshake, why));
+            assert_eq!(world.host.act(1), Ok(2));
+        }
+    }
+}
+
+#[test]
+fn a_handshake_that_ends_half_way_is_kept_out() {
+    let diary = Diary::open();
+    let whole = specimen("diary_one", 0);
+    let start = b"replug handshake 1\n";
+    let at = whole.windows(start.len()).position(|it| it == start);
+    let at = at.unwrap();
+    let end = at + whole[at..].iter().position(|&byte| byte == 0).unwrap();
+    for cut in (at..end).step_by(7) {
+        let mut library = whole.clone();
+        library[cut..end].fill(0);
+        let mut world = World::new();
+        world.put(&library);
+        let outcome = world.next();
+        let (step, why) = world.why(outcome);
+        assert_eq!(step, Step::Handshake, "{why}");
+    }
+    assert_eq!(diary.read(), [""; 0]);
+}
