@@ -4,6 +4,7 @@
 #![cfg(target_os = "linux")]
 
 mod calls;
+mod handles;
 mod hooks;
 mod mismatches;
 mod panics;
