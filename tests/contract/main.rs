@@ -8,6 +8,7 @@ mod handles;
 mod hooks;
 mod mismatches;
 mod panics;
+mod sets;
 mod specimen;
 mod unload;
 #[allow(dead_code, unused_imports)]
