@@ -14,4 +14,5 @@ mod unload;
 #[allow(dead_code, unused_imports)]
 #[path = "../replug/vocabulary/mod.rs"]
 mod vocabulary;
+mod waiting;
 mod world;
