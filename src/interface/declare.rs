@@ -41,6 +41,18 @@
 ///     }
 /// }
 /// ```
+///
+/// A type that cannot cross is a compile error:
+///
+/// ```compile_fail,E0277
+/// replug::interface! {
+///     /// Counts words.
+///     pub interface Counter, plugin trait Count, version 1 {
+///         /// How many words there are in `text`, which is of the host's allocator.
+///         fn words(text: String) -> u64;
+///     }
+/// }
+/// ```
 #[macro_export]
 macro_rules! interface {
     (

@@ -7,6 +7,7 @@ mod calls;
 mod handles;
 mod hooks;
 mod mismatches;
+mod misuses;
 mod panics;
 mod sets;
 mod specimen;

@@ -1,0 +1,23 @@
+//! A plugin that leaves a function out.
+
+replug::interface! {
+    /// Does arithmetic.
+    interface Arithmetic, plugin trait Compute, version 1 {
+        /// The sum.
+        fn add(one: u64, other: u64) -> u64;
+        /// The difference.
+        fn subtract(one: u64, other: u64) -> u64;
+    }
+}
+
+struct Plugin;
+
+impl Compute for Plugin {
+    fn add(one: u64, other: u64) -> u64 {
+        one + other
+    }
+}
+
+replug::export!(Plugin: Arithmetic);
+
+fn main() {}

@@ -1,0 +1,9 @@
+//! A plain C function in the hands of two threads, which nobody promised that it can bear.
+
+fn share(_: &impl Sync) {}
+
+fn main() {
+    let host = replug::Host::<replug::Text>::new(c"greet");
+    let functions: &replug::Text = &host;
+    share(functions);
+}
