@@ -5,10 +5,10 @@
 
 use std::error::Error;
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use fixtures::Fixture;
-use replug::{Expected, Host, Options, Raw, Watcher};
+use replug::{Expected, Host, Options, Poller, Raw};
 
 type Sum = unsafe extern "C" fn(u64, u64) -> u64;
 
@@ -22,13 +22,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("call_cost LIBRARY WAY TIMES".into());
     };
     let times: u64 = times.parse()?;
-    let options = Options::new(library).interval(Duration::from_secs(3600));
-    let deadline = Instant::now() + Duration::from_secs(10);
-    let mut host = Host::<Fixture>::watch(options.clone())?;
-    host.wait_for_generation(1, deadline)?;
-    let watcher = Watcher::new(options.expected(Expected::of::<Fixture>()))?;
-    let mut raw = Host::<Raw>::new([c"plain_sum"]).watching(watcher);
-    raw.wait_for_generation(1, deadline)?;
+    let options = Options::new(library);
+    let expected = options.clone().expected(Expected::of::<Fixture>());
+    let mut host = load(Host::<Fixture>::new(), expected)?;
+    let raw = load(Host::<Raw>::new([c"plain_sum"]), options)?;
     let handle = host.handle();
     let mut caller = handle.caller();
     let (host, handle, raw) = (black_box(host), black_box(handle), black_box(raw));
@@ -73,4 +70,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     println!("{last}");
     Ok(())
+}
+
+/// Loads without a watcher, so that no other thread counts.
+fn load<T>(mut host: Host<T>, options: Options) -> Result<Host<T>, replug::Error> {
+    let mut poller = Poller::new(options)?;
+    while host.live().is_none() {
+        poller.poll(Instant::now());
+        let updates = poller.updates().try_iter();
+        updates.for_each(|update| drop(host.apply(update)));
+    }
+    Ok(host)
 }

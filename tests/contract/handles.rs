@@ -123,9 +123,12 @@ fn a_handle_says_so_while_nothing_is_live_and_finds_what_comes() {
 }
 
 #[test]
-fn a_handle_outlives_its_host_with_what_was_live() {
+fn a_handle_that_outlives_its_host_finds_nothing_live() {
     let mut world = World::with("pure");
     let handle = world.host.handle();
+    let (lent, mut caller) = (handle.live(), handle.caller());
     drop(world);
-    assert_eq!(handle.live().act(1), Ok(2));
+    assert_eq!(handle.live().act(1), Err(CallError::Absent));
+    assert_eq!(caller.live().act(1), Err(CallError::Absent));
+    assert_eq!(lent.act(1), Ok(2), "what was lent before goes on");
 }

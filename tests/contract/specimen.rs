@@ -8,20 +8,33 @@ use std::sync::LazyLock;
 /// Where cargo leaves them.
 static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugins");
-    cargo("build", &target, &["--examples"], &[]);
+    build(&target, &["--examples"]);
     let aborts = ["--features", "aborts", "--example", "aborts"];
-    cargo("rustc", &target, &aborts, &["--", "-Cpanic=abort"]);
+    build(
+        &target,
+        &[
+            &aborts[..],
+            &["--config", "profile.release.panic = \"abort\""],
+        ]
+        .concat(),
+    );
     target.join("release/examples")
 });
 
-fn cargo(verb: &str, target: &Path, which: &[&str], how: &[&str]) {
+fn build(target: &Path, which: &[&str]) {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
-        .args([verb, "--quiet", "--locked", "--release", "-p", "fixtures"])
+        .args([
+            "build",
+            "--quiet",
+            "--locked",
+            "--release",
+            "-p",
+            "fixtures",
+        ])
         .args(which)
         .arg("--target-dir")
         .arg(target)
-        .args(how)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()
         .expect("cargo can be started");

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::assert_installed;
 
 /// Calls that are counted, and calls that are made before, so that all else is counted out.
-const CALLS: u64 = 5_000_000;
+const CALLS: u64 = 1_000_000;
 
 /// Runs `examples/call_cost.rs` and returns the instructions of one call.
 fn instructions(way: &str) -> f64 {

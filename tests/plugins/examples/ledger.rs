@@ -29,10 +29,13 @@ unsafe impl GlobalAlloc for Ledger {
     }
 }
 
-fixtures::fixture!(|number| {
-    static QUIET: Once = Once::new();
-    // The host hears of each panic; on stderr a thousand of them help nobody.
-    QUIET.call_once(|| panic::set_hook(Box::new(|_| {})));
-    assert!(number != 0, "{number} is too little");
-    HELD.load(Ordering::Relaxed)
-});
+fixtures::fixture!(
+    |number| {
+        static QUIET: Once = Once::new();
+        // The host hears of each panic; on stderr a thousand of them help nobody.
+        QUIET.call_once(|| panic::set_hook(Box::new(|_| {})));
+        assert!(number != 0, "{number} is too little");
+        HELD.load(Ordering::Relaxed)
+    },
+    own_allocator
+);

@@ -32,7 +32,19 @@ replug::interface! {
 /// Makes a plugin that does what all do alike, and `act`.
 #[macro_export]
 macro_rules! fixture {
-    ($act:expr $(, $hooks:ident)?) => {
+    ($act:expr) => {
+        $crate::fixture!(@ $act);
+        replug::export!(This: Fixture);
+    };
+    ($act:expr, Hooks) => {
+        $crate::fixture!(@ $act);
+        replug::export!(This: Fixture + Hooks);
+    };
+    ($act:expr, own_allocator) => {
+        $crate::fixture!(@ $act);
+        replug::export!(This: Fixture, own_allocator);
+    };
+    (@ $act:expr) => {
         /// This fixture.
         struct This;
 
@@ -57,7 +69,6 @@ macro_rules! fixture {
         }
 
         use $crate::Fixture;
-        replug::export!(This: Fixture $(+ $hooks)?);
     };
 }
 
