@@ -1,5 +1,6 @@
 //! Waiting for a generation, as tests of plugins do.
 
+use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
 
 use fixtures::Fixture;
@@ -72,8 +73,16 @@ fn what_was_kept_out_meanwhile_is_the_cause() {
         "generation 2 did not become live in time; generation 1 is: cannot shake hands with `IT`: \
         it implements `Fixture version 2`, this host calls `Fixture version 1`"
     );
-    // What came after that is no cause any more.
+}
+
+#[test]
+fn what_was_kept_out_before_the_live_generation_came_is_no_cause() {
+    let mut world = asked_only().and("pure");
+    world.artifact.remove();
+    symlink("/dev/null", world.artifact.path()).unwrap();
+    assert!(world.host.watcher().unwrap().poll_now(DEADLINE));
     world.put(&specimen("pure", 2));
+    let now = Instant::now();
     let error = world.host.wait_for_generation(3, now).unwrap_err();
     assert_eq!(
         world.told(&error),
