@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use fixtures::Fixture;
+use fixtures::diary::Diary;
 use replug::{HostSet, Kept, Options, Outcome, Step, chain};
 
 use crate::specimen::specimen;
@@ -172,4 +173,15 @@ fn a_plugin_is_found_by_its_name_and_knows_its_library() {
     assert_eq!(lively.live().unwrap().generation(), 1);
     assert_eq!(lively.act(1), Ok(2));
     assert!(shelf.set.get("liblively").is_none());
+}
+
+#[test]
+fn all_of_them_stop_when_the_set_is_dropped() {
+    let diary = Diary::open();
+    let mut shelf = Shelf::with(&[("a", "diary_two"), ("b", "diary_one")]);
+    shelf.next_loaded();
+    shelf.next_loaded();
+    assert_eq!(diary.read(), ["2: init", "1: init"]);
+    drop(shelf);
+    assert_eq!(diary.read(), ["2: stop", "1: stop"]);
 }
