@@ -416,7 +416,7 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
         let verdict = match vet::vet(&mut staged, &self.shared.options.exports) {
             Ok(vetted) => match self.shake_hands(&vetted) {
                 Ok(()) => {
-                    self.shared.files.seal(&mut staged);
+                    self.shared.files.seal(&mut staged, vetted.mapped);
                     self.hand_over(reading, staged, &vetted);
                     Verdict::Good
                 }

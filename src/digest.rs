@@ -226,7 +226,7 @@ mod tests {
             Err(ErrorKind::Unsupported.into())
         }
 
-        fn seal(&self, _staged: &mut Self::Staged) {}
+        fn seal(&self, _staged: &mut Self::Staged, _mapped: u64) {}
     }
 
     #[test]

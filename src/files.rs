@@ -117,7 +117,8 @@ pub trait Files {
     fn create_staged(&self, artifact: &Path) -> io::Result<Self::Staged>;
 
     /// A copy is complete and was read for the last time: holds nothing open that it does not need.
-    fn seal(&self, staged: &mut Self::Staged);
+    /// A loader maps only its first `mapped` bytes.
+    fn seal(&self, staged: &mut Self::Staged, mapped: u64);
 }
 
 /// A clock that never goes back.

@@ -1,6 +1,7 @@
 //! The second half: owns the live generation, and changes it only inside a call that its owner makes. It does
 //! not know how an artifact was found.
 
+use std::collections::VecDeque;
 use std::ffi::{CStr, CString};
 use std::fmt;
 use std::ops::Deref;
@@ -55,8 +56,8 @@ pub struct Host<T> {
     generations: u64,
     feed: Feed,
     unload: Unload,
-    /// What was retired, is to be unmapped, and cannot be yet.
-    leftovers: Vec<Leftover>,
+    /// What was retired and cannot be stopped or unmapped yet.
+    leftovers: VecDeque<Leftover>,
     /// Tells handles of a swap, once there are any.
     published: Option<Box<dyn Publish<T>>>,
 }
@@ -93,10 +94,12 @@ pub enum Unload {
     WhenProven,
 }
 
-/// A retired generation that is still mapped.
+/// A retired generation that there is still something to be done about.
 #[derive(Debug)]
 struct Leftover {
     generation: u64,
+    /// Until they have stopped it.
+    hooks: Option<BoundHooks>,
     image: Arc<Image>,
 }
 
@@ -202,7 +205,7 @@ impl<T: Table> Host<T> {
             generations: 0,
             feed: Feed::none(),
             unload: Unload::Never,
-            leftovers: Vec::new(),
+            leftovers: VecDeque::new(),
             published: None,
         }
     }
@@ -369,29 +372,41 @@ impl<T> Host<T> {
 }
 
 impl<T> Host<T> {
-    /// Takes a generation out of use. Its staged copy leaves the disk, its image if that is wanted and possible.
+    /// Takes a generation out of use. Its staged copy leaves the disk, its image if that is wanted and possible. While a
+    /// handle lends it, it is not stopped yet.
     fn retire(&mut self, old: Live) -> Retired {
         let Live {
             hooks,
-            mut image,
+            image,
             staged,
             generation,
             ..
         } = old;
-        let stop = hooks.and_then(|hooks| hooks.stop().err());
-        if let Some(error) = &stop {
-            tracing::warn!(generation, %error, "a retired generation did not stop");
-        }
         drop(staged);
-        let mapped = self.release(&mut image).err();
-        if self.unload == Unload::WhenProven && mapped.as_ref().is_some_and(Mapped::can_pass) {
-            self.leftovers.push(Leftover { generation, image });
-        }
-        Retired {
+        let mut leftover = Leftover {
             generation,
-            mapped,
-            stop,
+            hooks,
+            image,
+        };
+        let retired = self.finish(&mut leftover);
+        if self.is_worth_keeping(&retired) {
+            self.leftovers.push_back(leftover);
         }
+        retired
+    }
+
+    /// Stops a retired generation and lets go of its image, as far as that can be now.
+    fn finish(&self, leftover: &mut Leftover) -> Retired {
+        let mut retired = Retired {
+            generation: leftover.generation,
+            mapped: Some(Mapped::Lent),
+            stop: None,
+        };
+        if Arc::get_mut(&mut leftover.image).is_some() {
+            retired.stop = leftover.stop();
+            retired.mapped = self.release(&mut leftover.image).err();
+        }
+        retired
     }
 
     fn release(&self, image: &mut Arc<Image>) -> Result<(), Mapped> {
@@ -402,20 +417,40 @@ impl<T> Host<T> {
         Arc::get_mut(image).ok_or(Mapped::Lent)?.unmap()
     }
 
-    /// Unmaps a retired generation that nothing can reach any more by now.
+    /// Whether there is more to be done about it later.
+    fn is_worth_keeping(&self, retired: &Retired) -> bool {
+        match &retired.mapped {
+            Some(Mapped::Lent) => true,
+            Some(mapped) => self.unload == Unload::WhenProven && mapped.can_pass(),
+            None => false,
+        }
+    }
+
+    /// Goes on with a retired generation that something had still to do with.
     pub(crate) fn sweep(&mut self) -> Option<Outcome> {
-        for index in 0..self.leftovers.len() {
-            let image = Arc::get_mut(&mut self.leftovers[index].image);
-            if image.is_some_and(|image| image.unmap().is_ok()) {
-                let Leftover { generation, .. } = self.leftovers.swap_remove(index);
-                return Some(Outcome::Unloaded(Retired {
-                    generation,
-                    mapped: None,
-                    stop: None,
-                }));
+        for _ in 0..self.leftovers.len() {
+            let mut leftover = self.leftovers.pop_front()?;
+            let was_stopped = leftover.hooks.is_none();
+            let retired = self.finish(&mut leftover);
+            let is_stopped = leftover.hooks.is_none();
+            let is_over = !self.is_worth_keeping(&retired);
+            if !is_over {
+                self.leftovers.push_back(leftover);
+            }
+            if is_over || is_stopped != was_stopped {
+                return Some(Outcome::Retired(retired));
             }
         }
         None
+    }
+}
+
+impl Leftover {
+    /// Runs its `stop`, once.
+    fn stop(&mut self) -> Option<CallError> {
+        let error = self.hooks.take()?.stop().err()?;
+        tracing::warn!(generation = self.generation, %error, "a retired generation did not stop");
+        Some(error)
     }
 }
 
@@ -446,7 +481,8 @@ fn carry_over(new: Option<&BoundHooks>, old: Option<&BoundHooks>) -> Result<(), 
 }
 
 impl<T> Drop for Host<T> {
-    /// The live generation is retired. Handles find none any more.
+    /// The live generation stops, and so does what was retired and not stopped yet, even while a handle lends it. Handles
+    /// find none any more.
     fn drop(&mut self) {
         self.published
             .iter()

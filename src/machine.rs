@@ -83,8 +83,8 @@ impl Files for OsFiles {
         StageDirectory::create(&self.stage, artifact)
     }
 
-    fn seal(&self, staged: &mut Staged) {
-        staged.seal();
+    fn seal(&self, staged: &mut Staged, mapped: u64) {
+        staged.seal(mapped);
     }
 }
 

@@ -30,8 +30,8 @@ pub enum Outcome {
     Stalled(Duration),
     /// The artifact can be looked at and read again.
     Recovered,
-    /// A generation that was retired before has been unmapped by now.
-    Unloaded(Retired),
+    /// A generation that was retired before, while something had still to do with it, has been stopped or unmapped.
+    Retired(Retired),
 }
 
 impl Outcome {

@@ -20,6 +20,9 @@ use self::owned::{OwnedDirectory, sweep};
 /// before for the library it loaded then.
 static SERIAL: AtomicU64 = AtomicU64::new(1);
 
+/// No system of today has larger pages of memory, in bytes.
+const LARGEST_PAGE: u64 = 64 * 1024;
+
 /// A place for private copies from which code can be mapped.
 ///
 /// A directory with mode 0700 in the temporary directory, or in one the user chose; where none allows mapping
@@ -123,6 +126,7 @@ impl StageDirectory {
         Ok(Staged {
             file: Some(file),
             path,
+            mapped: u64::MAX,
             stage: Arc::clone(stage),
         })
     }
@@ -153,6 +157,8 @@ pub struct Staged {
     /// Open until it is sealed; in memory for as long as it lives.
     file: Option<File>,
     path: PathBuf,
+    /// How much of it a loader maps. The rest need not stay on the disk when the file goes and its image does not.
+    mapped: u64,
     /// Keeps the directory for as long as something is in it.
     stage: Arc<StageDirectory>,
 }
@@ -164,9 +170,25 @@ impl Staged {
     }
 
     /// Closes it. Thousands can be live at a time, and a process can have only so many files open.
-    pub(crate) fn seal(&mut self) {
+    pub(crate) fn seal(&mut self, mapped: u64) {
+        self.mapped = mapped;
         if self.stage.path().is_some() {
             self.file = None;
+        }
+    }
+
+    /// Cuts off what no loader maps. A file that was removed keeps its room for as long as it is mapped, and most of a
+    /// library may be for debuggers.
+    fn trim(&self) -> io::Result<()> {
+        let file = match &self.file {
+            Some(file) => file,
+            None => &OpenOptions::new().write(true).open(&self.path)?,
+        };
+        // To the end of a page, for the loader maps whole ones.
+        let end = self.mapped.checked_next_multiple_of(LARGEST_PAGE);
+        match end.filter(|&end| file.metadata().is_ok_and(|found| end < found.len())) {
+            Some(end) => file.set_len(end),
+            None => Ok(()),
         }
     }
 
@@ -178,6 +200,9 @@ impl Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
+        if let Err(error) = self.trim() {
+            tracing::debug!(staged = %self.path.display(), %error, "what is not mapped stays with the rest");
+        }
         if self.stage.path().is_none() {
             return;
         }

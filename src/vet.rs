@@ -35,6 +35,8 @@ pub(crate) struct Vetted {
     /// It uses initial-exec thread-locals (`DF_STATIC_TLS`). Their room is fixed when the process starts, so only
     /// a few copies of it can ever be loaded.
     pub(crate) static_tls: bool,
+    /// Where what a loader maps of it ends, in bytes; behind that are sections for debuggers.
+    pub(crate) mapped: u64,
     /// What it says of the declaration that it was built from.
     pub(crate) handshake: Option<Vec<u8>>,
 }
@@ -142,6 +144,8 @@ pub(crate) fn vet_image<'a, D: ReadRef<'a>>(data: D, exports: &[CString]) -> Che
     };
     Ok(Vetted {
         static_tls: false,
+        // Only Linux lets go of a file that is mapped.
+        mapped: u64::MAX,
         handshake,
     })
 }

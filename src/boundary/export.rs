@@ -60,10 +60,10 @@ pub type HookError = Box<dyn Error + Send + Sync>;
 /// 2. `save` of the old one, if it has a [`STATE`](Hooks::STATE). If it fails, the old one stays.
 /// 3. `restore` of the new one. If it fails, the old one stays; it still has its state, for saving takes nothing away.
 /// 4. The swap. From here on calls reach the new one.
-/// 5. `stop` of the old one, and of a new one that got as far as `init` and no further. If it fails, that is said, and the
-///    generation is retired all the same.
+/// 5. `stop` of the old one, when no call of it is in progress on another thread; and of a new one that got as far as
+///    `init` and no further. If it fails, that is said, and the generation is retired all the same.
 ///
-/// What calls from other threads change in the old generation between 2 and 4 is not carried over.
+/// What calls from other threads change in the old generation after 2 is not carried over.
 ///
 /// # Examples
 ///
@@ -105,7 +105,7 @@ pub trait Hooks {
         Ok(())
     }
 
-    /// After the last call on the owner thread. Threads that it started end here, or its image stays mapped.
+    /// After the last call, unless the host is dropped before. Threads that it started end here, or its image stays mapped.
     ///
     /// # Errors
     ///

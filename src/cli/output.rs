@@ -118,7 +118,7 @@ impl Output {
                 self.health(artifact, "recovered", "it can be looked at and read again")
             }
             Outcome::Stalled(since) => self.stalled(artifact, *since),
-            Outcome::Unloaded(retired) => self.retired(&plugin_name(artifact), retired),
+            Outcome::Retired(retired) => self.retired(&plugin_name(artifact), retired),
             other => {
                 tracing::warn!(?other, "an outcome this program does not know");
                 Ok(())

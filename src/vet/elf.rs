@@ -41,9 +41,12 @@ pub(super) fn vet<'a, D: ReadRef<'a>>(data: D, exports: &[CString]) -> Checked<V
     let static_tls = flags & elf::DF_STATIC_TLS.0 != 0;
     let handshake = address_of(HANDSHAKE).and_then(|address| dynamic.text(address, data));
     let handshake = handshake.map(<[u8]>::to_vec);
+    let ends = dynamic.loaded.iter().map(|it| it.file_range(E));
+    let mapped = ends.map(|(start, size)| start + size).max();
     Ok(Vetted {
         static_tls,
         handshake,
+        mapped: mapped.unwrap_or(u64::MAX),
     })
 }
 

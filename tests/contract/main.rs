@@ -6,6 +6,7 @@
 mod calls;
 mod handles;
 mod hooks;
+mod matrix;
 mod mismatches;
 mod misuses;
 mod panics;

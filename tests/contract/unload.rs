@@ -1,6 +1,6 @@
 //! What becomes of retired generations: which are unmapped, which not, and why.
 
-use std::fs;
+use std::fs::{self, File};
 use std::sync::mpsc;
 use std::thread;
 
@@ -72,6 +72,21 @@ fn images_stay_mapped_unless_the_host_asks_for_it() {
 }
 
 #[test]
+fn of_what_stays_mapped_the_rest_leaves_the_disk() {
+    let mut world = World::with("pure");
+    let staged = world.host.live().unwrap().staged().to_owned();
+    let file = File::open(&staged).unwrap();
+    let length = || file.metadata().unwrap().len();
+    let before = length();
+    let handle = world.host.handle();
+    let lent = handle.live();
+    world.load("pure");
+    assert!(!staged.exists());
+    assert!(length() < before, "{} of {before} bytes are left", length());
+    assert_eq!(lent.act(1), Ok(2), "what is mapped is whole");
+}
+
+#[test]
 fn a_thread_that_a_plugin_forgot_keeps_it_mapped_and_is_named() {
     let (mut world, retired) = retire("detached");
     let forgotten = Mapped::Threads(vec!["forgotten-1".to_owned()]);
@@ -122,7 +137,7 @@ fn a_worker_that_called_a_plugin_keeps_it_mapped_until_the_worker_ends() {
         assert!(
             matches!(
                 unloaded,
-                Some(Outcome::Unloaded(Retired {
+                Some(Outcome::Retired(Retired {
                     generation: 1,
                     mapped: None,
                     ..
@@ -156,7 +171,7 @@ fn a_caller_lets_go_of_a_retired_generation_at_its_next_call() {
         Some(Mapped::Lent)
     );
     assert_eq!(call(), 1, "a new generation, with thread-locals of its own");
-    assert!(matches!(world.host.poll(), Some(Outcome::Unloaded(_))));
+    assert!(matches!(world.host.poll(), Some(Outcome::Retired(_))));
     assert_eq!(images(&world), 1);
     drop(next);
     worker.join().unwrap();

@@ -631,7 +631,7 @@ impl Files for Client {
         })
     }
 
-    fn seal(&self, _staged: &mut Copy) {}
+    fn seal(&self, _staged: &mut Copy, _mapped: u64) {}
 }
 
 impl Client {

@@ -108,7 +108,7 @@ impl<H: Fn(Asked)> Files for Spy<H> {
         self.files.create_staged(artifact)
     }
 
-    fn seal(&self, staged: &mut Self::Staged) {
-        self.files.seal(staged);
+    fn seal(&self, staged: &mut Self::Staged, mapped: u64) {
+        self.files.seal(staged, mapped);
     }
 }
