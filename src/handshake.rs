@@ -40,6 +40,14 @@ impl Expected {
         }
     }
 
+    /// The same for a host that calls by the declaration of `T`, whatever it was told to expect.
+    pub(crate) fn called_by<T: Interface>(self) -> Expected {
+        Expected {
+            declaration: T::DECLARATION,
+            ..self
+        }
+    }
+
     /// Compares with what a library carries.
     ///
     /// # Errors

@@ -127,19 +127,20 @@ impl<T: Interface> Host<T> {
         Host::expecting(Expected::of::<T>())
     }
 
-    /// The same of plugins that may offer more, if `expected` says so.
+    /// The same of plugins that may offer more, if `expected` says so. It says nothing else: what is called is `T`.
     pub fn expecting(expected: Expected) -> Host<T> {
         Host::binding(move |image| Bound::of(image, expected))
     }
 
-    /// Watches for a plugin that was built from the declaration of `T`, or is what the options
-    /// [expect](Options::expected).
+    /// Watches for a plugin that was built from the declaration of `T`, or that offers more if the
+    /// options [expect](Options::expected) it to.
     ///
     /// # Errors
     ///
     /// As [`Watcher::new`].
     pub fn watch(options: Options) -> Result<Host<T>, Error> {
         let expected = options.expected.unwrap_or_else(Expected::of::<T>);
+        let expected = expected.called_by::<T>();
         let watcher = Watcher::new(options.expected(expected))?;
         Ok(Host::<T>::expecting(expected).watching(watcher))
     }

@@ -70,14 +70,15 @@ pub struct Member<T> {
 }
 
 impl<T: Interface> HostSet<T> {
-    /// Watches a directory for plugins that were built from the declaration of `T`, or are what the options
-    /// [expect](Options::expected).
+    /// Watches a directory for plugins that were built from the declaration of `T`, or that offer more if the
+    /// options [expect](Options::expected) them to.
     ///
     /// # Errors
     ///
     /// As [`Watcher::new`].
     pub fn watch(options: Options) -> Result<HostSet<T>, Error> {
         let expected = options.expected.unwrap_or_else(Expected::of::<T>);
+        let expected = expected.called_by::<T>();
         let watcher = Watcher::new(options.expected(expected))?;
         Ok(HostSet::with(watcher, move || {
             Host::<T>::expecting(expected)

@@ -25,6 +25,7 @@ impl<T: Interface> Bound<T> {
         let handshake = handshake.map_err(|_| Mismatch::NoHandshake)?;
         // SAFETY: what carries this name is text with a NUL at its end; vet has seen it in the file.
         let handshake = unsafe { CStr::from_ptr(handshake.as_ptr().cast()) };
+        let expected = expected.called_by::<T>();
         expected.check(Some(handshake.to_bytes()))?;
         let entry = image.symbol(ENTRY)?.cast::<Entry>();
         // SAFETY: what carries this name, beside a handshake of this format, is an entry, and it is never written to.

@@ -2,7 +2,7 @@
 
 use fixtures::Fixture;
 use fixtures::diary::Diary;
-use replug::{Expected, Host, Step};
+use replug::{Expected, Host, Options, Sink, Step, Watcher};
 
 use crate::specimen::{damaged, specimen};
 use crate::vocabulary::library;
@@ -105,6 +105,39 @@ fn what_can_do_more_is_welcome_to_a_host_that_says_so() {
     assert_eq!(world.load("pure").generation, 2);
     let (step, _) = world.keep_out("missing_function");
     assert_eq!(step, Step::Handshake);
+}
+
+replug::interface! {
+    /// The one that `other_interface` implements.
+    interface Greeter, plugin trait Greet, version 1 {
+        /// As there.
+        fn add(one: u64, other: u64) -> u64;
+        /// As there.
+        fn greet(name: &str, greeting: Sink<'_>);
+        /// As there.
+        fn step(world: &mut fixtures::World, seconds: f64);
+        /// As there.
+        fn act(number: u64) -> u64;
+    }
+}
+
+#[test]
+fn a_host_cannot_be_told_to_expect_what_it_does_not_call() {
+    let diary = Diary::open();
+    let expected = Expected::of::<Greeter>();
+    let watching = |options: Options| Host::<Fixture>::watch(options.expected(expected)).unwrap();
+    let expecting = |options: Options| {
+        let watcher = Watcher::new(options.expected(expected)).unwrap();
+        Host::<Fixture>::expecting(expected).watching(watcher)
+    };
+    let told = "cannot shake hands with `IT`: it implements `Greeter version 1`, this host calls `Fixture version 1`";
+    let mut world = World::watched_by(watching);
+    let kept = world.keep_out("other_interface");
+    assert_eq!(kept, (Step::Handshake, told.to_owned()));
+    assert_eq!(diary.read(), [""; 0]);
+    let mut world = World::watched_by(expecting);
+    let kept = world.keep_out("other_interface");
+    assert_eq!(kept, (Step::Handshake, told.to_owned()));
 }
 
 #[test]
