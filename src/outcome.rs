@@ -1,4 +1,4 @@
-//! What became of an update: what the second half has to say, as [`News`](crate::News) is what the first half has.
+//! What became of an update: what the second half has to say, as [`News`] is what the first half has.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -22,7 +22,8 @@ pub unsafe trait Plain: Copy + 'static {
     const SHAPE: Shape;
 }
 
-/// What a function of an interface can take: [`Plain`] data, `&str`, slices and references of plain data, [`Sink`].
+/// What a function of an interface can take: [`Plain`] data, `&str`, slices and references of plain data,
+/// [`Sink`](crate::Sink).
 ///
 /// # Safety
 ///
