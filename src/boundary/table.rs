@@ -23,7 +23,7 @@ impl<T: Interface> Bound<T> {
     pub(crate) fn of(image: &Image, expected: Expected) -> Result<Bound<T>, LoadFailure> {
         let handshake = image.symbol(HANDSHAKE);
         let handshake = handshake.map_err(|_| Mismatch::NoHandshake)?;
-        // SAFETY: what carries this name is text with a NUL at its end; vet has seen it in the file.
+        // SAFETY: what carries this name is text with a NUL at its end, as `export!` and the C header have it.
         let handshake = unsafe { CStr::from_ptr(handshake.as_ptr().cast()) };
         let expected = expected.called_by::<T>();
         expected.check(Some(handshake.to_bytes()))?;
