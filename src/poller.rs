@@ -175,9 +175,14 @@ impl<F: Files, C: Clock> Poller<F, C> {
     }
 
     /// Finds out which filesystem the path is on, and what follows from that. Each poll that finds it on another device
-    /// than before does the same.
+    /// than before, or for the first time, does the same.
     pub fn survey(&mut self) {
         self.shared.pulse.begin();
+        if self.device.is_none() {
+            // Before the question: should it be mounted in between, the next look finds it on another device.
+            let root = self.shared.files.look(&self.root);
+            self.device = root.ok().map(|root| root.device);
+        }
         let filesystem = self.shared.files.filesystem(&self.root);
         let filesystem = filesystem.unwrap_or_else(|error| {
             tracing::debug!(path = %self.root.display(), %error, "the filesystem has no name");
@@ -372,13 +377,10 @@ impl<F: Files, C: Clock> Poller<F, C> {
         self.shared.outbox.deliver();
     }
 
-    /// A path on another device than before is on another filesystem.
+    /// A path on another device than before is on another filesystem, and one that was not there was taken for what the
+    /// nearest directory above it is on.
     fn notice_device(&mut self, device: u64) {
-        if self
-            .device
-            .replace(device)
-            .is_some_and(|before| before != device)
-        {
+        if self.device.replace(device) != Some(device) {
             self.survey();
         }
     }

@@ -254,6 +254,50 @@ fn a_filesystem_that_hangs_from_the_start_does_not_take_its_owner_along() {
 }
 
 #[test]
+fn what_appears_after_the_start_is_taken_for_what_it_is_on_then() {
+    let scratch = Scratch::new();
+    let mount = scratch.join("mount");
+    let artifact = Artifact::at(mount.join("libx.so"));
+    let asked = Heard::default();
+    let heard = Rc::clone(&asked);
+    let mut files = Spy::on(os_files(&scratch), move |asked| {
+        heard.borrow_mut().push(asked)
+    });
+    files.on_nfs = Some(mount.clone());
+    let mut watch = ByHand::watch(artifact.path(), files);
+    watch.poll();
+    assert_eq!(watch.poller.watched().locality, Locality::Local);
+    fs::create_dir(&mount).unwrap();
+    artifact.link(&library(1));
+    assert_eq!(watch.poll_until_settled(), 1);
+    assert_eq!(watch.poller.watched().filesystem, "nfs");
+    let asked = asked.take();
+    let probes = |asked: &Asked| matches!(asked, Asked::Probe(_));
+    assert!(!asked.iter().any(probes), "asking for a lock can hang");
+    assert_eq!(
+        surveys(&asked, artifact.path()),
+        2,
+        "without it, and with it"
+    );
+}
+
+#[test]
+fn what_is_there_at_the_start_is_surveyed_once() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.link(&library(1));
+    let (mut watch, asked) = remote_watch(&scratch, artifact.path());
+    assert_eq!(watch.poll_until_settled(), 1);
+    assert_eq!(surveys(&asked.take(), artifact.path()), 1);
+}
+
+/// How often it was asked which filesystem `path` is on.
+fn surveys(asked: &[Asked], path: &Path) -> usize {
+    let survey = Asked::Filesystem(path.to_owned());
+    asked.iter().filter(|asked| **asked == survey).count()
+}
+
+#[test]
 fn a_filesystem_that_is_mounted_between_a_look_and_its_listing_is_not_taken_for_another() {
     let scratch = Scratch::new();
     let directory = scratch.join("plugins");

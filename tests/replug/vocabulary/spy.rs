@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use replug::{Files, Filesystem, Listing, Lock, OsFiles, Route, Snapshot};
+use replug::{Files, Filesystem, Listing, Locality, Lock, OsFiles, Route, Snapshot};
 
 /// What was asked of the filesystem.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub struct Spy<H> {
     hear: H,
     /// Added to the number of each device, as if something else were mounted there.
     pub mounted: Arc<AtomicU64>,
+    /// What is on NFS from when it exists on, as if it were mounted then.
+    pub on_nfs: Option<PathBuf>,
 }
 
 impl<H: Fn(Asked)> Spy<H> {
@@ -38,6 +40,7 @@ impl<H: Fn(Asked)> Spy<H> {
             files,
             hear,
             mounted: Arc::default(),
+            on_nfs: None,
         }
     }
 
@@ -95,7 +98,16 @@ impl<H: Fn(Asked)> Files for Spy<H> {
 
     fn filesystem(&self, path: &Path) -> io::Result<Filesystem> {
         (self.hear)(Asked::Filesystem(path.to_owned()));
-        self.files.filesystem(path)
+        let is_inside = |place: &&PathBuf| place.exists() && path.starts_with(place);
+        match self.on_nfs.as_ref().filter(is_inside) {
+            Some(_) => Ok(Filesystem {
+                name: "nfs".into(),
+                locality: Locality::Remote,
+                locks_can_hang: true,
+                looks_can_lag: false,
+            }),
+            None => self.files.filesystem(path),
+        }
     }
 
     fn probe(&self, lock: &Path) -> io::Result<Lock> {
