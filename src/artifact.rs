@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::change::{Tracker, Verdict, Waiting, Whereabouts};
 use crate::digest::{self, Terms, Unread};
@@ -40,6 +40,8 @@ pub(crate) struct Shared<F: Files, C: Clock> {
     /// What the gates have answered in this poll, and how many readings it may still make.
     gates: Gates,
     readings_left: u32,
+    /// When the present look at a remote filesystem began. Local ones are not timed: that would cost as much as they do.
+    look_begun: Option<Instant>,
     pub(crate) pulse: Arc<Pulse>,
 }
 
@@ -56,6 +58,7 @@ impl<F: Files, C: Clock> Shared<F, C> {
             digests: 0,
             gates: Gates::default(),
             readings_left: READINGS,
+            look_begun: None,
             pulse: Arc::default(),
         }
     }
@@ -65,6 +68,20 @@ impl<F: Files, C: Clock> Shared<F, C> {
         self.pulse.begin();
         self.gates.forget();
         self.readings_left = READINGS;
+    }
+
+    /// A look begins.
+    pub(crate) fn begin_look(&mut self) {
+        self.pulse.beat();
+        let is_remote = self.locality == Locality::Remote;
+        self.look_begun = is_remote.then(|| self.clock.now());
+    }
+
+    /// When to look again at what could not be looked at.
+    pub(crate) fn look_again(&self, trouble: &mut Trouble) -> Instant {
+        let now = self.clock.now();
+        let took = self.look_begun.map_or(Duration::ZERO, |begun| now - begun);
+        trouble.look_again(now, took, self.options.interval)
     }
 
     /// Whether the rest has to wait for the next poll.
@@ -113,7 +130,7 @@ pub(crate) struct Artifact {
     trouble: Option<Box<Trouble>>,
     /// The symbolic links on the way, if there are any.
     hops: Option<Box<Hops>>,
-    /// The device that the directory of a named one was on. If it is on another, an absence is not a removal.
+    /// The device that its directory was on. If it is on another, an absence is not a removal.
     home: Option<u64>,
 }
 
@@ -175,9 +192,20 @@ impl Artifact {
         trouble.pauses_until(now).filter(|_| is_look)
     }
 
+    /// What has failed is tried again at the next poll.
+    pub(crate) fn end_pauses(&mut self, now: Instant) {
+        if let Some(trouble) = &mut self.trouble {
+            trouble.end_pause(now);
+        }
+        self.tracker.end_pause(now);
+    }
+
     /// Looks once, as the locality demands.
-    pub(crate) fn look<F: Files, C: Clock>(&self, shared: &Shared<F, C>) -> io::Result<Snapshot> {
-        shared.pulse.beat();
+    pub(crate) fn look<F: Files, C: Clock>(
+        &self,
+        shared: &mut Shared<F, C>,
+    ) -> io::Result<Snapshot> {
+        shared.begin_look();
         if shared.locality == Locality::Remote {
             // The names in a watched directory were asked for already, for all that are listed there.
             let own = (!self.listed).then(|| directory_of(&self.path));
@@ -231,7 +259,7 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
         match look {
             Ok(snapshot) => self.seen(snapshot),
             Err(error) if is_absent(&error) => match self.doubt_about_absence() {
-                Some((cause, error)) => self.cannot_look(now, cause, error),
+                Some((cause, error)) => self.cannot_look(cause, error),
                 None => {
                     // Nothing can be wrong with what is gone.
                     self.recovered(Reached::Stage);
@@ -242,7 +270,7 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
             },
             Err(source) => {
                 let (cause, path) = (Cause::from(&source), self.path());
-                self.cannot_look(now, cause, Error::Look { path, source })
+                self.cannot_look(cause, Error::Look { path, source })
             }
         }
     }
@@ -318,11 +346,10 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
         }
     }
 
-    fn cannot_look(&mut self, now: Instant, cause: Cause, error: Error) -> Option<Instant> {
+    fn cannot_look(&mut self, cause: Cause, error: Error) -> Option<Instant> {
         self.fail(Reached::Look, cause, error);
-        let interval = self.shared.options.interval;
         let trouble = self.artifact.trouble.as_deref_mut();
-        trouble.map(|trouble| trouble.look_again(now, interval))
+        trouble.map(|trouble| self.shared.look_again(trouble))
     }
 
     fn path(&self) -> PathBuf {
@@ -348,7 +375,10 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
                 Order::Rest(until) => return self.rest(until),
                 Order::Ask => {
                     let Shared { gates, files, .. } = &mut *self.shared;
-                    let gate = gates.ask(&self.artifact.path, target.as_deref(), files);
+                    // Where a link leads to another filesystem, asking for a lock there may hang.
+                    let is_near = self.artifact.home == Some(snapshot.device);
+                    let target = target.as_deref().filter(|_| is_near);
+                    let gate = gates.ask(&self.artifact.path, target, files);
                     let now = self.shared.clock.now();
                     self.artifact.tracker.gate(now, gate, &self.rules)
                 }
@@ -368,8 +398,7 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
         let route = files.route(&self.artifact.path).ok();
         let hops = route.as_ref().and_then(|route| Hops::of(route, files));
         self.artifact.hops = hops;
-        if !self.artifact.listed
-            && let Ok(directory) = files.look(directory_of(&self.artifact.path))
+        if let Ok(directory) = files.look(directory_of(&self.artifact.path))
             // Were it unmounted since the look at the artifact, that would be the wrong home.
             && files.look(&self.artifact.path).is_ok()
         {

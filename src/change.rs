@@ -285,6 +285,8 @@ impl Tracker {
             }
             State::Settled(settled) => {
                 let suspect = Suspect::unmasked(settled.snapshot, reading);
+                // What was taken for noise may have been all that told of this change.
+                self.noise = Noise::default();
                 self.state = State::Suspect(Box::new(suspect));
                 self.follow(reading.ended, rules)
             }
@@ -344,6 +346,13 @@ impl Tracker {
                 Order::Rest(settled.confirm_at)
             }
             State::Absent(_) => Order::Rest(None),
+        }
+    }
+
+    /// Somebody wants to know now: what failed, or was not complete, is tried again.
+    pub(crate) fn end_pause(&mut self, now: Instant) {
+        if let State::Suspect(suspect) = &mut self.state {
+            suspect.end_pause(now);
         }
     }
 

@@ -93,7 +93,7 @@ pub struct Watched {
     pub stage: Option<PathBuf>,
 }
 
-/// Updates of one build are held back for each other for at most this long since the last of them was ready.
+/// Updates of one build are held back for each other for at most this long since the first of them was ready.
 const HOLD: Duration = Duration::from_secs(1);
 
 impl Poller {
@@ -230,6 +230,16 @@ impl<F: Files, C: Clock> Poller<F, C> {
         next
     }
 
+    /// The next poll looks at everything and tries everything again, whatever has failed lately.
+    pub(crate) fn end_pauses(&mut self) {
+        let now = self.shared.clock.now();
+        if let Some(trouble) = &mut self.trouble {
+            trouble.end_pause(now);
+        }
+        let artifacts = self.artifacts.iter_mut();
+        artifacts.for_each(|artifact| artifact.end_pauses(now));
+    }
+
     /// When to poll next, if something `wanted` it before the interval is over.
     fn next(&mut self, now: Instant, wanted: Option<Instant>) -> Instant {
         let next = match self.shared.locality {
@@ -240,6 +250,8 @@ impl<F: Files, C: Clock> Poller<F, C> {
                 self.schedule.next_remote(now, ended, is_busy)
             }
         };
+        let held_until = self.held_since.map(|since| since + HOLD);
+        let wanted = [wanted, held_until].into_iter().flatten().min();
         wanted.map_or(next, |wanted| next.min(wanted)).max(now)
     }
 
@@ -252,7 +264,7 @@ impl<F: Files, C: Clock> Poller<F, C> {
             self.note(0);
             return Some(until);
         }
-        let look = artifact.look(&self.shared);
+        let look = artifact.look(&mut self.shared);
         if let Ok(root) = &look {
             self.notice_device(root.device);
             if root.kind == Kind::Directory {
@@ -284,6 +296,7 @@ impl<F: Files, C: Clock> Poller<F, C> {
         if let Some(until) = pauses {
             return Some(until);
         }
+        self.shared.begin_look();
         let root = match self.shared.files.look(&self.root) {
             Ok(root) => root,
             Err(error) if is_absent(&error) => return self.directory_is_gone(now),
@@ -345,7 +358,7 @@ impl<F: Files, C: Clock> Poller<F, C> {
             let until = match artifact.pauses_until(now) {
                 Some(until) => Some(until),
                 None => {
-                    let look = artifact.look(&self.shared);
+                    let look = artifact.look(&mut self.shared);
                     artifact.follow(now, look, &mut self.shared)
                 }
             };
@@ -363,6 +376,7 @@ impl<F: Files, C: Clock> Poller<F, C> {
     /// Puts what was said into the queue; but the libraries of one build together, once the gate has let them pass.
     fn deliver(&mut self, now: Instant) {
         if self.shared.outbox.is_empty() {
+            self.held_since = None;
             return;
         }
         let is_more_coming = self.artifacts.iter().any(Artifact::is_passing);
@@ -454,7 +468,7 @@ impl<F: Files, C: Clock> Poller<F, C> {
     fn fail(&mut self, now: Instant, cause: Cause, error: Error) -> Instant {
         let trouble = Trouble::go_on(&mut self.trouble, Reached::Look, now);
         let is_news = trouble.is_news(now, cause);
-        let again = trouble.look_again(now, self.shared.options.interval);
+        let again = self.shared.look_again(trouble);
         if is_news {
             self.shared.outbox.say(&self.root, News::Degraded(error));
         }

@@ -19,6 +19,11 @@ const SLOWEST: Duration = Duration::from_secs(2);
 const REST: u32 = 19;
 const LONGEST_REST: Duration = Duration::from_secs(60);
 
+/// How long to rest after looking for so long.
+pub(crate) fn rest_after(took: Duration) -> Duration {
+    took.saturating_mul(REST).min(LONGEST_REST)
+}
+
 /// What the last polls say about the next one.
 #[derive(Debug)]
 pub(crate) struct Schedule {
@@ -59,23 +64,20 @@ impl Schedule {
 
     /// When to poll next what is not local, after a poll from `begun` to `ended`.
     pub(crate) fn next_remote(&mut self, begun: Instant, ended: Instant, busy: bool) -> Instant {
-        let quiet_since = *self.quiet_since.get_or_insert(begun);
+        let quiet_since = self.quiet_since.filter(|_| !busy).unwrap_or(begun);
+        self.quiet_since = Some(quiet_since);
         let took = ended.saturating_duration_since(begun);
         let [_, last] = self.took;
         // One poll that hung for long says nothing about the next; two slow ones do. Reading is no looking, so a poll that
         // may have read can only show that looks are faster.
         self.took = [last, if busy { took.min(last) } else { took }];
-        if busy {
-            self.quiet_since = Some(begun);
-        }
         let pace = self.pace(begun.saturating_duration_since(quiet_since));
         let due = match self.due {
             // This poll came early, for what was suspect.
             Some(due) if due > begun => due,
             _ => begun + pace - self.jitter(pace),
         };
-        let rest = REST * self.took[0].min(self.took[1]);
-        let due = due.max(ended + rest.min(LONGEST_REST));
+        let due = due.max(ended + rest_after(self.took[0].min(self.took[1])));
         self.due = Some(due);
         due
     }
@@ -157,13 +159,19 @@ mod tests {
     #[test]
     fn long_quiet_slows_remote_polls_down_and_a_change_ends_that() {
         let start = Instant::now();
+        let about = |interval: Duration| interval - interval / JITTER..=interval;
         let polled_at = |interval: Duration, steady, minutes: u64| {
             let mut schedule = Schedule::new(interval, steady, 0);
             schedule.next_remote(start, start, true);
             let now = start + Duration::from_secs(60 * minutes);
-            schedule.next_remote(now, now, false) - now
+            let next = schedule.next_remote(now, now, false);
+            let after_a_change = schedule.next_remote(next, next, true) - next;
+            assert!(
+                about(interval).contains(&after_a_change),
+                "{after_a_change:?} after a change"
+            );
+            next - now
         };
-        let about = |interval: Duration| interval - interval / JITTER..=interval;
         assert!(about(INTERVAL).contains(&polled_at(INTERVAL, false, 4)));
         assert!(about(2 * INTERVAL).contains(&polled_at(INTERVAL, false, 5)));
         assert!(about(4 * INTERVAL).contains(&polled_at(INTERVAL, false, 10)));

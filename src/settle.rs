@@ -325,6 +325,11 @@ impl Suspect {
         self.try_later(now, FAILED_MOST)
     }
 
+    /// What is to be tried again is to be tried now.
+    pub(crate) fn end_pause(&mut self, now: Instant) {
+        self.retry_at = self.retry_at.map(|at| at.min(now));
+    }
+
     fn try_later(&mut self, now: Instant, most: Duration) -> Order {
         let at = now + self.retry.min(most);
         self.retry_at = Some(at);

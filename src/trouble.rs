@@ -4,6 +4,7 @@
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
+use crate::schedule;
 use crate::settle::LOOK_AGAIN;
 use crate::snapshot::Kind;
 
@@ -76,9 +77,15 @@ impl Trouble {
         !self.has_degraded() || now >= since + GRACE
     }
 
-    /// When to look again: soon at first, then ever more slowly.
-    pub(crate) fn look_again(&mut self, now: Instant, interval: Duration) -> Instant {
-        self.until = now + self.pause;
+    /// When to look again after a look that `took` so long and has failed just `now`: soon at first, then ever more
+    /// slowly, and if it took long, with as much rest as follows any other slow look.
+    pub(crate) fn look_again(
+        &mut self,
+        now: Instant,
+        took: Duration,
+        interval: Duration,
+    ) -> Instant {
+        self.until = now + self.pause.max(schedule::rest_after(took));
         self.pause = (self.pause * 2).min(SLOWEST_LOOK.max(interval));
         self.until
     }
@@ -86,6 +93,11 @@ impl Trouble {
     /// Until when not to look, if `now` is too early.
     pub(crate) fn pauses_until(&self, now: Instant) -> Option<Instant> {
         Some(self.until).filter(|until| now < *until)
+    }
+
+    /// Somebody wants to know now.
+    pub(crate) fn end_pause(&mut self, now: Instant) {
+        self.until = now;
     }
 
     /// Whether it was said that the artifact cannot be looked at or read, so that the end of that is to be said too.
@@ -250,7 +262,7 @@ mod tests {
         let now = Instant::now();
         let pauses = |interval| {
             let mut trouble = Trouble::new(Reached::Look, now);
-            let pauses = (0..20).map(|_| trouble.look_again(now, interval) - now);
+            let pauses = (0..20).map(|_| trouble.look_again(now, Duration::ZERO, interval) - now);
             pauses.collect::<Vec<_>>()
         };
         let usual = pauses(Duration::from_millis(250));

@@ -162,7 +162,7 @@ impl Watcher {
     }
 
     /// Waits until a poll has ended that began after this call, and for at most `timeout`. Says whether one
-    /// did; its updates are then in the queue.
+    /// did; its updates are then in the queue. What failed lately is tried again in this poll.
     pub fn poll_now(&self, timeout: Duration) -> bool {
         let (answer, answered) = mpsc::channel();
         self.orders.send(answer).is_ok() && answered.recv_timeout(timeout).is_ok()
@@ -195,7 +195,10 @@ fn work<F: Files, C: Clock>(
             let _ = answer.send(());
         }
         match orders.recv_timeout(next.saturating_duration_since(poller.now())) {
-            Ok(answer) => asked = Some(answer),
+            Ok(answer) => {
+                poller.end_pauses();
+                asked = Some(answer);
+            }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }

@@ -79,7 +79,7 @@ fn assert_idle_polls_allocate_nothing(scratch: &Scratch, path: &Path, ready: usi
 fn assert_idle_polls_of(options: Options, scratch: &Scratch, ready: usize) {
     let mut watch = ByHand::with(options, os_files(scratch));
     assert_eq!(watch.poll_until_settled(), ready);
-    let allocated = allocations(|| (0..100).for_each(|_| watch.poll()));
+    let allocated = allocations(|| (0..100).for_each(|_| _ = watch.poll()));
     assert_eq!(allocated, 0, "in 100 polls");
     // It is the same poller that would have noticed a change.
     assert!(watch.poller.polls() > 100);
@@ -146,8 +146,8 @@ fn an_idle_poll_of_ten_thousand_libraries_allocates_nothing() {
     while watch.poller.digests() > digests {
         digests = watch.poller.digests();
         watch.pass(Duration::from_secs(60));
-        (0..=LIBRARIES / 64).for_each(|_| watch.poll());
+        (0..=LIBRARIES / 64).for_each(|_| _ = watch.poll());
     }
-    let allocated = allocations(|| (0..3).for_each(|_| watch.poll()));
+    let allocated = allocations(|| (0..3).for_each(|_| _ = watch.poll()));
     assert_eq!(allocated, 0, "in 3 polls");
 }

@@ -456,6 +456,18 @@ fn what_failed_is_tried_again_within_two_seconds_for_ever() {
 }
 
 #[test]
+fn what_failed_is_tried_at_once_if_somebody_asks() {
+    let mut watch = Watch::resting_on(linked(1), "old");
+    let file = linked(2);
+    assert_eq!(watch.look(file), Order::Stage);
+    watch.tracker.failed(watch.now);
+    let order = watch.look(file);
+    assert_eq!(watch.rest(order), RETRY_FIRST);
+    watch.tracker.end_pause(watch.now);
+    assert_eq!(watch.look(file), Order::Stage);
+}
+
+#[test]
 fn a_second_name_alone_proves_nothing_for_it_stays_when_the_file_is_written_to() {
     let file = |inode| Snapshot {
         links: 2,
@@ -650,38 +662,49 @@ fn bytes_that_change_under_an_equal_snapshot_are_found_by_an_audit_and_settle() 
     assert_eq!(watch.stage("new"), None, "that is news");
 }
 
-#[test]
-fn inode_numbers_that_are_made_up_stop_being_looked_into_on_a_remote_filesystem_only() {
+/// A file with a made-up number, and one who has settled on it although the number is another at each look.
+fn settled_among_made_up_numbers(locality: Locality) -> (impl Fn(u64) -> Snapshot, Watch) {
     let file = |inode| Snapshot {
         links: 1,
         ..linked(inode)
     };
-    for (locality, is_demoted) in [(Locality::Remote, true), (Locality::Local, false)] {
-        let mut watch = Watch::resting_on(file(1), "old");
-        watch.rules.locality = locality;
-        for inode in 2..20 {
-            watch.look(file(inode));
-            watch
-                .tracker
-                .torn(watch.now, Some(file(inode + 100)), &watch.rules);
-            watch.pass(Duration::from_secs(11));
-        }
-        // Now it holds still, but for the number.
-        for inode in 20..30 {
-            let order = watch.look(file(inode));
-            watch.pass(SETTLE);
-            match order {
-                Order::Digest => drop(watch.digest("old")),
-                Order::Stage => drop(watch.stage("old")),
-                _ => {}
-            }
-        }
-        assert_eq!(
-            watch.tracker.is_quiet(watch.now, &file(99)),
-            is_demoted,
-            "{locality:?}"
-        );
+    let mut watch = Watch::resting_on(file(1), "old");
+    watch.rules.locality = locality;
+    for inode in 2..20 {
+        watch.look(file(inode));
+        watch
+            .tracker
+            .torn(watch.now, Some(file(inode + 100)), &watch.rules);
+        watch.pass(Duration::from_secs(11));
     }
+    // Now it holds still, but for the number.
+    for inode in 20..30 {
+        let order = watch.look(file(inode));
+        watch.pass(SETTLE);
+        match order {
+            Order::Digest => drop(watch.digest("old")),
+            Order::Stage => drop(watch.stage("old")),
+            _ => {}
+        }
+    }
+    (file, watch)
+}
+
+#[test]
+fn inode_numbers_that_are_made_up_stop_being_looked_into_on_a_remote_filesystem_only() {
+    for (locality, is_demoted) in [(Locality::Remote, true), (Locality::Local, false)] {
+        let (file, watch) = settled_among_made_up_numbers(locality);
+        let is_quiet = watch.tracker.is_quiet(watch.now, &file(99));
+        assert_eq!(is_quiet, is_demoted, "{locality:?}");
+    }
+}
+
+#[test]
+fn what_was_taken_for_noise_counts_again_when_it_has_hidden_a_change() {
+    let (_, mut watch) = settled_among_made_up_numbers(Locality::Remote);
+    assert_ne!(watch.tracker.noise(), Fields::default());
+    watch.digest("new");
+    assert_eq!(watch.tracker.noise(), Fields::default());
 }
 
 #[test]

@@ -14,7 +14,7 @@ use replug::{
 };
 
 use crate::vocabulary::{
-    Artifact, Asked, ByHand, DEADLINE, Scratch, Spy, library, os_files, wait_until,
+    Artifact, Asked, ByHand, DEADLINE, Hands, Scratch, Spy, library, os_files, wait_until,
 };
 
 /// What was asked of the filesystem since it was last looked into.
@@ -161,6 +161,32 @@ fn the_libraries_of_one_build_are_handed_over_together_once_the_gate_opens() {
 }
 
 #[test]
+fn what_is_held_back_for_others_of_its_build_is_handed_over_after_a_second() {
+    let scratch = Scratch::new();
+    let directory = scratch.join("debug");
+    fs::create_dir(&directory).unwrap();
+    let lock = fs::File::create(directory.join(".cargo-lock")).unwrap();
+    let hour = Duration::from_secs(3600);
+    let options = Options::new(&directory).interval(hour).settle(hour / 2);
+    let mut watch = ByHand::with(options, os_files(&scratch));
+    watch.poll_until_settled();
+    lock.lock().unwrap();
+    Artifact::at(directory.join("liblinked.so")).link(&library(1));
+    let copied = Artifact::at(directory.join("libcopied.so"));
+    copied.overwrite(&library(2));
+    watch.poll();
+    lock.unlock().unwrap();
+    // Newer than what the build left, so that it must hold still for as long as any other.
+    copied.overwrite(&library(3));
+    watch.poll_for(Duration::from_secs(2));
+    let updates = watch.poller.updates().try_iter();
+    let ready: Vec<_> = updates
+        .filter(|update| matches!(update.news, News::Ready(_)))
+        .collect();
+    assert_eq!(ready.len(), 1, "{ready:?}");
+}
+
+#[test]
 fn a_poll_makes_so_many_readings_and_no_more_and_comes_to_the_end_all_the_same() {
     const LIBRARIES: usize = 200;
     let scratch = Scratch::new();
@@ -251,6 +277,47 @@ fn a_filesystem_that_hangs_from_the_start_does_not_take_its_owner_along() {
     hangs.store(false, Ordering::Relaxed);
     wait_until("notice its end", || watcher.stall() == Some(Stall::Over));
     drop(watcher);
+}
+
+/// A link that leads in a circle can neither be looked at nor opened.
+fn break_path(path: &Path) {
+    symlink(path, path).unwrap();
+}
+
+/// Watches `path`, lets `happen` make it fail at each look, after ten seconds, and says how many of the next thousand
+/// seconds went into looking.
+fn seconds_lost_to(scratch: &Scratch, path: &Path, happen: impl Fn()) -> u64 {
+    const LOOK: Duration = Duration::from_secs(10);
+    let (hands, lost) = (Hands::default(), Rc::new(Cell::new(Duration::ZERO)));
+    let (clock, spent, watched) = (hands.clone(), Rc::clone(&lost), path.to_owned());
+    let files = Spy::on(os_files(scratch), move |asked| {
+        if asked == Asked::Look(watched.clone()) && watched.is_symlink() {
+            clock.turn(LOOK);
+            spent.set(spent.get() + LOOK);
+        }
+    });
+    let mut watch = ByHand::by(hands, Options::new(path).fs(FsPolicy::Remote), files);
+    watch.poll();
+    happen();
+    watch.poll_for(Duration::from_secs(1000));
+    lost.get().as_secs()
+}
+
+#[test]
+fn looks_that_fail_after_a_long_time_are_paid_for_with_rest() {
+    let scratch = Scratch::new();
+    let library = scratch.join("libx.so");
+    let directory = scratch.join("plugins");
+    fs::create_dir(&directory).unwrap();
+    let lost_to_library = seconds_lost_to(&scratch, &library, || break_path(&library));
+    let lost_to_directory = seconds_lost_to(&scratch, &directory, || {
+        fs::remove_dir(&directory).unwrap();
+        break_path(&directory);
+    });
+    // Ten seconds, and a minute of rest.
+    for lost in [lost_to_library, lost_to_directory] {
+        assert!((100..=150).contains(&lost), "{lost} s of 1000");
+    }
 }
 
 #[test]
@@ -379,4 +446,62 @@ fn a_route_names_each_link_and_ends_where_the_system_ends() {
     let (links, end) = route(&scratch, &root.join("dangling/file")).unwrap();
     assert_eq!(links, [root.join("dangling")]);
     assert_eq!(end, root.join("gone/on/file"));
+}
+
+#[test]
+fn a_mount_that_is_lost_over_another_library_removes_nothing() {
+    let scratch = Scratch::new();
+    let directory = scratch.join("plugins");
+    fs::create_dir(&directory).unwrap();
+    let (mounted, below) = (directory.join("libx.so"), directory.join("liby.so"));
+    Artifact::at(&mounted).restore(&library(1));
+    let files = Spy::on(os_files(&scratch), |_| {});
+    let place = Arc::clone(&files.mounted);
+    let mut watch = ByHand::watch(&directory, files);
+    assert_eq!(watch.poll_until_settled(), 1);
+    // Unmounted: another device, on which a library was forgotten before.
+    place.store(1, Ordering::Relaxed);
+    fs::remove_file(&mounted).unwrap();
+    Artifact::at(&below).restore(&library(2));
+    watch.poll_for(Duration::from_secs(10));
+    let updates: Vec<_> = watch.poller.updates().try_iter().collect();
+    let is_said = |path: &Path, news: fn(&News) -> bool| {
+        let mut about = updates.iter().filter(|update| *update.artifact == *path);
+        about.any(|update| news(&update.news))
+    };
+    assert!(
+        !is_said(&mounted, |news| matches!(news, News::Missing)),
+        "{updates:?}"
+    );
+    assert!(
+        is_said(&mounted, |news| matches!(news, News::Degraded(_))),
+        "{updates:?}"
+    );
+    assert!(
+        is_said(&below, |news| matches!(news, News::Ready(_))),
+        "{updates:?}"
+    );
+}
+
+#[test]
+fn no_lock_is_asked_for_where_a_link_leads_to_another_filesystem() {
+    let scratch = Scratch::new();
+    let directory = scratch.join("plugins");
+    fs::create_dir(&directory).unwrap();
+    let elsewhere = tempfile::tempdir_in("/dev/shm").unwrap();
+    let profile = elsewhere.path().join("target/debug");
+    fs::create_dir_all(&profile).unwrap();
+    fs::write(profile.join(".cargo-lock"), "").unwrap();
+    let built = Artifact::at(profile.join("libx.so"));
+    built.restore(&library(1));
+    symlink(built.path(), directory.join("libx.so")).unwrap();
+    let probed = Rc::new(Cell::new(false));
+    let (seen, place) = (Rc::clone(&probed), elsewhere.path().to_owned());
+    let files = Spy::on(os_files(&scratch), move |asked| {
+        let is_probe = matches!(&asked, Asked::Probe(lock) if lock.starts_with(&place));
+        seen.set(seen.get() || is_probe);
+    });
+    let mut watch = ByHand::watch(&directory, files);
+    assert_eq!(watch.poll_until_settled(), 1);
+    assert!(!probed.get());
 }

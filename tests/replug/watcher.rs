@@ -1,9 +1,10 @@
 //! The worker thread: it polls when asked, and ends with its owner, even if the filesystem does not answer.
 
+use std::os::unix::fs::symlink;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use replug::{Monotonic, Options, Poller, Watcher};
+use replug::{Clock, Monotonic, Options, Poller, Watcher};
 
 use crate::vocabulary::{Asked, DEADLINE, Scratch, Spy, library, os_files};
 
@@ -57,6 +58,31 @@ fn poll_now_returns_after_a_poll_that_began_later() {
         .try_recv()
         .expect("what that poll found is in the queue");
     assert!(matches!(update.news, replug::News::Ready(_)), "{update:?}");
+}
+
+/// A clock on which no pause is ever over.
+struct Stopped(Instant);
+
+impl Clock for Stopped {
+    fn now(&self) -> Instant {
+        self.0
+    }
+}
+
+#[test]
+fn poll_now_tries_again_what_has_failed_however_lately() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    let options = Options::new(artifact.path());
+    let clock = Stopped(Instant::now());
+    let watcher = Watcher::spawn(Poller::with(options, os_files(&scratch), clock)).unwrap();
+    // A link that leads in a circle cannot be looked at.
+    symlink(artifact.path(), artifact.path()).unwrap();
+    assert!(watcher.poll_now(DEADLINE));
+    artifact.restore(&library(1));
+    assert!(watcher.poll_now(DEADLINE));
+    let mut updates = watcher.updates().try_iter();
+    assert!(updates.any(|update| matches!(update.news, replug::News::Ready(_))));
 }
 
 #[test]

@@ -13,6 +13,12 @@ use super::Scratch;
 #[derive(Clone)]
 pub struct Hands(Rc<Cell<Instant>>);
 
+impl Default for Hands {
+    fn default() -> Hands {
+        Hands(Rc::new(Cell::new(Instant::now())))
+    }
+}
+
 impl Clock for Hands {
     fn now(&self) -> Instant {
         self.0.get()
@@ -20,7 +26,7 @@ impl Clock for Hands {
 }
 
 impl Hands {
-    fn turn(&self, duration: Duration) {
+    pub fn turn(&self, duration: Duration) {
         self.0.set(self.0.get() + duration);
     }
 }
@@ -39,7 +45,11 @@ impl<F: Files> ByHand<F> {
 
     /// Watches through `files`, with these options.
     pub fn with(options: Options, files: F) -> ByHand<F> {
-        let hands = Hands(Rc::new(Cell::new(Instant::now())));
+        ByHand::by(Hands::default(), options, files)
+    }
+
+    /// The same, by a clock that others move as well.
+    pub fn by(hands: Hands, options: Options, files: F) -> ByHand<F> {
         let poller = Poller::with(options, files, hands.clone());
         ByHand { poller, hands }
     }
@@ -67,9 +77,20 @@ impl<F: Files> ByHand<F> {
         ready
     }
 
-    /// Polls once.
-    pub fn poll(&mut self) {
-        self.poller.poll(self.hands.now());
+    /// Polls once, and says how long after its beginning the next poll is due.
+    pub fn poll(&mut self) -> Duration {
+        let now = self.hands.now();
+        self.poller.poll(now) - now
+    }
+
+    /// Polls whenever a poll is due, for so long.
+    pub fn poll_for(&mut self, time: Duration) {
+        let end = self.hands.now() + time;
+        while self.hands.now() < end {
+            let begun = self.hands.now();
+            let due = begun + self.poll();
+            self.pass(due.saturating_duration_since(self.hands.now()));
+        }
     }
 }
 

@@ -11,7 +11,7 @@ mod spy;
 mod terminal;
 
 pub use artifact::Artifact;
-pub use by_hand::{ByHand, os_files};
+pub use by_hand::{ByHand, Hands, os_files};
 pub use doorbell::Doorbell;
 pub use fixture::{Build, key_taker, library, mixable, plugin, sleeper, version};
 pub use package::Package;
