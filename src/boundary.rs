@@ -35,6 +35,9 @@ mod seats;
 #[path = "boundary/no_seats.rs"]
 mod seats;
 
+#[cfg(all(test, feature = "host", target_os = "linux"))]
+mod header;
+
 #[cfg(all(feature = "host", unix))]
 #[path = "boundary/unix.rs"]
 mod system;

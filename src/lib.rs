@@ -204,7 +204,8 @@ mod host_side {
 #[cfg(feature = "host")]
 pub use host_side::*;
 
-/// The README's examples are compiled with the tests.
+/// The examples of README and docs are compiled with the tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
-struct Readme;
+#[doc = include_str!("../docs/contract.md")]
+struct Documents;

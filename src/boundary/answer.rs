@@ -41,16 +41,16 @@ impl Error for CallError {}
 /// in two registers, so that a good answer costs a comparison.
 #[repr(C)]
 pub struct Answered<T> {
-    failure: *const Failure,
-    value: MaybeUninit<T>,
+    pub(super) failure: *const Failure,
+    pub(super) value: MaybeUninit<T>,
 }
 
 /// Why there is no value. Whoever reads it gives it back.
 #[repr(C)]
 pub(super) struct Failure {
-    kind: u32,
-    message: RawSlice<u8>,
-    free: Option<unsafe extern "C" fn(*const Failure)>,
+    pub(super) kind: u32,
+    pub(super) message: RawSlice<u8>,
+    pub(super) free: Option<unsafe extern "C" fn(*const Failure)>,
 }
 
 // SAFETY: nothing writes to one, and its message is as long-lived as itself.
@@ -58,8 +58,8 @@ unsafe impl Sync for Failure {}
 
 impl Failure {
     const ABSENT: u32 = 0;
-    const PANICKED: u32 = 1;
-    const REFUSED: u32 = 2;
+    pub(super) const PANICKED: u32 = 1;
+    pub(super) const REFUSED: u32 = 2;
 }
 
 /// What calls say before the first generation is live.

@@ -31,8 +31,8 @@ pub struct Sink<'a> {
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct RawSink {
-    buffer: *mut c_void,
-    write: unsafe extern "C" fn(buffer: *mut c_void, data: *const u8, len: usize),
+    pub(super) buffer: *mut c_void,
+    pub(super) write: unsafe extern "C" fn(buffer: *mut c_void, data: *const u8, len: usize),
 }
 
 impl<'a> Sink<'a> {

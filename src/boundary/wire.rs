@@ -177,7 +177,7 @@ unsafe impl<T: Plain> Argument for &[T] {
 #[repr(C)]
 #[derive(Debug)]
 pub struct RawSliceMut<T> {
-    data: *mut T,
+    pub(super) data: *mut T,
     pub(super) len: usize,
 }
 

@@ -4,6 +4,7 @@
 #![cfg(target_os = "linux")]
 
 mod calls;
+mod examples;
 mod handles;
 mod hooks;
 mod matrix;

@@ -1,0 +1,71 @@
+//! `docs/replug.h` against the types that it is about.
+
+use std::mem::{offset_of, size_of};
+use std::path::Path;
+use std::process::Command;
+
+use super::answer::{Answered, Failure};
+use super::export::{Entry, HookTable};
+use super::sink::RawSink;
+use super::wire::{RawSlice, RawSliceMut};
+
+fn size_of_field<T, F>(_: fn(&T) -> &F) -> usize {
+    size_of::<F>()
+}
+
+/// A struct of the header, its size, and where its fields are and how large.
+macro_rules! same {
+    ($c:literal, $rust:ty, $($field:ident)*) => {
+        (
+            concat!("struct ", $c),
+            size_of::<$rust>(),
+            vec![$((
+                stringify!($field),
+                offset_of!($rust, $field),
+                size_of_field(|it: &$rust| &it.$field),
+            )),*],
+        )
+    };
+}
+
+#[test]
+fn the_header_for_c_says_what_rust_says() {
+    let structs = [
+        same!("replug_slice", RawSlice<u8>, data len),
+        same!("replug_slice_mut", RawSliceMut<u8>, data len),
+        same!("replug_sink", RawSink, buffer write),
+        same!("replug_failure", Failure, kind message free),
+        same!("replug_done", Answered<()>, failure),
+        same!("replug_saved", Answered<u32>, failure value),
+        same!("replug_hooks", HookTable, init stop save restore),
+        same!("replug_entry", Entry, table hooks attach),
+    ];
+    let mut source = "#include \"replug.h\"\n".to_owned();
+    source += &format!(
+        "_Static_assert(REPLUG_PANICKED == {}, \"\");\n",
+        Failure::PANICKED
+    );
+    source += &format!(
+        "_Static_assert(REPLUG_REFUSED == {}, \"\");\n",
+        Failure::REFUSED
+    );
+    for (name, size, fields) in structs {
+        source += &format!("_Static_assert(sizeof({name}) == {size}, \"{name}\");\n");
+        for (field, offset, size) in fields {
+            let place = format!("offsetof({name}, {field}) == {offset}");
+            let room = format!("sizeof((({name} *)0)->{field}) == {size}");
+            source += &format!("_Static_assert({place} && {room}, \"{name}.{field}\");\n");
+        }
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("asserts.c");
+    std::fs::write(&file, source).unwrap();
+    let compiled = Command::new("cc")
+        .args(["-std=c11", "-Wall", "-Werror", "-fsyntax-only", "-I"])
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs"))
+        .arg(file)
+        .output()
+        .expect("cc can be started");
+    let said = String::from_utf8_lossy(&compiled.stderr);
+    assert!(compiled.status.success(), "{said}");
+}

@@ -1,0 +1,269 @@
+//! The examples do what `examples/README.md` says, over a reload.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::Instant;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::vocabulary::{Artifact, DEADLINE, Program, Scratch, wait_for_exit};
+
+/// Where cargo leaves hosts and plugins. Each are built by themselves, so that plugins get what they ask for of replug
+/// and not what the hosts do.
+static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("examples");
+    for packages in [["game_rules", "server_handler"], ["game", "server"]] {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let built = Command::new(cargo)
+            .args(["build", "--quiet", "--locked", "-p"])
+            .args([packages[0], "-p", packages[1], "--target-dir"])
+            .arg(&target)
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status()
+            .expect("cargo can be started");
+        assert!(built.success(), "the examples do not compile");
+    }
+    target.join("debug")
+});
+
+#[test]
+fn a_game_goes_on_where_it_was_with_new_rules() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    let rules = fs::read(BUILT.join("libgame_rules.so")).unwrap();
+    artifact.link(&rules);
+    let mut game = Example::start("game", &artifact, &scratch, &[]);
+    game.wait_for("generation 1 is live");
+    let before = Picture::of(&game.wait_for("frame "));
+    artifact.link(&edited(&rules, ": ball at", ": BALL at"));
+    game.wait_for("generation 2 is live");
+    let after = Picture::of(&game.wait_for(": BALL at"));
+    assert_eq!(after.frame % 60, 0);
+    assert!(after.frame > before.frame, "the host's own state");
+    assert!(
+        before.floor > 0 && after.floor >= before.floor,
+        "the plugin's own state"
+    );
+    game.end(&scratch);
+}
+
+#[test]
+fn a_server_answers_an_open_connection_with_its_new_handler() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    let handler = fs::read(BUILT.join("libserver_handler.so")).unwrap();
+    artifact.link(&handler);
+    let mut server = Example::start("server", &artifact, &scratch, &["0"]);
+    let address = server.wait_for("listening on ");
+    server.wait_for("generation 1 is live");
+    let mut clients = [(); 3].map(|()| Client::of(&address));
+    for client in &mut clients {
+        assert_eq!(client.ask("greet you"), "hello, you\n");
+        let divided = client.ask("divide 1 0");
+        assert_eq!(
+            divided,
+            "sorry: the plugin panicked: attempt to divide by zero\n"
+        );
+    }
+    artifact.link(&edited(&handler, "hello", "howdy"));
+    server.wait_for("generation 2 is live");
+    for client in &mut clients {
+        assert_eq!(client.ask("greet you"), "howdy, you\n");
+        assert_eq!(client.ask("quit"), "");
+    }
+    server.end(&scratch);
+}
+
+#[test]
+fn a_handler_in_c_takes_the_place_of_one_in_rust() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.link(&fs::read(BUILT.join("libserver_handler.so")).unwrap());
+    let mut server = Example::start("server", &artifact, &scratch, &["0"]);
+    let mut client = Client::of(&server.wait_for("listening on "));
+    server.wait_for("generation 1 is live");
+    let source = fs::read_to_string("examples/c_plugin/handler.c").unwrap();
+    let declared = "fn respond(&str, Sink) -> bool\\n";
+    let another = source.replace(declared, "fn respond(&str) -> bool\\n");
+    artifact.link(&compiled(&another, &scratch));
+    let kept = server.wait_for("kept out: ");
+    let told = "`respond`: plugin takes (&str) -> bool, host calls (&str, Sink) -> bool; \
+        rebuild it from the declaration of this host (it was built by a C compiler)";
+    assert!(kept.ends_with(told), "{kept}");
+    assert_eq!(client.ask("greet you"), "hello, you\n");
+    artifact.link(&compiled(&source, &scratch));
+    server.wait_for("generation 2 is live");
+    assert_eq!(client.ask("greet you"), "good day, you\n");
+    assert_eq!(
+        client.ask("divide 1 0"),
+        "sorry: I am in no mood for that\n"
+    );
+    assert_eq!(client.ask("quit"), "");
+    server.end(&scratch);
+}
+
+#[test]
+fn a_plain_plugin_in_c_is_called_and_reloaded() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    let source = fs::read_to_string("examples/c_plugin/shout.c").unwrap();
+    artifact.link(&compiled(&source, &scratch));
+    let mut program = Program::watch(&scratch, artifact.path(), &["--call", "shout"]);
+    program.wait_for("a shout", |line| line.0["value"] == "WORLD!");
+    artifact.link(&compiled(&source.replace("\"!\"", "\"?\""), &scratch));
+    program.wait_for("another shout", |line| line.0["value"] == "WORLD?");
+}
+
+/// A build of a library in which one text is another.
+#[track_caller]
+fn edited(library: &[u8], from: &str, to: &str) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let mut edited = library.to_vec();
+    let at = library
+        .windows(from.len())
+        .position(|text| text == from.as_bytes());
+    let at = at.expect("what a program says is in it");
+    edited[at..at + to.len()].copy_from_slice(to.as_bytes());
+    edited
+}
+
+/// What a C compiler makes of `source` when it is told to find fault with everything.
+#[track_caller]
+fn compiled(source: &str, scratch: &Scratch) -> Vec<u8> {
+    let (input, output) = (scratch.join("plugin.c"), scratch.join("plugin.out"));
+    fs::write(&input, source).unwrap();
+    let compiled = Command::new("cc")
+        .args(["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror"])
+        .args(["-shared", "-fPIC", "-I", "docs", "-o"])
+        .args([&output, &input])
+        .status()
+        .expect("cc can be started");
+    assert!(compiled.success(), "the example does not compile");
+    fs::read(output).unwrap()
+}
+
+/// What a game shows.
+struct Picture {
+    frame: u64,
+    /// How often the ball fell to the floor.
+    floor: u64,
+}
+
+impl Picture {
+    #[track_caller]
+    fn of(line: &str) -> Picture {
+        let after = |word| {
+            let (_, rest) = line.split_once(word)?;
+            let digits = rest.split(|character: char| !character.is_ascii_digit());
+            digits.into_iter().next()?.parse().ok()
+        };
+        let picture = after("frame ").zip(after(" floor "));
+        let (frame, floor) = picture.unwrap_or_else(|| panic!("not a picture: {line}"));
+        Picture { frame, floor }
+    }
+}
+
+/// A connection that asks one thing after the other.
+struct Client {
+    stream: BufReader<TcpStream>,
+}
+
+impl Client {
+    /// A client of who said that it is `listening on` an address.
+    #[track_caller]
+    fn of(listening: &str) -> Client {
+        let (_, address) = listening.rsplit_once(' ').unwrap();
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        Client {
+            stream: BufReader::new(stream),
+        }
+    }
+
+    /// The answer; nothing if the connection was closed.
+    #[track_caller]
+    fn ask(&mut self, request: &str) -> String {
+        let request = format!("{request}\n");
+        self.stream.get_mut().write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        self.stream.read_line(&mut answer).unwrap();
+        answer
+    }
+}
+
+/// A host that is running. Killed at the end of the test if it was not stopped.
+struct Example {
+    child: Child,
+    lines: Receiver<String>,
+    said: Vec<String>,
+}
+
+impl Example {
+    /// Starts a host on `artifact`.
+    fn start(name: &str, artifact: &Artifact, scratch: &Scratch, more: &[&str]) -> Example {
+        let mut child = Command::new(BUILT.join(name))
+            .arg(artifact.path())
+            .args(more)
+            .env("TMPDIR", scratch.stage())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the example can be started");
+        let (sender, lines) = mpsc::channel();
+        pass_on(child.stdout.take().unwrap(), sender.clone());
+        pass_on(child.stderr.take().unwrap(), sender);
+        Example {
+            child,
+            lines,
+            said: Vec::new(),
+        }
+    }
+
+    /// Waits for a line with this `part`.
+    #[track_caller]
+    fn wait_for(&mut self, part: &str) -> String {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) if line.contains(part) => return line,
+                Ok(line) => self.said.push(line),
+                Err(error) => panic!("no {part:?} ({error}); it said {:#?}", self.said),
+            }
+        }
+    }
+
+    /// Stops it as Ctrl-C does, and sees that it leaves nothing behind.
+    #[track_caller]
+    fn end(mut self, scratch: &Scratch) {
+        kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
+        let status = wait_for_exit(&mut self.child);
+        assert!(status.success(), "{status}; it said {:#?}", self.said);
+        scratch.assert_nothing_staged();
+    }
+}
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn pass_on(output: impl Read + Send + 'static, lines: Sender<String>) {
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if lines.send(line).is_err() {
+                return;
+            }
+        }
+    });
+}
