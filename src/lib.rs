@@ -2,9 +2,9 @@
 //! arrive, never from half a file, never losing the good build to a bad one.
 //!
 //! ```text
-//!  worker thread                                                                  owner thread
-//!  scan -> snapshot -> change -> gate -> settle -> stage+digest -> vet ==Update==> load -> swap -> call
-//!   |____________________ Poller, driven by a Watcher ______________|               |____ Host ____|
+//!  worker thread                                                                              owner thread
+//!  scan -> snapshot -> change -> gate -> settle -> stage+digest -> vet -> handshake ==Update==> load -> init -> swap -> call
+//!   |________________________ Poller, driven by a Watcher ______________________|               |_______ Host ______|
 //! ```
 //!
 //! A [`Poller`] looks at a library, or at a directory of them. It reads one only when its [`Snapshot`] changed

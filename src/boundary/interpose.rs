@@ -1,4 +1,4 @@
-//! The plugin's side of [`Services`](super::services::Services): functions that stand in the place of libc's, for
+//! The plugin's side of [`Services`]: functions that stand in the place of libc's, for
 //! this library and for no other.
 //!
 //! [`export!`](crate::export!) defines libc's names with hidden visibility in the plugin's own object file. The static
