@@ -1,7 +1,8 @@
 //! One artifact, followed: carries out what its [`Tracker`] orders, in the order of the pipeline, and says each
 //! thing once. It decides nothing about when to read or what to believe.
 
-use std::ffi::OsStr;
+mod doubt;
+
 use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -277,73 +278,16 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
 
     /// Why a file that is not found may be there all the same.
     fn doubt_about_absence(&self) -> Option<(Cause, Error)> {
-        let (artifact, files) = (&self.artifact, &self.shared.files);
-        let directory = directory_of(&artifact.path);
+        let (artifact, shared) = (&self.artifact, &self.shared);
         if artifact.tracker.is_missing() {
             return None;
         }
-        if let Some(home) = artifact.home {
-            match files.look(directory) {
-                Ok(seen) if seen.device != home => {
-                    let path = self.path();
-                    return Some((Cause::MountLost, Error::MountLost { path }));
-                }
-                Err(source) if !is_absent(&source) => {
-                    let (cause, path) = (Cause::from(&source), directory.to_owned());
-                    return Some((cause, Error::Look { path, source }));
-                }
-                // It is where it was, or gone with all that was in it.
-                Ok(_) | Err(_) => {}
-            }
-        }
-        if self.shared.locality == Locality::Local {
-            return None;
-        }
-        match self.is_listed_after_all() {
-            Ok(false) => None,
-            Ok(true) => {
-                let path = self.path();
-                let error = Error::NotFoundThoughListed { path };
-                Some((Cause::NotFoundThoughListed, error))
-            }
-            Err(doubt) => Some(doubt),
-        }
-    }
-
-    /// Whether the artifact's directory names it although no look finds it.
-    fn is_listed_after_all(&self) -> Result<bool, (Cause, Error)> {
-        let path = &self.artifact.path;
-        // First the name alone: of what is simply not there, an idle poll asks no more.
-        if !self.is_listed(path)? {
-            return Ok(false);
-        }
-        // A link that leads nowhere is listed, and there is nothing: what counts is where it leads.
-        match self.shared.files.route(path) {
-            Ok(route) if *route.end == **path => Ok(true),
-            Ok(route) => self.is_listed(&route.end),
-            Err(source) if is_absent(&source) => Ok(false),
-            Err(source) => {
-                let (cause, path) = (Cause::from(&source), self.path());
-                Err((cause, Error::Look { path, source }))
-            }
-        }
-    }
-
-    /// Whether the directory of `path` names it. One that is gone names nothing.
-    fn is_listed(&self, path: &Path) -> Result<bool, (Cause, Error)> {
-        let (directory, Some(name)) = (directory_of(path), path.file_name()) else {
-            return Ok(false);
-        };
-        let mut is_listed = false;
-        let mut compare = |listed: &OsStr| is_listed |= listed == name;
-        match self.shared.files.names(directory, &mut compare) {
-            Ok(()) => Ok(is_listed),
-            Err(source) if is_absent(&source) => Ok(false),
-            Err(source) => {
-                let (cause, path) = (Cause::from(&source), directory.to_owned());
-                Err((cause, Error::List { path, source }))
-            }
-        }
+        doubt::about_absence(
+            &shared.files,
+            &artifact.path,
+            artifact.home,
+            shared.locality,
+        )
     }
 
     fn cannot_look(&mut self, cause: Cause, error: Error) -> Option<Instant> {

@@ -28,12 +28,15 @@ mod symbols;
 #[cfg(feature = "host")]
 mod table;
 
-// Which threads an image still has something to do with.
+// Which threads an image still has something to do with, and what its host does for them.
 #[cfg(all(feature = "host", unloads))]
 mod seats;
+
+#[cfg(all(feature = "host", unloads))]
+mod residence;
 #[cfg(all(feature = "host", not(unloads)))]
-#[path = "boundary/no_seats.rs"]
-mod seats;
+#[path = "boundary/no_residence.rs"]
+mod residence;
 
 #[cfg(all(test, feature = "host", target_os = "linux"))]
 mod header;

@@ -1,6 +1,9 @@
 //! The second half: owns the live generation, and changes it only inside a call that its owner makes. It does
 //! not know how an artifact was found.
 
+mod retire;
+mod succeed;
+
 use std::collections::VecDeque;
 use std::ffi::{CStr, CString};
 use std::fmt;
@@ -11,18 +14,22 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
-use crate::boundary::{Bound, BoundHooks, CallError, Image, LoadFailure, Mapped, Raw, Text};
+use crate::boundary::{Bound, BoundHooks, Image, LoadFailure, Raw, Text};
 use crate::digest::Digest;
-use crate::error::{Error, Hook};
+use crate::error::Error;
 use crate::feed::{Fed, Feed};
 use crate::handle::{Handle, Publish};
 use crate::handshake::Expected;
 use crate::interface::Interface;
 use crate::options::Options;
-use crate::outcome::{Loaded, Outcome, Retired};
+use crate::outcome::{Loaded, NotLive, Outcome};
 use crate::stage::Staged;
 use crate::update::{Kept, Ready, Update};
 use crate::watcher::Watcher;
+
+use self::retire::Leftover;
+pub use self::retire::Unload;
+use self::succeed::prepare;
 
 /// Owns the live generation of one plugin, whose functions are a `T`.
 ///
@@ -76,32 +83,6 @@ impl<T: Interface> Table for T {
 
 /// Makes the table of functions out of an image, resolving all it will ever need.
 type Bind<T> = Box<dyn Fn(&Image) -> Result<Bound<T>, LoadFailure> + Send>;
-
-/// What becomes of the image of a retired generation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Unload {
-    /// It stays mapped: about 0.3 MB, and whatever reaches it still works. Its staged copy leaves the disk.
-    #[default]
-    Never,
-    /// It is unmapped as soon as nothing can reach it any more: no call or handle lends it, no thread that it started runs,
-    /// no thread of the host has thread-locals of it, it handles no signal. Then the loader is asked whether it is gone.
-    ///
-    /// When a generation is retired, the owner thread drops its thread-locals of it, and so does each
-    /// [`Caller`](crate::Caller) when it notices. Only for plugins made with [`export!`](crate::export!), on Linux with
-    /// glibc on x86-64; all others stay mapped, and [`Retired::mapped`] says why. What a plugin gave away by other ways, such
-    /// as a callback that it registered in a library of the host, is not seen.
-    WhenProven,
-}
-
-/// A retired generation that there is still something to be done about.
-#[derive(Debug)]
-struct Leftover {
-    generation: u64,
-    /// Until they have stopped it.
-    hooks: Option<BoundHooks>,
-    image: Arc<Image>,
-}
 
 /// What is live, beside its functions.
 #[derive(Debug)]
@@ -372,115 +353,6 @@ impl<T> Host<T> {
     }
 }
 
-impl<T> Host<T> {
-    /// Takes a generation out of use. Its staged copy leaves the disk, its image if that is wanted and possible. While a
-    /// handle lends it, it is not stopped yet.
-    fn retire(&mut self, old: Live) -> Retired {
-        let Live {
-            hooks,
-            image,
-            staged,
-            generation,
-            ..
-        } = old;
-        drop(staged);
-        let mut leftover = Leftover {
-            generation,
-            hooks,
-            image,
-        };
-        let retired = self.finish(&mut leftover);
-        if self.is_worth_keeping(&retired) {
-            self.leftovers.push_back(leftover);
-        }
-        retired
-    }
-
-    /// Stops a retired generation and lets go of its image, as far as that can be now.
-    fn finish(&self, leftover: &mut Leftover) -> Retired {
-        let mut retired = Retired {
-            generation: leftover.generation,
-            mapped: Some(Mapped::Lent),
-            stop: None,
-        };
-        if Arc::get_mut(&mut leftover.image).is_some() {
-            retired.stop = leftover.stop();
-            retired.mapped = self.release(&mut leftover.image).err();
-        }
-        retired
-    }
-
-    fn release(&self, image: &mut Arc<Image>) -> Result<(), Mapped> {
-        if self.unload == Unload::Never {
-            return Err(image.running_threads().unwrap_or(Mapped::Kept));
-        }
-        image.leave();
-        Arc::get_mut(image).ok_or(Mapped::Lent)?.unmap()
-    }
-
-    /// Whether there is more to be done about it later.
-    fn is_worth_keeping(&self, retired: &Retired) -> bool {
-        match &retired.mapped {
-            Some(Mapped::Lent) => true,
-            Some(mapped) => self.unload == Unload::WhenProven && mapped.can_pass(),
-            None => false,
-        }
-    }
-
-    /// Goes on with a retired generation that something had still to do with.
-    pub(crate) fn sweep(&mut self) -> Option<Outcome> {
-        for _ in 0..self.leftovers.len() {
-            let mut leftover = self.leftovers.pop_front()?;
-            let was_stopped = leftover.hooks.is_none();
-            let retired = self.finish(&mut leftover);
-            let is_stopped = leftover.hooks.is_none();
-            let is_over = !self.is_worth_keeping(&retired);
-            if !is_over {
-                self.leftovers.push_back(leftover);
-            }
-            if is_over || is_stopped != was_stopped {
-                return Some(Outcome::Retired(retired));
-            }
-        }
-        None
-    }
-}
-
-impl Leftover {
-    /// Runs its `stop`, once.
-    fn stop(&mut self) -> Option<CallError> {
-        let error = self.hooks.take()?.stop().err()?;
-        tracing::warn!(generation = self.generation, %error, "a retired generation did not stop");
-        Some(error)
-    }
-}
-
-/// Runs the hooks on the way to a new generation, in their order. Whatever fails, the old one is as it was.
-fn prepare(new: Option<&BoundHooks>, old: Option<&BoundHooks>) -> Result<(), (Hook, CallError)> {
-    if let Some(new) = new {
-        new.init().map_err(|error| (Hook::Init, error))?;
-    }
-    let restored = carry_over(new, old);
-    if let (Some(new), Err(_)) = (new, &restored)
-        && let Err(error) = new.stop()
-    {
-        tracing::warn!(%error, "what was initialised in vain did not stop");
-    }
-    restored
-}
-
-fn carry_over(new: Option<&BoundHooks>, old: Option<&BoundHooks>) -> Result<(), (Hook, CallError)> {
-    let saved = old.map_or(Ok(None), BoundHooks::save);
-    let Some(state) = saved.map_err(|error| (Hook::Save, error))? else {
-        return Ok(());
-    };
-    let restored = match new {
-        Some(new) => new.restore(&state),
-        None => Err(CallError::Refused("it has no hooks".to_owned())),
-    };
-    restored.map_err(|error| (Hook::Restore, error))
-}
-
 impl<T> Drop for Host<T> {
     /// The live generation stops, and so does what was retired and not stopped yet, even while a handle lends it. Handles
     /// find none any more.
@@ -490,28 +362,6 @@ impl<T> Drop for Host<T> {
             .for_each(|published| published.withdraw());
         if let Some(live) = self.live.take() {
             self.retire(live);
-        }
-    }
-}
-
-/// A generation did not become live in time.
-#[derive(Debug, thiserror::Error)]
-#[error("generation {number} did not become live in time; {}", Instead(*live))]
-pub struct NotLive {
-    number: u64,
-    live: Option<u64>,
-    /// What was kept out last.
-    #[source]
-    kept: Option<Error>,
-}
-
-struct Instead(Option<u64>);
-
-impl fmt::Display for Instead {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(live) => write!(f, "generation {live} is"),
-            None => f.write_str("none is"),
         }
     }
 }

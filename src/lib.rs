@@ -185,13 +185,13 @@ mod host_side {
     pub use crate::gate::GatePolicy;
     pub use crate::handle::{Caller, Handle, Lent};
     pub use crate::handshake::{Difference, Expected, Mismatch};
-    pub use crate::host::{Host, NotLive, Plugin, Table, Unload};
+    pub use crate::host::{Host, Plugin, Table, Unload};
     pub use crate::host_set::{HostSet, Member};
-    pub use crate::locality::FsPolicy;
+    pub use crate::locality::{FsPolicy, Watched};
     pub use crate::machine::{Monotonic, OsFiles, look};
     pub use crate::options::Options;
-    pub use crate::outcome::{Loaded, Outcome, Retired};
-    pub use crate::poller::{Poller, Watched};
+    pub use crate::outcome::{Loaded, NotLive, Outcome, Retired};
+    pub use crate::poller::Poller;
     pub use crate::pulse::Stall;
     pub use crate::scan::plugin_name;
     pub use crate::snapshot::{Kind, Snapshot, Stamp};

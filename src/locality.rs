@@ -1,9 +1,12 @@
 //! What follows from where an artifact is: how it must be looked at to learn the truth.
 
+use std::borrow::Cow;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::files::{Files, Locality};
+use crate::files::{Files, Filesystem, Locality};
+use crate::gate::GatePolicy;
+use crate::options::Options;
 use crate::snapshot::{Kind, Snapshot};
 
 /// Whether to believe the system about which filesystem a path is on.
@@ -44,5 +47,64 @@ pub(crate) fn look(files: &impl Files, path: &Path, locality: Locality) -> io::R
             Ok(snapshot) if snapshot.kind != Kind::File => Ok(snapshot),
             _ => Err(error),
         },
+    }
+}
+
+/// What a watched path was found to be on, and what follows from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watched {
+    /// The name of the filesystem.
+    pub filesystem: Cow<'static, str>,
+    /// What it counts as.
+    pub locality: Locality,
+    /// What follows from that for the looks, for people.
+    pub looks: &'static str,
+    /// Whether the gate is asked.
+    pub gate: GatePolicy,
+    /// Why, for people.
+    pub why: &'static str,
+    /// The directory for staged copies; `None` if they are kept in memory.
+    pub stage: Option<PathBuf>,
+}
+
+impl Watched {
+    /// Whether looks can lag behind the content. Who calls a filesystem local vouches for them.
+    pub(crate) fn can_lag(filesystem: &Filesystem, options: &Options) -> bool {
+        filesystem.looks_can_lag && options.fs != FsPolicy::Local
+    }
+
+    /// What follows from the filesystem and the user's choices.
+    pub(crate) fn on(filesystem: Filesystem, options: &Options) -> Watched {
+        let locality = options.fs.decide(filesystem.locality);
+        let looks = match (locality, Watched::can_lag(&filesystem, options)) {
+            (Locality::Local, _) => {
+                "one look at each library per poll; the directory is listed when it changes"
+            }
+            (Locality::Remote, false) => {
+                "lists the directory and opens each library to look at it on each poll, and digests now and then \
+                 what seems unchanged"
+            }
+            (Locality::Remote, true) => {
+                "lists the directory and opens each library to look at it on each poll, reads twice what changed, and \
+                 digests now and then what seems unchanged"
+            }
+        };
+        let (gate, why) = match options.gate {
+            GatePolicy::Off => (GatePolicy::Off, "switched off"),
+            _ if filesystem.locks_can_hang => (
+                GatePolicy::Off,
+                "asking for a lock on this filesystem can hang",
+            ),
+            gate @ GatePolicy::Auto => (gate, "waits while a cargo build holds its lock"),
+            gate @ GatePolicy::Require => (gate, "waits until cargo's lock is there and open"),
+        };
+        Watched {
+            filesystem: filesystem.name,
+            locality,
+            looks,
+            gate,
+            why,
+            stage: None,
+        }
     }
 }

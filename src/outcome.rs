@@ -1,5 +1,6 @@
 //! What became of an update: what the second half has to say, as [`News`] is what the first half has.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -84,4 +85,26 @@ pub struct Retired {
     pub mapped: Option<Mapped>,
     /// What its `stop` said, if it failed.
     pub stop: Option<CallError>,
+}
+
+/// A generation did not become live in time.
+#[derive(Debug, thiserror::Error)]
+#[error("generation {number} did not become live in time; {}", Instead(*live))]
+pub struct NotLive {
+    pub(crate) number: u64,
+    pub(crate) live: Option<u64>,
+    /// What was kept out last.
+    #[source]
+    pub(crate) kept: Option<Error>,
+}
+
+struct Instead(Option<u64>);
+
+impl fmt::Display for Instead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(live) => write!(f, "generation {live} is"),
+            None => f.write_str("none is"),
+        }
+    }
 }

@@ -2,7 +2,6 @@
 //! It has no thread and never sleeps; a [`Watcher`](crate::Watcher), a test or a game loop drives it. It
 //! decides nothing: [`Tracker`](crate::change::Tracker) does.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -19,8 +18,7 @@ use crate::artifact::{Artifact, Shared};
 use crate::change::Waiting;
 use crate::error::Error;
 use crate::files::{Clock, Files, Filesystem, Locality};
-use crate::gate::GatePolicy;
-use crate::locality::FsPolicy;
+use crate::locality::Watched;
 use crate::machine::{Monotonic, OsFiles};
 use crate::options::Options;
 use crate::pulse::Pulse;
@@ -74,23 +72,6 @@ pub struct Poller<F: Files = OsFiles, C: Clock = Monotonic> {
     watched: Watched,
     is_surveyed: bool,
     polls: u64,
-}
-
-/// What a watched path was found to be on, and what follows from it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Watched {
-    /// The name of the filesystem.
-    pub filesystem: Cow<'static, str>,
-    /// What it counts as.
-    pub locality: Locality,
-    /// What follows from that for the looks, for people.
-    pub looks: &'static str,
-    /// Whether the gate is asked.
-    pub gate: GatePolicy,
-    /// Why, for people.
-    pub why: &'static str,
-    /// The directory for staged copies; `None` if they are kept in memory.
-    pub stage: Option<PathBuf>,
 }
 
 /// Updates of one build are held back for each other for at most this long since the first of them was ready.
@@ -521,47 +502,5 @@ impl<F: Files, C: Clock> fmt::Debug for Poller<F, C> {
             .field("artifacts", &self.artifacts.len())
             .field("polls", &self.polls)
             .finish_non_exhaustive()
-    }
-}
-
-impl Watched {
-    /// Whether looks can lag behind the content. Who calls a filesystem local vouches for them.
-    fn can_lag(filesystem: &Filesystem, options: &Options) -> bool {
-        filesystem.looks_can_lag && options.fs != FsPolicy::Local
-    }
-
-    /// What follows from the filesystem and the user's choices.
-    fn on(filesystem: Filesystem, options: &Options) -> Watched {
-        let locality = options.fs.decide(filesystem.locality);
-        let looks = match (locality, Watched::can_lag(&filesystem, options)) {
-            (Locality::Local, _) => {
-                "one look at each library per poll; the directory is listed when it changes"
-            }
-            (Locality::Remote, false) => {
-                "lists the directory and opens each library to look at it on each poll, and digests now and then \
-                 what seems unchanged"
-            }
-            (Locality::Remote, true) => {
-                "lists the directory and opens each library to look at it on each poll, reads twice what changed, and \
-                 digests now and then what seems unchanged"
-            }
-        };
-        let (gate, why) = match options.gate {
-            GatePolicy::Off => (GatePolicy::Off, "switched off"),
-            _ if filesystem.locks_can_hang => (
-                GatePolicy::Off,
-                "asking for a lock on this filesystem can hang",
-            ),
-            gate @ GatePolicy::Auto => (gate, "waits while a cargo build holds its lock"),
-            gate @ GatePolicy::Require => (gate, "waits until cargo's lock is there and open"),
-        };
-        Watched {
-            filesystem: filesystem.name,
-            locality,
-            looks,
-            gate,
-            why,
-            stage: None,
-        }
     }
 }

@@ -14,8 +14,9 @@ use crossbeam_channel::Receiver;
 
 use crate::error::Error;
 use crate::files::{Clock, Files};
+use crate::locality::Watched;
 use crate::options::Options;
-use crate::poller::{Poller, Watched};
+use crate::poller::Poller;
 use crate::pulse::{Pulse, Stall, Vigil};
 use crate::stage::Staged;
 use crate::update::Update;

@@ -13,7 +13,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 use libloading::Library;
 
 use super::export::Entry;
-use super::seats::Residence;
+use super::residence::Residence;
 use super::system;
 use crate::handshake::{ENTRY, Mismatch};
 

@@ -1,0 +1,116 @@
+//! The way out of a generation: it is stopped when nobody calls it any more, and unmapped if that is wanted and proven.
+
+use std::sync::Arc;
+
+use super::{Host, Live};
+use crate::boundary::{BoundHooks, CallError, Image, Mapped};
+use crate::outcome::{Outcome, Retired};
+
+/// What becomes of the image of a retired generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Unload {
+    /// It stays mapped: about 0.3 MB, and whatever reaches it still works. Its staged copy leaves the disk.
+    #[default]
+    Never,
+    /// It is unmapped as soon as nothing can reach it any more: no call or handle lends it, no thread that it started runs,
+    /// no thread of the host has thread-locals of it, it handles no signal. Then the loader is asked whether it is gone.
+    ///
+    /// When a generation is retired, the owner thread drops its thread-locals of it, and so does each
+    /// [`Caller`](crate::Caller) when it notices. Only for plugins made with [`export!`](crate::export!), on Linux with
+    /// glibc on x86-64; all others stay mapped, and [`Retired::mapped`] says why. What a plugin gave away by other ways, such
+    /// as a callback that it registered in a library of the host, is not seen.
+    WhenProven,
+}
+
+/// A retired generation that there is still something to be done about.
+#[derive(Debug)]
+pub(super) struct Leftover {
+    generation: u64,
+    /// Until they have stopped it.
+    hooks: Option<BoundHooks>,
+    image: Arc<Image>,
+}
+
+impl<T> Host<T> {
+    /// Takes a generation out of use. Its staged copy leaves the disk, its image if that is wanted and possible. While a
+    /// handle lends it, it is not stopped yet.
+    pub(super) fn retire(&mut self, old: Live) -> Retired {
+        let Live {
+            hooks,
+            image,
+            staged,
+            generation,
+            ..
+        } = old;
+        drop(staged);
+        let mut leftover = Leftover {
+            generation,
+            hooks,
+            image,
+        };
+        let retired = self.finish(&mut leftover);
+        if self.is_worth_keeping(&retired) {
+            self.leftovers.push_back(leftover);
+        }
+        retired
+    }
+
+    /// Stops a retired generation and lets go of its image, as far as that can be now.
+    fn finish(&self, leftover: &mut Leftover) -> Retired {
+        let mut retired = Retired {
+            generation: leftover.generation,
+            mapped: Some(Mapped::Lent),
+            stop: None,
+        };
+        if Arc::get_mut(&mut leftover.image).is_some() {
+            retired.stop = leftover.stop();
+            retired.mapped = self.release(&mut leftover.image).err();
+        }
+        retired
+    }
+
+    pub(super) fn release(&self, image: &mut Arc<Image>) -> Result<(), Mapped> {
+        if self.unload == Unload::Never {
+            return Err(image.running_threads().unwrap_or(Mapped::Kept));
+        }
+        image.leave();
+        Arc::get_mut(image).ok_or(Mapped::Lent)?.unmap()
+    }
+
+    /// Whether there is more to be done about it later.
+    fn is_worth_keeping(&self, retired: &Retired) -> bool {
+        match &retired.mapped {
+            Some(Mapped::Lent) => true,
+            Some(mapped) => self.unload == Unload::WhenProven && mapped.can_pass(),
+            None => false,
+        }
+    }
+
+    /// Goes on with a retired generation that something had still to do with.
+    pub(crate) fn sweep(&mut self) -> Option<Outcome> {
+        for _ in 0..self.leftovers.len() {
+            let mut leftover = self.leftovers.pop_front()?;
+            let was_stopped = leftover.hooks.is_none();
+            let retired = self.finish(&mut leftover);
+            let is_stopped = leftover.hooks.is_none();
+            let is_over = !self.is_worth_keeping(&retired);
+            if !is_over {
+                self.leftovers.push_back(leftover);
+            }
+            if is_over || is_stopped != was_stopped {
+                return Some(Outcome::Retired(retired));
+            }
+        }
+        None
+    }
+}
+
+impl Leftover {
+    /// Runs its `stop`, once.
+    pub(super) fn stop(&mut self) -> Option<CallError> {
+        let error = self.hooks.take()?.stop().err()?;
+        tracing::warn!(generation = self.generation, %error, "a retired generation did not stop");
+        Some(error)
+    }
+}
