@@ -192,13 +192,13 @@ mod host_side {
     pub use crate::options::Options;
     pub use crate::outcome::{Loaded, NotLive, Outcome, Retired};
     pub use crate::poller::Poller;
-    pub use crate::pulse::Stall;
+    pub use crate::pulse::{Counts, Stall};
     pub use crate::scan::plugin_name;
     pub use crate::snapshot::{Kind, Snapshot, Stamp};
     pub use crate::stage::{StageDirectory, Staged};
     pub use crate::update::{Kept, News, Ready, Update};
     pub use crate::vet::Refusal;
-    pub use crate::watcher::{Counts, Watcher};
+    pub use crate::watcher::Watcher;
 }
 
 #[cfg(feature = "host")]

@@ -21,7 +21,7 @@ use crate::files::{Clock, Files, Filesystem, Locality};
 use crate::locality::Watched;
 use crate::machine::{Monotonic, OsFiles};
 use crate::options::Options;
-use crate::pulse::Pulse;
+use crate::pulse::{Counts, Pulse};
 use crate::scan::Scan;
 use crate::schedule::Schedule;
 use crate::settle::LOOK_AGAIN;
@@ -72,6 +72,7 @@ pub struct Poller<F: Files = OsFiles, C: Clock = Monotonic> {
     watched: Watched,
     is_surveyed: bool,
     polls: u64,
+    counts: Arc<Counts>,
 }
 
 /// Updates of one build are held back for each other for at most this long since the first of them was ready.
@@ -117,6 +118,7 @@ impl<F: Files, C: Clock> Poller<F, C> {
             is_busy: false,
             is_degraded: false,
             polls: 0,
+            counts: Arc::default(),
         }
     }
 
@@ -148,6 +150,11 @@ impl<F: Files, C: Clock> Poller<F, C> {
     /// How many times an artifact was read and digested.
     pub fn digests(&self) -> u64 {
         self.shared.digests
+    }
+
+    /// What it has done so far, for those who outlive it.
+    pub(crate) fn counts(&self) -> Arc<Counts> {
+        Arc::clone(&self.counts)
     }
 
     /// The worker's signs of life.
@@ -204,6 +211,8 @@ impl<F: Files, C: Clock> Poller<F, C> {
             true => self.poll_directory(now),
             false => self.poll_file(now),
         };
+        // Before the news: who acts on them can see what it took to find them.
+        self.counts.set(self.polls, self.shared.digests);
         self.deliver(now);
         let next = self.next(now, wanted);
         let is_degraded = self.trouble.as_deref().is_some_and(Trouble::has_degraded);

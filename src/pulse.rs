@@ -115,6 +115,31 @@ impl Vigil {
     }
 }
 
+/// What a worker has done so far. It goes on counting while this is looked at.
+#[derive(Debug, Default)]
+pub struct Counts {
+    polls: AtomicU64,
+    digests: AtomicU64,
+}
+
+impl Counts {
+    /// So many until now.
+    pub(crate) fn set(&self, polls: u64, digests: u64) {
+        self.polls.store(polls, Ordering::Relaxed);
+        self.digests.store(digests, Ordering::Relaxed);
+    }
+
+    /// How many polls have been made.
+    pub fn polls(&self) -> u64 {
+        self.polls.load(Ordering::Relaxed)
+    }
+
+    /// How many times an artifact was read and digested.
+    pub fn digests(&self) -> u64 {
+        self.digests.load(Ordering::Relaxed)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 // Not crossbeam's: a wait in there begins and ends with yielding the processor four times, and this one is
 // the wait of an idle process.
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -17,7 +16,7 @@ use crate::files::{Clock, Files};
 use crate::locality::Watched;
 use crate::options::Options;
 use crate::poller::Poller;
-use crate::pulse::{Pulse, Stall, Vigil};
+use crate::pulse::{Counts, Pulse, Stall, Vigil};
 use crate::stage::Staged;
 use crate::update::Update;
 
@@ -62,25 +61,6 @@ pub struct Watcher {
 /// Asks the worker for a poll; it answers when one has ended that began later.
 type PollNow = Sender<()>;
 
-/// What a worker has done so far. It goes on counting while this is looked at.
-#[derive(Debug, Default)]
-pub struct Counts {
-    polls: AtomicU64,
-    digests: AtomicU64,
-}
-
-impl Counts {
-    /// How many polls have ended.
-    pub fn polls(&self) -> u64 {
-        self.polls.load(Ordering::Relaxed)
-    }
-
-    /// How many times an artifact was read and digested.
-    pub fn digests(&self) -> u64 {
-        self.digests.load(Ordering::Relaxed)
-    }
-}
-
 impl Watcher {
     /// Watches a path on this machine's filesystem.
     ///
@@ -106,15 +86,14 @@ impl Watcher {
         let pulse = poller.pulse();
         let unknown = poller.watched().clone();
         let (surveyor, surveyed) = mpsc::channel();
-        let counts = Arc::<Counts>::default();
+        let counts = poller.counts();
         let path: Arc<Path> = poller.path().into();
         let worker = JoinOnDrop::spawn({
-            let counts = Arc::clone(&counts);
             move || {
                 poller.survey();
                 // Whoever asked may have given up waiting.
                 let _ = surveyor.send(poller.watched().clone());
-                work(poller, &received, &counts);
+                work(poller, &received);
             }
         })
         .map_err(|source| {
@@ -169,7 +148,7 @@ impl Watcher {
         self.orders.send(answer).is_ok() && answered.recv_timeout(timeout).is_ok()
     }
 
-    /// How many polls have ended.
+    /// How many polls have been made.
     pub fn polls(&self) -> u64 {
         self.counts.polls()
     }
@@ -181,16 +160,10 @@ impl Watcher {
 }
 
 /// Polls until the owner hangs up.
-fn work<F: Files, C: Clock>(
-    mut poller: Poller<F, C>,
-    orders: &mpsc::Receiver<PollNow>,
-    counts: &Counts,
-) {
+fn work<F: Files, C: Clock>(mut poller: Poller<F, C>, orders: &mpsc::Receiver<PollNow>) {
     let mut asked: Option<PollNow> = None;
     loop {
         let next = poller.poll(poller.now());
-        counts.polls.store(poller.polls(), Ordering::Relaxed);
-        counts.digests.store(poller.digests(), Ordering::Relaxed);
         if let Some(answer) = asked.take() {
             // Whoever asked may have given up waiting.
             let _ = answer.send(());
