@@ -169,8 +169,8 @@ impl<T> Caller<T> {
 
 impl<T> Drop for Caller<T> {
     fn drop(&mut self) {
-        // Whoever made it on this thread may have gone, so what is retired is let go of here.
-        if self.shared.swaps.load(Ordering::Acquire) != self.swaps {
+        // What is retired is let go of here, for there is no next call.
+        if !Arc::ptr_eq(&self.shared.live.load(), &self.live) {
             self.live.leave();
         }
     }

@@ -211,7 +211,7 @@ impl<T> Host<T> {
         self.feed.watcher()
     }
 
-    /// Where its updates come from, for hosts that `select!` and then [`apply`](Host::apply).
+    /// Where its updates come from, for hosts that `select!` and then [`apply`](Host::apply), and [`sweep`](Host::sweep).
     pub fn updates(&self) -> &Receiver<Update> {
         self.feed.updates()
     }
@@ -256,6 +256,7 @@ impl<T> Host<T> {
     pub fn wait_for_generation(&mut self, number: u64, deadline: Instant) -> Result<(), NotLive> {
         let mut kept = None;
         while self.generations < number {
+            self.sweep();
             let Some(fed) = self.feed.wait(Some(deadline)) else {
                 let live = self.live.as_ref().map(|live| live.generation);
                 return Err(NotLive { number, live, kept });
@@ -311,15 +312,13 @@ impl<T> Host<T> {
                 source => Error::Load { path, source },
             }
         })?;
-        let mut image = Arc::new(image);
+        let image = Arc::new(image);
         if self.unload == Unload::WhenProven {
             image.is_to_go();
         }
         let old = self.live.as_ref().and_then(|live| live.hooks.as_ref());
         if let Err((hook, source)) = prepare(hooks.as_ref(), old) {
-            if let Err(mapped) = self.release(&mut image) {
-                tracing::debug!(%mapped, "what was kept out");
-            }
+            self.dispose(image);
             let path = artifact.to_owned();
             return Err(Error::Hook { path, hook, source });
         }
@@ -363,6 +362,7 @@ impl<T> Drop for Host<T> {
         if let Some(live) = self.live.take() {
             self.retire(live);
         }
+        self.abandon();
     }
 }
 

@@ -158,8 +158,8 @@ impl<T> HostSet<T> {
         }
     }
 
-    /// What a member unloads by now.
-    fn sweep(&mut self) -> Option<(Arc<Path>, Outcome)> {
+    /// As [`Host::sweep`], for hosts that `select!` and [`apply`](HostSet::apply).
+    pub fn sweep(&mut self) -> Option<(Arc<Path>, Outcome)> {
         self.members.values_mut().find_map(|member| {
             let unloaded = member.host.sweep()?;
             Some((Arc::clone(&member.artifact), unloaded))

@@ -10,7 +10,7 @@ mod text;
 #[cfg(feature = "host")]
 pub(crate) use self::text::FORMAT;
 #[doc(hidden)]
-pub use self::text::{Text, handshake_len, handshake_text};
+pub use self::text::{Text, handshake_len, handshake_text, says_static};
 pub use crate::boundary::wire::{Implemented, Interface};
 
 /// What a type looks like to C. The text of it is what two sides compare.

@@ -137,9 +137,9 @@ impl Image {
             residence: OnceLock::new(),
             is_to_go: AtomicBool::new(false),
         };
-        if image.symbol(ENTRY).is_ok() {
+        if let Ok(entry) = image.symbol(ENTRY) {
             // What came in with it may keep thread-locals and pointers of its own, and does not tell.
-            system::keep_dependencies(id);
+            system::keep_dependencies(entry);
         }
         Ok(image)
     }

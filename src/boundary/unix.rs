@@ -1,6 +1,8 @@
 //! Unix: dlopen with the flags we need, POSIX thread-local keys, mmap.
 
 use std::ffi::c_void;
+#[cfg(unloads)]
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
@@ -25,47 +27,75 @@ pub(super) fn open(path: &Path) -> Result<(libloading::Library, ImageId), libloa
 
 /// Unmaps a library, and gives it back if the loader has not done so.
 pub(super) fn close(library: libloading::Library, path: &Path) -> Result<(), libloading::Library> {
+    let handle = Library::from(library).into_raw();
+    // SAFETY: the handle was just taken out of a library that is open.
+    let library = unsafe { Library::from_raw(handle) };
     if let Err(error) = library.close() {
         tracing::warn!(path = %path.display(), %error, "the loader cannot close a library");
     }
     // SAFETY: it asks for a library that is mapped already, and runs nothing.
-    match unsafe { Library::open(Some(path), RTLD_NOW | libc::RTLD_NOLOAD) } {
-        Ok(mapped) => Err(mapped.into()),
-        Err(_) => Ok(()),
+    let Ok(found) = (unsafe { Library::open(Some(path), RTLD_NOW | libc::RTLD_NOLOAD) }) else {
+        return Ok(());
+    };
+    let found_handle = found.into_raw();
+    // SAFETY: the handle was just taken out of a library that is open.
+    let found = unsafe { Library::from_raw(found_handle) };
+    // A path into memory can lead to another image by now.
+    match found_handle == handle {
+        true => Err(found.into()),
+        false => Ok(()),
     }
 }
 
-/// Keeps what the loader mapped behind an image, which is what came in with it.
+/// Keeps what the loader mapped behind the image that `address` is in, which is what came in with it.
 #[cfg(unloads)]
-pub(super) fn keep_dependencies(image: ImageId) {
-    /// The beginning of glibc's `struct link_map`, which is as public as its debuggers need it.
-    #[repr(C)]
-    struct LinkMap {
-        address: usize,
-        name: *const libc::c_char,
-        dynamic: *const libc::c_void,
-        next: *const LinkMap,
-    }
-    let mut map: *const LinkMap = std::ptr::null();
-    let found = (&raw mut map).cast();
-    // SAFETY: the handle is open, and a pointer to its map is written to `map`.
-    let status = unsafe { libc::dlinfo(image.0 as *mut _, libc::RTLD_DI_LINKMAP, found) };
-    if status != 0 {
+pub(super) fn keep_dependencies(address: NonNull<c_void>) {
+    let Some(image) = base_of(address.as_ptr()) else {
         return;
-    }
-    // SAFETY: no entry of the loader's list goes while the images are locked, and what is loaded elsewhere comes to its end.
-    let entry = |map: *const LinkMap| unsafe { map.as_ref() };
-    let mut behind = entry(map).and_then(|own| entry(own.next));
-    while let Some(dependency) = behind {
+    };
+    let mut behind = Behind {
+        image,
+        is_past: false,
+        names: Vec::new(),
+    };
+    // SAFETY: `note_behind` takes what is passed for it. Meanwhile the loader keeps its list as it is.
+    unsafe { libc::dl_iterate_phdr(Some(note_behind), (&raw mut behind).cast()) };
+    for name in behind.names {
         let flags = libc::RTLD_NOW | libc::RTLD_NOLOAD | libc::RTLD_NODELETE;
-        // SAFETY: the name is the loader's own; the library is mapped already, and stays so.
-        unsafe { libc::dlopen(dependency.name, flags) };
-        behind = entry(dependency.next);
+        // SAFETY: it asks for a library that is mapped already, and runs nothing.
+        unsafe { libc::dlopen(name.as_ptr(), flags) };
     }
+}
+
+/// What the loader lists behind an image.
+#[cfg(unloads)]
+struct Behind {
+    image: usize,
+    is_past: bool,
+    names: Vec<CString>,
+}
+
+#[cfg(unloads)]
+unsafe extern "C" fn note_behind(
+    listed: *mut libc::dl_phdr_info,
+    _size: usize,
+    behind: *mut c_void,
+) -> libc::c_int {
+    // SAFETY: the loader passes an entry of its list.
+    let listed = unsafe { &*listed };
+    // SAFETY: `keep_dependencies` passes it, and uses it no more until the list is through.
+    let behind = unsafe { &mut *behind.cast::<Behind>() };
+    if behind.is_past && !listed.dlpi_name.is_null() {
+        // SAFETY: it is text with a NUL at its end.
+        let name = unsafe { CStr::from_ptr(listed.dlpi_name) };
+        behind.names.push(name.to_owned());
+    }
+    behind.is_past |= listed.dlpi_addr as usize == behind.image;
+    0
 }
 
 #[cfg(not(unloads))]
-pub(super) fn keep_dependencies(_image: ImageId) {}
+pub(super) fn keep_dependencies(_address: NonNull<c_void>) {}
 
 /// A signal that is handled by code of the image that `address` is in.
 pub(super) fn signal_handled_by(address: NonNull<c_void>) -> Option<i32> {

@@ -265,6 +265,26 @@ unsafe impl<T: Plain> Argument for &mut T {
     }
 }
 
+/// A function in a table. It cannot be taken out by safe code: a copy could be called when its image is gone.
+#[doc(hidden)]
+#[repr(transparent)]
+#[derive(Debug)]
+pub struct Slot<F>(F);
+
+impl<F: Copy> Slot<F> {
+    pub const fn new(function: F) -> Slot<F> {
+        Slot(function)
+    }
+
+    /// # Safety
+    ///
+    /// It is called while the table is borrowed, and not kept.
+    #[inline(always)]
+    pub unsafe fn get(&self) -> F {
+        self.0
+    }
+}
+
 /// The functions of an interface as a table of C functions, callable like a struct with methods. Made by
 /// [`interface!`](crate::interface!).
 ///

@@ -1,5 +1,6 @@
 //! The way out of a generation: it is stopped when nobody calls it any more, and unmapped if that is wanted and proven.
 
+use std::mem;
 use std::sync::Arc;
 
 use super::{Host, Live};
@@ -26,7 +27,8 @@ pub enum Unload {
 /// A retired generation that there is still something to be done about.
 #[derive(Debug)]
 pub(super) struct Leftover {
-    generation: u64,
+    /// None for a build that never was one.
+    generation: Option<u64>,
     /// Until they have stopped it.
     hooks: Option<BoundHooks>,
     image: Arc<Image>,
@@ -45,7 +47,7 @@ impl<T> Host<T> {
         } = old;
         drop(staged);
         let mut leftover = Leftover {
-            generation,
+            generation: Some(generation),
             hooks,
             image,
         };
@@ -59,7 +61,7 @@ impl<T> Host<T> {
     /// Stops a retired generation and lets go of its image, as far as that can be now.
     fn finish(&self, leftover: &mut Leftover) -> Retired {
         let mut retired = Retired {
-            generation: leftover.generation,
+            generation: leftover.generation.unwrap_or_default(),
             mapped: Some(Mapped::Lent),
             stop: None,
         };
@@ -87,10 +89,37 @@ impl<T> Host<T> {
         }
     }
 
-    /// Goes on with a retired generation that something had still to do with.
-    pub(crate) fn sweep(&mut self) -> Option<Outcome> {
+    /// Nobody will ask again: what is still lent is stopped all the same, and what can go goes.
+    pub(super) fn abandon(&mut self) {
+        for mut leftover in mem::take(&mut self.leftovers) {
+            leftover.stop();
+            if let Err(mapped) = self.release(&mut leftover.image) {
+                tracing::debug!(generation = ?leftover.generation, %mapped, "the host is dropped");
+            }
+        }
+    }
+
+    /// Keeps the image of a build that was kept out after it was loaded, until it can go.
+    pub(super) fn dispose(&mut self, mut image: Arc<Image>) {
+        let Err(mapped) = self.release(&mut image) else {
+            return;
+        };
+        tracing::warn!(%mapped, "a build that was kept out");
+        if self.unload == Unload::WhenProven && mapped.can_pass() {
+            self.leftovers.push_back(Leftover {
+                generation: None,
+                hooks: None,
+                image,
+            });
+        }
+    }
+
+    /// Goes on with retired generations that something had still to do with. [`poll`](Host::poll) and
+    /// [`wait`](Host::wait) do so by themselves; a host that calls [`apply`](Host::apply) instead calls this now and then.
+    pub fn sweep(&mut self) -> Option<Outcome> {
         for _ in 0..self.leftovers.len() {
             let mut leftover = self.leftovers.pop_front()?;
+            let was_live = leftover.generation.is_some();
             let was_stopped = leftover.hooks.is_none();
             let retired = self.finish(&mut leftover);
             let is_stopped = leftover.hooks.is_none();
@@ -98,7 +127,8 @@ impl<T> Host<T> {
             if !is_over {
                 self.leftovers.push_back(leftover);
             }
-            if is_over || is_stopped != was_stopped {
+            let is_news = is_over || is_stopped != was_stopped;
+            if is_news && was_live {
                 return Some(Outcome::Retired(retired));
             }
         }
@@ -110,7 +140,7 @@ impl Leftover {
     /// Runs its `stop`, once.
     pub(super) fn stop(&mut self) -> Option<CallError> {
         let error = self.hooks.take()?.stop().err()?;
-        tracing::warn!(generation = self.generation, %error, "a retired generation did not stop");
+        tracing::warn!(generation = ?self.generation, %error, "a retired generation did not stop");
         Some(error)
     }
 }

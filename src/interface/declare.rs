@@ -70,9 +70,9 @@ macro_rules! interface {
         #[repr(C)]
         $vis struct $Table {
             $(
-                $name: unsafe extern "C" fn(
+                $name: $crate::wire::Slot<unsafe extern "C" fn(
                     $(<$takes as $crate::wire::Argument>::Wire),*
-                ) -> $crate::wire::Answered<$crate::answer_type!($($returns)?)>,
+                ) -> $crate::wire::Answered<$crate::answer_type!($($returns)?)>>,
             )+
         }
 
@@ -88,10 +88,12 @@ macro_rules! interface {
                 $vis fn $name(
                     &self, $($arg: $takes),*
                 ) -> ::core::result::Result<$crate::answer_type!($($returns)?), $crate::CallError> {
+                    // SAFETY: the function is called while `self` is borrowed, and not kept.
+                    let function = unsafe { self.$name.get() };
                     // SAFETY: the table is that of an image which stays mapped while `self` is borrowed, and the
                     // image was built from an equal declaration.
                     let answered = unsafe {
-                        (self.$name)($(<$takes as $crate::wire::Argument>::send($arg)),*)
+                        function($(<$takes as $crate::wire::Argument>::send($arg)),*)
                     };
                     // SAFETY: the plugin's half of this macro made it.
                     unsafe { answered.into_result() }
@@ -114,6 +116,13 @@ macro_rules! interface {
         const _: () = {
             use $crate::interface::{Function, Implemented, Interface, Text};
             use $crate::wire::{self, Answer, Answered, Argument};
+
+            $($(
+                const _: () = ::core::assert!(
+                    !$crate::interface::says_static(::core::stringify!($takes)),
+                    "arguments are lent for the call: none can be 'static",
+                );
+            )*)+
 
             const FUNCTIONS: &[Function] = &[$(
                 Function {
@@ -138,7 +147,7 @@ macro_rules! interface {
                             Answered::absent()
                         }
                     )+
-                    $Table { $($name),+ }
+                    $Table { $($name: wire::Slot::new($name)),+ }
                 }
 
                 unsafe fn copy(table: *const ::core::ffi::c_void) -> Self {
@@ -168,7 +177,9 @@ macro_rules! interface {
 
             // SAFETY: the functions are those of the declaration, in order.
             unsafe impl<P: $Plugin> Implemented<P> for $Table {
-                const TABLE: $Table = $Table { $($name: Exported::<P>::$name),+ };
+                const TABLE: $Table = $Table {
+                    $($name: wire::Slot::new(Exported::<P>::$name)),+
+                };
             }
         };
     };

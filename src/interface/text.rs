@@ -153,6 +153,23 @@ impl<const N: usize> Text<N> {
     }
 }
 
+/// Whether a type is written with the lifetime of what is never taken back, which nothing of the host's is.
+pub const fn says_static(written: &str) -> bool {
+    const STATIC: &[u8] = b"'static";
+    let mut at = 0;
+    while at + STATIC.len() <= written.len() {
+        let mut same = 0;
+        while same < STATIC.len() && written.as_bytes()[at + same] == STATIC[same] {
+            same += 1;
+        }
+        if same == STATIC.len() {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
 /// How long the handshake of a plugin is that implements `declaration`.
 pub const fn handshake_len(declaration: &str, panics: &str) -> usize {
     Text::<0>::handshake(declaration, panics).len()

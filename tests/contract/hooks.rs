@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use fixtures::diary::{Diary, note};
 use fixtures::{Fixture, INDIGESTIBLE};
-use replug::{Handle, Step};
+use replug::{Handle, Outcome, Step};
 
 use crate::world::World;
 
@@ -180,4 +180,33 @@ fn a_stop_that_panics_holds_nothing_up() {
     assert_eq!(loaded.retired.unwrap().generation, 1);
     assert_eq!(world.host.act(5), Ok(5));
     drop(world);
+}
+
+#[test]
+fn a_generation_that_is_lent_stops_when_it_is_given_back() {
+    let diary = Diary::open();
+    let mut world = World::with("diary_one");
+    let lent = world.host.handle().live();
+    world.load("diary_two");
+    let told = diary.read();
+    assert!(!told.contains(&"1: stop".to_owned()), "{told:?}");
+    drop(lent);
+    assert!(matches!(world.host.poll(), Some(Outcome::Retired(_))));
+    assert_eq!(diary.read(), ["1: stop"]);
+}
+
+#[test]
+fn a_generation_that_is_still_lent_stops_with_its_host() {
+    let diary = Diary::open();
+    let mut world = World::with("diary_one");
+    let before = world.host.handle().live();
+    world.load("diary_two");
+    let live = world.host.handle().live();
+    diary.read();
+    drop(world);
+    let told = diary.read();
+    for stop in ["1: stop", "2: stop"] {
+        assert!(told.contains(&stop.to_owned()), "{told:?}");
+    }
+    drop((before, live));
 }

@@ -1,0 +1,11 @@
+//! A declaration by which a plugin may keep what it is lent.
+
+replug::interface! {
+    /// Remembers things.
+    pub interface Memory, plugin trait Remember, version 1 {
+        /// For good.
+        fn keep(text: &'static str);
+    }
+}
+
+fn main() {}
