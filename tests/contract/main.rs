@@ -3,6 +3,7 @@
 
 #![cfg(target_os = "linux")]
 
+mod c;
 mod calls;
 mod examples;
 mod handles;
