@@ -138,8 +138,8 @@ impl<T> Deref for Lent<T> {
     }
 }
 
-/// A [`Handle`] of one thread. Between two calls it keeps the generation of the last one from being unmapped, so a thread
-/// that will not call for long drops it.
+/// A [`Handle`] of one thread. Between two calls it keeps the generation of the last one from being stopped and unmapped, so
+/// a thread that will not call for long drops it.
 pub struct Caller<T> {
     shared: Arc<Shared<T>>,
     swaps: u64,

@@ -174,6 +174,23 @@ fn the_live_generation_stops_when_its_host_is_dropped() {
 }
 
 #[test]
+fn a_generation_stops_when_the_last_caller_has_noticed_that_there_is_a_newer_one() {
+    let diary = Diary::open();
+    let mut world = World::with("diary_one");
+    let mut caller = world.host.handle().caller();
+    world.load("diary_two");
+    assert_eq!(
+        diary.read(),
+        ["1: init", "2: init", "1: save", "2: restore"]
+    );
+    let early = world.host.poll();
+    assert!(early.is_none(), "the caller may still call it: {early:?}");
+    let _ = caller.live();
+    assert!(matches!(world.host.poll(), Some(Outcome::Retired(_))));
+    assert_eq!(diary.read(), ["1: stop"]);
+}
+
+#[test]
 fn a_stop_that_panics_holds_nothing_up() {
     let mut world = World::with("stop_panics");
     let loaded = world.load("stop_panics");

@@ -61,7 +61,8 @@ fn work(listener: &TcpListener, mut handler: Caller<Handler>) {
 fn serve(mut stream: &TcpStream, handler: &mut Caller<Handler>) -> io::Result<()> {
     for request in BufReader::new(stream).lines() {
         let mut response = Vec::new();
-        // A request ends on the generation it began on. The next one, on the same connection, may meet another.
+        // A request ends on the generation it began on. The next one, on the same connection, may meet another. Until then
+        // this worker keeps the old one from being stopped; a handler with a `stop` is better called by `handle.live()`.
         let handled = handler.live().respond(&request?, Sink::new(&mut response));
         let goes_on = handled.unwrap_or_else(|error| {
             response = format!("sorry: {error}").into_bytes();
