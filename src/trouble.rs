@@ -2,6 +2,7 @@
 //! slowly, and its end is said as well.
 
 use std::io::{self, ErrorKind};
+use std::mem;
 use std::time::{Duration, Instant};
 
 use crate::schedule;
@@ -22,6 +23,8 @@ pub(crate) struct Trouble {
     since: Instant,
     /// What was said of it so far, and where it had come to.
     said: Vec<(Reached, Cause)>,
+    /// How long the last look took that failed.
+    took: Duration,
     /// How long the next pause is, and when the present one ends.
     pause: Duration,
     until: Instant,
@@ -35,6 +38,7 @@ impl Trouble {
             at,
             since: now,
             said: Vec::new(),
+            took: Duration::ZERO,
             pause: LOOK_AGAIN,
             until: now,
             well_since: None,
@@ -78,14 +82,16 @@ impl Trouble {
     }
 
     /// When to look again after a look that `took` so long and has failed just `now`: soon at first, then ever more
-    /// slowly, and if it took long, with as much rest as follows any other slow look.
+    /// slowly, and if two in a row took long, with as much rest as follows any other slow looks: one that hung says nothing
+    /// about the next.
     pub(crate) fn look_again(
         &mut self,
         now: Instant,
         took: Duration,
         interval: Duration,
     ) -> Instant {
-        self.until = now + self.pause.max(schedule::rest_after(took));
+        let both = took.min(mem::replace(&mut self.took, took));
+        self.until = now + self.pause.max(schedule::rest_after(both));
         self.pause = (self.pause * 2).min(SLOWEST_LOOK.max(interval));
         self.until
     }
