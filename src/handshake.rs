@@ -14,6 +14,9 @@ pub(crate) const LONGEST: u64 = 256 * 1024;
 pub(crate) const HANDSHAKE: &CStr = c"replug_handshake";
 pub(crate) const ENTRY: &CStr = c"replug_entry";
 
+/// How much of a foreign handshake's first line a message quotes, in characters.
+const QUOTED: usize = 64;
+
 /// How many differences a message names.
 const NAMED: usize = 3;
 
@@ -59,7 +62,9 @@ impl Expected {
         let carried = str::from_utf8(carried).map_err(|_| Mismatch::Unreadable)?;
         let (format, facts) = carried.split_once('\n').ok_or(Mismatch::Unreadable)?;
         if format != FORMAT {
-            return Err(Mismatch::Format(format.to_owned()));
+            // It may be anything, and goes to a terminal.
+            let said = format.escape_debug().take(QUOTED).collect();
+            return Err(Mismatch::Format(said));
         }
         let plugin = Declaration::parse(facts).ok_or(Mismatch::Unreadable)?;
         let host = Declaration::parse(self.declaration).ok_or(Mismatch::Unreadable)?;
