@@ -16,6 +16,7 @@ use crate::gate::{GatePolicy, Gates};
 use crate::handshake::Mismatch;
 use crate::hops::{Hops, directory_of};
 use crate::locality;
+use crate::names::Names;
 use crate::options::Options;
 use crate::pulse::{Beating, Pulse};
 use crate::settle::{Order, Reading, Rules};
@@ -38,8 +39,9 @@ pub(crate) struct Shared<F: Files, C: Clock> {
     pub(crate) locality: Locality,
     pub(crate) looks_can_lag: bool,
     pub(crate) gate: GatePolicy,
-    /// What the gates have answered in this poll, and how many readings it may still make.
+    /// What gates and directories have answered in this poll, and how many readings it may still make.
     gates: Gates,
+    names: Names,
     readings_left: u32,
     /// When the present look at a remote filesystem began. Local ones are not timed: that would cost as much as they do.
     look_begun: Option<Instant>,
@@ -58,6 +60,7 @@ impl<F: Files, C: Clock> Shared<F, C> {
             outbox: Outbox::new(),
             digests: 0,
             gates: Gates::default(),
+            names: Names::default(),
             readings_left: READINGS,
             look_begun: None,
             pulse: Arc::default(),
@@ -68,6 +71,7 @@ impl<F: Files, C: Clock> Shared<F, C> {
     pub(crate) fn begin(&mut self) {
         self.pulse.begin();
         self.gates.forget();
+        self.names.forget();
         self.readings_left = READINGS;
     }
 
@@ -90,9 +94,17 @@ impl<F: Files, C: Clock> Shared<F, C> {
         self.readings_left == 0
     }
 
-    /// Asks for the names in a directory, so that a look at one of them is fresh. That it cannot be listed says nothing
-    /// against the looks.
-    fn ask_for_names(&self, directory: &Path) {
+    /// A directory was asked for its names in this poll.
+    pub(crate) fn has_listed(&mut self, directory: &Path) {
+        self.names.ask(directory);
+    }
+
+    /// Asks for the names in a directory, once in a poll, so that a look at one of them is fresh. That it cannot be listed
+    /// says nothing against the looks.
+    fn ask_for_names(&mut self, directory: &Path) {
+        if !self.names.ask(directory) {
+            return;
+        }
         // A look at the directory makes its client notice that what it keeps of the names is old.
         let names = self.files.look(directory);
         let names = names.and_then(|_| self.files.names(directory, &mut |_| {}));
@@ -277,17 +289,23 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
     }
 
     /// Why a file that is not found may be there all the same.
-    fn doubt_about_absence(&self) -> Option<(Cause, Error)> {
-        let (artifact, shared) = (&self.artifact, &self.shared);
-        if artifact.tracker.is_missing() {
-            return None;
+    fn doubt_about_absence(&mut self) -> Option<(Cause, Error)> {
+        let Artifact {
+            path,
+            home,
+            tracker,
+            ..
+        } = &*self.artifact;
+        let Shared {
+            files,
+            names,
+            locality,
+            ..
+        } = &mut *self.shared;
+        match tracker.is_missing() {
+            true => None,
+            false => doubt::about_absence(files, names, path, *home, *locality),
         }
-        doubt::about_absence(
-            &shared.files,
-            &artifact.path,
-            artifact.home,
-            shared.locality,
-        )
     }
 
     fn cannot_look(&mut self, cause: Cause, error: Error) -> Option<Instant> {

@@ -87,6 +87,10 @@ mod audit;
 #[cfg(feature = "host")]
 mod hops;
 
+// What directories name, asked once in a poll.
+#[cfg(feature = "host")]
+mod names;
+
 // Is a build running here?
 #[cfg(feature = "host")]
 mod gate;

@@ -450,7 +450,11 @@ impl<F: Files, C: Clock> Poller<F, C> {
             locality,
             ..
         } = &self.shared;
-        scan.changes(now, root, *locality, files, clock)
+        let listed = scan.changes(now, root, *locality, files, clock)?;
+        if *locality == Locality::Remote {
+            self.shared.has_listed(&self.root);
+        }
+        Ok(listed)
     }
 
     /// The directory cannot be looked at or listed. Nothing follows from that for what was known of it. Says when to try

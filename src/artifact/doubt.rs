@@ -1,12 +1,12 @@
 //! Why a file that is not found may be there all the same: because its filesystem was unmounted, or because what a client
 //! remembers of a directory is older or newer than what it remembers of a file.
 
-use std::ffi::OsStr;
 use std::path::Path;
 
 use crate::error::Error;
 use crate::files::{Files, Locality};
 use crate::hops::directory_of;
+use crate::names::Names;
 use crate::trouble::{Cause, is_absent};
 
 /// What speaks against an absence.
@@ -15,6 +15,7 @@ type Doubt = (Cause, Error);
 /// Whether anything speaks against it that `path` is gone, whose directory was on the device `home`.
 pub(super) fn about_absence(
     files: &impl Files,
+    names: &mut Names,
     path: &Path,
     home: Option<u64>,
     locality: Locality,
@@ -37,7 +38,7 @@ pub(super) fn about_absence(
     if locality == Locality::Local {
         return None;
     }
-    match is_listed_after_all(files, path) {
+    match is_listed_after_all(files, names, path) {
         Ok(false) => None,
         Ok(true) => {
             let path = path.to_owned();
@@ -49,15 +50,15 @@ pub(super) fn about_absence(
 }
 
 /// Whether its directory names it although no look finds it.
-fn is_listed_after_all(files: &impl Files, path: &Path) -> Result<bool, Doubt> {
+fn is_listed_after_all(files: &impl Files, names: &mut Names, path: &Path) -> Result<bool, Doubt> {
     // First the name alone: of what is simply not there, an idle poll asks no more.
-    if !is_listed(files, path)? {
+    if !is_listed(files, names, path)? {
         return Ok(false);
     }
     // A link that leads nowhere is listed, and there is nothing: what counts is where it leads.
     match files.route(path) {
         Ok(route) if route.end == path => Ok(true),
-        Ok(route) => is_listed(files, &route.end),
+        Ok(route) => is_listed(files, names, &route.end),
         Err(source) if is_absent(&source) => Ok(false),
         Err(source) => {
             let (cause, path) = (Cause::from(&source), path.to_owned());
@@ -67,14 +68,12 @@ fn is_listed_after_all(files: &impl Files, path: &Path) -> Result<bool, Doubt> {
 }
 
 /// Whether the directory of `path` names it. One that is gone names nothing.
-fn is_listed(files: &impl Files, path: &Path) -> Result<bool, Doubt> {
+fn is_listed(files: &impl Files, names: &mut Names, path: &Path) -> Result<bool, Doubt> {
     let (directory, Some(name)) = (directory_of(path), path.file_name()) else {
         return Ok(false);
     };
-    let mut is_listed = false;
-    let mut compare = |listed: &OsStr| is_listed |= listed == name;
-    match files.names(directory, &mut compare) {
-        Ok(()) => Ok(is_listed),
+    match names.has(directory, name, files) {
+        Ok(is_listed) => Ok(is_listed),
         Err(source) if is_absent(&source) => Ok(false),
         Err(source) => {
             let (cause, path) = (Cause::from(&source), directory.to_owned());

@@ -156,8 +156,8 @@ const MUTANTS: &[Mutant] = &[
     mutant(
         "what is listed is there",
         "src/artifact/doubt.rs",
-        "Ok(()) => Ok(is_listed),",
-        "Ok(()) => Ok(is_listed && false),",
+        "Ok(is_listed) => Ok(is_listed),",
+        "Ok(is_listed) => Ok(is_listed && false),",
         &["missing"],
     ),
     mutant(

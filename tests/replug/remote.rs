@@ -80,6 +80,56 @@ fn an_idle_poll_of_a_remote_directory_asks_for_its_names_once() {
     assert_eq!(asked_by_a_poll(&mut watch, &asked), wanted);
 }
 
+/// How often a poll reads the names in some directory.
+fn listings_of_a_poll<F: replug::Files>(
+    watch: &mut ByHand<F>,
+    asked: &RefCell<Vec<Asked>>,
+) -> usize {
+    let asked = asked_by_a_poll(watch, asked);
+    let is_listing = |asked: &&Asked| matches!(asked, Asked::Names(_) | Asked::List(_));
+    asked.iter().filter(is_listing).count()
+}
+
+#[test]
+fn however_many_links_a_remote_directory_holds_a_poll_reads_its_names_no_more_often() {
+    let scratch = Scratch::new();
+    let (directory, targets) = (scratch.join("plugins"), scratch.join("built"));
+    fs::create_dir(&directory).unwrap();
+    fs::create_dir(&targets).unwrap();
+    for number in 1..=20 {
+        let name = format!("lib{number}.so");
+        Artifact::at(targets.join(&name)).link(&library(number));
+        symlink(targets.join(&name), directory.join(&name)).unwrap();
+    }
+    let (mut watch, asked) = remote_watch(&scratch, &directory);
+    assert_eq!(watch.poll_until_settled(), 20);
+    assert_eq!(listings_of_a_poll(&mut watch, &asked), 2, "of the two");
+}
+
+#[test]
+fn however_many_libraries_are_deleted_a_poll_reads_their_names_no_more_often() {
+    let scratch = Scratch::new();
+    let directory = scratch.join("plugins");
+    fs::create_dir(&directory).unwrap();
+    let paths: Vec<_> = (1..=20)
+        .map(|number| directory.join(format!("lib{number}.so")))
+        .collect();
+    for (path, number) in paths.iter().zip(1..) {
+        Artifact::at(path).link(&library(number));
+    }
+    let (mut watch, asked) = remote_watch(&scratch, &directory);
+    assert_eq!(watch.poll_until_settled(), 20);
+    paths.iter().for_each(|path| fs::remove_file(path).unwrap());
+    watch.poll();
+    let listings = listings_of_a_poll(&mut watch, &asked);
+    assert!(listings <= 3, "{listings}");
+    watch.pass(Duration::from_secs(1));
+    watch.poll();
+    let updates = watch.poller.updates().try_iter();
+    let missing = updates.filter(|update| matches!(update.news, News::Missing));
+    assert_eq!(missing.count(), 20);
+}
+
 #[test]
 fn names_that_a_remote_directory_does_not_confess_in_its_times_are_found() {
     let scratch = Scratch::new();
