@@ -14,7 +14,7 @@ const IN_A_ROW: Duration = Duration::from_secs(60);
 /// What is known of one artifact's noise.
 #[derive(Debug, Default)]
 pub(crate) struct Noise {
-    /// Demoted, for as long as the artifact is followed.
+    /// Demoted, until other bytes are found behind equal looks.
     demoted: Fields,
     /// What the last false alarms have in common, how many they are, and when the last one was.
     suspected: Fields,
