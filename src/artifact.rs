@@ -239,7 +239,8 @@ impl Artifact {
         shared: &mut Shared<F, C>,
     ) -> Option<Instant> {
         let hops = self.hops.as_deref();
-        let has_moved = hops.is_some_and(|hops| hops.have_changed(&shared.files));
+        let noise = self.tracker.noise();
+        let has_moved = hops.is_some_and(|hops| hops.have_changed(&shared.files, noise));
         if let Ok(snapshot) = &look
             && self.trouble.is_none()
             && !has_moved
@@ -337,10 +338,7 @@ impl<F: Files, C: Clock> Following<'_, F, C> {
                 Order::Rest(until) => return self.rest(until),
                 Order::Ask => {
                     let Shared { gates, files, .. } = &mut *self.shared;
-                    // Where a link leads to another filesystem, asking for a lock there may hang.
-                    let is_near = self.artifact.home == Some(snapshot.device);
-                    let target = target.as_deref().filter(|_| is_near);
-                    let gate = gates.ask(&self.artifact.path, target, files);
+                    let gate = gates.ask(&self.artifact.path, target.as_deref(), files);
                     let now = self.shared.clock.now();
                     self.artifact.tracker.gate(now, gate, &self.rules)
                 }

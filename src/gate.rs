@@ -86,9 +86,14 @@ impl Gates {
     }
 }
 
-/// Probes the locks in a directory, and stops at the first that is held.
+/// Probes the locks in a directory, and stops at the first that is held. A link can lead from one filesystem to another,
+/// so each directory is asked for its own whether probing can hang there.
 fn probe_all(profile: &Path, files: &impl Files) -> Gate {
     let mut gate = Gate::Absent;
+    let filesystem = files.filesystem(profile);
+    if filesystem.is_ok_and(|filesystem| filesystem.locks_can_hang) {
+        return gate;
+    }
     for lock in LOCKS.map(|name| profile.join(name)) {
         match files.probe(&lock) {
             Ok(Lock::Held) => return Gate::Shut,

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::files::{Files, Route};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Fields, Snapshot};
 
 /// What the links on the way looked like when they were last followed.
 #[derive(Debug)]
@@ -31,10 +31,11 @@ impl Hops {
         }))
     }
 
-    /// Whether a link is not what it was.
-    pub(crate) fn have_changed(&self, files: &impl Files) -> bool {
+    /// Whether a link is not what it was, in other fields than the daemon behind it makes up anew at each look.
+    pub(crate) fn have_changed(&self, files: &impl Files, noise: Fields) -> bool {
         let is_as_it_was = |(link, before): &(PathBuf, Snapshot)| {
-            files.look_link(link).is_ok_and(|seen| seen == *before)
+            let seen = files.look_link(link);
+            seen.is_ok_and(|seen| seen.without(noise) == before.without(noise))
         };
         !self.links.iter().all(is_as_it_was)
     }

@@ -40,8 +40,9 @@ pub(crate) struct Scan {
     root: PathBuf,
     depth: usize,
     searched: Vec<(PathBuf, Snapshot)>,
-    /// The names of the libraries in the root, summed up so that their order does not matter.
-    names: u64,
+    /// The names of libraries that the root gave before the last listing, summed up so that their order does not matter.
+    /// Some may be those of directories, which a listing leaves out.
+    names: Option<u64>,
     /// When to list once more although nothing seems to have changed: a name added within one timestamp tick
     /// of the listing leaves the directory's snapshot as it was.
     confirm_at: Option<Instant>,
@@ -53,7 +54,7 @@ impl Scan {
             root,
             depth,
             searched: Vec::new(),
-            names: 0,
+            names: None,
             confirm_at: None,
         }
     }
@@ -71,7 +72,13 @@ impl Scan {
         clock: &impl Clock,
     ) -> io::Result<Option<Vec<PathBuf>>> {
         let confirms = self.confirm_at.take_if(|at| now >= *at).is_some();
-        let has_names = locality == Locality::Local || self.has_same_names(files)?;
+        let is_local = locality == Locality::Local;
+        let names = match is_local || self.depth > 1 {
+            true => None,
+            false => Some(self.sum_of_names(files)?),
+        };
+        // Names are only summed up in the root: where there are directories below, all are listed each time.
+        let has_names = is_local || names.is_some() && names == self.names;
         if !confirms && has_names && self.is_as_listed(root, files) {
             return Ok(None);
         }
@@ -88,9 +95,9 @@ impl Scan {
         }
         // Directories below are looked at after the listing, so what they look like may be newer than it.
         let changed = self.searched != before;
-        self.confirm_at = changed.then(|| begun + root.racy_for());
-        let names = listing.libraries.iter().filter_map(|path| path.file_name());
-        self.names = names.map(sum_of).fold(0, u64::wrapping_add);
+        // Where the names are read at each poll, nothing is left to confirm.
+        self.confirm_at = (changed && is_local).then(|| begun + root.racy_for());
+        self.names = names;
         Ok(Some(listing.libraries))
     }
 
@@ -105,18 +112,14 @@ impl Scan {
         self.confirm_at
     }
 
-    /// Whether the names in the root are those of the last listing. What is below it is listed anew each time.
-    fn has_same_names(&self, files: &impl Files) -> io::Result<bool> {
-        if self.depth > 1 {
-            return Ok(false);
-        }
+    fn sum_of_names(&self, files: &impl Files) -> io::Result<u64> {
         let mut names = 0_u64;
         files.names(&self.root, &mut |name| {
             if is_library_name(name) {
                 names = names.wrapping_add(sum_of(name));
             }
         })?;
-        Ok(names == self.names)
+        Ok(names)
     }
 
     fn is_as_listed(&self, root: Snapshot, files: &impl Files) -> bool {

@@ -65,7 +65,7 @@ const MUTANTS: &[Mutant] = &[
     mutant(
         "names first, in a directory",
         "src/scan.rs",
-        "let has_names = locality == Locality::Local || self.has_same_names(files)?;",
+        "let has_names = is_local || names.is_some() && names == self.names;",
         "let has_names = true;",
         &["final state"],
     ),
@@ -138,13 +138,6 @@ const MUTANTS: &[Mutant] = &[
         "if now < since + rules.gate_max",
         "if now < since + rules.gate_max * 1000",
         &["final state"],
-    ),
-    mutant(
-        "no lock is asked where that can hang",
-        "src/locality.rs",
-        "_ if filesystem.locks_can_hang => (",
-        "_ if filesystem.name == \"\" => (",
-        &["gate"],
     ),
     mutant(
         "a partial listing proves nothing",

@@ -62,7 +62,8 @@ fn an_idle_poll_of_a_remote_library_asks_for_the_names_and_looks_at_the_open_fil
 fn an_idle_poll_of_a_remote_directory_asks_for_its_names_once() {
     let scratch = Scratch::new();
     let directory = scratch.join("plugins");
-    fs::create_dir(&directory).unwrap();
+    // One inside may be called like a library, and is none.
+    fs::create_dir_all(directory.join("libdirectory.so")).unwrap();
     let paths = [1, 2].map(|number| directory.join(format!("lib{number}.so")));
     for (path, number) in paths.iter().zip(1..) {
         Artifact::at(path).link(&library(number));
@@ -421,6 +422,51 @@ fn what_appears_after_the_start_is_taken_for_what_it_is_on_then() {
 }
 
 #[test]
+fn no_lock_is_asked_where_a_link_leads_and_that_can_hang() {
+    let scratch = Scratch::new();
+    let (directory, mount) = (scratch.join("plugins"), scratch.join("mount"));
+    fs::create_dir(&directory).unwrap();
+    fs::create_dir(&mount).unwrap();
+    Artifact::at(mount.join("libx.so")).link(&library(1));
+    symlink(mount.join("libx.so"), directory.join("libx.so")).unwrap();
+    let asked = Heard::default();
+    let heard = Rc::clone(&asked);
+    let mut files = Spy::on(os_files(&scratch), move |asked| {
+        heard.borrow_mut().push(asked)
+    });
+    files.on_nfs = Some(mount.clone());
+    let mut watch = ByHand::watch(&directory, files);
+    assert_eq!(watch.poll_until_settled(), 1);
+    let probed_in = |directory: &Path| {
+        let asked = asked.borrow();
+        let is_probe =
+            |asked: &Asked| matches!(asked, Asked::Probe(lock) if lock.starts_with(directory));
+        asked.iter().any(is_probe)
+    };
+    assert!(probed_in(&directory));
+    assert!(!probed_in(&mount));
+}
+
+#[test]
+fn locks_are_asked_where_a_link_leads_to_another_disk() {
+    let scratch = Scratch::new();
+    let directory = scratch.join("plugins");
+    fs::create_dir(&directory).unwrap();
+    let elsewhere = tempfile::tempdir_in("/dev/shm").unwrap();
+    let profile = elsewhere.path().join("target/debug");
+    fs::create_dir_all(&profile).unwrap();
+    Artifact::at(profile.join("libx.so")).restore(&library(1));
+    symlink(profile.join("libx.so"), directory.join("libx.so")).unwrap();
+    let lock = fs::File::create(profile.join(".cargo-lock")).unwrap();
+    lock.lock().unwrap();
+    let mut watch = ByHand::watch(&directory, os_files(&scratch));
+    watch.poll_for(Duration::from_secs(10));
+    assert_eq!(watch.poller.digests(), 0, "it is being built");
+    lock.unlock().unwrap();
+    assert_eq!(watch.poll_until_settled(), 1);
+}
+
+#[test]
 fn what_is_there_at_the_start_is_surveyed_once() {
     let scratch = Scratch::new();
     let artifact = scratch.artifact();
@@ -522,6 +568,29 @@ fn an_unmounted_library_is_not_missing_though_others_are_in_its_mount_point() {
     assert_eq!(news_of_a_while(&mut watch), ["recovered"]);
 }
 
+#[test]
+fn links_and_directories_whose_numbers_are_made_up_come_to_rest() {
+    let scratch = Scratch::new();
+    let (directory, built) = (scratch.join("plugins"), scratch.join("built"));
+    fs::create_dir(&directory).unwrap();
+    fs::create_dir(&built).unwrap();
+    Artifact::at(built.join("libx.so")).link(&library(1));
+    symlink(built.join("libx.so"), directory.join("libx.so")).unwrap();
+    let mut files = Spy::on(os_files(&scratch), |_| {});
+    files.makes_numbers_up = true;
+    let options = Options::new(&directory)
+        .fs(FsPolicy::Remote)
+        .audit(Audit::Off)
+        .steady(true);
+    let mut watch = ByHand::with(options, files);
+    watch.poll_for(Duration::from_secs(30));
+    let (digests, polls) = (watch.poller.digests(), watch.poller.polls());
+    watch.poll_for(Duration::from_secs(60));
+    assert_eq!(watch.poller.digests(), digests, "nothing changed");
+    let polls = watch.poller.polls() - polls;
+    assert!((240..=254).contains(&polls), "{polls} polls in a minute");
+}
+
 /// What is said of health and whereabouts in a few polls.
 fn news_of_a_while<F: replug::Files>(watch: &mut ByHand<F>) -> Vec<&'static str> {
     let mut said = Vec::new();
@@ -570,27 +639,4 @@ fn a_route_names_each_link_and_ends_where_the_system_ends() {
     let (links, end) = route(&scratch, &root.join("dangling/file")).unwrap();
     assert_eq!(links, [root.join("dangling")]);
     assert_eq!(end, root.join("gone/on/file"));
-}
-
-#[test]
-fn no_lock_is_asked_for_where_a_link_leads_to_another_filesystem() {
-    let scratch = Scratch::new();
-    let directory = scratch.join("plugins");
-    fs::create_dir(&directory).unwrap();
-    let elsewhere = tempfile::tempdir_in("/dev/shm").unwrap();
-    let profile = elsewhere.path().join("target/debug");
-    fs::create_dir_all(&profile).unwrap();
-    fs::write(profile.join(".cargo-lock"), "").unwrap();
-    let built = Artifact::at(profile.join("libx.so"));
-    built.restore(&library(1));
-    symlink(built.path(), directory.join("libx.so")).unwrap();
-    let probed = Rc::new(Cell::new(false));
-    let (seen, place) = (Rc::clone(&probed), elsewhere.path().to_owned());
-    let files = Spy::on(os_files(&scratch), move |asked| {
-        let is_probe = matches!(&asked, Asked::Probe(lock) if lock.starts_with(&place));
-        seen.set(seen.get() || is_probe);
-    });
-    let mut watch = ByHand::watch(&directory, files);
-    assert_eq!(watch.poll_until_settled(), 1);
-    assert!(!probed.get());
 }

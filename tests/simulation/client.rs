@@ -293,8 +293,8 @@ impl Client {
         let file = &state.world.inodes[inode];
         let nature = state.world.nature;
         let number = match self.nature.unstable_inodes {
-            true if file.kind == Kind::File => 1000 + state.random.next() % 1000,
-            _ => file.number,
+            true => 1000 + state.random.next() % 1000,
+            false => file.number,
         };
         let seen = Snapshot {
             kind: file.kind,

@@ -23,6 +23,14 @@ pub struct Report {
 /// More polls than any scenario can need: one that polls without end is stopped.
 const MOST_POLLS: u64 = 400_000;
 
+/// Of so many seeds one goes on for a minute after all is over.
+const QUIET_SEEDS: u64 = 8;
+
+/// Beside the polls that the interval calls for, what each artifact may ask for in a quiet minute: half a file is tried
+/// again every ten seconds, and what cannot be found every two.
+const QUIET_POLLS: u64 = 60;
+const QUIET_READINGS: u64 = 24;
+
 /// Whoever takes the updates.
 #[derive(Default)]
 struct Owner {
@@ -65,6 +73,9 @@ pub fn run(scenario: &Scenario, is_traced: bool) -> Report {
     run.go_on_until(end + scenario.bound());
     run.take_updates();
     run.judge_end();
+    if scenario.seed.is_multiple_of(QUIET_SEEDS) {
+        run.judge_a_quiet_minute();
+    }
     run.report()
 }
 
@@ -112,6 +123,24 @@ impl Run<'_> {
                 self.violate("work: it polls without end".to_owned());
                 return;
             }
+        }
+    }
+
+    /// Where nothing changes, and nothing fails, there is little to do.
+    fn judge_a_quiet_minute(&mut self) {
+        const MINUTE: u64 = 60 * SECOND;
+        let artifacts = self.scenario.artifacts.len() as u64;
+        let (readings, polls) = (self.state().asked.readings, self.poller.polls());
+        let end = self.state().world.now + MINUTE;
+        self.go_on_until(end);
+        let readings = self.state().asked.readings - readings;
+        let polls = self.poller.polls() - polls;
+        // The jitter cuts off a twentieth.
+        if polls > MINUTE * 20 / 19 / self.scenario.interval + QUIET_POLLS * artifacts {
+            self.violate(format!("work: {polls} polls in a quiet minute"));
+        }
+        if readings > QUIET_READINGS * artifacts {
+            self.violate(format!("work: {readings} readings in a quiet minute"));
         }
     }
 

@@ -30,6 +30,9 @@ pub struct Spy<H> {
     hear: H,
     /// Added to the number of each device, as if something else were mounted there.
     pub mounted: Arc<AtomicU64>,
+    /// Whether each look gets another inode number, as some daemons give them.
+    pub makes_numbers_up: bool,
+    looks: AtomicU64,
     /// What is on NFS from when it exists on, as if it were mounted then.
     pub on_nfs: Option<PathBuf>,
 }
@@ -40,13 +43,19 @@ impl<H: Fn(Asked)> Spy<H> {
             files,
             hear,
             mounted: Arc::default(),
+            makes_numbers_up: false,
+            looks: AtomicU64::new(0),
             on_nfs: None,
         }
     }
 
-    fn on_its_device(&self, seen: io::Result<Snapshot>) -> io::Result<Snapshot> {
+    fn as_mounted(&self, seen: io::Result<Snapshot>) -> io::Result<Snapshot> {
         seen.map(|seen| Snapshot {
             device: seen.device + self.mounted.load(Ordering::Relaxed),
+            inode: match self.makes_numbers_up {
+                true => self.looks.fetch_add(1, Ordering::Relaxed),
+                false => seen.inode,
+            },
             ..seen
         })
     }
@@ -58,17 +67,17 @@ impl<H: Fn(Asked)> Files for Spy<H> {
 
     fn look(&self, path: &Path) -> io::Result<Snapshot> {
         (self.hear)(Asked::Look(path.to_owned()));
-        self.on_its_device(self.files.look(path))
+        self.as_mounted(self.files.look(path))
     }
 
     fn look_open(&self, artifact: &Self::Artifact) -> io::Result<Snapshot> {
         (self.hear)(Asked::LookOpen);
-        self.on_its_device(self.files.look_open(artifact))
+        self.as_mounted(self.files.look_open(artifact))
     }
 
     fn look_link(&self, path: &Path) -> io::Result<Snapshot> {
         (self.hear)(Asked::LookLink(path.to_owned()));
-        self.on_its_device(self.files.look_link(path))
+        self.as_mounted(self.files.look_link(path))
     }
 
     fn names(&self, directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Result<()> {
