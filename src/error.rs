@@ -182,7 +182,7 @@ impl Error {
         match self {
             Error::Look { source, .. }
             | Error::List { source, .. }
-            | Error::Read { source, .. } => Some(Class::of(source.kind()).advice()),
+            | Error::Read { source, .. } => Some(Class::of(source).advice()),
             Error::MountLost { .. } => Some("mount it again"),
             Error::NotFoundThoughListed { .. } => Some(Class::Stale.advice()),
             _ => None,

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::mem;
 use std::time::{Duration, Instant};
 
+use crate::os::HOST_DOWN;
 use crate::schedule;
 use crate::settle::LOOK_AGAIN;
 use crate::snapshot::Kind;
@@ -148,8 +149,11 @@ impl From<&io::Error> for Cause {
 impl Cause {
     fn often_ends_by_itself(self) -> bool {
         match self {
-            Cause::System(kind, _) => {
-                matches!(Class::of(kind), Class::Transient | Class::Stale)
+            Cause::System(kind, number) => {
+                matches!(
+                    Class::of_system(kind, number),
+                    Class::Transient | Class::Stale
+                )
             }
             Cause::NotFoundThoughListed => true,
             Cause::Kind(_) | Cause::MountLost => false,
@@ -173,8 +177,13 @@ pub(crate) enum Class {
 }
 
 impl Class {
-    pub(crate) fn of(kind: ErrorKind) -> Class {
+    pub(crate) fn of(error: &io::Error) -> Class {
+        Class::of_system(error.kind(), error.raw_os_error())
+    }
+
+    fn of_system(kind: ErrorKind, number: Option<i32>) -> Class {
         match kind {
+            _ if number == Some(HOST_DOWN) => Class::RemoteDown,
             ErrorKind::NotFound | ErrorKind::NotADirectory => Class::Absent,
             ErrorKind::StaleNetworkFileHandle => Class::Stale,
             ErrorKind::PermissionDenied => Class::Permission,
@@ -206,7 +215,7 @@ impl Class {
 
 /// Whether a path leads nowhere, as opposed to one that cannot be followed.
 pub(crate) fn is_absent(error: &io::Error) -> bool {
-    Class::of(error.kind()) == Class::Absent
+    Class::of(error) == Class::Absent
 }
 
 #[cfg(test)]
@@ -237,6 +246,17 @@ mod tests {
             assert!(!trouble.has_degraded());
             assert!(trouble.is_news(now + GRACE, cause));
             assert!(trouble.has_degraded());
+        }
+    }
+
+    #[test]
+    fn a_server_that_does_not_answer_is_said_at_once_whatever_the_system_calls_that() {
+        let now = Instant::now();
+        let down = io::Error::from_raw_os_error(HOST_DOWN);
+        for error in [down, ErrorKind::HostUnreachable.into()] {
+            assert_eq!(Class::of(&error), Class::RemoteDown);
+            let mut trouble = Trouble::new(Reached::Look, now);
+            assert!(trouble.is_news(now, Cause::from(&error)), "{error}");
         }
     }
 

@@ -13,7 +13,7 @@ use rustix::fs::{
     StatxTimestamp,
 };
 
-pub(crate) use super::posix::{make_private, make_private_directory, open_own};
+pub(crate) use super::posix::{HOST_DOWN, make_private, make_private_directory, open_own};
 use crate::files::{Filesystem, Locality};
 use crate::snapshot::{Kind, Snapshot, Stamp};
 

@@ -5,6 +5,9 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+/// What the system says of a server that is switched off. std has no word for it.
+pub(crate) const HOST_DOWN: i32 = rustix::io::Errno::HOSTDOWN.raw_os_error();
+
 /// Opens a file of this user's for locking. Neither waits nor follows a link: others can write where it is
 /// looked for.
 pub(crate) fn open_own(path: &Path) -> io::Result<File> {

@@ -9,7 +9,7 @@ use std::time::UNIX_EPOCH;
 
 use rustix::process::{Pid, test_kill_process};
 
-pub(crate) use super::posix::{make_private, make_private_directory, open_own};
+pub(crate) use super::posix::{HOST_DOWN, make_private, make_private_directory, open_own};
 use crate::files::Filesystem;
 use crate::snapshot::{Kind, Snapshot, Stamp};
 

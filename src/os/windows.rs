@@ -12,6 +12,9 @@ use crate::snapshot::{Kind, Snapshot, Stamp};
 /// Where else staged copies can go if the temporary directory cannot map code.
 pub(crate) const MORE_TEMP_DIRS: &[&str] = &[];
 
+/// What the system says of a server that is switched off (WSAEHOSTDOWN). std has no word for it.
+pub(crate) const HOST_DOWN: i32 = 10064;
+
 /// Whether a file can be made that exists in memory only.
 pub(crate) const HAS_MEMORY_FILES: bool = false;
 
