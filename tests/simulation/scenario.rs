@@ -226,10 +226,24 @@ impl Scenario {
             true => self.interval.max((4 * self.interval).min(2 * SECOND)) + 20 * poll,
             false => self.interval,
         };
-        // What was torn or cut rests for ten seconds, what failed for two; the last digests are a settle time apart, and
-        // follow a racy tick; updates of one build wait for each other.
-        let settled =
-            10 * SECOND + 2 * SECOND + 2100 * MS + 2 * SECOND.max(2 * self.settle) + SECOND;
+        // The last digests are a settle time apart, and follow a racy tick.
+        let tick = match self.server.granularity {
+            coarse if coarse >= SECOND => 2100 * MS,
+            middle if middle >= 10 * MS => 200 * MS,
+            _ => 20 * MS,
+        };
+        let mut settled = tick + 2 * self.settle + 100 * MS;
+        if self.can_seem_cut() {
+            settled += 10 * SECOND;
+        }
+        if self.detached.is_some() || !self.client.faults.is_empty() {
+            // It is looked at again after two seconds, and is over when all was well for one, at the next poll.
+            settled += 2 * SECOND + SECOND + pace;
+        }
+        if artifacts > 1 {
+            // Those of one build wait for each other.
+            settled += SECOND;
+        }
         // The last step of a slow poll may have begun just before the fault was healed.
         let slow = self.client.faults.iter().map(|fault| match fault.what {
             Wrong::Slow(time) => time,
@@ -243,24 +257,38 @@ impl Scenario {
         };
         let seen =
             slow + rest + pace + settled + 8 * artifacts * reading + self.client.cache.attributes;
-        // A build that hangs holds everything back for as long as the cap says.
-        let is_hung = self
-            .writers
-            .iter()
-            .any(|(_, writer, _)| *writer == Writer::HungCargo);
-        let seen = seen + if is_hung { self.gate_max } else { 0 };
+        // A build that hangs holds everything back for as long as the cap says, and then for two digests a second apart.
+        let is_hung = self.is_written_by(&[Writer::HungCargo]);
+        let seen = seen
+            + if is_hung {
+                self.gate_max + 2 * SECOND
+            } else {
+                0
+            };
         match self.needs_audit() {
             true => seen + 372 * SECOND,
             false => seen,
         }
     }
 
+    fn is_written_by(&self, wanted: &[Writer]) -> bool {
+        let mut writers = self.writers.iter();
+        writers.any(|(_, writer, _)| wanted.contains(writer))
+    }
+
+    /// Whether a file can go on looking as it did when it was torn or cut, so that it is tried again only after a while.
+    fn can_seem_cut(&self) -> bool {
+        let mut faults = self.client.faults.iter();
+        self.is_written_by(&[Writer::Dying, Writer::Mapped])
+            || faults.any(|fault| fault.what == Wrong::ShortFile)
+            || self.client.unstable_inodes
+            || self.client.cache.attributes > 0
+            || self.client.cache.keeps_content
+    }
+
     /// Whether something changes that no look can see.
     pub fn needs_audit(&self) -> bool {
-        let writes = |wanted: &[Writer]| {
-            let mut writers = self.writers.iter();
-            writers.any(|(_, writer, _)| wanted.contains(writer))
-        };
+        let writes = |wanted: &[Writer]| self.is_written_by(wanted);
         let server = &self.server;
         // Times that are set back, and no stamp that says so: a new file shows in its number or its birth.
         let hides_in_place =
