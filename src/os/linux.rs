@@ -106,11 +106,18 @@ pub(crate) fn forget_content(file: &File) -> io::Result<()> {
     Ok(rustix::fs::fadvise(file, 0, None, Advice::DontNeed)?)
 }
 
-/// Asks which filesystem `path` is on.
+/// Asks which filesystem `path` is on. A 9p server answers `statfs` with what is behind it, so how it was mounted counts
+/// for more.
 pub(crate) fn filesystem(path: &Path) -> io::Result<Filesystem> {
     // The field's type differs between architectures; the magic numbers all have 32 bits.
     let magic = rustix::fs::statfs(path)?.f_type as u32;
-    let known = FILESYSTEMS.iter().find(|(number, ..)| *number == magic);
+    let device = look(path)?.device;
+    // Without a procfs there is no table of mounts.
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let mounted = mounted_as(&mounts, device);
+    let named = |name| FILESYSTEMS.iter().find(|(_, known, ..)| *known == name);
+    let known = mounted.and_then(named);
+    let known = known.or_else(|| FILESYSTEMS.iter().find(|(number, ..)| *number == magic));
     Ok(match known {
         Some((_, name, locality, locks_can_hang, looks_can_lag)) => Filesystem {
             name: (*name).into(),
@@ -122,6 +129,21 @@ pub(crate) fn filesystem(path: &Path) -> io::Result<Filesystem> {
             name: format!("{magic:#x}").into(),
             ..Filesystem::unknown()
         },
+    })
+}
+
+/// The type under which a device is mounted, by the table of mounts (`man 5 proc_pid_mountinfo`). Some have none there:
+/// each subvolume of btrfs has a device number of its own.
+fn mounted_as(mounts: &str, device: u64) -> Option<&str> {
+    let device = format!(
+        "{}:{}",
+        rustix::fs::major(device),
+        rustix::fs::minor(device)
+    );
+    mounts.lines().find_map(|line| {
+        let (mount, filesystem) = line.split_once(" - ")?;
+        let is_it = mount.split(' ').nth(2) == Some(&device);
+        filesystem.split(' ').next().filter(|_| is_it)
     })
 }
 
@@ -224,6 +246,17 @@ mod tests {
         rustix::fs::mkfifoat(CWD, &fifo, Mode::RWXU).unwrap();
         assert_eq!(look(&fifo).unwrap().kind, Kind::Fifo);
         assert_eq!(look_open(&open(&fifo).unwrap()).unwrap().kind, Kind::Fifo);
+    }
+
+    #[test]
+    fn what_is_mounted_as_9p_is_9p_whatever_its_server_keeps_it_on() {
+        let mounts = "23 27 0:22 / /sys rw,relatime shared:1 - sysfs sysfs rw\n\
+                      24 27 0:40 / /mnt/a\\040-\\040b rw - 9p behind rw,cache=loose\n";
+        let device = |minor| rustix::fs::makedev(0, minor);
+        assert_eq!(mounted_as(mounts, device(40)), Some("9p"));
+        assert_eq!(mounted_as(mounts, device(22)), Some("sysfs"));
+        assert_eq!(mounted_as(mounts, device(41)), None);
+        assert_eq!(mounted_as("nonsense\n - \n", device(40)), None);
     }
 
     #[test]
