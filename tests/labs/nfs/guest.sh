@@ -8,9 +8,14 @@ kernel=$1
 replug=$2
 plugins=$3
 looker=$4
+. "$(dirname "$0")/writers.sh"
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+# Everything else is the host's, and cannot be written to.
+export TMPDIR=/run
 results=/mnt/out/results
 interval=250
+# For how many seconds pollers as they are usually written are waited for.
+patience=90
 
 say() { printf '%s\n' "$*" | tee -a "$results"; }
 fail() { say "FAILED $*"; finish; }
@@ -21,9 +26,6 @@ finish() {
     sleep 60
 }
 trap finish EXIT
-
-# Milliseconds since the guest started, without a process.
-now() { local time=${EPOCHREALTIME/./}; now=$((time / 1000)); }
 
 serve() {
     ip link set lo up
@@ -57,6 +59,11 @@ serve() {
         mount -t nfs -o vers=4.2,nosharecache 127.0.0.1:/ /mnt/v4$user || fail "mount v4$user"
         mount -t nfs -o vers=3,nosharecache 127.0.0.1:/mnt/export /mnt/v3$user || fail "mount v3$user"
     done
+    # A client that believes itself, in front of a server that is this machine's host.
+    for user in '' .stat .notify; do
+        mkdir /mnt/9p$user
+        mount -t 9p -o trans=virtio,version=9p2000.L,cache=loose "behind$user" /mnt/9p$user || fail "mount 9p$user"
+    done
     mkdir /mnt/v4.second /mnt/v3.second
     local second='nsenter --net=/run/netns/second mount -t nfs'
     $second -o vers=4.2 10.0.0.1:/ /mnt/v4.second || fail 'second v4.2'
@@ -64,12 +71,22 @@ serve() {
 }
 
 build=0
-next_build() { build=$((build % 30 + 1)); }
 
-# The ways of publishing. `changed` is when the last step began.
-rename_in() { next_build; cp "$plugins/$build.so" "$1.new"; now; changed=$now; mv "$1.new" "$1"; }
-write_in_place() { next_build; now; changed=$now; cat "$plugins/$build.so" > "$1"; }
-link_in() { next_build; cp "$plugins/$build.so" "$1.deps$build"; rm -f "$1"; now; changed=$now; ln "$1.deps$build" "$1"; }
+# publish HOW FILE: the next build. A file on the HOST is written there, where the 9p server is, behind the back of its client.
+publish() {
+    build=$((build % 30 + 1))
+    local order=/mnt/out/order.$build
+    case $2 in
+    HOST/*)
+        begin
+        echo "$1 ${2#HOST/} $build" > /mnt/out/draft
+        mv /mnt/out/draft "$order"
+        while [ -e "$order" ]; do sleep 0.02; done
+        [ "$1" != write_in_place ] || end
+        ;;
+    *) "$1" "$2" "$plugins/$build.so" ;;
+    esac
+}
 
 # start PATH [OPTIONS]: replug watches PATH; what it says is read with `await`.
 start() {
@@ -110,21 +127,22 @@ count() { grep -c "\"event\":\"$1\"" <<< "$said"; }
 # loaded: how long after the change replug had loaded it.
 loaded() { if await loaded 90; then took=$((now - changed)); fi; }
 
-# looked MOUNT HOW: how long after the change that poller saw it.
+# looked MOUNT HOW: how long after the change had begun that poller saw anything of it.
 looked() {
     local line
     while :; do
-        line=$(awk -v changed="$changed" '$1 + 0 >= changed { print $1; exit }' "/run/$1.$2")
-        [ -n "$line" ] && { took=$((line - changed)); return; }
+        line=$(awk -v begun="$begun" '$1 + 0 >= begun { print $1; exit }' "/run/$1.$2")
+        [ -n "$line" ] && { took=$((line - begun)); return; }
         now
-        [ $((now - changed)) -gt 90000 ] && { took=never; return; }
+        [ $((now - begun)) -gt $((patience * 1000)) ] && { took=never; return; }
         drain 1
     done
 }
 
-# The same changes for replug and the two others, each of which has its own mount.
+# changes MOUNT FILE CHANGE..: the same changes for replug and the two others, each of which has its own mount.
 changes() {
-    local mount=$1 file=/mnt/export/$1/lib.so change how lookers=()
+    local mount=$1 file=$2 change how lookers=()
+    shift 2
     start "/mnt/$mount/$mount/lib.so"
     for how in stat notify; do
         "$looker" $how "/mnt/$mount.$how/$mount/lib.so" $interval > "/run/$mount.$how" 2>&1 &
@@ -132,12 +150,12 @@ changes() {
     done
     await waiting 20
     drain 2
-    for change in new-file rename in-place link quiet-rename; do
+    for change in "$@"; do
         case $change in
-        new-file | rename) rename_in "$file" ;;
-        in-place) write_in_place "$file" ;;
-        link) link_in "$file" ;;
-        quiet-rename) drain 100; rename_in "$file" ;;
+        new-file | rename) publish rename_in "$file" ;;
+        in-place) publish write_in_place "$file" ;;
+        link) publish link_in "$file" ;;
+        quiet-rename) drain 100; publish rename_in "$file" ;;
         esac
         loaded; say "$mount $change replug $took"
         for how in stat notify; do looked $mount $how; say "$mount $change $how $took"; done
@@ -146,7 +164,7 @@ changes() {
     kill "${lookers[@]}"
     stop
     say "$mount said missing $(count missing) degraded $(count degraded) loaded $(count loaded)"
-    rm -f "$file"*
+    case $file in HOST/*) ;; *) rm -f "$file"* ;; esac
 }
 
 # Written through another client than the one that watches.
@@ -157,9 +175,9 @@ two_clients() {
     drain 2
     for change in new-file rename in-place link; do
         case $change in
-        new-file | rename) rename_in "$file" ;;
-        in-place) write_in_place "$file" ;;
-        link) link_in "$file" ;;
+        new-file | rename) publish rename_in "$file" ;;
+        in-place) publish write_in_place "$file" ;;
+        link) publish link_in "$file" ;;
         esac
         loaded; say "$mount second-$change replug $took"
         drain 3
@@ -196,7 +214,7 @@ sent_so_far() {
 # The server goes away for half a minute under a host that goes on calling.
 outage() {
     local mount=$1 file=/mnt/export/$1/lib.so
-    rename_in "$file"
+    publish rename_in "$file"
     start "/mnt/$mount/$mount/lib.so"
     await loaded 60
     drain 2
@@ -205,7 +223,7 @@ outage() {
     results_seen=0
     local stalled=never
     if await stalled 20; then stalled=$took; fi
-    rename_in "$file"
+    publish rename_in "$file"
     drain 25
     calls=$results_seen
     rpc.nfsd -L 10 -G 10 2
@@ -229,7 +247,7 @@ outage() {
 # It is told to end while the server does not answer.
 hung_stop() {
     local mount=$1 file=/mnt/export/$1/lib.so begun
-    rename_in "$file"
+    publish rename_in "$file"
     start "/mnt/$mount/$mount/lib.so"
     await loaded 60
     drain 2
@@ -251,4 +269,7 @@ for mount in v4 v3; do requests $mount 1 20 50; requests $mount 100 40 160; done
 for mount in v4 v3; do two_clients $mount; done
 for mount in v4 v3; do outage $mount; done
 for mount in v4 v3; do hung_stop $mount; done
-for mount in v4 v3; do changes $mount; done
+for mount in v4 v3; do changes $mount /mnt/export/$mount/lib.so new-file rename in-place link quiet-rename; done
+# What such a client does not see soon it does not see at all.
+patience=5
+changes 9p HOST/lib.so new-file rename in-place link

@@ -54,7 +54,7 @@ mount -t devtmpfs devtmpfs /dev
 for module in /modules/*; do insmod \$module; done
 mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=512000 hostroot /root
 for place in proc sys dev; do mount --move /\$place /root/\$place; done
-for place in run mnt tmp var/lib/nfs; do mount -t tmpfs tmpfs /root/\$place; done
+for place in run mnt var/lib/nfs; do mount -t tmpfs tmpfs /root/\$place; done
 mkdir -p /root/dev/shm /root/mnt/out
 mount -t tmpfs tmpfs /root/dev/shm
 mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 out /root/mnt/out
@@ -71,12 +71,34 @@ for build in $(seq 1 30); do
         cc -shared -fPIC -x c -o "$work/plugins/$build.so" -
 done
 
-rm -f "$work"/out/*
+rm -rf "$work"/out/* "$work/behind"
+mkdir -p "$work/behind/9p"
+. "$here/writers.sh"
+# What the guest orders to be written on this side.
+follow_orders() {
+    local order how file build
+    while sleep 0.02; do
+        for order in "$work"/out/order.*; do
+            [ -e "$order" ] || continue
+            read -r how file build < "$order"
+            "$how" "$work/behind/9p/$file" "$work/plugins/$build.so"
+            rm "$order"
+        done
+    done
+}
+follow_orders &
+follower=$!
+trap 'kill "$follower"' EXIT
+behind=()
+for user in '' .stat .notify; do
+    behind+=(-virtfs "local,path=$work/behind,mount_tag=behind$user,security_model=none,multidevs=remap")
+done
 # Emulation takes its time, and a guest that hangs must not hang the lab.
 timeout 2700 qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 2048 -nographic -no-reboot -nodefaults \
     -serial stdio -monitor none -kernel "$work"/kernel/boot/vmlinuz-* -initrd "$work/initial.gz" \
     -append 'console=ttyS0 panic=-1 quiet mitigations=off tsc=reliable edd=off' \
     -virtfs local,path=/,mount_tag=hostroot,security_model=none,readonly=on,multidevs=remap \
+    "${behind[@]}" \
     -virtfs "local,path=$work/out,mount_tag=out,security_model=none,multidevs=remap" < /dev/null > "$work/console" 2>&1 || true
 if ! grep -q '^done$' "$work/out/results" 2>/dev/null; then
     echo 'the guest did not come to its end; its console:' >&2
