@@ -66,6 +66,10 @@ impl Expected {
             let said = format.escape_debug().take(QUOTED).collect();
             return Err(Mismatch::Format(said));
         }
+        // What it names is quoted in messages, and they go to a terminal.
+        if facts.contains(|c: char| c.is_control() && c != '\n') {
+            return Err(Mismatch::Unreadable);
+        }
         let plugin = Declaration::parse(facts).ok_or(Mismatch::Unreadable)?;
         let host = Declaration::parse(self.declaration).ok_or(Mismatch::Unreadable)?;
         if plugin.interface != host.interface {
@@ -452,5 +456,7 @@ mod tests {
         };
         assert_eq!(expected.check(None), Err(Mismatch::NoHandshake));
         assert_eq!(expected.check(Some(b"\xff\n")), Err(Mismatch::Unreadable));
+        let escape = format!("{FACTS}{}", HOST.replace("add", "\x1b[2Jadd"));
+        assert_eq!(check(&escape, false), Mismatch::Unreadable.to_string());
     }
 }
