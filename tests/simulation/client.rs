@@ -415,7 +415,8 @@ pub struct Opened {
     client: Client,
     inode: usize,
     at: usize,
-    is_read: bool,
+    /// What it held when it was first read.
+    begun: Option<Rc<Vec<u8>>>,
 }
 
 impl Read for Opened {
@@ -426,11 +427,17 @@ impl Read for Opened {
         }
         let mut state = self.client.state.borrow_mut();
         let state = &mut *state;
-        if !self.is_read {
-            self.is_read = true;
-            state.asked.readings += 1;
-        }
         let fresh = Rc::clone(&state.world.inodes[self.inode].data);
+        match &self.begun {
+            None => {
+                self.begun = Some(Rc::clone(&fresh));
+                state.asked.readings += 1;
+            }
+            Some(begun) if !Rc::ptr_eq(begun, &fresh) => {
+                state.covered.insert("fault: torn".to_owned());
+            }
+            Some(_) => {}
+        }
         let data = match self.client.nature.cache.keeps_content {
             true => Rc::clone(state.pages.entry(self.inode).or_insert(fresh)),
             false => fresh,
@@ -563,7 +570,7 @@ impl Files for Client {
             client: self.clone(),
             inode,
             at: 0,
-            is_read: false,
+            begun: None,
         })
     }
 

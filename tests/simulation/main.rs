@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use run::run;
-use scenario::Scenario;
+use scenario::{ERRNOS, Scenario};
 
 /// How many seeds run unless told otherwise.
 const SEEDS: u64 = 2000;
@@ -80,7 +80,7 @@ fn whatever_a_seed_draws_all_properties_hold() {
         let wanted = must_occur();
         let absent: Vec<_> = wanted
             .iter()
-            .filter(|name| !covered.contains(**name))
+            .filter(|name| !covered.contains(*name))
             .collect();
         assert!(
             absent.is_empty(),
@@ -155,66 +155,111 @@ fn run_many(first: u64, seeds: u64) -> (BTreeSet<String>, Failures, u64) {
 }
 
 /// What must occur in some seed, or the simulation does not reach it.
-fn must_occur() -> Vec<&'static str> {
-    vec![
-        "news Ready",
-        "news Kept",
-        "news Waiting",
-        "news Missing",
-        "news Returned",
-        "news Degraded",
-        "news Recovered",
-        "waiting Gated",
-        "waiting Settling",
-        "waiting Incomplete",
-        "waiting Missing",
-        "errno 5",
-        "errno 13",
-        "errno 23",
-        "errno 28",
-        "errno 107",
-        "errno 110",
-        "errno 112",
-        "errno 113",
-        "errno 116",
-        "fault: slow",
-        "fault: NotFound",
-        "fault: HalfList",
-        "fault: ShortFile",
-        "content forgotten",
-        "unmounted",
-        "client local",
-        "client nfs",
-        "client fuse",
-        "client fuse, cache=always",
-        "client sshfs",
-        "client vboxsf",
-        "locks Shared",
-        "locks LocalOnly",
-        "locks Unknown",
-        "locks Hanging",
-        "writer Cargo",
-        "writer LaterCargo",
-        "writer CargoCopy",
-        "writer HungCargo",
-        "writer FailedBuild",
-        "writer Ld",
-        "writer Lld",
-        "writer Cp",
-        "writer CpPreserving",
-        "writer Rsync",
-        "writer RsyncInplace",
-        "writer Mapped",
-        "writer Kubernetes",
-        "writer TouchStorm",
-        "writer Flap",
-        "writer SameTick",
-        "writer Dying",
-        "writer Garbage",
-        "writer Removal",
-        "writer Deletion",
-    ]
+fn must_occur() -> Vec<String> {
+    let mut all: Vec<String> = OCCURRENCES.map(str::to_owned).into();
+    for (from, states) in EDGES {
+        all.extend(states.iter().map(|to| format!("{from} -> {to}")));
+    }
+    for errno in ERRNOS {
+        all.push(format!("errno {errno}"));
+        let steps = ["look", "list", "read"];
+        all.extend(steps.map(|step| format!("said: cannot {step}, errno {errno}")));
+    }
+    all
 }
+
+const OCCURRENCES: [&str; 54] = [
+    "news Ready",
+    "news Kept",
+    "news Waiting",
+    "news Missing",
+    "news Returned",
+    "news Degraded",
+    "news Recovered",
+    "waiting Gated",
+    "waiting Settling",
+    "waiting Incomplete",
+    "waiting Missing",
+    "errno 28",
+    "fault: slow",
+    "fault: NotFound",
+    "fault: HalfList",
+    "fault: ShortFile",
+    "fault: torn",
+    "content forgotten",
+    "unmounted",
+    "client local",
+    "client nfs",
+    "client fuse",
+    "client fuse, cache=always",
+    "client sshfs",
+    "client vboxsf",
+    "locks Shared",
+    "locks LocalOnly",
+    "locks Unknown",
+    "locks Hanging",
+    "writer Cargo",
+    "writer LaterCargo",
+    "writer CargoCopy",
+    "writer HungCargo",
+    "writer FailedBuild",
+    "writer Ld",
+    "writer Lld",
+    "writer Cp",
+    "writer CpPreserving",
+    "writer Rsync",
+    "writer RsyncInplace",
+    "writer Mapped",
+    "writer Kubernetes",
+    "writer TouchStorm",
+    "writer Flap",
+    "writer SameTick",
+    "writer Dying",
+    "writer Garbage",
+    "writer Removal",
+    "writer Deletion",
+    "said: cannot stage, errno 28",
+    "said: cannot vet",
+    "said: mount lost, all",
+    "said: mount lost, one",
+    "said: not found though listed",
+];
+
+/// From which state an artifact must go to which others, by what its owner hears.
+const EDGES: [(&str, &[&str]); 10] = [
+    ("unknown", &["settling", "degraded"]),
+    (
+        "settling",
+        &[
+            "live",
+            "kept out",
+            "incomplete",
+            "gated",
+            "missing",
+            "degraded",
+        ],
+    ),
+    ("gated", &["live", "settling", "incomplete", "degraded"]),
+    (
+        "incomplete",
+        &["live", "settling", "gated", "missing", "degraded"],
+    ),
+    (
+        "live",
+        &["live", "settling", "gated", "missing", "degraded"],
+    ),
+    (
+        "kept out",
+        &["live", "settling", "gated", "missing", "degraded"],
+    ),
+    ("missing", &["returned", "degraded"]),
+    ("returned", &["live", "settling", "gated"]),
+    (
+        "degraded",
+        &["degraded", "recovered", "live", "settling", "missing"],
+    ),
+    ("recovered", &["live", "settling", "gated", "degraded"]),
+];
 
 #[test]
 fn the_same_seed_has_the_same_trace() {

@@ -4,7 +4,7 @@ use std::cell::RefMut;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use replug::{Digest, News, Poller, Update, Waiting};
+use replug::{Digest, Error, News, Poller, Update, Waiting};
 
 use crate::client::{Client, Copy, State};
 use crate::random::Random;
@@ -40,6 +40,8 @@ struct Owner {
     /// What was said to be wrong, and has not ended.
     degraded: HashMap<PathBuf, Vec<String>>,
     missing: BTreeSet<PathBuf>,
+    /// What was said last of each artifact.
+    states: HashMap<PathBuf, &'static str>,
 }
 
 struct Run<'a> {
@@ -204,10 +206,9 @@ impl Run<'_> {
             };
             state.world.trace.note(now, line, (name, &mark));
             state.covered.insert(format!("news {name}"));
-            if let News::Waiting(reason) = &update.news {
-                state.covered.insert(format!("waiting {reason:?}"));
-            }
+            state.covered.extend(cause_of(&update.news));
         }
+        self.note_edge(&path, &update.news);
         let is_decided = match &update.news {
             News::Kept(kept) => kept.digest.is_some(),
             news => matches!(news, News::Ready(_) | News::Missing),
@@ -246,6 +247,29 @@ impl Run<'_> {
             News::Waiting(Waiting::Missing) => {}
             _ => {}
         }
+    }
+
+    /// Takes down from where to where an artifact's state went, as its owner sees it.
+    fn note_edge(&mut self, path: &Path, news: &News<Copy>) {
+        let to = match news {
+            News::Ready(_) => "live",
+            News::Kept(kept) if kept.digest.is_some() => "kept out",
+            News::Missing => "missing",
+            News::Returned => "returned",
+            News::Degraded(_) => "degraded",
+            News::Recovered => "recovered",
+            News::Waiting(Waiting::Gated) => "gated",
+            News::Waiting(Waiting::Settling) => "settling",
+            News::Waiting(Waiting::Incomplete) => "incomplete",
+            _ => return,
+        };
+        // Who looks seldom hears only the latest.
+        if self.scenario.attention < 100 {
+            return;
+        }
+        let from = self.owner.states.insert(path.to_owned(), to);
+        let from = from.unwrap_or("unknown");
+        self.state().covered.insert(format!("{from} -> {to}"));
     }
 
     fn load(&mut self, path: PathBuf, digest: Digest, staged: &Copy) {
@@ -375,6 +399,34 @@ impl Run<'_> {
             polls,
         }
     }
+}
+
+/// What is said to have happened, and to be waited for.
+fn cause_of(news: &News<Copy>) -> Option<String> {
+    let error = match news {
+        News::Waiting(reason) => return Some(format!("waiting {reason:?}")),
+        News::Degraded(error) => error,
+        News::Kept(kept) => &kept.error,
+        _ => return None,
+    };
+    let name = match error {
+        Error::Look { .. } => "cannot look",
+        Error::List { .. } => "cannot list",
+        Error::Read { .. } => "cannot read",
+        Error::Stage { .. } => "cannot stage",
+        Error::Vet { .. } => "cannot vet",
+        Error::MountLost { path } if path == Path::new(crate::world::ROOT) => "mount lost, all",
+        Error::MountLost { .. } => "mount lost, one",
+        Error::NotFoundThoughListed { .. } => "not found though listed",
+        _ => "another step",
+    };
+    let source = std::error::Error::source(error);
+    let source = source.and_then(|source| source.downcast_ref::<std::io::Error>());
+    let errno = source.and_then(std::io::Error::raw_os_error);
+    Some(match errno {
+        Some(errno) => format!("said: {name}, errno {errno}"),
+        None => format!("said: {name}"),
+    })
 }
 
 /// Whether `part` is `whole` with some left out.

@@ -36,7 +36,7 @@ pub struct Scenario {
     pub attention: u64,
 }
 
-const ERRNOS: [i32; 8] = [
+pub const ERRNOS: [i32; 8] = [
     5,   // EIO
     116, // ESTALE
     13,  // EACCES
