@@ -145,6 +145,8 @@ pub(crate) struct Artifact {
     hops: Option<Box<Hops>>,
     /// The device that its directory was on. If it is on another, an absence is not a removal.
     home: Option<u64>,
+    /// Whether the last look said that it is a file.
+    was_file: bool,
 }
 
 impl Artifact {
@@ -158,6 +160,7 @@ impl Artifact {
             trouble: None,
             hops: None,
             home: None,
+            was_file: false,
         }
     }
 
@@ -227,7 +230,7 @@ impl Artifact {
                 shared.ask_for_names(directory);
             }
         }
-        locality::look(&shared.files, &self.path, shared.locality)
+        locality::look(&shared.files, &self.path, shared.locality, self.was_file)
     }
 
     /// Takes one look into account and follows it as far as it leads now. Returns when to look again, if
@@ -248,6 +251,7 @@ impl Artifact {
         {
             return None;
         }
+        self.was_file = matches!(&look, Ok(seen) if seen.kind == Kind::File);
         if has_moved {
             self.tracker.moved(now);
         }

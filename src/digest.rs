@@ -92,7 +92,8 @@ pub(crate) fn read<F: Files>(
     }
     let digest = pass(&mut artifact, copy, wanted.size)?;
     same(files.look_open(&artifact))?;
-    same(locality::look(files, path, terms.locality))?;
+    let was_file = true;
+    same(locality::look(files, path, terms.locality, was_file))?;
     Ok(digest)
 }
 

@@ -35,19 +35,26 @@ impl FsPolicy {
 /// Looks once at what `path` leads to.
 ///
 /// A remote filesystem's client answers a look at a path out of what it remembers of the name; opening the file is what
-/// makes it ask (NFS calls that close-to-open consistency). It must have been made to ask for the names before.
-pub(crate) fn look(files: &impl Files, path: &Path, locality: Locality) -> io::Result<Snapshot> {
+/// makes it ask (NFS calls that close-to-open consistency). It must have been made to ask for the names before. Opening a
+/// device can do something, and opening a pipe lets pass who waits for a reader: so what the last look did not say to be a
+/// file is looked at first. An idle poll of a file asks no more for that.
+pub(crate) fn look(
+    files: &impl Files,
+    path: &Path,
+    locality: Locality,
+    was_file: bool,
+) -> io::Result<Snapshot> {
     if locality == Locality::Local {
         return files.look(path);
     }
-    match files.open(path) {
-        Ok(artifact) => files.look_open(&artifact),
-        // What cannot be opened need not be a file: a socket, say.
-        Err(error) => match files.look(path) {
-            Ok(snapshot) if snapshot.kind != Kind::File => Ok(snapshot),
-            _ => Err(error),
-        },
+    // That it is not found, or cannot be looked at, may be out of what is remembered: opening it will tell.
+    if !was_file
+        && let Ok(snapshot) = files.look(path)
+        && snapshot.kind != Kind::File
+    {
+        return Ok(snapshot);
     }
+    files.look_open(&files.open(path)?)
 }
 
 /// What a watched path was found to be on, and what follows from it.

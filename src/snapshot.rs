@@ -61,13 +61,13 @@ impl Stamp {
 /// What sort of thing a path leads to, symbolic links followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// A regular file: the only kind that is ever opened.
+    /// A regular file: the only kind that is ever read.
     File,
     /// A directory.
     Directory,
     /// A symbolic link that was itself looked at.
     Link,
-    /// A named pipe. Opening one would wait for a writer.
+    /// A named pipe. Opening one would let a writer pass that waits for a reader.
     Fifo,
     /// A character or block device.
     Device,

@@ -13,6 +13,7 @@ use replug::{
     Audit, FsPolicy, Host, Locality, Monotonic, News, Options, Outcome, Poller, Stall, Text,
     Watcher,
 };
+use rustix::fs::{CWD, Mode, mkfifoat};
 
 use crate::vocabulary::{
     Artifact, Asked, ByHand, DEADLINE, Hands, Scratch, Spy, library, os_files, wait_until,
@@ -130,6 +131,36 @@ fn however_many_libraries_are_deleted_a_poll_reads_their_names_no_more_often() {
     let updates = watch.poller.updates().try_iter();
     let missing = updates.filter(|update| matches!(update.news, News::Missing));
     assert_eq!(missing.count(), 20);
+}
+
+#[test]
+fn a_pipe_in_a_remote_directory_is_never_opened_and_in_place_of_a_file_once() {
+    let scratch = Scratch::new();
+    let directory = scratch.join("plugins");
+    fs::create_dir(&directory).unwrap();
+    let (pipe, becomes_one) = (directory.join("libpipe.so"), directory.join("libx.so"));
+    mkfifoat(CWD, &pipe, Mode::RWXU).unwrap();
+    Artifact::at(&becomes_one).link(&library(1));
+    let (mut watch, asked) = remote_watch(&scratch, &directory);
+    assert_eq!(watch.poll_until_settled(), 1);
+    let opened = |path: &Path| {
+        let asked = asked.borrow();
+        let is_open = |asked: &&Asked| **asked == Asked::Open(path.to_owned());
+        asked.iter().filter(is_open).count()
+    };
+    assert_eq!(opened(&pipe), 0);
+
+    fs::remove_file(&becomes_one).unwrap();
+    mkfifoat(CWD, &becomes_one, Mode::RWXU).unwrap();
+    asked.borrow_mut().clear();
+    watch.poll_for(Duration::from_secs(10));
+    assert!(opened(&becomes_one) <= 1, "{}", opened(&becomes_one));
+
+    for path in [&pipe, &becomes_one] {
+        fs::remove_file(path).unwrap();
+        Artifact::at(path).link(&library(2));
+    }
+    assert_eq!(watch.poll_until_settled(), 2);
 }
 
 #[test]
