@@ -32,6 +32,14 @@ impl FsPolicy {
     }
 }
 
+/// What `path` is on. What has no name is unknown.
+pub(crate) fn filesystem(files: &impl Files, path: &Path) -> Filesystem {
+    files.filesystem(path).unwrap_or_else(|error| {
+        tracing::debug!(path = %path.display(), %error, "the filesystem has no name");
+        Filesystem::unknown()
+    })
+}
+
 /// Looks once at what `path` leads to.
 ///
 /// A remote filesystem's client answers a look at a path out of what it remembers of the name; opening the file is what

@@ -71,7 +71,7 @@ const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "names first, for a file",
-        "src/artifact.rs",
+        "src/artifact/shared.rs",
         "let names = names.and_then(|_| self.files.names(directory, &mut |_| {}));",
         "",
         &["final state"],
@@ -190,7 +190,7 @@ const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "the latest wins",
-        "src/artifact.rs",
+        "src/artifact/reading.rs",
         "if has_decided && self.shared.outbox.withdraw_content(&self.artifact.path) {",
         "if has_decided && false {",
         &["copies", "latest wins"],
@@ -204,7 +204,7 @@ const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "the end of a trouble is said",
-        "src/artifact.rs",
+        "src/artifact/following.rs",
         "self.say(News::Recovered);",
         "",
         &["recovery"],
