@@ -126,7 +126,7 @@ impl StageDirectory {
         Ok(Staged {
             file: Some(file),
             path,
-            mapped: u64::MAX,
+            cut_at: None,
             stage: Arc::clone(stage),
         })
     }
@@ -157,8 +157,9 @@ pub struct Staged {
     /// Open until it is sealed; in memory for as long as it lives.
     file: Option<File>,
     path: PathBuf,
-    /// How much of it a loader maps. The rest need not stay on the disk when the file goes and its image does not.
-    mapped: u64,
+    /// How much stays on the disk when the file goes and its image does not, if most of it need not: a library is often
+    /// for debuggers above all.
+    cut_at: Option<u64>,
     /// Keeps the directory for as long as something is in it.
     stage: Arc<StageDirectory>,
 }
@@ -171,24 +172,27 @@ impl Staged {
 
     /// Closes it. Thousands can be live at a time, and a process can have only so many files open.
     pub(crate) fn seal(&mut self, mapped: u64) {
-        self.mapped = mapped;
+        let found = self.file.as_ref().and_then(|file| file.metadata().ok());
+        // To the end of a page, for the loader maps whole ones.
+        let end = mapped.checked_next_multiple_of(LARGEST_PAGE);
+        let is_little = |end: &u64| found.is_some_and(|found| *end < found.len() / 2);
+        self.cut_at = end.filter(is_little);
         if self.stage.path().is_some() {
             self.file = None;
         }
     }
 
-    /// Cuts off what no loader maps. A file that was removed keeps its room for as long as it is mapped, and most of a
-    /// library may be for debuggers.
+    /// Cuts off what no loader maps. A file that was removed keeps its room for as long as it is mapped.
     fn trim(&self) -> io::Result<()> {
-        let file = match &self.file {
-            Some(file) => file,
-            None => &OpenOptions::new().write(true).open(&self.path)?,
+        let Some(end) = self.cut_at else {
+            return Ok(());
         };
-        // To the end of a page, for the loader maps whole ones.
-        let end = self.mapped.checked_next_multiple_of(LARGEST_PAGE);
-        match end.filter(|&end| file.metadata().is_ok_and(|found| end < found.len())) {
-            Some(end) => file.set_len(end),
-            None => Ok(()),
+        match &self.file {
+            Some(file) => file.set_len(end),
+            None => OpenOptions::new()
+                .write(true)
+                .open(&self.path)?
+                .set_len(end),
         }
     }
 

@@ -168,10 +168,8 @@ impl Image {
 
     /// Which threads that it started are still running.
     pub(crate) fn running_threads(&self) -> Option<Mapped> {
-        let threads = self.residence.get()?.threads();
-        let started = threads.into_iter().filter(|(_, was_started)| *was_started);
-        let names: Vec<_> = started.map(|(name, _)| name).collect();
-        (!names.is_empty()).then_some(Mapped::Threads(names))
+        let started = self.residence.get()?.threads(true);
+        (!started.is_empty()).then_some(Mapped::Threads(started))
     }
 
     /// Unmaps it, if it can be seen that nothing reaches it any more: that the caller has the only way to it, no thread
@@ -193,8 +191,7 @@ impl Image {
             return Err(running);
         }
         if !residence.is_empty() {
-            let callers = residence.threads().into_iter().map(|(name, _)| name);
-            return Err(Mapped::Callers(callers.collect()));
+            return Err(Mapped::Callers(residence.threads(false)));
         }
         if let Ok(entry) = self.symbol(ENTRY)
             && let Some(signal) = system::signal_handled_by(entry)

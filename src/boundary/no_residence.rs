@@ -16,7 +16,7 @@ impl Residence {
 
     pub(super) fn leave(&self) {}
 
-    pub(super) fn threads(&self) -> Vec<(String, bool)> {
+    pub(super) fn threads(&self, _only_started: bool) -> Vec<String> {
         Vec::new()
     }
 

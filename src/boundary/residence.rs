@@ -239,18 +239,19 @@ impl Residence {
         }
     }
 
-    /// The threads that still have something to do with the image, by name, and whether it started them.
-    pub(super) fn threads(&self) -> Vec<(String, bool)> {
+    /// The threads that still have something to do with the image, by name: all of them, or those that it started. Names
+    /// are asked of the system, so only of those.
+    pub(super) fn threads(&self, only_started: bool) -> Vec<String> {
         let sitters: Vec<_> = self.house.taken().seats.values().copied().collect();
-        let name = |Sitter { id, was_started }: Sitter| {
+        let name = |Sitter { id, .. }: Sitter| {
             let name = fs::read_to_string(format!("/proc/self/task/{id}/comm"));
-            let name = name.map_or_else(
+            name.map_or_else(
                 |_| format!("number {id}"),
                 |name| name.trim_end().to_owned(),
-            );
-            (name, was_started)
+            )
         };
-        sitters.into_iter().map(name).collect()
+        let wanted = |sitter: &Sitter| sitter.was_started || !only_started;
+        sitters.into_iter().filter(wanted).map(name).collect()
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -6,6 +6,7 @@ use std::thread;
 
 use replug::{Mapped, Outcome, Retired};
 
+use crate::specimen::specimen;
 use crate::world::World;
 
 /// How often each kind of plugin is reloaded.
@@ -73,7 +74,12 @@ fn images_stay_mapped_unless_the_host_asks_for_it() {
 
 #[test]
 fn of_what_stays_mapped_the_rest_leaves_the_disk() {
-    let mut world = World::with("pure");
+    let mut world = World::new();
+    let mut library = specimen("pure", 0);
+    // No loader maps it, as no loader maps what is for debuggers.
+    library.resize(3 * library.len(), 0);
+    world.put(&library);
+    assert!(matches!(world.next(), Outcome::Loaded(_)));
     let staged = world.host.live().unwrap().staged().to_owned();
     let file = File::open(&staged).unwrap();
     let length = || file.metadata().unwrap().len();
@@ -82,7 +88,11 @@ fn of_what_stays_mapped_the_rest_leaves_the_disk() {
     let lent = handle.live();
     world.load("pure");
     assert!(!staged.exists());
-    assert!(length() < before, "{} of {before} bytes are left", length());
+    assert!(
+        length() < before / 2,
+        "{} of {before} bytes are left",
+        length()
+    );
     assert_eq!(lent.act(1), Ok(2), "what is mapped is whole");
 }
 
