@@ -1,17 +1,14 @@
 #!/usr/bin/env bash
-# Runs in the guest that `host.sh` boots: an NFS server on an ext4 of its own, mounted over loopback with NFS v4.2 and v3 as
-# distributions mount it, and by a second client behind a network of its own. Writers work on the server's disk or through
-# the second client, replug watches through a mount, and pollers as they are usually written through mounts of their own,
-# so that none profits from what another asked for. Writes a line for each result.
+# Runs in a guest whose kernel is at `$kernel`: an NFS server on an ext4 of its own, mounted over loopback with NFS v4.2 and v3
+# as distributions mount it, and by a second client behind a network of its own; and 9p from the guest's host. Writers work on
+# the server's disk or through the second client, replug watches through a mount, and pollers as they are usually written
+# through mounts of their own, so that none profits from what another asked for. Writes a line for each result.
 set -uo pipefail
-kernel=$1
-replug=$2
-plugins=$3
-looker=$4
+replug=$1
+plugins=$2
+looker=$3
 . "$(dirname "$0")/writers.sh"
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-# Everything else is the host's, and cannot be written to.
-export TMPDIR=/run
 results=/mnt/out/results
 interval=250
 # For how many seconds pollers as they are usually written are waited for.
