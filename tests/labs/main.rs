@@ -8,12 +8,14 @@
 
 mod calls;
 mod containers;
+mod counted;
 mod faults;
 mod faulty;
 mod fuse;
 mod idle;
 mod lookers;
 mod mounts;
+mod polls;
 mod shared;
 mod stage;
 mod tools;

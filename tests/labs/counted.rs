@@ -1,0 +1,51 @@
+//! Programs under a counter of their instructions, which a busy machine does not change. The kernel's are not counted.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::assert_installed;
+
+/// Builds the examples that are counted, optimised.
+pub fn build() {
+    for package in ["fixtures", "replug"] {
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--locked", "--release", "--examples"])
+            .args(["-p", package, "--target-dir"])
+            .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugins"))
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status()
+            .unwrap();
+        assert!(built.success(), "{package} does not compile");
+    }
+}
+
+/// Where they are.
+pub fn examples() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugins/release/examples")
+}
+
+/// The instructions of one time, of an example that is told by its last argument how many times. What is not repeated is
+/// no part of it.
+#[track_caller]
+pub fn instructions(example: &str, arguments: &[&str], times: u64) -> f64 {
+    assert_installed("valgrind");
+    let once = run(example, arguments, times);
+    let twice = run(example, arguments, 2 * times);
+    (twice - once) as f64 / times as f64
+}
+
+#[track_caller]
+fn run(example: &str, arguments: &[&str], times: u64) -> u64 {
+    let counted = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(examples().join(example))
+        .args(arguments)
+        .arg(times.to_string())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&counted.stderr);
+    assert!(counted.status.success(), "{said}");
+    let collected = said.split("Collected : ").nth(1);
+    let number = collected.and_then(|rest| rest.split_whitespace().next());
+    number.unwrap().parse().unwrap()
+}
