@@ -1,0 +1,48 @@
+//! Any number of distinct libraries of the same size, made of a plugin by writing over its version text.
+
+use std::fs;
+
+use crate::plugins;
+
+/// The version text that is compiled in.
+const MARKER: &[u8] = b"version-00000000";
+
+/// The name of the library that is watched, as cargo and hot-lib-reloader know it.
+pub const NAME: &str = "bench";
+
+/// One that others are made of.
+pub struct Library {
+    bytes: Vec<u8>,
+    mark: usize,
+}
+
+impl Library {
+    /// The one that knows nothing of replug.
+    pub fn plain() -> Library {
+        Library::read("plain")
+    }
+
+    /// The one that was made for replug.
+    pub fn declared() -> Library {
+        Library::read("declared")
+    }
+
+    fn read(name: &str) -> Library {
+        let built = plugins::library(name);
+        let bytes = fs::read(built).expect("the process that measures has built it");
+        let mut windows = bytes.windows(MARKER.len());
+        let mark = windows.position(|window| window == MARKER);
+        Library {
+            mark: mark.expect("it holds its version text"),
+            bytes,
+        }
+    }
+
+    /// The library whose `version` is `number`.
+    pub fn numbered(&self, number: u64) -> Vec<u8> {
+        let mut bytes = self.bytes.clone();
+        let text = format!("version-{number:08}");
+        bytes[self.mark..self.mark + MARKER.len()].copy_from_slice(text.as_bytes());
+        bytes
+    }
+}

@@ -1,0 +1,97 @@
+//! Measures replug beside its peers, in one run, and writes what it saw as JSON, as a table and as plots.
+//!
+//! A row is one thing that is measured, a tool is who does it. Each trial is a process of its own, which this program
+//! starts from itself, so that one that dies costs one trial and is counted.
+
+mod count;
+mod guest;
+mod library;
+mod plugins;
+mod report;
+mod row;
+mod rows;
+mod run;
+mod tools;
+mod trace;
+mod trial;
+mod watched;
+
+use clap::{Parser, Subcommand};
+
+use row::{Place, Row};
+
+/// Measures replug beside its peers.
+#[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Only the row of this name, or the rows whose names hold it.
+    rows: Vec<String>,
+    /// How many rounds, instead of as many as each row wants.
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// One round, to try it.
+    #[arg(long, conflicts_with = "rounds")]
+    quick: bool,
+    /// Also writes the table and the plots into `docs/`.
+    #[arg(long)]
+    docs: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// One trial, for the process that counts it.
+    #[command(hide = true)]
+    Trial {
+        row: String,
+        tool: String,
+        #[arg(allow_hyphen_values = true, trailing_var_arg = true)]
+        arguments: Vec<String>,
+    },
+    /// These rows, here and now, and nothing but their JSON: what runs in the guest.
+    #[command(hide = true)]
+    Rows {
+        #[arg(long)]
+        rounds: Option<usize>,
+        rows: Vec<String>,
+    },
+}
+
+fn main() {
+    let arguments = Arguments::parse();
+    match &arguments.command {
+        Some(Command::Trial {
+            row,
+            tool,
+            arguments,
+        }) => trial::be_the_child(row, tool, arguments),
+        Some(Command::Rows { rounds, rows }) => {
+            let rows = rows.iter().map(|name| rows::called(name).expect("a row"));
+            let results = run::rows(rows, *rounds);
+            println!("{}", report::json(&results));
+        }
+        None => measure(&arguments),
+    }
+}
+
+fn measure(arguments: &Arguments) {
+    let rounds = arguments.quick.then_some(1).or(arguments.rounds);
+    let is_wanted = |row: &&dyn Row| {
+        let is_meant = |part: &String| match rows::called(part) {
+            Some(_) => row.name() == part,
+            None => row.name().contains(part.as_str()),
+        };
+        arguments.rows.is_empty() || arguments.rows.iter().any(is_meant)
+    };
+    let wanted = || rows::ALL.iter().copied().filter(is_wanted);
+    let at = |place: Place| wanted().filter(move |row| row.place() == place);
+    plugins::build();
+    let mut results = run::rows(at(Place::Here), rounds);
+    let counted: Vec<&str> = at(Place::Guest).map(|row| row.name()).collect();
+    if !counted.is_empty() {
+        eprintln!("in the guest: {}", counted.join(", "));
+        results.0.extend(guest::run(&counted, rounds).0);
+    }
+    report::write(results, arguments.docs);
+}

@@ -1,0 +1,38 @@
+//! The rows, in the order of the table.
+
+mod calls;
+mod change;
+mod handles;
+mod idle;
+mod idle_tools;
+mod latency;
+mod memory;
+mod pause;
+mod process;
+mod same_stamp;
+mod slow;
+mod staging;
+
+use crate::row::Row;
+
+/// All of them.
+pub const ALL: &[&dyn Row] = &[
+    &idle::ONE,
+    &idle::MANY,
+    &idle::CROWD,
+    &process::Process,
+    &latency::Quick,
+    &latency::Usual,
+    &slow::Slow,
+    &same_stamp::SameStamp,
+    &pause::Pause,
+    &staging::Staging,
+    &calls::Calls,
+    &handles::Handles,
+    &memory::Memory,
+];
+
+/// The one that has this name.
+pub fn called(name: &str) -> Option<&'static dyn Row> {
+    ALL.iter().copied().find(|row| row.name() == name)
+}

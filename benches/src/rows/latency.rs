@@ -1,0 +1,162 @@
+//! How long after a library is in its place its code runs.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::change::{ms, numbers, rest, together, until_called};
+use crate::row::{Column, Figures, Row, Target};
+use crate::tools::{self, Pace, QUICK};
+use crate::trial;
+use crate::watched::{Watched, Way};
+
+/// Two columns: a rename and a link.
+macro_rules! ways {
+    ($target:expr) => {
+        &[
+            Column {
+                figure: "rename ms",
+                title: "rename, ms",
+                target: Target::AtMost($target),
+            },
+            Column {
+                figure: "link ms",
+                title: "hard link, ms",
+                target: Target::AtMost($target),
+            },
+        ]
+    };
+}
+
+const WAYS: [&str; 2] = ["rename", "link"];
+
+/// Every 10 ms.
+pub struct Quick;
+
+/// As each tool does by itself.
+pub struct Usual;
+
+impl Row for Quick {
+    fn name(&self) -> &'static str {
+        "latency"
+    }
+
+    fn title(&self) -> &'static str {
+        "file in place to first new call, interval 10 ms"
+    }
+
+    fn tools(&self) -> &'static [&'static str] {
+        &[
+            "limit",
+            "replug",
+            "hot-lib-reloader",
+            "dynamic_reload",
+            "notify 8",
+            "notify 9",
+            "inotify",
+        ]
+    }
+
+    fn columns(&self) -> &'static [Column] {
+        ways!(7.0)
+    }
+
+    fn rounds(&self) -> usize {
+        8
+    }
+
+    fn measure(&self, tool: &str) -> Figures {
+        let mut figures = Figures::default();
+        for way in WAYS {
+            let timeout = Duration::from_secs(60);
+            let ended = trial::run(self.name(), tool, &[way.to_owned()], timeout);
+            if let Some(seen) = ended.or_crashed(&mut figures) {
+                take(&mut figures, way, &seen);
+            }
+        }
+        figures
+    }
+
+    fn trial(&self, tool: &str, arguments: &[String]) -> Value {
+        let spread = Duration::from_millis(10);
+        replace(tool, &arguments[0], QUICK, 25, spread)
+    }
+}
+
+impl Row for Usual {
+    fn name(&self) -> &'static str {
+        "defaults"
+    }
+
+    fn title(&self) -> &'static str {
+        "the same at each tool's defaults"
+    }
+
+    fn tools(&self) -> &'static [&'static str] {
+        Quick.tools()
+    }
+
+    fn columns(&self) -> &'static [Column] {
+        ways!(150.0)
+    }
+
+    fn rounds(&self) -> usize {
+        3
+    }
+
+    fn measure(&self, tool: &str) -> Figures {
+        let mut figures = Figures::default();
+        let timeout = Duration::from_secs(200);
+        for way in WAYS {
+            let arguments = vec![vec![way.to_owned()]; 3];
+            for seen in together(&mut figures, self.name(), tool, &arguments, timeout) {
+                take(&mut figures, way, &seen);
+            }
+        }
+        figures
+    }
+
+    fn trial(&self, tool: &str, arguments: &[String]) -> Value {
+        // One that looks twice a minute is asked once.
+        let (times, spread) = match tool.starts_with("notify") {
+            true => (1, Duration::from_secs(30)),
+            false => (5, replug::Options::INTERVAL),
+        };
+        replace(tool, &arguments[0], Pace::Default, times, spread)
+    }
+}
+
+/// Replaces a library so many times. The child's side.
+fn replace(tool: &str, way: &str, pace: Pace, times: u64, spread: Duration) -> Value {
+    // Twice as much as the slowest needs.
+    let patience = match pace {
+        Pace::Every(_) => Duration::from_secs(1),
+        Pace::Default => Duration::from_secs(65),
+    };
+    let way = match way {
+        "link" => Way::Link,
+        _ => Way::Rename,
+    };
+    let library = tools::library(tool);
+    let watched = Watched::new();
+    let mut running = tools::start(tool, &watched, pace);
+    let mut latencies = Vec::new();
+    for number in 2..=times + 1 {
+        rest(number, Duration::from_millis(30), spread);
+        let begun = watched.put(&library.numbered(number), way);
+        let latency = until_called(running.as_mut(), number, begun, patience);
+        latencies.extend(latency.map(ms));
+    }
+    json!({ "ms": latencies, "times": times })
+}
+
+fn take(figures: &mut Figures, way: &str, seen: &Value) {
+    let latencies = numbers(seen, "ms");
+    let times = seen["times"].as_u64().expect("the child returns it");
+    // Each replacement counts as a trial.
+    figures.trials += times - 1;
+    figures.mishaps.missed += times - latencies.len() as u64;
+    for latency in latencies {
+        figures.take(&format!("{way} ms"), latency);
+    }
+}

@@ -1,0 +1,112 @@
+//! How long the thread that calls is held by a reload.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::change::{numbers, rest, until_called};
+use crate::row::{Column, Figures, Row, Target};
+use crate::tools::loaded::Live;
+use crate::tools::{self, QUICK};
+use crate::trial;
+use crate::watched::{Watched, Way};
+
+/// Reloads in a trial.
+const RELOADS: u64 = 25;
+
+/// See above.
+pub struct Pause;
+
+impl Row for Pause {
+    fn name(&self) -> &'static str {
+        "pause"
+    }
+
+    fn title(&self) -> &'static str {
+        "the calling thread's pause for a reload, 0.5 MB"
+    }
+
+    fn tools(&self) -> &'static [&'static str] {
+        &[
+            "limit",
+            "replug",
+            "hot-lib-reloader",
+            "dynamic_reload",
+            "inotify",
+        ]
+    }
+
+    fn columns(&self) -> &'static [Column] {
+        &[Column {
+            figure: "us",
+            title: "µs",
+            target: Target::TimesLimit(1.2),
+        }]
+    }
+
+    fn rounds(&self) -> usize {
+        8
+    }
+
+    fn measure(&self, tool: &str) -> Figures {
+        let mut figures = Figures::default();
+        let ended = trial::run(self.name(), tool, &[], Duration::from_secs(60));
+        if let Some(seen) = ended.or_crashed(&mut figures) {
+            let pauses = numbers(&seen, "us");
+            figures.mishaps.missed += u64::from(pauses.len() as u64 != RELOADS);
+            pauses
+                .into_iter()
+                .for_each(|pause| figures.take("us", pause));
+        }
+        figures
+    }
+
+    fn trial(&self, tool: &str, _: &[String]) -> Value {
+        let pauses = match tool {
+            "limit" => only_load(),
+            tool => reload(tool),
+        };
+        let pauses: Vec<_> = pauses
+            .iter()
+            .map(|pause| pause.as_secs_f64() * 1e6)
+            .collect();
+        json!({ "us": pauses })
+    }
+}
+
+/// Replaces a library, and asks how long each load held this thread.
+fn reload(tool: &str) -> Vec<Duration> {
+    let library = tools::library(tool);
+    let watched = Watched::new();
+    let mut tool = tools::start(tool, &watched, QUICK);
+    let mut pauses = Vec::new();
+    for number in 2..=RELOADS + 1 {
+        rest(number, Duration::from_millis(50), Duration::from_millis(10));
+        let begun = watched.put(&library.numbered(number), Way::Rename);
+        let latency = until_called(tool.as_mut(), number, begun, Duration::from_secs(5));
+        pauses.extend(latency.map(|_| tool.held()));
+    }
+    pauses
+}
+
+/// Loads copies that somebody else made: `dlopen` and `dlsym`. All stay loaded.
+fn only_load() -> Vec<Duration> {
+    let library = tools::library("limit");
+    let watched = Watched::new();
+    let mut live = Vec::new();
+    let mut pauses = Vec::new();
+    for number in 1..=RELOADS {
+        rest(number, Duration::from_millis(50), Duration::from_millis(10));
+        watched.put(&library.numbered(number), Way::Rename);
+        let copy = watched.directory().join(format!("{number}.so"));
+        std::fs::copy(watched.library(), &copy).expect("there is room on the disk");
+        thread::sleep(Duration::from_millis(1));
+        let begun = Instant::now();
+        let loaded = Live::load(&copy).expect("it is whole");
+        pauses.push(begun.elapsed());
+        assert_eq!(loaded.version(), number);
+        live.push(loaded);
+    }
+    pauses
+}

@@ -1,0 +1,77 @@
+//! Who reloads a library, each as its own documentation says, from the point of view of the thread that calls it.
+
+pub mod dynamic_reload;
+pub mod hot_lib_reloader;
+mod inotify;
+mod limit;
+pub mod loaded;
+mod notify;
+mod replug;
+
+use std::time::Duration;
+
+use crate::library::Library;
+use crate::watched::{Watched, Way};
+
+/// A library that is watched, loaded and called.
+pub trait Tool {
+    /// Waits for something new, for about as long as `patience` at most, and loads it. Says how often it loaded.
+    fn wait(&mut self, patience: Duration) -> u64;
+
+    /// How long the thread that calls was held by the last load.
+    fn held(&self) -> Duration;
+
+    /// Which library is live; `None` if there is none.
+    fn version(&mut self) -> Option<u64>;
+
+    /// Makes a thread-local of the library on this thread.
+    fn touch(&mut self, number: u64);
+}
+
+/// How eager a tool is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// So long between polls, or as its debounce. hot-lib-reloader knows only [`QUICK`]'s.
+    Every(Duration),
+    /// As the tool is without being told anything.
+    Default,
+}
+
+/// As quick as all of them can be without being busy.
+pub const QUICK: Pace = Pace::Every(Duration::from_millis(10));
+
+/// The library that `tool` is to load: its own kind, so that all have their best.
+pub fn library(tool: &str) -> Library {
+    if tool.starts_with("replug") {
+        Library::declared()
+    } else {
+        Library::plain()
+    }
+}
+
+/// Starts a tool in a directory where its library number 1 is put first.
+pub fn start(tool: &str, watched: &Watched, pace: Pace) -> Box<dyn Tool> {
+    watched.put(&library(tool).numbered(1), Way::Rename);
+    let mut tool = open(tool, watched, pace);
+    while tool.version().is_none() {
+        tool.wait(Duration::from_millis(10));
+    }
+    tool
+}
+
+fn open(tool: &str, watched: &Watched, pace: Pace) -> Box<dyn Tool> {
+    match tool {
+        "limit" => Box::new(limit::Limit::new(watched, pace, Duration::ZERO)),
+        "limit, patient" => Box::new(limit::Limit::new(watched, pace, limit::STILL)),
+        "replug" => Box::new(replug::Replug::new(watched, pace)),
+        "replug, unloading" => Box::new(replug::Replug::unloading(watched, pace)),
+        "hot-lib-reloader" => hot_lib_reloader::open(watched, pace),
+        "dynamic_reload" => Box::new(dynamic_reload::Reload::new(watched, pace)),
+        "inotify" => Box::new(inotify::Events::new(watched)),
+        "notify 8" => Box::new(notify::Poll8::new(watched, pace, false)),
+        "notify 9" => Box::new(notify::Poll9::new(watched, pace, false)),
+        "notify 8, contents" => Box::new(notify::Poll8::new(watched, pace, true)),
+        "notify 9, contents" => Box::new(notify::Poll9::new(watched, pace, true)),
+        _ => panic!("no tool is called {tool}"),
+    }
+}
