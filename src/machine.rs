@@ -39,6 +39,7 @@ impl Files for OsFiles {
     type Artifact = File;
     type Staged = Staged;
 
+    #[inline]
     fn look(&self, path: &Path) -> io::Result<Snapshot> {
         os::look(path)
     }
