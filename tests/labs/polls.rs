@@ -6,11 +6,11 @@ use std::fs;
 use crate::counted;
 use crate::vocabulary::{Scratch, library};
 
-/// A poll of one library may take so many instructions outside the kernel: a sixth more than the 814 that were seen.
-const OF_ONE: f64 = 950.0;
+/// A poll of one library may take so many instructions outside the kernel: a sixth more than the 734 that were seen.
+const OF_ONE: f64 = 860.0;
 
-/// And each library of many so many: a sixth more than the 511 that were seen.
-const OF_EACH: f64 = 600.0;
+/// And each library of many so many: a sixth more than the 335 that were seen.
+const OF_EACH: f64 = 390.0;
 
 /// So many libraries show what each of them costs.
 const LIBRARIES: usize = 100;
