@@ -299,7 +299,8 @@ impl<'a> Declaration<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    #[cfg(target_os = "linux")]
+    use std::time::Duration;
 
     use super::*;
 
@@ -414,6 +415,15 @@ mod tests {
         );
     }
 
+    /// For how long this thread has had a processor, which a busy machine does not change.
+    #[cfg(target_os = "linux")]
+    fn worked() -> Duration {
+        let worked = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+        let nanoseconds = worked.split(' ').next().and_then(|it| it.parse().ok());
+        Duration::from_nanos(nanoseconds.unwrap())
+    }
+
+    #[cfg(target_os = "linux")]
     #[test]
     fn the_longest_handshake_takes_no_time_worth_telling() {
         let mut carried = format!("{FACTS}{HOST}");
@@ -424,11 +434,11 @@ mod tests {
             }
             carried += &line;
         }
-        let begun = Instant::now();
+        let before = worked();
         assert_eq!(check(&carried, false), "equal");
-        let took = begun.elapsed();
+        let took = worked() - before;
         // If each line were compared with all before it, many seconds.
-        assert!(took < Duration::from_secs(1), "{took:?}");
+        assert!(took < Duration::from_secs(2), "{took:?}");
     }
 
     #[test]

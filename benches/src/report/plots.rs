@@ -109,7 +109,7 @@ pub fn draw(results: &Results, directory: &Path) {
             "Renamed into place, to the first new call: at 10 ms",
         ),
         (
-            "latency-defaults",
+            "defaults",
             "latency-defaults.svg",
             "Renamed into place, to the first new call: at each tool's defaults",
         ),
