@@ -46,9 +46,6 @@ pub(crate) fn filesystem(files: &impl Files, path: &Path) -> Filesystem {
 /// makes it ask (NFS calls that close-to-open consistency). It must have been made to ask for the names before. Opening a
 /// device can do something, and opening a pipe lets pass who waits for a reader: so what the last look did not say to be a
 /// file is looked at first. An idle poll of a file asks no more for that.
-// Inlined, and so is all that is below it on a local filesystem: else what is seen of each of thousands of files is moved from
-// one to the next, which takes a third of what a poll does outside the kernel.
-#[inline]
 pub(crate) fn look(
     files: &impl Files,
     path: &Path,

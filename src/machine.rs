@@ -39,7 +39,6 @@ impl Files for OsFiles {
     type Artifact = File;
     type Staged = Staged;
 
-    #[inline]
     fn look(&self, path: &Path) -> io::Result<Snapshot> {
         os::look(path)
     }

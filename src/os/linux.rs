@@ -24,7 +24,6 @@ pub(crate) const MORE_TEMP_DIRS: &[&str] = &["/var/tmp", "/dev/shm"];
 pub(crate) const HAS_MEMORY_FILES: bool = true;
 
 /// Looks at a file, symbolic links followed, asking the filesystem not to answer from a cache.
-#[inline]
 pub(crate) fn look(path: &Path) -> io::Result<Snapshot> {
     statx(CWD, path, AtFlags::STATX_FORCE_SYNC)
 }
@@ -40,13 +39,11 @@ pub(crate) fn look_open(file: &File) -> io::Result<Snapshot> {
     statx(file, c"", AtFlags::STATX_FORCE_SYNC | AtFlags::EMPTY_PATH)
 }
 
-#[inline]
 fn statx(at: impl AsFd, path: impl rustix::path::Arg, flags: AtFlags) -> io::Result<Snapshot> {
     let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
     Ok(snapshot(&rustix::fs::statx(at, path, flags, wanted)?))
 }
 
-#[inline]
 fn snapshot(statx: &Statx) -> Snapshot {
     let has_birth = statx.stx_mask & StatxFlags::BTIME.bits() != 0;
     Snapshot {
