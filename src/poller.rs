@@ -72,7 +72,8 @@ pub struct Poller<F: Files = OsFiles, C: Clock = Monotonic> {
     counts: Arc<Counts>,
 }
 
-/// Updates of one build are held back for each other for at most this long since the first of them was ready.
+/// Updates of one build are held back for each other for at most this long since the first of them was ready, or since the
+/// last poll that had more of them to read than a poll may.
 const HOLD: Duration = Duration::from_secs(1);
 
 impl Poller {
@@ -273,7 +274,7 @@ impl<F: Files, C: Clock> Poller<F, C> {
         }
         let is_more_coming = self.artifacts.iter().any(Artifact::is_passing);
         if self.shared.is_out_of_readings() {
-            // There are more of them than one poll reads.
+            // The rest of the build follows at once; what came so far waits for it.
             self.held_since = None;
         }
         if is_more_coming && now < *self.held_since.get_or_insert(now) + HOLD {

@@ -99,8 +99,9 @@ impl<F: Files, C: Clock> Poller<F, C> {
             self.note(index);
             wanted = [wanted, until].into_iter().flatten().min();
             if self.shared.is_out_of_readings() {
-                // The next poll is due at once, and goes on here.
+                // The next poll is due at once, and goes on here. How the others are is as it was.
                 self.turn = index;
+                (0..count).for_each(|index| self.note(index));
                 return Some(now);
             }
         }
