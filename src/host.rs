@@ -194,7 +194,7 @@ impl<T: Table> Host<T> {
 }
 
 impl<T> Host<T> {
-    /// What becomes of the images of retired generations.
+    /// What becomes of the images of generations that it loads from now on, when they are retired.
     pub fn unloading(mut self, unload: Unload) -> Host<T> {
         self.unload = unload;
         self
@@ -303,7 +303,8 @@ impl<T> Host<T> {
     /// it take the old one's place.
     fn load(&mut self, artifact: &Path, ready: Ready) -> Result<Loaded, Error> {
         let begun = Instant::now();
-        let image = Image::open(ready.staged.path());
+        let is_to_go = self.unload == Unload::WhenProven;
+        let image = Image::open(ready.staged.path(), is_to_go);
         let bound = image.and_then(|image| Ok(((self.bind)(&image)?, image)));
         let (Bound { table, hooks }, image) = bound.map_err(|failure| {
             let path = artifact.to_owned();
@@ -313,9 +314,6 @@ impl<T> Host<T> {
             }
         })?;
         let image = Arc::new(image);
-        if self.unload == Unload::WhenProven {
-            image.is_to_go();
-        }
         let old = self.live.as_ref().and_then(|live| live.hooks.as_ref());
         if let Err((hook, source)) = prepare(hooks.as_ref(), old) {
             self.dispose(image);

@@ -7,7 +7,7 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use libloading::Library;
@@ -75,8 +75,7 @@ pub struct Image {
     path: PathBuf,
     /// What its threads have to do with it, if it tells.
     residence: OnceLock<Residence>,
-    /// Whether it is to be unmapped when it is retired, so that threads which have called it let go of it then.
-    is_to_go: AtomicBool,
+    is_to_go: bool,
 }
 
 /// Tells one mapping from every other of this process.
@@ -115,8 +114,9 @@ impl Mapped {
 }
 
 impl Image {
-    /// Maps a staged copy, all its symbols bound at once and visible to nobody else. This runs its initialisers.
-    pub(crate) fn open(staged: &Path) -> Result<Image, LoadFailure> {
+    /// Maps a staged copy, all its symbols bound at once and visible to nobody else. This runs its initialisers. If it
+    /// `is_to_go`, what unmapping it later takes is done as well.
+    pub(crate) fn open(staged: &Path, is_to_go: bool) -> Result<Image, LoadFailure> {
         // Held to the end: two hosts that load at once must not both count the same keys.
         let mut images = images();
         let needed = SPARE_THREAD_KEYS + IMAGES_IN_USE.load(Ordering::Relaxed) + 1;
@@ -135,9 +135,9 @@ impl Image {
             id,
             path: staged.to_owned(),
             residence: OnceLock::new(),
-            is_to_go: AtomicBool::new(false),
+            is_to_go,
         };
-        if let Ok(entry) = image.symbol(ENTRY) {
+        if is_to_go && let Ok(entry) = image.symbol(ENTRY) {
             // What came in with it may keep thread-locals and pointers of its own, and does not tell.
             system::keep_dependencies(entry);
         }
@@ -149,19 +149,19 @@ impl Image {
         if let Some(attach) = entry.attach {
             // SAFETY: it is this image's, which was just mapped, and nothing else of it was called.
             self.residence
-                .get_or_init(|| unsafe { Residence::attach(attach) });
+                .get_or_init(|| unsafe { Residence::attach(attach, self.is_to_go) });
         }
     }
 
-    /// It is to be unmapped when it is retired.
-    pub(crate) fn is_to_go(&self) {
-        self.is_to_go.store(true, Ordering::Relaxed);
+    /// Whether it is to be unmapped when it is retired, so that threads which have called it let go of it then.
+    pub(crate) fn is_to_go(&self) -> bool {
+        self.is_to_go
     }
 
     /// Ends the calling thread's part in it, if it is to go, as if the thread had ended: its thread-locals of the image are
     /// dropped. A call that comes later all the same finds that out by a panic, which is an error like any other.
     pub(crate) fn leave(&self) {
-        if self.is_to_go.load(Ordering::Relaxed) {
+        if self.is_to_go {
             self.residence.get().iter().for_each(|it| it.leave());
         }
     }

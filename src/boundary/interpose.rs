@@ -21,20 +21,28 @@ static HOST: AtomicPtr<Services> = AtomicPtr::new(ptr::null_mut());
 /// How often libc was asked for something that it keeps a pointer for, before there was a host.
 static EARLY: AtomicU32 = AtomicU32::new(0);
 
-/// Attaches a host. Makes std ask for one destructor and one key at once, so that the host can see that it is asked.
+/// Attaches a host, and prepares this image for going, if it `is_to_go`.
 ///
 /// # Safety
 ///
 /// `services` can be used for as long as this image is mapped, and this is called once, before any other function.
-pub unsafe extern "C" fn attach(services: *const Services) -> u32 {
+pub unsafe extern "C" fn attach(services: *const Services, is_to_go: bool) -> u32 {
     HOST.store(services.cast_mut(), Ordering::Release);
+    if is_to_go {
+        prepare_to_go();
+    }
+    EARLY.load(Ordering::Acquire)
+}
+
+/// Makes std ask for one destructor and one key, so that the host can see that it is asked, and for the buffer of its
+/// standard output, which goes with the image.
+fn prepare_to_go() {
     thread_local!(static PROBE: Box<u8> = Box::new(0));
     PROBE.with(|_| ());
     let _this = std::thread::current();
     STDOUT_IS_NEXT.store(true, Ordering::Release);
     let _stdout = std::io::stdout();
     STDOUT_IS_NEXT.store(false, Ordering::Release);
-    EARLY.load(Ordering::Acquire)
 }
 
 fn host() -> Option<&'static Services> {

@@ -6,7 +6,7 @@ use super::services::Attach;
 pub(super) struct Residence;
 
 impl Residence {
-    pub(super) unsafe fn attach(_attach: Attach) -> Residence {
+    pub(super) unsafe fn attach(_attach: Attach, _is_to_go: bool) -> Residence {
         Residence
     }
 

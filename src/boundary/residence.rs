@@ -188,7 +188,7 @@ impl Residence {
     /// # Safety
     ///
     /// It is the function of an image that was just mapped, and none other of it was called.
-    pub(super) unsafe fn attach(attach: Attach) -> Residence {
+    pub(super) unsafe fn attach(attach: Attach, is_to_go: bool) -> Residence {
         // Not for the first time inside of something that a plugin asks for.
         LazyLock::force(&SEATS);
         let house = Arc::new(House::default());
@@ -202,13 +202,16 @@ impl Residence {
             spawn,
         }));
         // SAFETY: by the contract of this function; the services live until the image is unmapped.
-        let early = unsafe { attach(services) };
-        let is_asked = with_seat(&house, |seat| {
-            !seat.destructors.is_empty() && seat.values.iter().any(|value| !value.is_null())
-        });
-        let forever = match (early, is_asked) {
-            (0, true) => None,
-            (0, false) => Some("its standard library asks libc instead of its host"),
+        let early = unsafe { attach(services, is_to_go) };
+        let is_asked = || {
+            with_seat(&house, |seat| {
+                !seat.destructors.is_empty() && seat.values.iter().any(|value| !value.is_null())
+            })
+        };
+        let forever = match early {
+            _ if !is_to_go => None,
+            0 if is_asked() => None,
+            0 => Some("its standard library asks libc instead of its host"),
             _ => Some("a constructor of it took a thread-local key or started a thread"),
         };
         Residence {

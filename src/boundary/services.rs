@@ -41,6 +41,6 @@ pub struct Services {
     ) -> c_int,
 }
 
-/// Hands the services to a plugin before anything else of it is called. Returns how often its constructors have asked libc
-/// instead.
-pub type Attach = unsafe extern "C" fn(services: *const Services) -> u32;
+/// Hands the services to a plugin before anything else of it is called. If its image `is_to_go`, it asks
+/// for one destructor and one key at once. Returns how often its constructors have asked libc instead.
+pub type Attach = unsafe extern "C" fn(services: *const Services, is_to_go: bool) -> u32;

@@ -51,66 +51,36 @@ impl<T> Host<T> {
             hooks,
             image,
         };
-        let retired = self.finish(&mut leftover);
-        if self.is_worth_keeping(&retired) {
+        let retired = leftover.finish();
+        if leftover.is_worth_keeping(retired.mapped.as_ref()) {
             self.leftovers.push_back(leftover);
         }
         retired
-    }
-
-    /// Stops a retired generation and lets go of its image, as far as that can be now.
-    fn finish(&self, leftover: &mut Leftover) -> Retired {
-        let mut retired = Retired {
-            generation: leftover.generation.unwrap_or_default(),
-            mapped: Some(Mapped::Lent),
-            stop: None,
-        };
-        if Arc::get_mut(&mut leftover.image).is_some() {
-            retired.stop = leftover.stop();
-            retired.mapped = self.release(&mut leftover.image).err();
-        }
-        retired
-    }
-
-    pub(super) fn release(&self, image: &mut Arc<Image>) -> Result<(), Mapped> {
-        if self.unload == Unload::Never {
-            return Err(image.running_threads().unwrap_or(Mapped::Kept));
-        }
-        image.leave();
-        Arc::get_mut(image).ok_or(Mapped::Lent)?.unmap()
-    }
-
-    /// Whether there is more to be done about it later.
-    fn is_worth_keeping(&self, retired: &Retired) -> bool {
-        match &retired.mapped {
-            Some(Mapped::Lent) => true,
-            Some(mapped) => self.unload == Unload::WhenProven && mapped.can_pass(),
-            None => false,
-        }
     }
 
     /// Nobody will ask again: what is still lent is stopped all the same, and what can go goes.
     pub(super) fn abandon(&mut self) {
         for mut leftover in mem::take(&mut self.leftovers) {
             leftover.stop();
-            if let Err(mapped) = self.release(&mut leftover.image) {
+            if let Err(mapped) = leftover.release() {
                 tracing::debug!(generation = ?leftover.generation, %mapped, "the host is dropped");
             }
         }
     }
 
     /// Keeps the image of a build that was kept out after it was loaded, until it can go.
-    pub(super) fn dispose(&mut self, mut image: Arc<Image>) {
-        let Err(mapped) = self.release(&mut image) else {
+    pub(super) fn dispose(&mut self, image: Arc<Image>) {
+        let mut leftover = Leftover {
+            generation: None,
+            hooks: None,
+            image,
+        };
+        let Err(mapped) = leftover.release() else {
             return;
         };
         tracing::warn!(%mapped, "a build that was kept out");
-        if self.unload == Unload::WhenProven && mapped.can_pass() {
-            self.leftovers.push_back(Leftover {
-                generation: None,
-                hooks: None,
-                image,
-            });
+        if leftover.is_worth_keeping(Some(&mapped)) {
+            self.leftovers.push_back(leftover);
         }
     }
 
@@ -121,9 +91,9 @@ impl<T> Host<T> {
             let mut leftover = self.leftovers.pop_front()?;
             let was_live = leftover.generation.is_some();
             let was_stopped = leftover.hooks.is_none();
-            let retired = self.finish(&mut leftover);
+            let retired = leftover.finish();
             let is_stopped = leftover.hooks.is_none();
-            let is_over = !self.is_worth_keeping(&retired);
+            let is_over = !leftover.is_worth_keeping(retired.mapped.as_ref());
             if !is_over {
                 self.leftovers.push_back(leftover);
             }
@@ -137,8 +107,40 @@ impl<T> Host<T> {
 }
 
 impl Leftover {
+    /// Stops it and lets go of its image, as far as that can be now.
+    fn finish(&mut self) -> Retired {
+        let mut retired = Retired {
+            generation: self.generation.unwrap_or_default(),
+            mapped: Some(Mapped::Lent),
+            stop: None,
+        };
+        if Arc::get_mut(&mut self.image).is_some() {
+            retired.stop = self.stop();
+            retired.mapped = self.release().err();
+        }
+        retired
+    }
+
+    /// Unmaps its image, if that is wanted and possible.
+    fn release(&mut self) -> Result<(), Mapped> {
+        if !self.image.is_to_go() {
+            return Err(self.image.running_threads().unwrap_or(Mapped::Kept));
+        }
+        self.image.leave();
+        Arc::get_mut(&mut self.image).ok_or(Mapped::Lent)?.unmap()
+    }
+
+    /// Whether there is more to be done about it later, if it is still `mapped` for this reason.
+    fn is_worth_keeping(&self, mapped: Option<&Mapped>) -> bool {
+        match mapped {
+            Some(Mapped::Lent) => true,
+            Some(mapped) => self.image.is_to_go() && mapped.can_pass(),
+            None => false,
+        }
+    }
+
     /// Runs its `stop`, once.
-    pub(super) fn stop(&mut self) -> Option<CallError> {
+    fn stop(&mut self) -> Option<CallError> {
         let error = self.hooks.take()?.stop().err()?;
         tracing::warn!(generation = ?self.generation, %error, "a retired generation did not stop");
         Some(error)

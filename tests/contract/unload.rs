@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::sync::mpsc;
 use std::thread;
 
-use replug::{Mapped, Outcome, Retired};
+use replug::{Loaded, Mapped, Outcome, Retired, Unload};
 
 use crate::specimen::specimen;
 use crate::world::World;
@@ -185,6 +185,19 @@ fn a_caller_lets_go_of_a_retired_generation_at_its_next_call() {
     assert_eq!(images(&world), 1);
     drop(next);
     worker.join().unwrap();
+}
+
+#[test]
+fn what_becomes_of_an_image_is_decided_when_it_is_loaded() {
+    let mut world = World::with("thread_local");
+    world.host = world.host.unloading(Unload::WhenProven);
+    let mapped = |loaded: Loaded| loaded.retired.unwrap().mapped;
+    let first = mapped(world.load("thread_local"));
+    assert_eq!(first, Some(Mapped::Kept));
+    assert_eq!(mapped(world.load("thread_local")), None);
+    world.host = world.host.unloading(Unload::Never);
+    assert_eq!(mapped(world.load("thread_local")), None, "it was to go");
+    assert_eq!(mapped(world.load("thread_local")), Some(Mapped::Kept));
 }
 
 #[test]
