@@ -87,11 +87,11 @@ fn measure(arguments: &Arguments) {
     let wanted = || rows::ALL.iter().copied().filter(is_wanted);
     let at = |place: Place| wanted().filter(move |row| row.place() == place);
     plugins::build();
-    let mut results = run::rows(at(Place::Here), rounds);
+    let mut results = report::keep(run::rows(at(Place::Here), rounds));
     let counted: Vec<&str> = at(Place::Guest).map(|row| row.name()).collect();
     if !counted.is_empty() {
         eprintln!("in the guest: {}", counted.join(", "));
-        results.0.extend(guest::run(&counted, rounds).0);
+        results = report::keep(guest::run(&counted, rounds));
     }
-    report::write(results, arguments.docs);
+    report::show(&results, arguments.docs);
 }

@@ -16,24 +16,29 @@ pub fn json(results: &Results) -> Value {
     serde_json::to_value(results).expect("figures are JSON")
 }
 
-/// Prints the table, and writes everything down; into `docs/` only if that is wanted. Rows that did not run now are there as
-/// they were seen last.
-pub fn write(mut results: Results, docs: bool) {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let own = package.join("target/benches");
-    for (row, seen) in last(&own.join("results.json")).unwrap_or_default().0 {
+/// Where everything is written.
+const OWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/benches");
+
+/// Writes down what was seen. Rows that did not run now are there as they were seen last.
+pub fn keep(mut results: Results) -> Results {
+    let file = Path::new(OWN).join("results.json");
+    for (row, seen) in last(&file).unwrap_or_default().0 {
         results.0.entry(row).or_insert(seen);
     }
-    let results = &results;
+    let all = json!({ "machine": machine::facts(), "rows": json(&results) });
+    let all = serde_json::to_string_pretty(&all).expect("figures are JSON");
+    put(&file, &all);
+    results
+}
+
+/// Prints the table, and draws the plots; into `docs/` only if that is wanted.
+pub fn show(results: &Results, docs: bool) {
     let machine = machine::facts();
     let table = table::of(results);
-    let all = json!({ "machine": machine, "rows": json(results) });
-    let all = serde_json::to_string_pretty(&all).expect("figures are JSON");
-    put(&own.join("results.json"), &all);
-    plots::draw(results, &own);
+    plots::draw(results, Path::new(OWN));
     println!("{table}");
     if docs {
-        let docs = package.join("../docs");
+        let docs = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs"));
         let page = docs.join("performance.md");
         let text = fs::read_to_string(&page).expect("the page is there");
         let text = between(&text, "machine", &machine::sentence(&machine));

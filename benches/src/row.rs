@@ -110,7 +110,7 @@ impl Figures {
 /// Trials that did not go as they should.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mishaps {
-    /// The process died of a signal or a panic.
+    /// The process died of a signal or a panic, or did not end in its time.
     pub crashed: u64,
     /// The change was never seen.
     pub missed: u64,

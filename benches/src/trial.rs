@@ -93,8 +93,8 @@ pub fn run_under(
         }
         _ => {
             let said = text(&mut said);
-            let last = said.lines().find(|line| !line.is_empty()).unwrap_or("");
-            Ended::Badly(format!("{status} {last}").trim_end().to_owned())
+            let first = said.lines().find(|line| !line.is_empty()).unwrap_or("");
+            Ended::Badly(format!("{status} {first}").trim_end().to_owned())
         }
     }
 }

@@ -118,7 +118,7 @@ pub fn draw(results: &Results, directory: &Path) {
             file,
             title,
             axis("milliseconds", true),
-            axis("% of the trials", false),
+            axis("% of the reloads", false),
             curves(results, row, |figures| distribution(figures, "rename ms")),
         );
     }
@@ -175,7 +175,7 @@ fn grown(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
         .collect()
 }
 
-/// Of how many trials a figure was at most so much.
+/// For how many of those that were seen a figure was at most so much.
 fn distribution(figures: &Figures, figure: &str) -> Vec<(f64, f64)> {
     let mut values = figures.values.get(figure).cloned().unwrap_or_default();
     values.sort_by(f64::total_cmp);

@@ -18,8 +18,10 @@ const TURN: Duration = Duration::from_millis(10);
 pub fn rest(number: u64, least: Duration, spread: Duration) {
     /// Multiples of it, without the whole part, are spread evenly however many there are.
     const GOLDEN: f64 = 0.618_033_988_75;
+    /// More than a trial makes changes, so that no two trials rest alike.
+    const CHANGES: u64 = 1_009;
     let trial = u64::from(process::id());
-    let part = ((trial + number) as f64 * GOLDEN).fract();
+    let part = ((trial * CHANGES + number) as f64 * GOLDEN).fract();
     thread::sleep(least + spread.mul_f64(part));
 }
 

@@ -31,8 +31,8 @@ impl Row for Memory {
     fn tools(&self) -> &'static [&'static str] {
         &[
             "limit",
+            "replug, unloading",
             "replug",
-            "replug, default",
             "hot-lib-reloader",
             "dynamic_reload",
             "notify 9",
@@ -81,11 +81,6 @@ impl Row for Memory {
     fn trial(&self, tool: &str, _: &[String]) -> Value {
         // A library that makes no thread-local can be closed by anyone.
         let touches = tool != "limit";
-        let tool = match tool {
-            "replug" => "replug, unloading",
-            "replug, default" => "replug",
-            tool => tool,
-        };
         let library = tools::library(tool);
         let watched = Watched::new();
         let mut tool = tools::start(tool, &watched, QUICK);

@@ -133,7 +133,7 @@ fn start(tool: &str, library: &Path) -> Box<dyn std::any::Any> {
 
 /// One look and one sleep.
 fn limit(library: PathBuf) -> thread::JoinHandle<()> {
-    const INTERVAL: Duration = Duration::from_millis(250);
+    const INTERVAL: Duration = replug::Options::INTERVAL;
     thread::spawn(move || {
         loop {
             look(&library);

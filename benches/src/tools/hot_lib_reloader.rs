@@ -24,10 +24,10 @@ macro_rules! hot {
         /// What the macro makes.
         #[allow(static_mut_refs)]
         #[hot_lib_reloader::hot_module(
-                                                                    dylib = "bench",
-                                                                    lib_dir = super::directory(),
-                                                                    file_watch_debounce = $debounce
-                                                                )]
+                    dylib = "bench",
+                    lib_dir = super::directory(),
+                    file_watch_debounce = $debounce
+                )]
         pub mod $module {
             #[hot_functions]
             extern "Rust" {
