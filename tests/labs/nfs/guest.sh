@@ -185,7 +185,8 @@ two_clients() {
 }
 
 # Requests over the wire for each idle poll: those of a longer watch without those of a shorter one, which reads just as
-# often. Audits would come at other times. Many libraries take an emulated client so long that polls are rare.
+# often, if it is long enough for all readings. Audits would come at other times. Many libraries take an emulated client so long
+# that polls are rare.
 requests() {
     local mount=$1 artifacts=$2 short=$3 long=$4 directory=/mnt/export/many$2 number seconds
     local -A sent polls
@@ -262,7 +263,7 @@ serve
 say "kernel $(uname -r)"
 plugin_on_server=/mnt/export/.plugin
 cp "$plugins/1.so" "$plugin_on_server"
-for mount in v4 v3; do requests $mount 1 20 50; requests $mount 100 40 160; done
+for mount in v4 v3; do requests $mount 1 20 50; requests $mount 100 80 200; done
 for mount in v4 v3; do two_clients $mount; done
 for mount in v4 v3; do outage $mount; done
 for mount in v4 v3; do hung_stop $mount; done
