@@ -644,7 +644,10 @@ impl Files for Client {
 impl Client {
     /// Nothing may be staged behind a gate that was shut when the poll began, before the cap is reached.
     fn judge_gate(&self, state: &mut State, artifact: &Path) {
-        if self.nature.locks != Locks::Shared || !self.nature.is_judged {
+        // While it is unmounted, its locks are out of reach as well. What was opened before can still be looked at, but the
+        // copy opens the path, and finds nothing.
+        let is_detached = state.world.is_detached;
+        if self.nature.locks != Locks::Shared || !self.nature.is_judged || is_detached {
             return;
         }
         let directory = artifact.parent().unwrap_or(Path::new(""));
