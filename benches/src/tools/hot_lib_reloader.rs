@@ -23,11 +23,7 @@ macro_rules! hot {
     ($module:ident, $Tool:ident, $debounce:tt) => {
         /// What the macro makes.
         #[allow(static_mut_refs)]
-        #[hot_lib_reloader::hot_module(
-                    dylib = "bench",
-                    lib_dir = super::directory(),
-                    file_watch_debounce = $debounce
-                )]
+        #[hot_lib_reloader::hot_module(dylib = "bench", lib_dir = super::directory(), file_watch_debounce = $debounce)]
         pub mod $module {
             #[hot_functions]
             extern "Rust" {
