@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char, c_void};
-use std::marker::PhantomData;
 use std::mem;
 use std::ptr::NonNull;
 
@@ -77,7 +76,7 @@ pub struct Text {
     /// None before the first generation.
     surface: Option<Surface>,
     /// Nothing promises that the function may run on two threads at once.
-    _one_thread: PhantomData<Cell<()>>,
+    _one_thread: Cell<()>,
 }
 
 #[derive(Debug)]
@@ -90,7 +89,7 @@ impl Table for Text {
     fn absent() -> Text {
         Text {
             surface: None,
-            _one_thread: PhantomData,
+            _one_thread: Cell::new(()),
         }
     }
 }
@@ -116,7 +115,7 @@ impl Text {
         };
         Ok(Text {
             surface: Some(surface),
-            _one_thread: PhantomData,
+            _one_thread: Cell::new(()),
         })
     }
 
