@@ -10,8 +10,8 @@ use std::path::Path;
 
 use crate::files::Files;
 
-/// Kept as sums of 64 bits with keys that nobody can guess: two that are equal by chance are not worth the room for the
-/// names themselves.
+/// Of each name only a hash of 64 bits is kept. Nobody can guess the keys, so that two names have the same hash by chance
+/// only, and that hardly ever; the names themselves would take more room.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     keys: RandomState,
