@@ -106,12 +106,16 @@ impl Artifact {
         self.tracker.end_pause(now);
     }
 
-    /// Looks once, as the locality demands.
+    /// Looks once, as the locality demands; from the watched directory, should that be open.
     pub(crate) fn look<F: Files, C: Clock>(
         &self,
         shared: &mut Shared<F, C>,
+        directory: Option<&F::Directory>,
     ) -> io::Result<Snapshot> {
         shared.begin_look();
+        if let Some(directory) = directory {
+            return shared.files.look_from(directory, &self.path);
+        }
         if shared.locality == Locality::Remote {
             // The names in a watched directory were asked for already, for all that are listed there.
             let own = (!self.listed).then(|| directory_of(&self.path));

@@ -126,6 +126,7 @@ fn pass(artifact: &mut impl Read, copy: &mut impl Write, size: u64) -> Result<Di
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
+    use std::convert::Infallible;
     use std::ffi::OsStr;
     use std::io::Cursor;
 
@@ -182,9 +183,18 @@ mod tests {
     impl Files for Shifting {
         type Artifact = Cursor<&'static [u8]>;
         type Staged = Cursor<Vec<u8>>;
+        type Directory = Infallible;
 
         fn look(&self, _path: &Path) -> io::Result<Snapshot> {
             self.next_look()
+        }
+
+        fn open_directory(&self, _directory: &Path, _looks: usize) -> Option<Infallible> {
+            None
+        }
+
+        fn look_from(&self, directory: &Infallible, _path: &Path) -> io::Result<Snapshot> {
+            match *directory {}
         }
 
         fn look_open(&self, _artifact: &Self::Artifact) -> io::Result<Snapshot> {

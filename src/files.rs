@@ -81,12 +81,21 @@ pub trait Files {
     type Artifact: Read;
     /// A private copy: written once, then read by vet, removed when dropped.
     type Staged: Read + Write + Seek;
+    /// A directory, open for looking at what is in it.
+    type Directory;
 
     /// Looks at what `path` leads to, symbolic links followed, as freshly as the filesystem allows.
     fn look(&self, path: &Path) -> io::Result<Snapshot>;
 
     /// The same of `path` itself, should it be a symbolic link.
     fn look_link(&self, path: &Path) -> io::Result<Snapshot>;
+
+    /// Opens a directory, if that makes so many looks at what is in it cheaper. `None` also if it cannot be opened: the
+    /// looks then say why.
+    fn open_directory(&self, directory: &Path, looks: usize) -> Option<Self::Directory>;
+
+    /// Looks as [`look`](Files::look) does, from an open directory. `path` begins with the path that was opened.
+    fn look_from(&self, directory: &Self::Directory, path: &Path) -> io::Result<Snapshot>;
 
     /// Looks at an open artifact, as freshly as the filesystem allows.
     fn look_open(&self, artifact: &Self::Artifact) -> io::Result<Snapshot>;

@@ -38,6 +38,7 @@ impl OsFiles {
 impl Files for OsFiles {
     type Artifact = File;
     type Staged = Staged;
+    type Directory = os::Directory;
 
     fn look(&self, path: &Path) -> io::Result<Snapshot> {
         os::look(path)
@@ -45,6 +46,14 @@ impl Files for OsFiles {
 
     fn look_link(&self, path: &Path) -> io::Result<Snapshot> {
         os::look_link(path)
+    }
+
+    fn open_directory(&self, directory: &Path, looks: usize) -> Option<os::Directory> {
+        os::open_directory(directory, looks)
+    }
+
+    fn look_from(&self, directory: &os::Directory, path: &Path) -> io::Result<Snapshot> {
+        os::look_from(directory, path)
     }
 
     fn look_open(&self, artifact: &File) -> io::Result<Snapshot> {

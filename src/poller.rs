@@ -54,7 +54,7 @@ pub struct Poller<F: Files = OsFiles, C: Clock = Monotonic> {
     /// What is wrong with the directory, and since when it is gone.
     trouble: Option<Box<Trouble>>,
     absence: Absence,
-    /// Whether the last listing held no library.
+    /// Whether it was last said, of the path or of the directory, that there is no library.
     is_empty: bool,
     /// The device that the path was last seen on: on another one, everything is to be found out anew.
     device: Option<u64>,
@@ -187,8 +187,9 @@ impl<F: Files, C: Clock> Poller<F, C> {
     /// by the clock it was made with.
     ///
     /// On a local filesystem an idle poll looks once at each artifact, and once at each directory that is searched. It
-    /// opens nothing, and for paths of less than 256 bytes it allocates nothing. On a remote one it reads the names in
-    /// each directory, and opens each artifact to look at it; it reads none of the content.
+    /// opens no artifact; on Linux, where a directory holds many, it opens the directory, to look from there. For paths of
+    /// less than 256 bytes it allocates nothing. On a remote filesystem it reads the names in each directory, and opens
+    /// each artifact to look at it; it reads none of the content.
     pub fn poll(&mut self, now: Instant) -> Instant {
         if !self.is_surveyed {
             self.survey();
@@ -243,7 +244,7 @@ impl<F: Files, C: Clock> Poller<F, C> {
             self.note(0);
             return Some(until);
         }
-        let look = artifact.look(&mut self.shared);
+        let look = artifact.look(&mut self.shared, None);
         if let Ok(root) = &look {
             self.notice_device(root.device);
             if root.kind == Kind::Directory {

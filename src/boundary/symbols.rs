@@ -75,7 +75,8 @@ impl Raw {
 pub struct Text {
     /// None before the first generation.
     surface: Option<Surface>,
-    /// Nothing promises that the function may run on two threads at once.
+    /// Nothing promises that the function may run on two threads at once. No `PhantomData`: what the compiler says about
+    /// that quotes the sources of std where these are installed.
     _one_thread: Cell<()>,
 }
 

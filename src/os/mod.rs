@@ -13,7 +13,7 @@ mod system;
 mod system;
 
 pub(crate) use system::{
-    HAS_MEMORY_FILES, HOST_DOWN, MORE_TEMP_DIRS, filesystem, forget_content, is_running, look,
-    look_link, look_open, make_private, make_private_directory, memory_file, names, open, open_own,
-    own_start,
+    Directory, HAS_MEMORY_FILES, HOST_DOWN, MORE_TEMP_DIRS, filesystem, forget_content, is_running,
+    look, look_from, look_link, look_open, make_private, make_private_directory, memory_file,
+    names, open, open_directory, open_own, own_start,
 };

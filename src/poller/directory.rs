@@ -86,13 +86,18 @@ impl<F: Files, C: Clock> Poller<F, C> {
         let mut wanted: Option<Instant> = None;
         let count = self.artifacts.len();
         let first = mem::take(&mut self.turn);
+        let directory = match self.shared.locality {
+            Locality::Local => self.shared.files.open_directory(&self.root, count),
+            // There each artifact is opened by its path, for the sake of asking.
+            Locality::Remote => None,
+        };
         for offset in 0..count {
             let index = (first + offset) % count;
             let artifact = &mut self.artifacts[index];
             let until = match artifact.pauses_until(now) {
                 Some(until) => Some(until),
                 None => {
-                    let look = artifact.look(&mut self.shared);
+                    let look = artifact.look(&mut self.shared, directory.as_ref());
                     artifact.follow(now, look, &mut self.shared)
                 }
             };
@@ -224,5 +229,74 @@ impl<F: Files, C: Clock> Poller<F, C> {
             .filter(|path| !known.contains(path.as_path()));
         self.artifacts
             .extend(new.map(|path| Artifact::listed(path.into())));
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::cell::Cell;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::machine::OsFiles;
+    use crate::options::Options;
+    use crate::stage::StageDirectory;
+
+    /// A clock that stands still until it is moved.
+    #[derive(Clone)]
+    struct Hands(Rc<Cell<Instant>>);
+
+    impl Clock for Hands {
+        fn now(&self) -> Instant {
+            self.0.get()
+        }
+    }
+
+    #[track_caller]
+    fn poll_until(
+        poller: &mut Poller<OsFiles, Hands>,
+        hands: &Hands,
+        is_so: impl Fn(&Poller<OsFiles, Hands>) -> bool,
+    ) {
+        for _ in 0..100 {
+            hands.0.set(hands.now() + Duration::from_millis(100));
+            poller.poll(hands.now());
+            if is_so(poller) {
+                return;
+            }
+        }
+        panic!("it never is so: {poller:?}");
+    }
+
+    #[test]
+    fn a_poll_that_stops_early_leaves_the_troubles_of_the_rest_as_they_are() {
+        let scratch = tempfile::tempdir().unwrap();
+        let watched = scratch.path().join("watched");
+        fs::create_dir(&watched).unwrap();
+        let paths: Vec<PathBuf> = (0..100)
+            .map(|number| watched.join(format!("liba{number:03}.so")))
+            .collect();
+        let replace_all = |content: &str| {
+            for path in &paths {
+                let new = scratch.path().join("new");
+                fs::write(&new, content).unwrap();
+                fs::rename(new, path).unwrap();
+            }
+        };
+        replace_all("no library");
+        symlink("libz.so", watched.join("libz.so")).unwrap();
+        let files = OsFiles::new(StageDirectory::new(Some(scratch.path())).unwrap());
+        let hands = Hands(Rc::new(Cell::new(Instant::now())));
+        let mut poller = Poller::with(Options::new(&watched), files, hands.clone());
+        poll_until(&mut poller, &hands, |poller| {
+            let decided = poller.artifacts.iter().filter(|each| each.has_decided());
+            poller.is_degraded && decided.count() == paths.len()
+        });
+        replace_all("no library either");
+        poll_until(&mut poller, &hands, |poller| poller.turn > 0);
+        assert!(poller.is_degraded, "nobody has looked at the link again");
     }
 }

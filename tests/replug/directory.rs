@@ -1,12 +1,16 @@
 //! A watched directory: what is in it comes and goes, and so does the directory.
 
+use std::cell::Cell;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use replug::{Options, Poller};
+use replug::{News, Options, Poller};
 
-use crate::vocabulary::{Artifact, Program, Scratch, library, version};
+use crate::vocabulary::{
+    Artifact, Asked, ByHand, Program, Scratch, Spy, library, os_files, version,
+};
 
 #[test]
 fn a_link_whose_target_is_built_later_is_loaded_then() {
@@ -74,6 +78,44 @@ fn copies_that_are_staged_below_a_watched_directory_are_not_loaded_as_well() {
     let ended = program.stop();
     assert_eq!(ended.said("loaded").len(), 1);
     scratch.assert_nothing_staged();
+}
+
+/// It is open for the length of a poll. Should it be another one by then, the next poll sees that.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_directory_that_is_swapped_while_it_is_looked_at_loses_nothing() {
+    const LIBRARIES: u32 = 12;
+    let scratch = Scratch::new();
+    let (old, _) = scratch.directory_of("v1", 1..=LIBRARIES);
+    scratch.directory_of("v2", LIBRARIES + 1..=2 * LIBRARIES);
+    let watched = scratch.join("plugins");
+    symlink("v1", &watched).unwrap();
+    let new = scratch.join("new");
+    symlink("v2", &new).unwrap();
+    let is_due = Rc::new(Cell::new(false));
+    let files = Spy::on(os_files(&scratch), {
+        let (is_due, watched) = (Rc::clone(&is_due), watched.clone());
+        move |asked| {
+            if matches!(asked, Asked::LookFrom(_)) && is_due.take() {
+                fs::rename(&new, &watched).unwrap();
+                fs::remove_dir_all(&old).unwrap();
+            }
+        }
+    });
+    let mut watch = ByHand::watch(&watched, files);
+    assert_eq!(watch.poll_until_settled(), LIBRARIES as usize);
+    is_due.set(true);
+    watch.poll_for(Duration::from_secs(5));
+    assert!(!is_due.get(), "it was swapped");
+    let mut ready = 0;
+    for update in watch.poller.updates().try_iter() {
+        match update.news {
+            News::Ready(_) => ready += 1,
+            News::Waiting(_) => {}
+            news => panic!("{}: {news:?}", update.artifact.display()),
+        }
+    }
+    assert_eq!(ready, LIBRARIES);
 }
 
 #[test]

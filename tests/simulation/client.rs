@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io::{self, Cursor, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::mem;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -82,6 +83,8 @@ pub struct Nature {
     /// What the product is told: true of all that is not known to ask its server.
     pub looks_can_lag: bool,
     pub unstable_inodes: bool,
+    /// Whether this system finds that it pays to open a directory.
+    pub opens_directories: bool,
     pub latency: u64,
     pub chunk: usize,
     pub faults: Vec<Fault>,
@@ -340,6 +343,21 @@ impl Client {
         seen.map_err(io::Error::from_raw_os_error)
     }
 
+    /// Whoever has opened a directory goes on seeing what was mounted there then.
+    fn as_mounted_at<T>(&self, directory: &Directory, look: impl FnOnce() -> T) -> T {
+        let swap = |mounted: &Directory| {
+            let world = &mut self.state.borrow_mut().world;
+            Directory {
+                is_detached: mem::replace(&mut world.is_detached, mounted.is_detached),
+                device: mem::replace(&mut world.device, mounted.device),
+            }
+        };
+        let present = swap(directory);
+        let seen = look();
+        swap(&present);
+        seen
+    }
+
     fn listing(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
         let mut state = self.state.borrow_mut();
         let state = &mut *state;
@@ -450,6 +468,12 @@ impl Read for Opened {
     }
 }
 
+/// A directory, open, and what was mounted there when it was opened.
+pub struct Directory {
+    is_detached: bool,
+    device: u64,
+}
+
 /// A private copy, counted while it exists.
 pub struct Copy {
     bytes: Cursor<Vec<u8>>,
@@ -493,6 +517,7 @@ impl Seek for Copy {
 impl Files for Client {
     type Artifact = Opened;
     type Staged = Copy;
+    type Directory = Directory;
 
     fn look(&self, path: &Path) -> io::Result<Snapshot> {
         self.step("look", path, hits_look)?;
@@ -500,6 +525,34 @@ impl Files for Client {
             return Err(ErrorKind::NotFound.into());
         }
         self.walk(path).map(|(_, _, inode)| self.snapshot(inode))
+    }
+
+    fn open_directory(&self, directory: &Path, _looks: usize) -> Option<Directory> {
+        let how = match self.nature.opens_directories {
+            true => "directory opened",
+            false => "directory not opened",
+        };
+        self.state.borrow_mut().covered.insert(how.to_owned());
+        if !self.nature.opens_directories {
+            return None;
+        }
+        self.step("open directory", directory, hits_open).ok()?;
+        self.walk(directory).ok()?;
+        let state = self.state.borrow();
+        Some(Directory {
+            is_detached: state.world.is_detached,
+            device: state.world.device,
+        })
+    }
+
+    fn look_from(&self, directory: &Directory, path: &Path) -> io::Result<Snapshot> {
+        self.step("look from directory", path, hits_look)?;
+        if self.is_wrong(Wrong::NotFound) {
+            return Err(ErrorKind::NotFound.into());
+        }
+        self.as_mounted_at(directory, || {
+            self.walk(path).map(|(_, _, inode)| self.snapshot(inode))
+        })
     }
 
     fn look_link(&self, path: &Path) -> io::Result<Snapshot> {

@@ -168,7 +168,7 @@ fn must_occur() -> Vec<String> {
     all
 }
 
-const OCCURRENCES: [&str; 54] = [
+const OCCURRENCES: [&str; 56] = [
     "news Ready",
     "news Kept",
     "news Waiting",
@@ -187,6 +187,8 @@ const OCCURRENCES: [&str; 54] = [
     "fault: ShortFile",
     "fault: torn",
     "content forgotten",
+    "directory opened",
+    "directory not opened",
     "unmounted",
     "client local",
     "client nfs",

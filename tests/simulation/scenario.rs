@@ -133,6 +133,7 @@ impl Scenario {
                 false => random.one_of(&[MS / 100, MS / 10, MS, 5 * MS]),
             },
             chunk: random.between(64, 400) as usize,
+            opens_directories: false,
             faults: draw_faults(random),
         };
         if is_local {
@@ -150,6 +151,7 @@ impl Scenario {
             (random.between(1, 40) * SECOND, by * SECOND as i64)
         };
         let clock_steps = (0..steps).map(step).collect();
+        client.opens_directories = random.percent(50);
         Scenario {
             seed,
             options,

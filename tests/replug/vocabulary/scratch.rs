@@ -1,9 +1,10 @@
 //! A directory of a test's own.
 
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use super::Artifact;
+use super::{Artifact, library};
 
 /// A scratch directory, with a place for staged copies in it. Removed at the end of the test.
 pub struct Scratch {
@@ -37,6 +38,23 @@ impl Scratch {
     /// The artifact that most tests watch. There is no file yet.
     pub fn artifact(&self) -> Artifact {
         Artifact::at(self.join("libplugin01.so"))
+    }
+
+    /// A directory with so many libraries of these numbers, each called by its place, and their paths.
+    pub fn directory_of(
+        &self,
+        name: &str,
+        numbers: RangeInclusive<u32>,
+    ) -> (PathBuf, Vec<PathBuf>) {
+        let directory = self.join(name);
+        fs::create_dir(&directory).unwrap();
+        let paths = numbers.enumerate().map(|(place, number)| {
+            let path = directory.join(format!("lib{place:02}.so"));
+            fs::write(&path, library(number)).unwrap();
+            path
+        });
+        let paths = paths.collect();
+        (directory, paths)
     }
 
     /// What is in the stage parent: nothing, once every program has ended.

@@ -12,6 +12,8 @@ use replug::{Files, Filesystem, Listing, Locality, Lock, OsFiles, Route, Snapsho
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
     Look(PathBuf),
+    OpenDirectory(PathBuf, usize),
+    LookFrom(PathBuf),
     LookLink(PathBuf),
     LookOpen,
     Names(PathBuf),
@@ -64,10 +66,21 @@ impl<H: Fn(Asked)> Spy<H> {
 impl<H: Fn(Asked)> Files for Spy<H> {
     type Artifact = <OsFiles as Files>::Artifact;
     type Staged = <OsFiles as Files>::Staged;
+    type Directory = <OsFiles as Files>::Directory;
 
     fn look(&self, path: &Path) -> io::Result<Snapshot> {
         (self.hear)(Asked::Look(path.to_owned()));
         self.as_mounted(self.files.look(path))
+    }
+
+    fn open_directory(&self, directory: &Path, looks: usize) -> Option<Self::Directory> {
+        (self.hear)(Asked::OpenDirectory(directory.to_owned(), looks));
+        self.files.open_directory(directory, looks)
+    }
+
+    fn look_from(&self, directory: &Self::Directory, path: &Path) -> io::Result<Snapshot> {
+        (self.hear)(Asked::LookFrom(path.to_owned()));
+        self.as_mounted(self.files.look_from(directory, path))
     }
 
     fn look_open(&self, artifact: &Self::Artifact) -> io::Result<Snapshot> {
