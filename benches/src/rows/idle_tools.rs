@@ -1,11 +1,12 @@
 //! Who polls, told to poll by hand, so that no wait is counted.
 
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use replug::{News, Options, Poller};
-use rustix::fs::{AtFlags, CWD, StatxFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags};
 
 use crate::count::{self, Thread};
 
@@ -69,19 +70,31 @@ impl<F: FnMut(usize)> Polls for Here<F> {
     }
 }
 
-/// One look at each, and nothing else.
-fn limit(directory: &Path, artifacts: usize) -> impl FnMut() + use<> {
-    let paths: Vec<PathBuf> = (0..artifacts)
-        .map(|number| directory.join(format!("lib{number}.so")))
-        .collect();
-    move || paths.iter().for_each(|path| look(path))
+/// One look at each, from their directory if they are several, and nothing else.
+fn limit(directory: &Path, artifacts: usize) -> Box<dyn FnMut()> {
+    let name = |number: usize| PathBuf::from(format!("lib{number}.so"));
+    if artifacts == 1 {
+        let path = directory.join(name(0));
+        return Box::new(move || look(&path));
+    }
+    let directory = directory.to_owned();
+    let names: Vec<PathBuf> = (0..artifacts).map(name).collect();
+    Box::new(move || {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let open = rustix::fs::open(&directory, flags, Mode::empty()).expect("it is there");
+        names.iter().for_each(|name| look_from(&open, name));
+    })
 }
 
 /// The one system call that it takes to see a change.
 pub fn look(path: &Path) {
+    look_from(CWD, path);
+}
+
+fn look_from(directory: impl AsFd, path: &Path) {
     let flags = AtFlags::STATX_FORCE_SYNC;
     let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
-    let seen = rustix::fs::statx(CWD, path, flags, wanted).expect("it is there");
+    let seen = rustix::fs::statx(directory, path, flags, wanted).expect("it is there");
     std::hint::black_box(seen);
 }
 
