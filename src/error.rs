@@ -6,7 +6,9 @@ use std::fmt::{self, Write as _};
 use std::io;
 use std::path::PathBuf;
 
-use crate::boundary::{CallError, LoadFailure};
+use replug_plugin::CallError;
+
+use crate::boundary::{LoadFailure};
 use crate::handshake::Mismatch;
 use crate::trouble::Class;
 use crate::vet::Refusal;

@@ -9,7 +9,7 @@ use object::read::{FileKind, ReadCache};
 
 use crate::error::chain;
 use crate::handshake::{ENTRY, Expected, Mismatch};
-use crate::interface::Interface;
+use replug_plugin::Interface;
 use crate::vet::{self, Refusal, Vetted};
 
 /// How often all of a file may be read: more often than it has tables, and once more if it seems incomplete.
@@ -18,7 +18,7 @@ const PASSES: u64 = 8;
 /// What counts as the length of a shorter file, in bytes: the same header is read several times.
 const SHORT: u64 = 4096;
 
-crate::shared! {
+replug_plugin::shared! {
     /// What each seed knows.
     struct World {
         frames: u64,
@@ -26,7 +26,7 @@ crate::shared! {
     }
 }
 
-crate::interface! {
+replug_plugin::interface! {
     /// What each seed is held against.
     interface Seed, plugin trait Grow, version 1 {
         fn add(one: u64, other: u64) -> u64;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::{ArcSwap, Guard};
 
 use crate::boundary::{Image, Leased};
-use crate::interface::Interface;
+use replug_plugin::Interface;
 
 /// Calls the live generation of a [`Host`](crate::Host) from any thread. Cheap to clone and to send.
 ///

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use std::ffi::CStr;
 use std::fmt;
 
-use crate::interface::{FORMAT, Interface};
+use replug_plugin::Interface;
+use replug_plugin::__private::FORMAT;
 
 /// The longest handshake that is read, in bytes: some thousand functions.
 pub(crate) const LONGEST: u64 = 256 * 1024;

@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::feed::{Fed, Feed};
 use crate::handle::{Handle, Publish};
 use crate::handshake::Expected;
-use crate::interface::Interface;
+use replug_plugin::Interface;
 use crate::options::Options;
 use crate::outcome::{Loaded, NotLive, Outcome};
 use crate::stage::Staged;

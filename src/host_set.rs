@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::feed::{Fed, Feed};
 use crate::handshake::Expected;
 use crate::host::{Host, Table};
-use crate::interface::Interface;
+use replug_plugin::Interface;
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::scan::plugin_name;

@@ -4,7 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::boundary::{CallError, Mapped};
+use replug_plugin::CallError;
+
+use crate::boundary::{Mapped};
 use crate::change::Waiting;
 use crate::digest::Digest;
 use crate::error::Error;

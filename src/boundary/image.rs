@@ -12,8 +12,8 @@ use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use libloading::Library;
 
-use super::export::Entry;
-use super::residence::Residence;
+use replug_plugin::__private::Entry;
+use super::residence::{self, Residence};
 use super::system;
 use crate::handshake::{ENTRY, Mismatch};
 
@@ -139,14 +139,14 @@ impl Image {
         };
         if is_to_go && let Ok(entry) = image.symbol(ENTRY) {
             // What came in with it may keep thread-locals and pointers of its own, and does not tell.
-            system::keep_dependencies(entry);
+            residence::keep_dependencies(entry);
         }
         Ok(image)
     }
 
     /// Lets it ask this host instead of libc, if it can.
     pub(super) fn attach(&self, entry: &Entry) {
-        if let Some(attach) = entry.attach {
+        if let Some(attach) = entry.attach() {
             // SAFETY: it is this image's, which was just mapped, and nothing else of it was called.
             self.residence
                 .get_or_init(|| unsafe { Residence::attach(attach, self.is_to_go) });

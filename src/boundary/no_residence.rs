@@ -1,6 +1,8 @@
 //! Where plugins ask libc itself: what their threads still need is not known, so images stay mapped.
 
-use super::services::Attach;
+use replug_plugin::__private::Attach;
+
+pub(super) fn keep_dependencies(_address: NonNull<c_void>) {}
 
 #[derive(Debug)]
 pub(super) struct Residence;

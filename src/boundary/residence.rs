@@ -6,8 +6,9 @@ use std::ptr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock};
 
+pub(super) use super::behind::keep_dependencies;
 use super::seats::{House, Key, SEATS, Seat, Sitter, leave, own_id, with_seat, with_seats};
-use super::services::{Attach, Destructor, FIRST_KEY, Services, Start};
+use replug_plugin::__private::{Attach, Destructor, FIRST_KEY, Services, Start};
 
 /// The house of the image that asks.
 ///

@@ -12,7 +12,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
-use super::services::Destructor;
+use replug_plugin::__private::Destructor;
 
 /// How often a thread that ends goes through its keys, as POSIX has it.
 const ROUNDS: usize = 4;

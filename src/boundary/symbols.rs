@@ -5,7 +5,7 @@ use std::ffi::{CStr, CString, c_char, c_void};
 use std::mem;
 use std::ptr::NonNull;
 
-use super::answer::CallError;
+use replug_plugin::CallError;
 use super::image::{Image, LoadFailure};
 use crate::host::Table;
 

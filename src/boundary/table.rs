@@ -4,13 +4,13 @@ use std::ffi::CStr;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::answer::{Answered, CallError};
-use super::export::{Entry, HookTable};
+use replug_plugin::__private::{Answered, Entry, HookTable, RawSlice};
+use replug_plugin::wire::Argument;
+use replug_plugin::{CallError, Sink};
+
 use super::image::{Image, LoadFailure};
-use super::sink::Sink;
-use super::wire::{Argument, RawSlice};
 use crate::handshake::{ENTRY, Expected, HANDSHAKE, Mismatch};
-use crate::interface::Interface;
+use replug_plugin::Interface;
 
 /// All that a host calls of an image.
 pub(crate) struct Bound<T> {
@@ -31,11 +31,10 @@ impl<T: Interface> Bound<T> {
         // SAFETY: what carries this name, beside a handshake of this format, is an entry, and it is never written to.
         let entry = unsafe { entry.as_ref() };
         image.attach(entry);
-        let Entry { table, hooks, .. } = *entry;
         // SAFETY: the declarations are equal, and the image stays mapped for as long as it is used.
-        let table = unsafe { T::copy(table) };
+        let table = unsafe { T::copy(entry.table()) };
         // SAFETY: an entry has no hooks, or a constant table of them.
-        let hooks = unsafe { hooks.as_ref() };
+        let hooks = unsafe { entry.hooks().as_ref() };
         let hooks = hooks.map(|&table| BoundHooks { table });
         Ok(Bound { table, hooks })
     }

@@ -1,8 +1,6 @@
 //! Unix: dlopen with the flags we need, POSIX thread-local keys, mmap.
 
 use std::ffi::c_void;
-#[cfg(unloads)]
-use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
@@ -47,56 +45,6 @@ pub(super) fn close(library: libloading::Library, path: &Path) -> Result<(), lib
     }
 }
 
-/// Keeps what the loader mapped behind the image that `address` is in, which is what came in with it.
-#[cfg(unloads)]
-pub(super) fn keep_dependencies(address: NonNull<c_void>) {
-    let Some(image) = base_of(address.as_ptr()) else {
-        return;
-    };
-    let mut behind = Behind {
-        image,
-        is_past: false,
-        names: Vec::new(),
-    };
-    // SAFETY: `note_behind` takes what is passed for it. Meanwhile the loader keeps its list as it is.
-    unsafe { libc::dl_iterate_phdr(Some(note_behind), (&raw mut behind).cast()) };
-    for name in behind.names {
-        let flags = libc::RTLD_NOW | libc::RTLD_NOLOAD | libc::RTLD_NODELETE;
-        // SAFETY: it asks for a library that is mapped already, and runs nothing.
-        unsafe { libc::dlopen(name.as_ptr(), flags) };
-    }
-}
-
-/// What the loader lists behind an image.
-#[cfg(unloads)]
-struct Behind {
-    image: usize,
-    is_past: bool,
-    names: Vec<CString>,
-}
-
-#[cfg(unloads)]
-unsafe extern "C" fn note_behind(
-    listed: *mut libc::dl_phdr_info,
-    _size: usize,
-    behind: *mut c_void,
-) -> libc::c_int {
-    // SAFETY: the loader passes an entry of its list.
-    let listed = unsafe { &*listed };
-    // SAFETY: `keep_dependencies` passes it, and uses it no more until the list is through.
-    let behind = unsafe { &mut *behind.cast::<Behind>() };
-    if behind.is_past && !listed.dlpi_name.is_null() {
-        // SAFETY: it is text with a NUL at its end.
-        let name = unsafe { CStr::from_ptr(listed.dlpi_name) };
-        behind.names.push(name.to_owned());
-    }
-    behind.is_past |= listed.dlpi_addr as usize == behind.image;
-    0
-}
-
-#[cfg(not(unloads))]
-pub(super) fn keep_dependencies(_address: NonNull<c_void>) {}
-
 /// A signal that is handled by code of the image that `address` is in.
 pub(super) fn signal_handled_by(address: NonNull<c_void>) -> Option<i32> {
     /// Linux has as many, with those of real time.
@@ -113,7 +61,7 @@ pub(super) fn signal_handled_by(address: NonNull<c_void>) -> Option<i32> {
 }
 
 /// Where the image begins that an address is in.
-fn base_of(address: *const c_void) -> Option<usize> {
+pub(super) fn base_of(address: *const c_void) -> Option<usize> {
     let mut found = MaybeUninit::<libc::Dl_info>::zeroed();
     // SAFETY: any address can be asked for, and the answer is written.
     let status = unsafe { libc::dladdr(address, found.as_mut_ptr()) };

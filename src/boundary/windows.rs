@@ -25,8 +25,6 @@ pub(super) fn close(library: libloading::Library, _path: &Path) -> Result<(), li
     Err(library)
 }
 
-pub(super) fn keep_dependencies(_address: NonNull<c_void>) {}
-
 /// Windows has no signals that code of a plugin could handle.
 pub(super) fn signal_handled_by(_address: NonNull<c_void>) -> Option<i32> {
     None

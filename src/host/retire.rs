@@ -4,7 +4,9 @@ use std::mem;
 use std::sync::Arc;
 
 use super::{Host, Live};
-use crate::boundary::{BoundHooks, CallError, Image, Mapped};
+use replug_plugin::CallError;
+
+use crate::boundary::{BoundHooks, Image, Mapped};
 use crate::outcome::{Outcome, Retired};
 
 /// What becomes of the image of a retired generation.

@@ -1,6 +1,8 @@
 //! The way from one generation to the next: the hooks before the swap, in their order.
 
-use crate::boundary::{BoundHooks, CallError};
+use replug_plugin::CallError;
+
+use crate::boundary::BoundHooks;
 use crate::error::Hook;
 
 /// Runs the hooks on the way to a new generation, in their order. Whatever fails, the old one is as it was.

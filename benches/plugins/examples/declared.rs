@@ -19,4 +19,4 @@ impl Behave for Declared {
     }
 }
 
-replug::export!(Declared: Bench);
+replug_plugin::export!(Declared: Bench);

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::hint::black_box;
 
-replug::interface! {
+replug_plugin::interface! {
     /// What replug calls them by.
     pub interface Bench, plugin trait Behave, version 1 {
         /// Which of the libraries this is.

@@ -1,6 +1,6 @@
 //! Fails to get ready.
 
-use replug::{HookError, Hooks};
+use replug_plugin::{HookError, Hooks};
 
 fixtures::fixture!(|number| number, Hooks);
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use replug::{HookError, Hooks};
+use replug_plugin::{HookError, Hooks};
 
 static CALLS: AtomicU64 = AtomicU64::new(0);
 

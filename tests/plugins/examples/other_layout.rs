@@ -1,6 +1,6 @@
 //! Has another idea of the state that the host owns.
 
-replug::shared! {
+replug_plugin::shared! {
     /// State that the host owns.
     struct World {
         seconds: f64,
@@ -14,7 +14,7 @@ fixtures::stranger! {
         fn add(one: u64, other: u64) -> u64 {
             one + other
         }
-        fn greet(_name: &str, _greeting: replug::Sink<'_>) {}
+        fn greet(_name: &str, _greeting: replug_plugin::Sink<'_>) {}
         fn step(_world: &mut World, _seconds: f64) {}
         fn act(number: u64) -> u64 {
             number

@@ -2,7 +2,7 @@
 
 fixtures::stranger! {
     interface Fixture, version 1 {
-        fn greet(_name: &str, _greeting: replug::Sink<'_>) {}
+        fn greet(_name: &str, _greeting: replug_plugin::Sink<'_>) {}
         fn add(one: u64, other: u64) -> u64 {
             one + other
         }

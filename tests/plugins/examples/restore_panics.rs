@@ -1,6 +1,6 @@
 //! Cannot take over what was saved.
 
-use replug::{HookError, Hooks};
+use replug_plugin::{HookError, Hooks};
 
 fixtures::fixture!(|number| number, Hooks);
 

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use replug::{HookError, Hooks};
+use replug_plugin::{HookError, Hooks};
 use tokio::runtime::{Builder, Runtime};
 
 static RUNTIME: Mutex<Option<Runtime>> = Mutex::new(None);

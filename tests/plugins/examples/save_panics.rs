@@ -1,6 +1,6 @@
 //! Cannot write its state.
 
-use replug::{HookError, Hooks};
+use replug_plugin::{HookError, Hooks};
 
 fixtures::fixture!(|number| number, Hooks);
 

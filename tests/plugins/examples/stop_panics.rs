@@ -1,6 +1,6 @@
 //! Cannot end in peace.
 
-use replug::{HookError, Hooks};
+use replug_plugin::{HookError, Hooks};
 
 fixtures::fixture!(|number| number, Hooks);
 

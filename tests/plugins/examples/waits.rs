@@ -4,7 +4,7 @@ use std::io::Read;
 use std::os::unix::net::UnixStream;
 
 use fixtures::{Behave, Fixture, World};
-use replug::Sink;
+use replug_plugin::Sink;
 
 /// This fixture.
 struct This;
@@ -28,4 +28,4 @@ impl Behave for This {
     }
 }
 
-replug::export!(This: Fixture);
+replug_plugin::export!(This: Fixture);

@@ -2,9 +2,9 @@
 
 pub mod diary;
 
-use replug::Sink;
+use replug_plugin::Sink;
 
-replug::shared! {
+replug_plugin::shared! {
     /// State that the host owns.
     #[derive(Debug, Default, PartialEq)]
     pub struct World {
@@ -15,7 +15,7 @@ replug::shared! {
     }
 }
 
-replug::interface! {
+replug_plugin::interface! {
     /// What each fixture offers.
     pub interface Fixture, plugin trait Behave, version 1 {
         /// The sum, and nothing else: the shortest way there and back.
@@ -34,15 +34,15 @@ replug::interface! {
 macro_rules! fixture {
     ($act:expr) => {
         $crate::fixture!(@ $act);
-        replug::export!(This: Fixture);
+        replug_plugin::export!(This: Fixture);
     };
     ($act:expr, Hooks) => {
         $crate::fixture!(@ $act);
-        replug::export!(This: Fixture + Hooks);
+        replug_plugin::export!(This: Fixture + Hooks);
     };
     ($act:expr, own_allocator) => {
         $crate::fixture!(@ $act);
-        replug::export!(This: Fixture, own_allocator);
+        replug_plugin::export!(This: Fixture, own_allocator);
     };
     (@ $act:expr) => {
         /// This fixture.
@@ -53,7 +53,7 @@ macro_rules! fixture {
                 one.wrapping_add(other)
             }
 
-            fn greet(name: &str, mut greeting: replug::Sink<'_>) {
+            fn greet(name: &str, mut greeting: replug_plugin::Sink<'_>) {
                 greeting.write(format!("hello, {name}").as_bytes());
             }
 
@@ -80,7 +80,7 @@ macro_rules! stranger {
             $( fn $name:ident($($arg:ident: $takes:ty),*) $(-> $returns:ty)? $does:block )+
         }
     ) => {
-        replug::interface! {
+        replug_plugin::interface! {
             /// Not the one that hosts call by.
             interface $Table, plugin trait Behave, version $version {
                 $(
@@ -97,7 +97,7 @@ macro_rules! stranger {
             $( fn $name($($arg: $takes),*) $(-> $returns)? $does )+
         }
 
-        replug::export!(This: $Table);
+        replug_plugin::export!(This: $Table);
         $crate::constructor!();
     };
 }
@@ -141,7 +141,7 @@ macro_rules! diarist {
                 one + other
             }
 
-            fn greet(_: &str, mut greeting: replug::Sink<'_>) {
+            fn greet(_: &str, mut greeting: replug_plugin::Sink<'_>) {
                 greeting.write(stringify!($number).as_bytes());
             }
 
@@ -155,28 +155,28 @@ macro_rules! diarist {
             }
         }
 
-        impl replug::Hooks for This {
+        impl replug_plugin::Hooks for This {
             const STATE: Option<u32> = Some(1);
 
-            fn init() -> Result<(), replug::HookError> {
+            fn init() -> Result<(), replug_plugin::HookError> {
                 note(concat!($number, ": init"));
                 Ok(())
             }
 
-            fn stop() -> Result<(), replug::HookError> {
+            fn stop() -> Result<(), replug_plugin::HookError> {
                 note(concat!($number, ": stop"));
                 ring();
                 Ok(())
             }
 
-            fn save(state: &mut Vec<u8>) -> Result<(), replug::HookError> {
+            fn save(state: &mut Vec<u8>) -> Result<(), replug_plugin::HookError> {
                 note(concat!($number, ": save"));
                 ring();
                 state.extend(BELL.load(Ordering::Relaxed).to_le_bytes());
                 Ok(())
             }
 
-            fn restore(_: u32, state: &[u8]) -> Result<(), replug::HookError> {
+            fn restore(_: u32, state: &[u8]) -> Result<(), replug_plugin::HookError> {
                 note(concat!($number, ": restore"));
                 let bell = u64::from_le_bytes(state.try_into()?);
                 if bell == INDIGESTIBLE {
@@ -199,6 +199,6 @@ macro_rules! diarist {
             }
         }
 
-        replug::export!(This: Fixture + Hooks);
+        replug_plugin::export!(This: Fixture + Hooks);
     };
 }

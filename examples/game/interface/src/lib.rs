@@ -1,8 +1,8 @@
 //! What the game and its rules have in common. Both are built from this file, and replug compares.
 
-use replug::Sink;
+use replug_plugin::Sink;
 
-replug::shared! {
+replug_plugin::shared! {
     /// The state of the game. The host owns it and lends it to the rules, so it survives every reload by itself.
     #[derive(Debug, Default)]
     pub struct World {
@@ -15,7 +15,7 @@ replug::shared! {
     }
 }
 
-replug::interface! {
+replug_plugin::interface! {
     /// The rules of the game.
     pub interface Rules, plugin trait Play, version 1 {
         /// Moves all that moves by one frame.

@@ -1,8 +1,8 @@
 //! What the server and its handler have in common. Both are built from this file, and replug compares.
 
-use replug::Sink;
+use replug_plugin::Sink;
 
-replug::interface! {
+replug_plugin::interface! {
     /// The handler of requests.
     pub interface Handler, plugin trait Respond, version 1 {
         /// Writes the response to one request, a line. Says whether the client may ask again.

@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use replug::Sink;
+use replug_plugin::Sink;
 use server_interface::{Handler, Respond};
 
 /// What everybody is greeted with. Edit me.
@@ -32,4 +32,4 @@ fn divide(one: &str, other: &str) -> i64 {
     one / other
 }
 
-replug::export!(Desk: Handler);
+replug_plugin::export!(Desk: Handler);

@@ -1,17 +1,6 @@
-//! One declaration for both sides: what a plugin offers, what of it crosses, and the text in which a library carries
-//! its side of the declaration, so that it can be read out of the file before anything runs.
+//! The shape of what crosses: types, structs and functions as data, from which the text of a declaration is written.
 //!
 //! Nothing here runs at run time in a plugin: all of it is computed by the compiler.
-
-#[macro_use]
-mod declare;
-mod text;
-
-#[cfg(feature = "host")]
-pub(crate) use self::text::FORMAT;
-#[doc(hidden)]
-pub use self::text::{Text, handshake_len, handshake_text, says_static};
-pub use crate::boundary::wire::{Implemented, Interface};
 
 /// What a type looks like to C. The text of it is what two sides compare.
 #[derive(Debug, Clone, Copy)]

@@ -1,11 +1,9 @@
 //! How values cross between a host and a plugin: as C types only, because the two have each their own standard
 //! library, allocator and compiler. Both sides use this module; [`interface!`](crate::interface!) drives it.
 
-use std::ffi::c_void;
 use std::slice;
 
-pub use super::answer::{Answered, answer};
-use crate::interface::Shape;
+use crate::shape::Shape;
 
 /// Plain data that is copied across: numbers, arrays of them, and what [`shared!`](crate::shared!) declares.
 ///
@@ -15,7 +13,7 @@ use crate::interface::Shape;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot cross between host and plugin",
     label = "not a type that crosses",
-    note = "numbers, `bool`, arrays of them and structs declared with `replug::shared!` can be stored and returned"
+    note = "numbers, `bool`, arrays of them and structs declared with `shared!` can be stored and returned"
 )]
 pub unsafe trait Plain: Copy + 'static {
     /// What it looks like to C.
@@ -32,7 +30,7 @@ pub unsafe trait Plain: Copy + 'static {
     message = "`{Self}` cannot cross from host to plugin",
     label = "not a type that crosses",
     note = "functions of an interface take numbers, `bool`, `&str`, `&[T]`, `&mut [T]`, `&T` and `&mut T` of plain data, \
-            structs declared with `replug::shared!`, and `replug::Sink`"
+            structs declared with `shared!`, and `Sink`"
 )]
 pub unsafe trait Argument: Sized {
     /// What it looks like to C.
@@ -60,8 +58,8 @@ pub unsafe trait Argument: Sized {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be returned across the boundary",
     label = "not a type that crosses by value",
-    note = "functions of an interface return numbers, `bool`, structs declared with `replug::shared!`, or nothing; text and \
-            bytes are written to a `replug::Sink`"
+    note = "functions of an interface return numbers, `bool`, structs declared with `shared!`, or nothing; text and \
+            bytes are written to a `Sink`"
 )]
 pub unsafe trait Answer: Copy + 'static {
     /// What it looks like to C.
@@ -79,18 +77,18 @@ macro_rules! scalars {
         unsafe impl Plain for $scalar {
             const SHAPE: Shape = Shape::Scalar(stringify!($scalar));
         }
-        $crate::plain!($scalar);
+        $crate::__plain!($scalar);
     )* };
 }
 
 /// Lets a type of plain data be passed and returned by value.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! plain {
+macro_rules! __plain {
     ($plain:ty) => {
         // SAFETY: it is copied as it is.
         unsafe impl $crate::wire::Argument for $plain {
-            const SHAPE: $crate::interface::Shape = <$plain as $crate::wire::Plain>::SHAPE;
+            const SHAPE: $crate::__private::Shape = <$plain as $crate::wire::Plain>::SHAPE;
             type Wire = $plain;
 
             #[inline(always)]
@@ -106,7 +104,7 @@ macro_rules! plain {
 
         // SAFETY: it is plain.
         unsafe impl $crate::wire::Answer for $plain {
-            const SHAPE: $crate::interface::Shape = <$plain as $crate::wire::Plain>::SHAPE;
+            const SHAPE: $crate::__private::Shape = <$plain as $crate::wire::Plain>::SHAPE;
         }
     };
 }
@@ -119,11 +117,12 @@ unsafe impl<T: Plain, const N: usize> Plain for [T; N] {
 }
 
 /// A borrowed slice as C sees it.
+#[doc(hidden)]
 #[repr(C)]
 #[derive(Debug)]
 pub struct RawSlice<T> {
-    pub(super) data: *const T,
-    pub(super) len: usize,
+    pub(crate) data: *const T,
+    pub(crate) len: usize,
 }
 
 impl<T> Clone for RawSlice<T> {
@@ -136,7 +135,7 @@ impl<T> Copy for RawSlice<T> {}
 
 impl<T> RawSlice<T> {
     #[inline(always)]
-    pub(super) fn of(slice: &[T]) -> RawSlice<T> {
+    pub fn of(slice: &[T]) -> RawSlice<T> {
         RawSlice {
             data: slice.as_ptr(),
             len: slice.len(),
@@ -147,7 +146,7 @@ impl<T> RawSlice<T> {
     ///
     /// It was made of a slice that is borrowed for `'a`. C may say null of one that is empty.
     #[inline(always)]
-    pub(super) unsafe fn get<'a>(self) -> &'a [T] {
+    pub(crate) unsafe fn get<'a>(self) -> &'a [T] {
         if self.len == 0 {
             return &[];
         }
@@ -174,11 +173,12 @@ unsafe impl<T: Plain> Argument for &[T] {
 }
 
 /// A slice borrowed for writing, as C sees it.
+#[doc(hidden)]
 #[repr(C)]
 #[derive(Debug)]
 pub struct RawSliceMut<T> {
-    pub(super) data: *mut T,
-    pub(super) len: usize,
+    pub(crate) data: *mut T,
+    pub(crate) len: usize,
 }
 
 impl<T> Clone for RawSliceMut<T> {
@@ -263,56 +263,4 @@ unsafe impl<T: Plain> Argument for &mut T {
         // SAFETY: the caller vouches for the borrow.
         unsafe { &mut *wire }
     }
-}
-
-/// A function in a table. It cannot be taken out by safe code: a copy could be called when its image is gone.
-#[doc(hidden)]
-#[repr(transparent)]
-#[derive(Debug)]
-pub struct Slot<F>(F);
-
-impl<F: Copy> Slot<F> {
-    pub const fn new(function: F) -> Slot<F> {
-        Slot(function)
-    }
-
-    /// # Safety
-    ///
-    /// It is called while the table is borrowed, and not kept.
-    #[inline(always)]
-    pub unsafe fn get(&self) -> F {
-        self.0
-    }
-}
-
-/// The functions of an interface as a table of C functions, callable like a struct with methods. Made by
-/// [`interface!`](crate::interface!).
-///
-/// # Safety
-///
-/// The type is `repr(C)`, and holds one `extern "C"` function for each line `fn` of `DECLARATION`, in order.
-pub unsafe trait Interface: Sized + Send + Sync + 'static {
-    /// The declaration as text: a line for the name and version, one for each function, one for each struct.
-    const DECLARATION: &'static str;
-
-    /// A table whose functions say that no generation is live.
-    fn absent() -> Self;
-
-    /// A copy of a plugin's table, or of the beginning of a longer one.
-    ///
-    /// # Safety
-    ///
-    /// `table` points to a table of this interface, whose image stays mapped for as long as the copy can be called.
-    unsafe fn copy(table: *const c_void) -> Self;
-}
-
-/// An interface that `P` implements.
-///
-/// # Safety
-///
-/// As for [`Interface`].
-#[doc(hidden)]
-pub unsafe trait Implemented<P>: Interface {
-    /// The plugin's table.
-    const TABLE: Self;
 }

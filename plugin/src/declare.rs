@@ -17,13 +17,13 @@
 /// # Examples
 ///
 /// ```
-/// replug::interface! {
+/// replug_plugin::interface! {
 ///     /// Counts words.
 ///     pub interface Counter, plugin trait Count, version 1 {
 ///         /// How many words there are in `text`.
 ///         fn words(text: &str) -> u64;
 ///         /// Writes the longest word of `text`.
-///         fn longest(text: &str, longest: replug::Sink<'_>);
+///         fn longest(text: &str, longest: replug_plugin::Sink<'_>);
 ///     }
 /// }
 ///
@@ -35,7 +35,7 @@
 ///         text.split_whitespace().count() as u64
 ///     }
 ///
-///     fn longest(text: &str, mut longest: replug::Sink<'_>) {
+///     fn longest(text: &str, mut longest: replug_plugin::Sink<'_>) {
 ///         let word = text.split_whitespace().max_by_key(|word| word.len());
 ///         longest.write(word.unwrap_or_default().as_bytes());
 ///     }
@@ -45,7 +45,7 @@
 /// A type that cannot cross is a compile error:
 ///
 /// ```compile_fail,E0277
-/// replug::interface! {
+/// replug_plugin::interface! {
 ///     /// Counts words.
 ///     pub interface Counter, plugin trait Count, version 1 {
 ///         /// How many words there are in `text`, which is of the host's allocator.
@@ -70,13 +70,13 @@ macro_rules! interface {
         #[repr(C)]
         $vis struct $Table {
             $(
-                $name: $crate::wire::Slot<unsafe extern "C" fn(
+                $name: $crate::__private::Slot<unsafe extern "C" fn(
                     $(<$takes as $crate::wire::Argument>::Wire),*
-                ) -> $crate::wire::Answered<$crate::answer_type!($($returns)?)>>,
+                ) -> $crate::__private::Answered<$crate::__answer_type!($($returns)?)>>,
             )+
         }
 
-        #[allow(unsafe_code, dead_code)]
+        #[allow(dead_code)]
         impl $Table {
             $(
                 $(#[$doc])*
@@ -87,7 +87,7 @@ macro_rules! interface {
                 #[inline(always)]
                 $vis fn $name(
                     &self, $($arg: $takes),*
-                ) -> ::core::result::Result<$crate::answer_type!($($returns)?), $crate::CallError> {
+                ) -> ::core::result::Result<$crate::__answer_type!($($returns)?), $crate::CallError> {
                     // SAFETY: the function is called while `self` is borrowed, and not kept.
                     let function = unsafe { self.$name.get() };
                     // SAFETY: the table is that of an image which stays mapped while `self` is borrowed, and the
@@ -103,7 +103,7 @@ macro_rules! interface {
 
         $(#[$about])*
         ///
-        /// What a plugin implements.
+        /// The functions that a plugin implements.
         #[allow(dead_code)]
         $vis trait $Plugin {
             $(
@@ -112,42 +112,46 @@ macro_rules! interface {
             )+
         }
 
-        #[allow(unsafe_code)]
+        // The types of the declaration are read in here, so the names in here must be none that a type could have, or the
+        // length of an array in one.
         const _: () = {
-            use $crate::interface::{Function, Implemented, Interface, Text};
-            use $crate::wire::{self, Answer, Answered, Argument};
+            $(
+                const _: () = $crate::__private::assert_free(::core::stringify!($name));
+                $(
+                    const _: () = ::core::assert!(
+                        !$crate::__private::says_static(::core::stringify!($takes)),
+                        "arguments are lent for the call: none can be 'static",
+                    );
+                )*
+            )+
 
-            $($(
-                const _: () = ::core::assert!(
-                    !$crate::interface::says_static(::core::stringify!($takes)),
-                    "arguments are lent for the call: none can be 'static",
-                );
-            )*)+
-
-            const FUNCTIONS: &[Function] = &[$(
-                Function {
+            const REPLUG_FUNCTIONS: &[$crate::__private::Function] = &[$(
+                $crate::__private::Function {
                     name: ::core::stringify!($name),
-                    takes: &[$(<$takes as Argument>::SHAPE),*],
-                    returns: <$crate::answer_type!($($returns)?) as Answer>::SHAPE,
+                    takes: &[$(<$takes as $crate::wire::Argument>::SHAPE),*],
+                    returns: <$crate::__answer_type!($($returns)?) as $crate::wire::Answer>::SHAPE,
                 },
             )+];
-            const NAME: &str = ::core::stringify!($Table);
-            const LEN: usize = Text::<0>::declaration(NAME, $version, FUNCTIONS).len();
-            const TEXT: Text<LEN> = Text::declaration(NAME, $version, FUNCTIONS);
+            const REPLUG_NAME: &::core::primitive::str = ::core::stringify!($Table);
+            const REPLUG_LEN: ::core::primitive::usize = $crate::__private::Text::<0>::declaration(
+                REPLUG_NAME, $version, REPLUG_FUNCTIONS,
+            ).len();
+            const REPLUG_TEXT: $crate::__private::Text<REPLUG_LEN> =
+                $crate::__private::Text::declaration(REPLUG_NAME, $version, REPLUG_FUNCTIONS);
 
             // SAFETY: the struct and the text are made of the same lines.
-            unsafe impl Interface for $Table {
-                const DECLARATION: &'static str = TEXT.as_str();
+            unsafe impl $crate::Interface for $Table {
+                const DECLARATION: &'static ::core::primitive::str = REPLUG_TEXT.as_str();
 
                 fn absent() -> Self {
                     $(
                         unsafe extern "C" fn $name(
-                            $(_: <$takes as Argument>::Wire),*
-                        ) -> Answered<$crate::answer_type!($($returns)?)> {
-                            Answered::absent()
+                            $(_: <$takes as $crate::wire::Argument>::Wire),*
+                        ) -> $crate::__private::Answered<$crate::__answer_type!($($returns)?)> {
+                            $crate::__private::Answered::absent()
                         }
                     )+
-                    $Table { $($name: wire::Slot::new($name)),+ }
+                    $Table { $($name: $crate::__private::Slot::new($name)),+ }
                 }
 
                 unsafe fn copy(table: *const ::core::ffi::c_void) -> Self {
@@ -157,38 +161,38 @@ macro_rules! interface {
             }
 
             /// The plugin's functions, as C sees them.
-            struct Exported<P>(::core::marker::PhantomData<P>);
+            struct ReplugExported<ReplugPlugin>(::core::marker::PhantomData<ReplugPlugin>);
 
-            impl<P: $Plugin> Exported<P> {
+            impl<ReplugPlugin: $Plugin> ReplugExported<ReplugPlugin> {
                 $(
                     unsafe extern "C" fn $name(
-                        $($arg: <$takes as Argument>::Wire),*
-                    ) -> Answered<$crate::answer_type!($($returns)?)> {
-                        wire::answer(move || {
+                        $($arg: <$takes as $crate::wire::Argument>::Wire),*
+                    ) -> $crate::__private::Answered<$crate::__answer_type!($($returns)?)> {
+                        $crate::__private::answer(move || {
                             $(
                                 // SAFETY: the host sent it, by the same declaration, and lends it for the call.
-                                let $arg = unsafe { <$takes as Argument>::receive($arg) };
+                                let $arg = unsafe { <$takes as $crate::wire::Argument>::receive($arg) };
                             )*
-                            P::$name($($arg),*)
+                            <ReplugPlugin as $Plugin>::$name($($arg),*)
                         })
                     }
                 )+
             }
 
             // SAFETY: the functions are those of the declaration, in order.
-            unsafe impl<P: $Plugin> Implemented<P> for $Table {
+            unsafe impl<ReplugPlugin: $Plugin> $crate::__private::Implemented<ReplugPlugin> for $Table {
                 const TABLE: $Table = $Table {
-                    $($name: wire::Slot::new(Exported::<P>::$name)),+
+                    $($name: $crate::__private::Slot::new(ReplugExported::<ReplugPlugin>::$name)),+
                 };
             }
         };
     };
 }
 
-/// What a function returns that says so, and what one returns that does not.
+/// The type that a function of a declaration returns: the one that is written, or `()` if none is.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! answer_type {
+macro_rules! __answer_type {
     () => {
         ()
     };
@@ -206,7 +210,7 @@ macro_rules! answer_type {
 /// # Examples
 ///
 /// ```
-/// replug::shared! {
+/// replug_plugin::shared! {
 ///     /// What a game remembers.
 ///     #[derive(Debug, Default)]
 ///     pub struct World {
@@ -217,7 +221,7 @@ macro_rules! answer_type {
 ///     }
 /// }
 ///
-/// replug::interface! {
+/// replug_plugin::interface! {
 ///     /// Moves things.
 ///     pub interface Rules, plugin trait Play, version 1 {
 ///         /// One frame.
@@ -240,17 +244,16 @@ macro_rules! shared {
             $( $(#[$doc])* $field_vis $field: $Field, )+
         }
 
-        #[allow(unsafe_code)]
         const _: () = {
             // SAFETY: it is `repr(C)`, and the shape is taken from the compiler; each field is plain.
             unsafe impl $crate::wire::Plain for $Shared {
-                const SHAPE: $crate::interface::Shape =
-                    $crate::interface::Shape::Struct(&$crate::interface::Layout {
+                const SHAPE: $crate::__private::Shape =
+                    $crate::__private::Shape::Struct(&$crate::__private::Layout {
                         name: ::core::stringify!($Shared),
                         size: ::core::mem::size_of::<$Shared>(),
                         align: ::core::mem::align_of::<$Shared>(),
                         fields: &[$(
-                            $crate::interface::Field {
+                            $crate::__private::Field {
                                 name: ::core::stringify!($field),
                                 offset: ::core::mem::offset_of!($Shared, $field),
                                 shape: <$Field as $crate::wire::Plain>::SHAPE,
@@ -259,7 +262,7 @@ macro_rules! shared {
                     });
             }
 
-            $crate::plain!($Shared);
+            $crate::__plain!($Shared);
         };
     };
 }

@@ -13,7 +13,7 @@ use std::process;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
-use super::services::{Destructor, FIRST_KEY, Services, Start};
+use crate::services::{Destructor, FIRST_KEY, Services, Start};
 
 /// The host that has attached itself.
 static HOST: AtomicPtr<Services> = AtomicPtr::new(ptr::null_mut());
@@ -279,7 +279,7 @@ unsafe impl GlobalAlloc for Allocator {
 /// Weak, because std refers to the first of them weakly, and link-time optimisation may put both into one object file.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! interpose {
+macro_rules! __interpose {
     () => {
         ::core::arch::global_asm!(
             ".macro replug_interpose name, target",
@@ -301,13 +301,13 @@ macro_rules! interpose {
             "replug_interpose getenv, {getenv}",
             ".popsection",
             ".purgem replug_interpose",
-            at_thread_exit = sym $crate::export::interpose::at_thread_exit,
-            create_key = sym $crate::export::interpose::create_key,
-            delete_key = sym $crate::export::interpose::delete_key,
-            set = sym $crate::export::interpose::set,
-            get = sym $crate::export::interpose::get,
-            spawn = sym $crate::export::interpose::spawn,
-            getenv = sym $crate::export::interpose::getenv,
+            at_thread_exit = sym $crate::__private::interpose::at_thread_exit,
+            create_key = sym $crate::__private::interpose::create_key,
+            delete_key = sym $crate::__private::interpose::delete_key,
+            set = sym $crate::__private::interpose::set,
+            get = sym $crate::__private::interpose::get,
+            spawn = sym $crate::__private::interpose::spawn,
+            getenv = sym $crate::__private::interpose::getenv,
         );
     };
 }
@@ -315,10 +315,10 @@ macro_rules! interpose {
 /// Makes [`Allocator`] that of the library that says this.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! allocate {
+macro_rules! __allocate {
     () => {
         #[global_allocator]
-        static REPLUG_ALLOCATOR: $crate::export::interpose::Allocator =
-            $crate::export::interpose::Allocator;
+        static REPLUG_ALLOCATOR: $crate::__private::interpose::Allocator =
+            $crate::__private::interpose::Allocator;
     };
 }

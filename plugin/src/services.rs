@@ -13,26 +13,28 @@ pub type Destructor = unsafe extern "C-unwind" fn(*mut c_void);
 pub type Start = unsafe extern "C-unwind" fn(*mut c_void) -> *mut c_void;
 
 /// The first number of a key that the host keeps. Those of glibc end at 1024.
-#[cfg(unloads)]
-pub(super) const FIRST_KEY: c_uint = 0x1_0000;
+pub const FIRST_KEY: c_uint = 0x1_0000;
 
 /// The host's functions, for one image. They outlive it.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Services {
     /// Who asks.
-    pub(super) image: *const c_void,
+    pub image: *const c_void,
     /// As `__cxa_thread_atexit_impl`.
-    pub(super) at_thread_exit:
+    pub at_thread_exit:
         unsafe extern "C-unwind" fn(*const c_void, Destructor, *mut c_void) -> c_int,
-    /// As `pthread_key_create`, and the three that go with it.
-    pub(super) create_key:
+    /// As `pthread_key_create`.
+    pub create_key:
         unsafe extern "C-unwind" fn(*const c_void, *mut c_uint, Option<Destructor>) -> c_int,
-    pub(super) delete_key: unsafe extern "C-unwind" fn(*const c_void, c_uint) -> c_int,
-    pub(super) set: unsafe extern "C-unwind" fn(*const c_void, c_uint, *mut c_void) -> c_int,
-    pub(super) get: unsafe extern "C-unwind" fn(*const c_void, c_uint) -> *mut c_void,
+    /// As `pthread_key_delete`.
+    pub delete_key: unsafe extern "C-unwind" fn(*const c_void, c_uint) -> c_int,
+    /// As `pthread_setspecific`.
+    pub set: unsafe extern "C-unwind" fn(*const c_void, c_uint, *mut c_void) -> c_int,
+    /// As `pthread_getspecific`.
+    pub get: unsafe extern "C-unwind" fn(*const c_void, c_uint) -> *mut c_void,
     /// As `pthread_create`.
-    pub(super) spawn: unsafe extern "C-unwind" fn(
+    pub spawn: unsafe extern "C-unwind" fn(
         *const c_void,
         *mut usize,
         *const c_void,

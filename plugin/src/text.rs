@@ -1,9 +1,12 @@
 //! A declaration as text, written by the compiler. One fact a line, so that two texts can be compared by people.
 
-use super::{Field, Function, Layout, Shape};
+use crate::shape::{Field, Function, Layout, Shape};
 
 /// The first line of every handshake: what the rest is, and which rules it follows.
-pub(crate) const FORMAT: &str = "replug handshake 1";
+pub const FORMAT: &str = "replug handshake 1";
+
+/// The version of this crate. A handshake names it, and a host compares it with that of its own.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Text of at most `N` bytes. What does not fit is counted and not kept, so that a first run finds out the length.
 #[derive(Debug, Clone, Copy)]
@@ -145,12 +148,73 @@ impl<const N: usize> Text<N> {
     const fn handshake(declaration: &str, panics: &str) -> Text<N> {
         let text = Text::new()
             .put(FORMAT)
+            .put("\nreplug-plugin ")
+            .put(VERSION)
             .put("\nrustc ")
             .put(env!("REPLUG_RUSTC"));
         let text = text.put("\ntarget ").put(env!("REPLUG_TARGET"));
         let text = text.put("\npanic ").put(panics).put("\n");
         text.put(declaration).put("\0")
     }
+}
+
+/// The names of the methods by which a host's types are used. A function of an interface is called through these types like a
+/// method, so one with such a name would never be reached.
+const TAKEN: &[&str] = &[
+    "apply",
+    "artifact",
+    "digest",
+    "drop",
+    "expecting",
+    "generation",
+    "handle",
+    "into",
+    "is_missing",
+    "live",
+    "name",
+    "poll",
+    "staged",
+    "stall",
+    "sweep",
+    "try_into",
+    "unloading",
+    "updates",
+    "wait",
+    "wait_for_generation",
+    "watcher",
+    "watching",
+];
+
+/// Refuses a name that a function of an interface cannot have.
+///
+/// # Panics
+///
+/// If it is the name of a method of the host's types; in a constant, that is an error of the compiler.
+pub const fn assert_free(name: &str) {
+    let mut at = 0;
+    while at < TAKEN.len() {
+        assert!(
+            !is_same(name, TAKEN[at]),
+            "a function of an interface has the name of a method of `Host`, `Plugin` or `Member`, which would be called in its \
+             place. These names are taken: apply, artifact, digest, drop, expecting, generation, handle, into, is_missing, \
+             live, name, poll, staged, stall, sweep, try_into, unloading, updates, wait, wait_for_generation, watcher, watching"
+        );
+        at += 1;
+    }
+}
+
+const fn is_same(one: &str, other: &str) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < one.len() {
+        if one.as_bytes()[at] != other.as_bytes()[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
 }
 
 /// Whether a type is written with the lifetime of what is never taken back, which nothing of the host's is.

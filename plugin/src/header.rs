@@ -4,10 +4,11 @@ use std::mem::{offset_of, size_of};
 use std::path::Path;
 use std::process::Command;
 
-use super::answer::{Answered, Failure};
-use super::export::{Entry, HookTable};
-use super::sink::RawSink;
-use super::wire::{RawSlice, RawSliceMut};
+use crate::answer::{Answered, Failure};
+use crate::export::Entry;
+use crate::hooks::HookTable;
+use crate::sink::RawSink;
+use crate::wire::{RawSlice, RawSliceMut};
 
 fn size_of_field<T, F>(_: fn(&T) -> &F) -> usize {
     size_of::<F>()
@@ -62,7 +63,7 @@ fn the_header_for_c_says_what_rust_says() {
     std::fs::write(&file, source).unwrap();
     let compiled = Command::new("cc")
         .args(["-std=c11", "-Wall", "-Werror", "-fsyntax-only", "-I"])
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs"))
         .arg(file)
         .output()
         .expect("cc can be started");

@@ -1,5 +1,6 @@
-//! The command line. It only connects: options to the library, what the library says to output, and signals
-//! to the end.
+//! The program `replug`: `replug run` loads a plugin, calls it, and swaps it when a new build is there.
+//!
+//! It only connects: options to the library, what the library says to output, and signals to the end.
 
 mod args;
 mod build;
@@ -18,7 +19,7 @@ use tracing_subscriber::filter::LevelFilter;
 /// A run-time error; bad usage is 2, which clap's own exit uses as well.
 const FAILED: u8 = 1;
 
-pub(crate) fn main() -> ExitCode {
+fn main() -> ExitCode {
     let args::Command::Run(args) = args::Cli::parse().command;
     if let Err(error) = args.check() {
         error.exit();

@@ -5,8 +5,8 @@ use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 
-use super::wire::{Argument, RawSlice};
-use crate::interface::Shape;
+use crate::wire::{Argument, RawSlice};
+use crate::shape::Shape;
 
 /// Where a plugin writes text or bytes for its host: they land in memory of the host's.
 ///
@@ -14,7 +14,7 @@ use crate::interface::Shape;
 ///
 /// ```
 /// use std::fmt::Write;
-/// use replug::Sink;
+/// use replug_plugin::Sink;
 ///
 /// let mut answer = Vec::new();
 /// write!(Sink::new(&mut answer), "{} and {}", 1, 2)?;
@@ -31,8 +31,8 @@ pub struct Sink<'a> {
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct RawSink {
-    pub(super) buffer: *mut c_void,
-    pub(super) write: unsafe extern "C" fn(buffer: *mut c_void, data: *const u8, len: usize),
+    pub(crate) buffer: *mut c_void,
+    pub(crate) write: unsafe extern "C" fn(buffer: *mut c_void, data: *const u8, len: usize),
 }
 
 impl<'a> Sink<'a> {

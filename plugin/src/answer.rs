@@ -7,7 +7,7 @@ use std::mem::{self, MaybeUninit};
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr;
 
-use super::wire::RawSlice;
+use crate::wire::RawSlice;
 
 /// Why a call of a plugin has no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,16 +41,16 @@ impl Error for CallError {}
 /// in two registers, so that a good answer costs a comparison.
 #[repr(C)]
 pub struct Answered<T> {
-    pub(super) failure: *const Failure,
-    pub(super) value: MaybeUninit<T>,
+    pub(crate) failure: *const Failure,
+    pub(crate) value: MaybeUninit<T>,
 }
 
 /// Why there is no value. Whoever reads it gives it back.
 #[repr(C)]
-pub(super) struct Failure {
-    pub(super) kind: u32,
-    pub(super) message: RawSlice<u8>,
-    pub(super) free: Option<unsafe extern "C" fn(*const Failure)>,
+pub(crate) struct Failure {
+    pub(crate) kind: u32,
+    pub(crate) message: RawSlice<u8>,
+    pub(crate) free: Option<unsafe extern "C" fn(*const Failure)>,
 }
 
 // SAFETY: nothing writes to one, and its message is as long-lived as itself.
@@ -58,8 +58,8 @@ unsafe impl Sync for Failure {}
 
 impl Failure {
     const ABSENT: u32 = 0;
-    pub(super) const PANICKED: u32 = 1;
-    pub(super) const REFUSED: u32 = 2;
+    pub(crate) const PANICKED: u32 = 1;
+    pub(crate) const REFUSED: u32 = 2;
 }
 
 /// What calls say before the first generation is live.
@@ -162,7 +162,7 @@ pub fn answer<T: Copy>(call: impl FnOnce() -> T) -> Answered<T> {
 }
 
 /// The same for what can also say no.
-pub(super) fn try_answer<T: Copy, E: fmt::Display>(
+pub(crate) fn try_answer<T: Copy, E: fmt::Display>(
     call: impl FnOnce() -> Result<T, E>,
 ) -> Answered<T> {
     match panic::catch_unwind(AssertUnwindSafe(|| {

@@ -1,0 +1,156 @@
+//! What [`export!`](crate::export!) puts into the library: its handshake, and the entry by which a host finds the rest.
+
+use std::ffi::c_void;
+
+use crate::hooks::{HookTable, Hooks};
+#[cfg(unloads)]
+use crate::interpose;
+use crate::services::Attach;
+
+/// What a host needs to know of a plugin, beside its handshake. It is found under the name `replug_entry`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// The functions of the interface, as many as the handshake says.
+    pub(crate) table: *const c_void,
+    pub(crate) hooks: *const HookTable,
+    /// Takes the host's services; a plugin that has none asks libc, and stays mapped.
+    pub(crate) attach: Option<Attach>,
+}
+
+// SAFETY: it points to constants.
+unsafe impl Sync for Entry {}
+
+impl Entry {
+    /// For a plugin with this table and no hooks.
+    pub const fn new<T>(table: &'static T) -> Entry {
+        Entry {
+            table: (&raw const *table).cast(),
+            hooks: std::ptr::null(),
+            #[cfg(unloads)]
+            attach: Some(interpose::attach),
+            #[cfg(not(unloads))]
+            attach: None,
+        }
+    }
+
+    /// The same with the hooks of `P`.
+    pub const fn with_hooks<P: Hooks>(self) -> Entry {
+        Entry {
+            hooks: HookTable::of::<P>(),
+            ..self
+        }
+    }
+
+    /// The functions of the interface.
+    pub fn table(&self) -> *const c_void {
+        self.table
+    }
+
+    /// The hooks; null if the plugin has none.
+    pub fn hooks(&self) -> *const HookTable {
+        self.hooks
+    }
+
+    /// The function that takes the host's services.
+    pub fn attach(&self) -> Option<Attach> {
+        self.attach
+    }
+}
+
+/// Makes a library of a type that implements an interface. Say it once, in a `cdylib`.
+///
+/// The library then carries a handshake, which a host reads out of the file and compares with its own declaration
+/// before anything runs. A function that is missing or has another type is a compile error.
+///
+/// `export!(Type: Interface)` is for a plugin without hooks, `export!(Type: Interface + Hooks)` for one with
+/// [`Hooks`].
+///
+/// On Linux with glibc on x86-64 the library asks its host instead of libc for what concerns threads, so that it can be
+/// unmapped, and gets an allocator that is the system's but for the buffer of standard output, which std
+/// would leave behind. A plugin with a `#[global_allocator]` of its own adds `, own_allocator`.
+///
+/// # Examples
+///
+/// ```
+/// replug_plugin::interface! {
+///     /// Adds.
+///     pub interface Adder, plugin trait Add, version 1 {
+///         /// The sum.
+///         fn add(one: u32, other: u32) -> u32;
+///     }
+/// }
+///
+/// struct Wrapping;
+///
+/// impl Add for Wrapping {
+///     fn add(one: u32, other: u32) -> u32 {
+///         one.wrapping_add(other)
+///     }
+/// }
+///
+/// replug_plugin::export!(Wrapping: Adder);
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! export {
+    ($Plugin:ident: $($Interface:ident)::+) => {
+        $crate::export!($Plugin: $($Interface)::+, own_allocator);
+        $crate::__allocate!();
+    };
+    ($Plugin:ident: $($Interface:ident)::+ + Hooks) => {
+        $crate::export!($Plugin: $($Interface)::+ + Hooks, own_allocator);
+        $crate::__allocate!();
+    };
+    ($Plugin:ident: $($Interface:ident)::+, own_allocator) => {
+        $crate::export!(@ $Plugin, $($Interface)::+, $crate::__private::Entry::new(&REPLUG_TABLE));
+    };
+    ($Plugin:ident: $($Interface:ident)::+ + Hooks, own_allocator) => {
+        $crate::export!(
+            @ $Plugin, $($Interface)::+, $crate::__private::Entry::new(&REPLUG_TABLE).with_hooks::<$Plugin>()
+        );
+    };
+    (@ $Plugin:ty, $Interface:ty, $entry:expr) => {
+        $crate::__interpose!();
+
+        const _: () = {
+            const REPLUG_DECLARATION: &::core::primitive::str = <$Interface as $crate::Interface>::DECLARATION;
+            const REPLUG_PANICS: &::core::primitive::str =
+                if ::core::cfg!(panic = "unwind") { "unwind" } else { "abort" };
+            const REPLUG_LEN: ::core::primitive::usize =
+                $crate::__private::handshake_len(REPLUG_DECLARATION, REPLUG_PANICS);
+
+            static REPLUG_TABLE: $Interface =
+                <$Interface as $crate::__private::Implemented<$Plugin>>::TABLE;
+
+            /// What a host compares with its own declaration: text with a NUL at its end.
+            // SAFETY: the name is replug's own.
+            #[unsafe(no_mangle)]
+            #[used]
+            pub static replug_handshake: [::core::primitive::u8; REPLUG_LEN] =
+                $crate::__private::handshake_text(REPLUG_DECLARATION, REPLUG_PANICS);
+
+            /// Where a host finds the functions.
+            // SAFETY: the name is replug's own.
+            #[unsafe(no_mangle)]
+            #[used]
+            pub static replug_entry: $crate::__private::Entry = $entry;
+        };
+    };
+}
+
+/// Where nothing is interposed.
+#[cfg(not(unloads))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __interpose {
+    () => {};
+}
+
+/// Where nothing is interposed, the allocator is the plugin's own business.
+#[cfg(not(unloads))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __allocate {
+    () => {};
+}

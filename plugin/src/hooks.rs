@@ -1,0 +1,153 @@
+//! The turning points of a plugin's life, and how its own state gets over to the next generation.
+
+use std::error::Error;
+use std::marker::PhantomData;
+
+use crate::answer::{Answered, try_answer};
+use crate::sink::{RawSink, Sink};
+use crate::wire::{Argument, RawSlice};
+
+/// What failed in a hook. Its `Display` is what the host is told.
+pub type HookError = Box<dyn Error + Send + Sync>;
+
+/// What a plugin does at the turning points of its life, and how its own state gets over to the next generation.
+///
+/// All of them run on the host's owner thread, in this order, when a new generation takes the place of an old one:
+///
+/// 1. `init` of the new one. If it fails, the old one stays.
+/// 2. `save` of the old one, if it has a [`STATE`](Hooks::STATE). If it fails, the old one stays.
+/// 3. `restore` of the new one. If it fails, the old one stays; it still has its state, for saving takes nothing away.
+/// 4. The swap. From here on calls reach the new one.
+/// 5. `stop` of the old one, when no call of it is in progress on another thread; and of a new one that got as far as
+///    `init` and no further. If it fails, that is said, and the generation is retired all the same.
+///
+/// What calls from other threads change in the old generation after 2 is not carried over.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use replug_plugin::{HookError, Hooks};
+///
+/// static CALLS: AtomicU64 = AtomicU64::new(0);
+///
+/// struct Counting;
+///
+/// impl Hooks for Counting {
+///     const STATE: Option<u32> = Some(1);
+///
+///     fn save(state: &mut Vec<u8>) -> Result<(), HookError> {
+///         state.extend(CALLS.load(Ordering::Relaxed).to_le_bytes());
+///         Ok(())
+///     }
+///
+///     fn restore(version: u32, state: &[u8]) -> Result<(), HookError> {
+///         if version != 1 {
+///             return Err(format!("state of version {version} is unknown").into());
+///         }
+///         CALLS.store(u64::from_le_bytes(state.try_into()?), Ordering::Relaxed);
+///         Ok(())
+///     }
+/// }
+/// ```
+pub trait Hooks {
+    /// The version of the state that `save` writes; `None` for a plugin that keeps none.
+    const STATE: Option<u32> = None;
+
+    /// Before the first call.
+    ///
+    /// # Errors
+    ///
+    /// If this generation cannot work. The one before stays.
+    fn init() -> Result<(), HookError> {
+        Ok(())
+    }
+
+    /// After the last call, unless the host is dropped before. Threads that it started end here, or its image stays mapped.
+    ///
+    /// # Errors
+    ///
+    /// If something could not be ended. The generation is retired all the same.
+    fn stop() -> Result<(), HookError> {
+        Ok(())
+    }
+
+    /// Writes the plugin's own state, without taking it away.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written. This generation stays.
+    fn save(_state: &mut Vec<u8>) -> Result<(), HookError> {
+        Ok(())
+    }
+
+    /// Takes over what the generation before saved, with the version that it gave.
+    ///
+    /// # Errors
+    ///
+    /// If the version is unknown or the state is damaged. The one before stays.
+    fn restore(version: u32, _state: &[u8]) -> Result<(), HookError> {
+        Err(format!("it has no use for state of version {version}").into())
+    }
+}
+
+/// The hooks as C sees them.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct HookTable {
+    /// As [`Hooks::init`].
+    pub init: unsafe extern "C" fn() -> Answered<()>,
+    /// As [`Hooks::stop`].
+    pub stop: unsafe extern "C" fn() -> Answered<()>,
+    /// Writes the state and returns its version, if there is any.
+    pub save: Option<unsafe extern "C" fn(RawSink) -> Answered<u32>>,
+    /// As [`Hooks::restore`].
+    pub restore: unsafe extern "C" fn(u32, RawSlice<u8>) -> Answered<()>,
+}
+
+impl HookTable {
+    /// The hooks of `P`.
+    pub(crate) const fn of<P: Hooks>() -> *const HookTable {
+        Hooked::<P>::TABLE
+    }
+}
+
+struct Hooked<P>(PhantomData<P>);
+
+impl<P: Hooks> Hooked<P> {
+    const TABLE: *const HookTable = &HookTable {
+        init: Self::init,
+        stop: Self::stop,
+        save: match P::STATE {
+            Some(_) => Some(Self::save),
+            None => None,
+        },
+        restore: Self::restore,
+    };
+
+    unsafe extern "C" fn init() -> Answered<()> {
+        try_answer(P::init)
+    }
+
+    unsafe extern "C" fn stop() -> Answered<()> {
+        try_answer(P::stop)
+    }
+
+    unsafe extern "C" fn save(sink: RawSink) -> Answered<u32> {
+        try_answer(|| {
+            // Written to memory of the plugin's first: a save that fails half-way hands nothing over.
+            let mut state = Vec::new();
+            P::save(&mut state)?;
+            // SAFETY: the host lends it for the call.
+            unsafe { Sink::receive(sink) }.write(&state);
+            Ok::<u32, HookError>(P::STATE.unwrap_or_default())
+        })
+    }
+
+    unsafe extern "C" fn restore(version: u32, state: RawSlice<u8>) -> Answered<()> {
+        try_answer(|| {
+            // SAFETY: the host lends it for the call.
+            P::restore(version, unsafe { state.get() })
+        })
+    }
+}

@@ -1,0 +1,84 @@
+//! What a native plugin needs to be reloaded by a `replug` host: one declaration that both sides
+//! share, and no other crate.
+//!
+//! A plugin is a `cdylib` that implements the trait of an [`interface!`] and says [`export!`] once. The library then carries
+//! the declaration as text, a handshake, which a host compares with its own before anything of the plugin runs.
+//!
+//! ```
+//! replug_plugin::interface! {
+//!     /// Greets people.
+//!     pub interface Greeter, plugin trait Greet, version 1 {
+//!         /// Writes a greeting for `name`.
+//!         fn greet(name: &str, greeting: replug_plugin::Sink<'_>);
+//!     }
+//! }
+//!
+//! struct Friendly;
+//!
+//! impl Greet for Friendly {
+//!     fn greet(name: &str, mut greeting: replug_plugin::Sink<'_>) {
+//!         greeting.write(format!("hello, {name}").as_bytes());
+//!     }
+//! }
+//!
+//! replug_plugin::export!(Friendly: Greeter);
+//! # fn main() {}
+//! ```
+//!
+//! The crate has no features and no dependencies, so the bytes of a plugin do not depend on what cargo builds beside it.
+
+#![warn(unreachable_pub)]
+// The values that cross, and libc's place, are taken by code that the compiler cannot check. A host has one module for that;
+// here nearly all is of the kind.
+#![allow(unsafe_code)]
+
+// The declaration: what it consists of, its text, and the macros that both sides expand.
+mod shape;
+
+mod text;
+
+mod declare;
+
+// What crosses, and what comes back.
+pub mod wire;
+
+mod sink;
+
+mod answer;
+
+mod table;
+
+// What a library carries: its entry, and the hooks around its life.
+mod hooks;
+
+mod export;
+
+// What a host does for a plugin in the place of libc.
+mod services;
+
+#[cfg(unloads)]
+#[doc(hidden)]
+pub mod interpose;
+
+#[cfg(all(test, target_os = "linux"))]
+mod header;
+
+pub use crate::answer::CallError;
+pub use crate::hooks::{HookError, Hooks};
+pub use crate::sink::Sink;
+pub use crate::table::Interface;
+
+/// No API: what the macros expand to, and what a host of the same version reads. Anything in here can change at any time.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::answer::{Answered, answer};
+    pub use crate::export::Entry;
+    pub use crate::hooks::HookTable;
+    #[cfg(unloads)]
+    pub use crate::interpose;
+    pub use crate::services::{Attach, Destructor, FIRST_KEY, Services, Start};
+    pub use crate::shape::{Field, Function, Layout, Shape};
+    pub use crate::table::{Implemented, Slot};
+    pub use crate::text::{FORMAT, Text, VERSION, assert_free, handshake_len, handshake_text, says_static};
+    pub use crate::wire::RawSlice;
+}

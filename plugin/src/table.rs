@@ -1,0 +1,55 @@
+//! The functions of an interface as a struct of C functions: the plugin fills one in, the host calls through a copy.
+
+use std::ffi::c_void;
+
+/// A function in a table. It cannot be taken out by safe code: a copy could be called when its image is gone.
+#[doc(hidden)]
+#[repr(transparent)]
+#[derive(Debug)]
+pub struct Slot<F>(F);
+
+impl<F: Copy> Slot<F> {
+    pub const fn new(function: F) -> Slot<F> {
+        Slot(function)
+    }
+
+    /// # Safety
+    ///
+    /// It is called while the table is borrowed, and not kept.
+    #[inline(always)]
+    pub unsafe fn get(&self) -> F {
+        self.0
+    }
+}
+
+/// The functions of an interface as a table of C functions, callable like a struct with methods. Made by
+/// [`interface!`](crate::interface!).
+///
+/// # Safety
+///
+/// The type is `repr(C)`, and holds one `extern "C"` function for each line `fn` of `DECLARATION`, in order.
+pub unsafe trait Interface: Sized + Send + Sync + 'static {
+    /// The declaration as text: a line for the name and version, one for each function, one for each struct.
+    const DECLARATION: &'static str;
+
+    /// A table whose functions say that no generation is live.
+    fn absent() -> Self;
+
+    /// A copy of a plugin's table, or of the beginning of a longer one.
+    ///
+    /// # Safety
+    ///
+    /// `table` points to a table of this interface, whose image stays mapped for as long as the copy can be called.
+    unsafe fn copy(table: *const c_void) -> Self;
+}
+
+/// An interface that `P` implements.
+///
+/// # Safety
+///
+/// As for [`Interface`].
+#[doc(hidden)]
+pub unsafe trait Implemented<P>: Interface {
+    /// The plugin's table.
+    const TABLE: Self;
+}
