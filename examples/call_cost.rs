@@ -8,7 +8,9 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use fixtures::Fixture;
-use replug::{Expected, Host, Options, Poller, Raw};
+use replug::options::Expected;
+use replug::watch::Poller;
+use replug::{Host, Options, Raw};
 
 type Sum = unsafe extern "C" fn(u64, u64) -> u64;
 

@@ -6,7 +6,8 @@ use std::error::Error;
 use std::thread;
 use std::time::Instant;
 
-use replug::{Audit, Options, Poller};
+use replug::watch::Poller;
+use replug::{Audit, Options};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();

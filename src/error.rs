@@ -8,10 +8,13 @@ use std::path::PathBuf;
 
 use replug_plugin::CallError;
 
-use crate::boundary::{LoadFailure};
-use crate::handshake::Mismatch;
-use crate::trouble::Class;
-use crate::vet::Refusal;
+use crate::decide::trouble::Class;
+use crate::look::snapshot::Kind;
+
+pub use crate::boundary::LoadFailure;
+pub use crate::handshake::{Difference, Mismatch};
+pub use crate::stage::copies::StageError;
+pub use crate::stage::vet::Refusal;
 
 /// A failed step, and the file it failed on. What is running goes on running.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +54,7 @@ pub enum Error {
         /// The artifact.
         path: PathBuf,
         /// What it is instead.
-        kind: crate::snapshot::Kind,
+        kind: Kind,
     },
     /// Opening or reading the artifact failed.
     #[error("cannot read `{}`", path.display())]
@@ -104,13 +107,8 @@ pub enum Error {
         source: CallError,
     },
     /// No directory for staged copies could be made.
-    #[error("cannot make a stage directory in `{}`", parent.display())]
-    StageDirectory {
-        /// Where it was to be.
-        parent: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    StageDirectory(#[from] StageError),
     /// The worker thread could not be started.
     #[error("cannot start the thread that watches `{}`", path.display())]
     Spawn {

@@ -9,8 +9,8 @@ use object::read::{FileKind, ReadCache};
 
 use crate::error::chain;
 use crate::handshake::{ENTRY, Expected, Mismatch};
+use crate::stage::vet::{self, Refusal, Vetted};
 use replug_plugin::Interface;
-use crate::vet::{self, Refusal, Vetted};
 
 /// How often all of a file may be read: more often than it has tables, and once more if it seems incomplete.
 const PASSES: u64 = 8;
@@ -50,7 +50,10 @@ pub fn vet(bytes: &[u8]) {
         FileKind::parse(bytes)
     {
         let mut staged = Counted::new(bytes);
-        follow(vet::vet_image(&ReadCache::new(&mut staged), &exports));
+        follow(vet::image::vet_image(
+            &ReadCache::new(&mut staged),
+            &exports,
+        ));
         staged.assert_bounded();
     }
 }
@@ -169,7 +172,7 @@ mod tests {
                 _ if !cfg!(target_arch = "x86_64") => continue,
                 Some(("good", "so")) if cfg!(target_os = "linux") => vet::vet(staged, &exports),
                 Some(("good", "dll" | "dylib")) => {
-                    vet::vet_image(&ReadCache::new(staged), &exports)
+                    vet::image::vet_image(&ReadCache::new(staged), &exports)
                 }
                 _ => continue,
             };

@@ -1,160 +1,115 @@
 //! Swap a running program's native plugin for a newly built one: on filesystems where file events never
 //! arrive, never from half a file, never losing the good build to a bad one.
 //!
+//! A host and its plugin share one declaration. The host watches the library, loads it, calls it, and reloads it when it has
+//! really changed:
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use replug::{Host, Options};
+//!
+//! replug::interface! {
+//!     /// Adds.
+//!     pub interface Adder, plugin trait Add, version 1 {
+//!         /// The sum.
+//!         fn add(one: u32, other: u32) -> u32;
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut host = Host::<Adder>::watch(Options::new("target/debug/libadder.so"))?;
+//! loop {
+//!     // Code changes in here and nowhere else.
+//!     if let Some(outcome) = host.wait(Duration::from_millis(100)) {
+//!         println!("{outcome}");
+//!     }
+//!     println!("{:?}", host.add(1, 2));
+//! }
+//! # }
+//! ```
+//!
+//! The plugin depends on `replug-plugin` alone, which brings no other crate; [`export!`] is its side of the declaration.
+//! [`HostSet`] owns a directory of plugins, [`Handle`] calls one from other threads, [`Text`] and [`Raw`] are for libraries
+//! without a declaration.
+//!
+//! # How it works
+//!
 //! ```text
 //!  worker thread                                                                              owner thread
 //!  scan -> snapshot -> change -> gate -> settle -> stage+digest -> vet -> handshake ==Update==> load -> init -> swap -> call
 //!   |________________________ Poller, driven by a Watcher ______________________|               |_______ Host ______|
 //! ```
 //!
-//! A [`Poller`] looks at a library, or at a directory of them. It reads one only when its [`Snapshot`] changed
-//! and no cargo build is writing, makes a private copy in the pass that computes its [`Digest`], and checks by
-//! parsing that the copy is a complete library for this machine. A [`Watcher`] is the thread around it. What
-//! comes out are [`Update`]s. A [`Host`] loads what is ready, when its owner says so, and keeps what runs if
-//! anything fails.
+//! A [`Poller`](watch::Poller) looks at a library, or at a directory of them. It reads one only when its
+//! [`Snapshot`](watch::Snapshot) changed and no cargo build is writing, makes a private copy in the pass that computes its
+//! [`Digest`], and checks by parsing that the copy is a complete library for this machine. A [`Watcher`](watch::Watcher) is the
+//! thread around it. [`Update`](watch::Update)s come out of it. A [`Host`] loads what is ready, when its owner says so, and
+//! keeps what runs if anything fails.
 //!
 //! The watched file is never mapped. No file event API is used, so it works where events do not.
-//!
-//! # Examples
-//!
-//! ```no_run
-//! use std::time::Duration;
-//! use replug::{Host, Options, Text};
-//!
-//! let options = Options::new("target/debug/libplugin01.so");
-//! let mut host = Host::<Text>::watch(c"plugin_function", options)?;
-//! while let Some(outcome) = host.wait(Duration::from_secs(60)) {
-//!     println!("{outcome:?}");
-//! }
-//! # Ok::<(), replug::Error>(())
-//! ```
 
 #![warn(unreachable_pub)]
 
-// Everything the compiler cannot check: images, and what is found in them.
-mod boundary;
+// The rooms, in the order of the work. Each imports from those above it, and `error` from all of them but the last two;
+// `docs/architecture.md` has the table that a test compares with the imports.
+
+// The choices of a person.
+pub mod options;
 
 // Was a plugin built from the host's declaration? Pure.
 mod handshake;
 
-// What a person chooses.
-mod options;
+// Everything that the compiler cannot check: images, and what is found in them.
+mod boundary;
 
-// The first half, in the order in which a change passes through it.
+// What there is to see.
+mod look;
 
-// Which artifacts exist.
-mod scan;
+// What follows from it: pure.
+mod decide;
 
-// How an artifact must be looked at, by where it is.
-mod locality;
-
-// What one look said.
-mod snapshot;
-
-// Which of that is made up anew at every look: pure.
-mod noise;
-
-// What a change calls for, and an absence: pure.
-mod change;
-
-mod absence;
-
-// When to digest what seems unchanged: pure.
-mod audit;
-
-// The links on the way to an artifact.
-mod hops;
-
-// What directories name, asked once in a poll.
-mod names;
-
-// Is a build running here?
-mod gate;
-
-// What a changed file must do to be believed: pure.
-mod settle;
-
-// One pass: digest and copy.
-mod digest;
-
-// Where the copies live.
+// Private copies.
 mod stage;
 
-// Is the copy a library for this machine?
-mod vet;
+// What can fail.
+pub mod error;
 
-// What crosses to the owner thread.
-mod update;
+// The first half: finds out that a finished new library exists.
+pub mod watch;
 
-// What went wrong and has not ended: pure.
-mod trouble;
-
-// When to poll next: pure.
-mod schedule;
-
-// Signs of life of the worker.
-mod pulse;
-
-// The three that drive it: one artifact, all of them, and a thread for them.
-mod artifact;
-
-mod poller;
-
-mod watcher;
-
-// The second half: whoever loads, and decides when.
+// The second half: loads it, and decides when.
 mod host;
-
-mod host_set;
-
-// Calls from other threads.
-mod handle;
-
-// Where updates come from.
-mod feed;
-
-// What became of an update.
-mod outcome;
-
-// What both halves stand on.
-mod error;
-
-mod files;
-
-mod machine;
-
-mod os;
 
 // How a fuzzer gets at what is parsed.
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzz;
 
-pub use replug_plugin::{CallError, HookError, Hooks, Interface, Sink, export, interface, shared, wire};
+pub use replug_plugin::{
+    CallError, HookError, Hooks, Interface, Sink, export, interface, shared, wire,
+};
 
-pub use crate::audit::Audit;
-pub use crate::boundary::{Image, LoadFailure, Mapped, Raw, Text};
-pub use crate::change::Waiting;
-pub use crate::digest::Digest;
-pub use crate::error::{Error, Hook, Step, chain};
-pub use crate::files::{Clock, Files, Filesystem, Listing, Locality, Lock, Route};
-pub use crate::gate::GatePolicy;
-pub use crate::handle::{Caller, Handle, Lent};
-pub use crate::handshake::{Difference, Expected, Mismatch};
-pub use crate::host::{Host, Plugin, Table, Unload};
-pub use crate::host_set::{HostSet, Member};
-pub use crate::locality::{FsPolicy, Watched};
-pub use crate::machine::{Monotonic, OsFiles, look};
-pub use crate::options::Options;
-pub use crate::outcome::{Loaded, NotLive, Outcome, Retired};
-pub use crate::poller::Poller;
-pub use crate::pulse::{Counts, Stall};
-pub use crate::scan::plugin_name;
-pub use crate::snapshot::{Kind, Snapshot, Stamp};
-pub use crate::stage::{StageDirectory, Staged};
-pub use crate::update::{Kept, News, Ready, Update};
-pub use crate::vet::Refusal;
-pub use crate::watcher::Watcher;
+pub use crate::boundary::{Raw, Text};
+pub use crate::error::{Error, chain};
+pub use crate::host::handle::{Caller, Handle, Lent};
+pub use crate::host::outcome::Outcome;
+pub use crate::host::owner::{Host, Plugin};
+pub use crate::host::retire::Unload;
+pub use crate::host::set::{HostSet, Member};
+pub use crate::look::digest::Digest;
+pub use crate::options::{Audit, FsPolicy, GatePolicy, Options};
+
+/// What became of an update, in detail: the types that an [`Outcome`] consists of.
+pub mod outcome {
+    pub use crate::boundary::Mapped;
+    pub use crate::decide::change::Waiting;
+    pub use crate::host::outcome::{Kept, Loaded, NotLive, Retired};
+}
+
+/// Tables of functions of one's own, for hosts that are made by [`Host::with`].
+pub mod table {
+    pub use crate::boundary::{Image, Table};
+}
 
 /// The examples of README and docs are compiled with the tests.
 #[cfg(doctest)]

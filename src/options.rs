@@ -1,13 +1,10 @@
-//! What a person chooses about a watch.
+//! The choices of a person about a watch: [`Options`], and the policies that they consist of.
 
 use std::ffi::CString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::audit::Audit;
-use crate::gate::GatePolicy;
-use crate::handshake::Expected;
-use crate::locality::FsPolicy;
+pub use crate::handshake::Expected;
 
 /// No duration is longer, so that no sum of two can overflow a clock.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -147,4 +144,45 @@ impl Options {
         self.expected = Some(expected);
         self
     }
+}
+
+/// Whether to ask cargo's locks before reading a suspect artifact.
+///
+/// On filesystems where asking for a lock can hang (NFS, CIFS, 9p, Ceph) the gate is off whatever is chosen, as cargo itself
+/// takes no locks on NFS; [`Place::gate`](crate::watch::Place::gate) tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum GatePolicy {
+    /// Ask; wait while a build runs. An absent lock holds nothing back.
+    #[default]
+    Auto,
+    /// Never ask.
+    Off,
+    /// Wait until a lock exists and is open.
+    Require,
+}
+
+/// Whether to believe the system about which filesystem a path is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FsPolicy {
+    /// Believe it; what it does not know counts as remote.
+    #[default]
+    Auto,
+    /// Take it for local: one look per artifact and poll, and the interval is kept.
+    Local,
+    /// Take it for remote: list, open and look on each poll, and audit.
+    Remote,
+}
+
+/// Whether, and how often, to digest what seems unchanged. A write through a shared mapping changes nothing that a look
+/// can see, and a remote filesystem can keep showing what was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Audit {
+    /// Where the artifact arrived with weak evidence of being complete, or the filesystem is remote: 2 s, 10 s and 60 s
+    /// after a digest, then every 5 minutes. Elsewhere once, after 2 s.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
+    /// Always this long after the last digest.
+    Every(Duration),
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
-use replug::{Audit, FsPolicy, GatePolicy, Kind, Options, Text};
+use replug::watch::{Files as _, Kind, OsFiles};
+use replug::{Audit, FsPolicy, GatePolicy, Options, Text};
 
 /// The longest time an option takes, a day: whoever asks for more has made a mistake.
 const LONGEST_MS: u64 = 24 * 60 * 60 * 1000;
@@ -163,7 +164,7 @@ impl Run {
                 "options for building go with `--package`, and there is none",
             ));
         }
-        match replug::look(path).map(|snapshot| snapshot.kind) {
+        match OsFiles.look(path).map(|snapshot| snapshot.kind) {
             // What cannot be looked at now may be there later, and the watch says so.
             Ok(Kind::File | Kind::Directory) | Err(_) => Ok(()),
             Ok(kind) => Err(Cli::command().error(
@@ -185,13 +186,17 @@ impl Run {
         Duration::from_millis(self.every_ms)
     }
 
-    /// The library's options for watching `path`.
-    pub(crate) fn options(&self, path: PathBuf) -> Options {
-        let gate = match self.gate {
+    /// Whether to wait while a cargo build holds its lock.
+    pub(crate) fn gate(&self) -> GatePolicy {
+        match self.gate {
             GateArg::Auto => GatePolicy::Auto,
             GateArg::Off => GatePolicy::Off,
             GateArg::Require => GatePolicy::Require,
-        };
+        }
+    }
+
+    /// The library's options for watching `path`.
+    pub(crate) fn options(&self, path: PathBuf) -> Options {
         let fs = match self.fs {
             FsArg::Auto => FsPolicy::Auto,
             FsArg::Local => FsPolicy::Local,
@@ -200,7 +205,7 @@ impl Run {
         let options = Options::new(path)
             .interval(Duration::from_millis(self.interval_ms))
             .settle(Duration::from_millis(self.settle_ms))
-            .gate(gate)
+            .gate(self.gate())
             .gate_max(Duration::from_millis(self.gate_max_ms))
             .fs(fs)
             .audit(self.audit)

@@ -9,8 +9,8 @@ use std::thread;
 use cargo_metadata::{Artifact, CrateType, Message};
 use crossbeam_channel::{Receiver, select_biased};
 
-use super::args::Build;
-use super::child;
+use crate::args::Build;
+use crate::child;
 
 /// Why there is no library to watch.
 #[derive(Debug, thiserror::Error)]

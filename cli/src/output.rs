@@ -1,14 +1,13 @@
 //! What the program says: JSON lines for programs, sentences for people, and on a terminal a status line that
-//! stays where it is. The JSON lines are a contract; the README lists them.
+//! stays where it is. The JSON lines are a contract; `docs/cli.md` lists them.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::{Display, Path};
 use std::time::{Duration, Instant};
 
-use replug::{
-    Digest, GatePolicy, Kept, Loaded, Locality, Mapped, Outcome, Plugin, Retired, Text, Waiting,
-    Watched, chain, plugin_name,
-};
+use replug::outcome::{Kept, Loaded, Mapped, Retired, Waiting};
+use replug::watch::{Locality, Place, plugin_name};
+use replug::{Digest, GatePolicy, Outcome, Plugin, Text, chain};
 use serde_json::{Value, json};
 
 /// Columns of a terminal that does not tell.
@@ -56,29 +55,21 @@ impl Output {
         }
     }
 
+    /// Says what is watched, where that is, and what follows from it. `gate` is what the user chose.
     pub(crate) fn started(
         &self,
         path: &Path,
         interval_ms: u64,
-        watched: &Watched,
+        gate: GatePolicy,
+        place: &Place,
     ) -> io::Result<()> {
-        let Watched {
-            filesystem,
-            locality,
-            looks,
-            gate,
-            why,
-            ..
-        } = watched;
-        let locality = match locality {
+        let filesystem = &place.filesystem;
+        let locality = match place.locality {
             Locality::Local => "local",
             Locality::Remote => "remote",
         };
-        let gate = if *gate == GatePolicy::Off {
-            "off"
-        } else {
-            "on"
-        };
+        let looks = looks(place);
+        let (gate, why) = why_gate(gate, place);
         let shown = short(path);
         let path = path.display();
         self.say(
@@ -93,148 +84,46 @@ impl Output {
         )
     }
 
-    /// What became of an update of `artifact`, while `live` is the generation that runs.
-    pub(crate) fn outcome(
-        &self,
-        artifact: &Path,
-        live: Option<u64>,
-        outcome: &Outcome,
-    ) -> io::Result<()> {
-        match outcome {
-            Outcome::Loaded(loaded) => self.loaded(artifact, loaded),
-            Outcome::Kept(kept) => self.kept(artifact, live, kept),
-            Outcome::Waiting(reason) => self.waiting(artifact, *reason),
-            Outcome::Missing => {
-                self.whereabouts(artifact, "missing", "is gone; what was loaded stays")
+    /// Says what became of an update of `artifact`: the words are those of the outcome itself.
+    pub(crate) fn outcome(&self, artifact: &Path, outcome: &Outcome) -> io::Result<()> {
+        let plugin = plugin_name(artifact);
+        let path = artifact.display().to_string();
+        let shown = short(artifact).to_string();
+        let words = format!("{plugin}: {outcome}").replace(&path, &shown);
+        let line = match outcome {
+            Outcome::Loaded(loaded) => loaded_line(&plugin, &path, loaded),
+            Outcome::Kept(kept) => kept_line(&plugin, kept),
+            Outcome::Waiting(reason) => {
+                json!({ "event": "waiting", "plugin": plugin, "reason": word_for(*reason) })
             }
-            Outcome::Returned => self.whereabouts(artifact, "returned", "is back"),
-            Outcome::Degraded(error) => {
-                let advice = error
-                    .advice()
-                    .map_or(String::new(), |advice| format!("; {advice}"));
-                self.health(artifact, "degraded", &format!("{}{advice}", chain(error)))
-            }
-            Outcome::Recovered => {
-                self.health(artifact, "recovered", "it can be looked at and read again")
-            }
-            Outcome::Stalled(since) => self.stalled(artifact, *since),
-            Outcome::Retired(retired) => self.retired(&plugin_name(artifact), retired),
+            Outcome::Missing => json!({ "event": "missing", "plugin": plugin, "path": path }),
+            Outcome::Returned => json!({ "event": "returned", "plugin": plugin, "path": path }),
+            Outcome::Degraded(_) => health_line(&plugin, &path, "degraded", outcome),
+            Outcome::Recovered => health_line(&plugin, &path, "recovered", outcome),
+            Outcome::Stalled(_) => health_line(&plugin, &path, "stalled", outcome),
+            // To a person, one generation's coming is the other's going.
+            Outcome::Retired(_) if self.style != Style::Json => return Ok(()),
+            Outcome::Retired(retired) => retired_line(&plugin, retired),
             other => {
                 tracing::warn!(?other, "an outcome this program does not know");
-                Ok(())
+                return Ok(());
             }
-        }
-    }
-
-    fn loaded(&self, artifact: &Path, loaded: &Loaded) -> io::Result<()> {
-        let plugin = plugin_name(artifact);
-        let Loaded {
-            generation,
-            digest,
-            staged,
-            latency,
-            pause,
-            retired,
-        } = loaded;
-        self.say(
-            json!({
-                "event": "loaded", "plugin": plugin, "generation": generation,
-                "sha256": digest.to_string(), "path": artifact.display().to_string(),
-                "staged": staged.display().to_string(), "latency_ms": millis(*latency),
-                "pause_us": u64::try_from(pause.as_micros()).unwrap_or(u64::MAX),
-            }),
-            format!(
-                "{plugin}: generation {generation} ({}) is live, {} ms after the change was seen",
-                digest.short(),
-                millis(*latency)
-            ),
-        )?;
-        retired
-            .as_ref()
-            .map_or(Ok(()), |retired| self.retired(&plugin, retired))
-    }
-
-    fn retired(&self, plugin: &str, retired: &Retired) -> io::Result<()> {
-        if self.style != Style::Json {
-            // To a person, one generation's coming is the other's going.
-            return Ok(());
-        }
-        let generation = retired.generation;
-        let mapped = retired.mapped.as_ref();
-        let unloaded = mapped.is_none();
-        let reason = mapped.map_or(
-            "nothing can reach it any more".to_owned(),
-            Mapped::to_string,
-        );
-        self.write_json(json!({
-            "event": "retired", "plugin": plugin, "generation": generation,
-            "unloaded": unloaded, "reason": reason,
-        }))
-    }
-
-    fn kept(&self, artifact: &Path, live: Option<u64>, kept: &Kept) -> io::Result<()> {
-        let plugin = plugin_name(artifact);
-        let step = kept.error.step().to_string();
-        let reason = chain(&kept.error);
-        let digest = kept
-            .digest
-            .map_or(String::new(), |digest| format!(" {}", digest.short()));
-        let told = reason.replace(
-            &artifact.display().to_string(),
-            &short(artifact).to_string(),
-        );
-        let words = match live {
-            Some(live) => format!("{plugin}: kept generation {live}, not{digest}: {told}"),
-            None => format!("{plugin}: kept out{digest}, nothing is loaded yet: {told}"),
         };
-        self.say(
-            json!({
-                "event": "kept", "plugin": plugin, "generation": live,
-                "sha256": kept.digest.map(|digest| digest.to_string()),
-                "step": step, "reason": reason,
-            }),
-            words,
-        )
-    }
-
-    fn waiting(&self, artifact: &Path, reason: Waiting) -> io::Result<()> {
-        let plugin = plugin_name(artifact);
-        let (reason, words) = match reason {
-            Waiting::Missing => ("missing", "there is no library yet"),
-            Waiting::Gated => ("gated", "a cargo build is running"),
-            Waiting::Settling => ("settling", "the file must hold still"),
-            Waiting::Incomplete => ("incomplete", "the file is the beginning of a library"),
+        let words = match outcome {
+            // The path is the news, or where to look for the reason.
+            Outcome::Waiting(_) | Outcome::Missing | Outcome::Returned => {
+                format!("{words} ({shown})")
+            }
+            _ => words,
         };
-        self.say(
-            json!({ "event": "waiting", "plugin": plugin, "reason": reason }),
-            format!("{plugin}: waiting at {}: {words}", short(artifact)),
-        )
-    }
-
-    fn whereabouts(&self, artifact: &Path, event: &str, words: &str) -> io::Result<()> {
-        let (plugin, path) = (plugin_name(artifact), artifact.display());
-        self.say(
-            json!({ "event": event, "plugin": plugin, "path": path.to_string() }),
-            format!("{plugin}: {} {words}", short(artifact)),
-        )
-    }
-
-    fn health(&self, artifact: &Path, event: &str, reason: &str) -> io::Result<()> {
-        let (plugin, path) = (plugin_name(artifact), artifact.display());
-        self.say(
-            json!({ "event": event, "plugin": plugin, "path": path.to_string(), "reason": reason }),
-            format!("{plugin}: {event}, {reason}"),
-        )
-    }
-
-    /// The filesystem hangs, and the worker in it.
-    fn stalled(&self, path: &Path, since: Duration) -> io::Result<()> {
-        let seconds = since.as_secs();
-        let reason = format!(
-            "the filesystem has not answered for {seconds} s; what was loaded goes on, and nothing is reloaded until \
-             it answers; if it stays so, start its server or daemon"
-        );
-        self.health(path, "stalled", &reason)
+        self.say(line, words)?;
+        match outcome {
+            Outcome::Loaded(Loaded {
+                retired: Some(retired),
+                ..
+            }) if self.style == Style::Json => self.write_json(retired_line(&plugin, retired)),
+            _ => Ok(()),
+        }
     }
 
     /// A call's result. A terminal shows it only when it is another than the last one.
@@ -315,6 +204,89 @@ impl Output {
             fields.shift_insert(1, "t_ms".to_owned(), millis(self.started.elapsed()).into());
         }
         writeln!(io::stdout(), "{line}")
+    }
+}
+
+/// How files are looked at in a place, for people.
+fn looks(place: &Place) -> &'static str {
+    match (place.locality, place.looks_can_lag) {
+        (Locality::Local, _) => {
+            "one look at each library per poll; the directory is listed when it changes"
+        }
+        (Locality::Remote, false) => {
+            "lists the directory and opens each library to look at it on each poll, and digests now and then \
+             what seems unchanged"
+        }
+        (Locality::Remote, true) => {
+            "lists the directory and opens each library to look at it on each poll, reads twice what changed, and \
+             digests now and then what seems unchanged"
+        }
+    }
+}
+
+/// Whether the gate is asked in a place, and why, for people.
+fn why_gate(chosen: GatePolicy, place: &Place) -> (&'static str, &'static str) {
+    match (chosen, place.gate) {
+        (GatePolicy::Off, _) => ("off", "switched off"),
+        (_, GatePolicy::Off) => ("off", "asking for a lock on this filesystem can hang"),
+        (_, GatePolicy::Auto) => ("on", "waits while a cargo build holds its lock"),
+        (_, GatePolicy::Require) => ("on", "waits until cargo's lock is there and open"),
+    }
+}
+
+fn loaded_line(plugin: &str, path: &str, loaded: &Loaded) -> Value {
+    let Loaded {
+        generation,
+        digest,
+        staged,
+        latency,
+        pause,
+        ..
+    } = loaded;
+    json!({
+        "event": "loaded", "plugin": plugin, "generation": generation,
+        "sha256": digest.to_string(), "path": path,
+        "staged": staged.display().to_string(), "latency_ms": millis(*latency),
+        "pause_us": u64::try_from(pause.as_micros()).unwrap_or(u64::MAX),
+    })
+}
+
+fn kept_line(plugin: &str, kept: &Kept) -> Value {
+    json!({
+        "event": "kept", "plugin": plugin, "generation": kept.live,
+        "sha256": kept.digest.map(|digest| digest.to_string()),
+        "step": kept.error.step().to_string(), "reason": chain(&kept.error),
+    })
+}
+
+fn health_line(plugin: &str, path: &str, event: &str, outcome: &Outcome) -> Value {
+    let words = outcome.to_string();
+    // The outcome says its event first.
+    let reason = words.strip_prefix(event).unwrap_or(&words);
+    let reason = reason.trim_start_matches(", ");
+    json!({ "event": event, "plugin": plugin, "path": path, "reason": reason })
+}
+
+fn retired_line(plugin: &str, retired: &Retired) -> Value {
+    let mapped = retired.mapped.as_ref();
+    let reason = mapped.map_or(
+        "nothing can reach it any more".to_owned(),
+        Mapped::to_string,
+    );
+    json!({
+        "event": "retired", "plugin": plugin, "generation": retired.generation,
+        "unloaded": mapped.is_none(), "reason": reason,
+    })
+}
+
+/// The word for a reason in the JSON lines.
+fn word_for(reason: Waiting) -> &'static str {
+    match reason {
+        Waiting::Missing => "missing",
+        Waiting::Gated => "gated",
+        Waiting::Settling => "settling",
+        Waiting::Incomplete => "incomplete",
+        _ => "unknown",
     }
 }
 

@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::select_biased;
-use replug::{HostSet, Outcome, Text, Watcher};
+use replug::watch::Watcher;
+use replug::{HostSet, Outcome, Text};
 
-use super::args::Run;
-use super::build;
-use super::output::{Output, Totals};
-use super::stop::{Stop, remove_stage};
+use crate::args::Run;
+use crate::build;
+use crate::output::{Output, Totals};
+use crate::stop::{Stop, remove_stage};
 
 /// How often the status is shown while nothing is loaded.
 const IDLE_PAUSE: Duration = Duration::from_secs(1);
@@ -30,7 +31,7 @@ pub(crate) fn run(args: &Run) -> Result<(), Failure> {
     };
     let plugins = HostSet::<Text>::watch(&args.call, args.options(path.clone()))?;
     let mut session = Session::new(args, output, plugins);
-    let stage = session.plugins.watcher().watched().stage.clone();
+    let stage = session.plugins.watcher().stage().map(Path::to_owned);
     stop.if_stuck(stage.clone(), session.last_words());
     let result = session.run(&path, &stop);
     drop(session);
@@ -92,7 +93,8 @@ impl<'a> Session<'a> {
         self.output.started(
             path,
             self.args.interval_ms,
-            self.plugins.watcher().watched(),
+            self.args.gate(),
+            self.plugins.watcher().place(),
         )?;
         self.serve(stop)?;
         Ok(self.output.stopped(self.totals()())?)
@@ -138,19 +140,15 @@ impl<'a> Session<'a> {
         let Some((artifact, outcome)) = applied else {
             return Ok(false);
         };
-        let live = self
-            .plugins
-            .iter()
-            .find(|plugin| *plugin.artifact() == *artifact);
-        let live = live.and_then(|plugin| Some(plugin.live()?.generation()));
-        let loaded = matches!(outcome, Outcome::Loaded(_));
-        if loaded {
+        let mut has_loaded = false;
+        if let Outcome::Loaded(loaded) = &outcome {
+            has_loaded = true;
             self.last_load = Instant::now();
-            let is_reload = live.is_some_and(|generation| generation > 1);
+            let is_reload = loaded.generation > 1;
             self.reloads.fetch_add(is_reload.into(), Ordering::Relaxed);
         }
-        self.output.outcome(&artifact, live, &outcome)?;
-        Ok(loaded)
+        self.output.outcome(&artifact, &outcome)?;
+        Ok(has_loaded)
     }
 
     fn has_called_enough(&self) -> bool {

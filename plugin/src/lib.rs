@@ -79,6 +79,8 @@ pub mod __private {
     pub use crate::services::{Attach, Destructor, FIRST_KEY, Services, Start};
     pub use crate::shape::{Field, Function, Layout, Shape};
     pub use crate::table::{Implemented, Slot};
-    pub use crate::text::{FORMAT, Text, VERSION, assert_free, handshake_len, handshake_text, says_static};
+    pub use crate::text::{
+        FORMAT, Text, VERSION, assert_free, handshake_len, handshake_text, says_static,
+    };
     pub use crate::wire::RawSlice;
 }

@@ -5,8 +5,8 @@ use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 
-use crate::wire::{Argument, RawSlice};
 use crate::shape::Shape;
+use crate::wire::{Argument, RawSlice};
 
 /// Where a plugin writes text or bytes for its host: they land in memory of the host's.
 ///

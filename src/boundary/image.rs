@@ -12,10 +12,10 @@ use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use libloading::Library;
 
-use replug_plugin::__private::Entry;
 use super::residence::{self, Residence};
 use super::system;
 use crate::handshake::{ENTRY, Mismatch};
+use replug_plugin::__private::Entry;
 
 /// Thread-local keys that must be left over after a load. Each copy of std that a plugin brings takes one, when
 /// its code first needs it, and the process aborts if there is none; the host's own threads and libraries need
@@ -25,10 +25,10 @@ const SPARE_THREAD_KEYS: usize = 16;
 /// Images that are in use, and so may yet take their key.
 static IMAGES_IN_USE: AtomicUsize = AtomicUsize::new(0);
 
-/// Every image that is mapped into this process. A new one must be none of these.
-static IMAGES: LazyLock<Mutex<HashSet<ImageId>>> = LazyLock::new(Mutex::default);
+/// The handles of all images that are mapped into this process. A new one must be none of these.
+static IMAGES: LazyLock<Mutex<HashSet<usize>>> = LazyLock::new(Mutex::default);
 
-fn images() -> MutexGuard<'static, HashSet<ImageId>> {
+fn images() -> MutexGuard<'static, HashSet<usize>> {
     IMAGES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -71,16 +71,12 @@ pub enum LoadFailure {
 #[derive(Debug)]
 pub struct Image {
     library: ManuallyDrop<Library>,
-    id: ImageId,
+    id: usize,
     path: PathBuf,
     /// What its threads have to do with it, if it tells.
     residence: OnceLock<Residence>,
     is_to_go: bool,
 }
-
-/// Tells one mapping from every other of this process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct ImageId(pub(super) usize);
 
 /// Why the image of a retired generation is still mapped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -5,9 +5,9 @@ use std::ffi::{CStr, CString, c_char, c_void};
 use std::mem;
 use std::ptr::NonNull;
 
-use replug_plugin::CallError;
 use super::image::{Image, LoadFailure};
-use crate::host::Table;
+use super::table::Table;
+use replug_plugin::CallError;
 
 /// Symbols by name, for hosts that declare no interface. The caller of [`get`](Raw::get) vouches for the types.
 #[derive(Debug)]

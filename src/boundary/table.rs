@@ -6,11 +6,22 @@ use std::sync::Arc;
 
 use replug_plugin::__private::{Answered, Entry, HookTable, RawSlice};
 use replug_plugin::wire::Argument;
-use replug_plugin::{CallError, Sink};
+use replug_plugin::{CallError, Interface, Sink};
 
 use super::image::{Image, LoadFailure};
 use crate::handshake::{ENTRY, Expected, HANDSHAKE, Mismatch};
-use replug_plugin::Interface;
+
+/// The functions of a plugin, as a host calls them.
+pub trait Table: Sized {
+    /// Those of a plugin that is not there yet.
+    fn absent() -> Self;
+}
+
+impl<T: Interface> Table for T {
+    fn absent() -> T {
+        Interface::absent()
+    }
+}
 
 /// All that a host calls of an image.
 pub(crate) struct Bound<T> {

@@ -11,16 +11,15 @@ use std::ptr::NonNull;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
-use super::image::ImageId;
-
-pub(super) fn open(path: &Path) -> Result<(libloading::Library, ImageId), libloading::Error> {
+/// Maps a library, and says by which handle the loader knows it: no other that is mapped has the same.
+pub(super) fn open(path: &Path) -> Result<(libloading::Library, usize), libloading::Error> {
     // SAFETY: loading runs the library's initialisers; whoever may write the artifact is trusted with
     // running code in this process, which is what a plugin is. The copy was vetted and nobody writes to it.
     let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }?;
     let handle = library.into_raw();
     // SAFETY: the handle was just taken out of a library that is open.
     let library = unsafe { Library::from_raw(handle) };
-    Ok((library.into(), ImageId(handle as usize)))
+    Ok((library.into(), handle as usize))
 }
 
 /// Unmaps a library, and gives it back if the loader has not done so.

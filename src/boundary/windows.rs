@@ -8,16 +8,15 @@ use std::ptr::NonNull;
 
 use libloading::os::windows::Library;
 
-use super::image::ImageId;
-
-pub(super) fn open(path: &Path) -> Result<(libloading::Library, ImageId), libloading::Error> {
+/// Maps a library, and says by which handle the loader knows it: no other that is mapped has the same.
+pub(super) fn open(path: &Path) -> Result<(libloading::Library, usize), libloading::Error> {
     // SAFETY: loading runs the library's initialisers; whoever may write the artifact is trusted with
     // running code in this process, which is what a plugin is. The copy was vetted and nobody writes to it.
     let library = unsafe { Library::new(path) }?;
     let handle = library.into_raw();
     // SAFETY: the handle was just taken out of a library that is open.
     let library = unsafe { Library::from_raw(handle) };
-    Ok((library.into(), ImageId(handle as usize)))
+    Ok((library.into(), handle as usize))
 }
 
 /// Unmaps a library. Never asked for here: no image tells what its threads need.

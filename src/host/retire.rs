@@ -1,13 +1,13 @@
 //! The way out of a generation: it is stopped when nobody calls it any more, and unmapped if that is wanted and proven.
 
+use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 
-use super::{Host, Live};
 use replug_plugin::CallError;
 
+use super::outcome::Retired;
 use crate::boundary::{BoundHooks, Image, Mapped};
-use crate::outcome::{Outcome, Retired};
 
 /// What becomes of the image of a retired generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,7 +29,7 @@ pub enum Unload {
 
 /// A retired generation that there is still something to be done about.
 #[derive(Debug)]
-pub(super) struct Leftover {
+struct Leftover {
     /// None for a build that never was one.
     generation: Option<u64>,
     /// Until they have stopped it.
@@ -37,18 +37,19 @@ pub(super) struct Leftover {
     image: Arc<Image>,
 }
 
-impl<T> Host<T> {
-    /// Takes a generation out of use. Its staged copy leaves the disk, its image if that is wanted and possible. While a
-    /// handle lends it, it is not stopped yet.
-    pub(super) fn retire(&mut self, old: Live) -> Retired {
-        let Live {
-            hooks,
-            image,
-            staged,
-            generation,
-            ..
-        } = old;
-        drop(staged);
+/// The retired generations of a host that cannot be stopped or unmapped yet.
+#[derive(Debug, Default)]
+pub(super) struct Leftovers(VecDeque<Leftover>);
+
+impl Leftovers {
+    /// Takes a generation out of use: stops it, and unmaps its image, if that is wanted and possible. While a handle lends it,
+    /// it is not stopped yet.
+    pub(super) fn retire(
+        &mut self,
+        generation: u64,
+        hooks: Option<BoundHooks>,
+        image: Arc<Image>,
+    ) -> Retired {
         let mut leftover = Leftover {
             generation: Some(generation),
             hooks,
@@ -56,19 +57,9 @@ impl<T> Host<T> {
         };
         let retired = leftover.finish();
         if leftover.is_worth_keeping(retired.mapped.as_ref()) {
-            self.leftovers.push_back(leftover);
+            self.0.push_back(leftover);
         }
         retired
-    }
-
-    /// Nobody will ask again: what is still lent is stopped all the same, and what can go goes.
-    pub(super) fn abandon(&mut self) {
-        for mut leftover in mem::take(&mut self.leftovers) {
-            leftover.stop();
-            if let Err(mapped) = leftover.release() {
-                tracing::debug!(generation = ?leftover.generation, %mapped, "the host is dropped");
-            }
-        }
     }
 
     /// Keeps the image of a build that was kept out after it was loaded, until it can go.
@@ -83,29 +74,38 @@ impl<T> Host<T> {
         };
         tracing::warn!(%mapped, "a build that was kept out");
         if leftover.is_worth_keeping(Some(&mapped)) {
-            self.leftovers.push_back(leftover);
+            self.0.push_back(leftover);
         }
     }
 
-    /// Goes on with retired generations that something had still to do with. [`poll`](Host::poll) and
-    /// [`wait`](Host::wait) do so by themselves; a host that calls [`apply`](Host::apply) instead calls this now and then.
-    pub fn sweep(&mut self) -> Option<Outcome> {
-        for _ in 0..self.leftovers.len() {
-            let mut leftover = self.leftovers.pop_front()?;
+    /// Goes on with each of them, until there is something to tell.
+    pub(super) fn sweep(&mut self) -> Option<Retired> {
+        for _ in 0..self.0.len() {
+            let mut leftover = self.0.pop_front()?;
             let was_live = leftover.generation.is_some();
             let was_stopped = leftover.hooks.is_none();
             let retired = leftover.finish();
             let is_stopped = leftover.hooks.is_none();
             let is_over = !leftover.is_worth_keeping(retired.mapped.as_ref());
             if !is_over {
-                self.leftovers.push_back(leftover);
+                self.0.push_back(leftover);
             }
             let is_news = is_over || is_stopped != was_stopped;
             if is_news && was_live {
-                return Some(Outcome::Retired(retired));
+                return Some(retired);
             }
         }
         None
+    }
+
+    /// Nobody will ask again: a generation that is still lent is stopped all the same, and an image that can go goes.
+    pub(super) fn abandon(&mut self) {
+        for mut leftover in mem::take(&mut self.0) {
+            leftover.stop();
+            if let Err(mapped) = leftover.release() {
+                tracing::debug!(generation = ?leftover.generation, %mapped, "the host is dropped");
+            }
+        }
     }
 }
 

@@ -4,16 +4,14 @@
 //! numbers are blind across containers and locks across some shared filesystems, so a directory is swept only if
 //! both say that its owner is dead.
 
-use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::os;
-
-const PREFIX: &str = "replug";
+use crate::look::naming::{stage_owner, stage_prefix};
+use crate::look::os;
 
 const OWNER: &str = "owner";
 
@@ -30,7 +28,7 @@ pub(super) struct OwnedDirectory {
 impl OwnedDirectory {
     /// Makes one in `parent`.
     pub(super) fn make(parent: &Path) -> io::Result<OwnedDirectory> {
-        let prefix = format!("{PREFIX}-{}-{}-", process::id(), os::own_start());
+        let prefix = stage_prefix(process::id(), os::own_start());
         let mut builder = tempfile::Builder::new();
         os::make_private(builder.prefix(&prefix));
         for _ in 0..TRIES {
@@ -103,21 +101,6 @@ fn take_possession(directory: &Path) -> io::Result<Option<File>> {
     Ok(path.exists().then_some(owner))
 }
 
-/// Whether a directory of this name is some process's stage directory.
-pub(crate) fn is_stage_directory(name: &OsStr) -> bool {
-    name.to_str().and_then(owner_in_name).is_some()
-}
-
-/// The process a stage directory belongs to, by its name.
-fn owner_in_name(name: &str) -> Option<(u32, u64)> {
-    let mut parts = name.split('-');
-    let owner = match (parts.next()?, parts.next()?, parts.next()?) {
-        (PREFIX, pid, start) => (pid.parse().ok()?, start.parse().ok()?),
-        _ => return None,
-    };
-    (parts.next().is_some() && parts.next().is_none()).then_some(owner)
-}
-
 /// Removes the stage directories that dead processes left in `parent`.
 pub(super) fn sweep(parent: &Path) {
     // What cannot be listed cannot be used either, and whoever tries says so.
@@ -126,7 +109,7 @@ pub(super) fn sweep(parent: &Path) {
     };
     for entry in entries.flatten() {
         let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        let owner = entry.file_name().to_str().and_then(owner_in_name);
+        let owner = stage_owner(&entry.file_name());
         let Some((pid, start)) = owner.filter(|_| is_directory) else {
             continue;
         };
@@ -188,9 +171,9 @@ pub(super) mod tests {
             .unwrap()
             .to_owned();
         // No system gives a process this number.
-        let dead = format!("{PREFIX}-{}-{start}-dead", u32::MAX);
+        let dead = format!("{}dead", stage_prefix(u32::MAX, start));
         // In another container its number would be unknown here, but its lock is not.
-        let elsewhere = format!("{PREFIX}-{}-{start}-elsewhere", u32::MAX);
+        let elsewhere = format!("{}elsewhere", stage_prefix(u32::MAX, start));
         let foreign = "replug-notes".to_owned();
         for name in [&dead, &elsewhere, &foreign] {
             fs::create_dir(scratch.path().join(name)).unwrap();

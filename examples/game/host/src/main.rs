@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use game_interface::{Rules, World};
-use replug::{Host, Options, Outcome, Sink};
+use replug::{Host, Options, Sink};
 
 /// One frame, at 60 a second.
 const FRAME: Duration = Duration::from_micros(16_667);
@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     while !is_over.load(Ordering::Relaxed) {
         // Code changes here, between two frames, and nowhere else.
         while let Some(outcome) = host.poll() {
-            report(&outcome);
+            println!("{outcome}");
         }
         let stepped = host.step(&mut world, FRAME.as_secs_f32());
         if stepped.is_ok() && world.frames.is_multiple_of(SHOWN) {
@@ -53,14 +53,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         thread::sleep(next.saturating_duration_since(Instant::now()));
     }
     Ok(())
-}
-
-fn report(outcome: &Outcome) {
-    match outcome {
-        Outcome::Loaded(loaded) => println!("generation {} is live", loaded.generation),
-        Outcome::Kept(kept) => println!("kept out: {}", replug::chain(&kept.error)),
-        other => println!("{other:?}"),
-    }
 }
 
 /// The library of the rules.

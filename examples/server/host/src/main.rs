@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use replug::{Caller, Host, Options, Outcome, Sink};
+use replug::{Caller, Host, Options, Sink};
 use server_interface::Handler;
 
 const PORT: u16 = 7878;
@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // The owner thread does nothing but reload. No worker waits for it, and it waits for none.
     while !is_over.load(Ordering::Relaxed) {
         if let Some(outcome) = host.wait(PATIENCE) {
-            report(&outcome);
+            println!("{outcome}");
         }
     }
     Ok(())
@@ -75,14 +75,6 @@ fn serve(mut stream: &TcpStream, handler: &mut Caller<Handler>) -> io::Result<()
         stream.write_all(&response)?;
     }
     Ok(())
-}
-
-fn report(outcome: &Outcome) {
-    match outcome {
-        Outcome::Loaded(loaded) => println!("generation {} is live", loaded.generation),
-        Outcome::Kept(kept) => println!("kept out: {}", replug::chain(&kept.error)),
-        other => println!("{other:?}"),
-    }
 }
 
 /// The library of the handler.

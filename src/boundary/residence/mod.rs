@@ -1,0 +1,287 @@
+//! The host's side of [`Services`]: what it does for an image in the place of libc, and whether the image can go.
+
+// Which threads have something to do with an image.
+mod seats;
+
+// What came in with it.
+mod behind;
+
+use std::ffi::{c_int, c_uint, c_void};
+use std::fs;
+use std::ptr;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, LazyLock};
+
+pub(super) use self::behind::keep_dependencies;
+use self::seats::{House, Key, SEATS, Seat, Sitter, leave, own_id, with_seat, with_seats};
+use replug_plugin::__private::{Attach, Destructor, FIRST_KEY, Services, Start};
+
+/// The house of the image that asks.
+///
+/// # Safety
+///
+/// `image` is the one of services that were not taken back.
+unsafe fn house_of(image: *const c_void) -> Arc<House> {
+    let house = image.cast::<House>();
+    // SAFETY: the services hold a count for as long as the image is mapped.
+    unsafe { Arc::increment_strong_count(house) };
+    // SAFETY: of which this takes one more.
+    unsafe { Arc::from_raw(house) }
+}
+
+unsafe extern "C-unwind" fn at_thread_exit(
+    image: *const c_void,
+    destructor: Destructor,
+    object: *mut c_void,
+) -> c_int {
+    // SAFETY: a mapped image asks.
+    let house = unsafe { house_of(image) };
+    if !house.is_closing() {
+        with_seat(&house, |seat| seat.destructors.push((destructor, object)));
+    }
+    0
+}
+
+unsafe extern "C-unwind" fn create_key(
+    image: *const c_void,
+    key: *mut c_uint,
+    destructor: Option<Destructor>,
+) -> c_int {
+    // SAFETY: a mapped image asks.
+    let house = unsafe { house_of(image) };
+    let mut keys = house.keys();
+    let Ok(number) = c_uint::try_from(keys.len()) else {
+        return libc::EAGAIN;
+    };
+    // Numbers are not used again, so an old value never meets a new destructor.
+    keys.push(Some(Key { destructor }));
+    // SAFETY: the caller gives a place for the key, as libc demands.
+    unsafe { key.write(FIRST_KEY + number) };
+    0
+}
+
+unsafe extern "C-unwind" fn delete_key(image: *const c_void, key: c_uint) -> c_int {
+    // SAFETY: a mapped image asks.
+    let house = unsafe { house_of(image) };
+    let mut keys = house.keys();
+    match keys.get_mut(index_of(key)).and_then(Option::take) {
+        Some(_) => 0,
+        None => libc::EINVAL,
+    }
+}
+
+fn index_of(key: c_uint) -> usize {
+    (key - FIRST_KEY) as usize
+}
+
+unsafe extern "C-unwind" fn set(image: *const c_void, key: c_uint, value: *mut c_void) -> c_int {
+    // SAFETY: a mapped image asks.
+    let house = unsafe { house_of(image) };
+    let index = index_of(key);
+    if house.key(index).is_none() {
+        return libc::EINVAL;
+    }
+    if !house.is_closing() {
+        with_seat(&house, |seat| {
+            if seat.values.len() <= index {
+                seat.values.resize(index + 1, ptr::null_mut());
+            }
+            seat.values[index] = value;
+        });
+    }
+    0
+}
+
+/// Takes no seat: who only asks owes nothing.
+unsafe extern "C-unwind" fn get(image: *const c_void, key: c_uint) -> *mut c_void {
+    let house = image.cast::<House>();
+    with_seats(|seats| {
+        let seat = seats
+            .iter()
+            .find(|seat| Arc::as_ptr(&seat.house) == house)?;
+        seat.values.get(index_of(key)).copied()
+    })
+    .unwrap_or(ptr::null_mut())
+}
+
+/// A thread that is about to begin.
+struct Birth {
+    seat: Seat,
+    start: Start,
+    argument: *mut c_void,
+}
+
+unsafe extern "C" {
+    /// Libc's, with a type that allows `pthread_exit` to unwind through what is started.
+    #[link_name = "pthread_create"]
+    fn create_thread(
+        thread: *mut usize,
+        attributes: *const c_void,
+        start: Start,
+        argument: *mut c_void,
+    ) -> c_int;
+}
+
+unsafe extern "C-unwind" fn spawn(
+    image: *const c_void,
+    thread: *mut usize,
+    attributes: *const c_void,
+    start: Start,
+    argument: *mut c_void,
+) -> c_int {
+    // SAFETY: a mapped image asks.
+    let house = unsafe { house_of(image) };
+    if house.is_closing() {
+        return libc::EAGAIN;
+    }
+    // Seated before it exists, so that there is no moment at which it is not counted.
+    let sitter = Sitter {
+        id: 0,
+        was_started: true,
+    };
+    let seat = Seat::new(house, sitter);
+    let birth = Box::into_raw(Box::new(Birth {
+        seat,
+        start,
+        argument,
+    }));
+    // SAFETY: the caller keeps libc's rules; `begin_thread` takes the box.
+    let status = unsafe { create_thread(thread, attributes, begin_thread, birth.cast()) };
+    if status != 0 {
+        // SAFETY: no thread has taken it.
+        drop(unsafe { Box::from_raw(birth) });
+    }
+    status
+}
+
+/// The outermost frame of a thread that a plugin started. When `start` has returned, no code of the plugin is left on
+/// this stack. There is nothing to drop here, so that `pthread_exit` may unwind it.
+unsafe extern "C-unwind" fn begin_thread(birth: *mut c_void) -> *mut c_void {
+    // SAFETY: `spawn` made it of a box for this thread.
+    let (start, argument) = take_seat(*unsafe { Box::from_raw(birth.cast::<Birth>()) });
+    // SAFETY: it is what the plugin wants to be run, and its image is mapped, because this thread has a seat.
+    unsafe { start(argument) }
+}
+
+fn take_seat(birth: Birth) -> (Start, *mut c_void) {
+    let Birth {
+        seat,
+        start,
+        argument,
+    } = birth;
+    if let Some(sitter) = seat.house.taken().seats.get_mut(&seat.number) {
+        sitter.id = own_id();
+    }
+    with_seats(|seats| seats.push(seat));
+    (start, argument)
+}
+
+/// An image's use of this host's services.
+#[derive(Debug)]
+pub(super) struct Residence {
+    services: *mut Services,
+    house: Arc<House>,
+    forever: Option<&'static str>,
+}
+
+// SAFETY: the services are only read, and the house is guarded by locks.
+unsafe impl Send for Residence {}
+// SAFETY: as above.
+unsafe impl Sync for Residence {}
+
+impl Residence {
+    /// Attaches this host to an image.
+    ///
+    /// # Safety
+    ///
+    /// It is the function of an image that was just mapped, and none other of it was called.
+    pub(super) unsafe fn attach(attach: Attach, is_to_go: bool) -> Residence {
+        // Not for the first time inside of something that a plugin asks for.
+        LazyLock::force(&SEATS);
+        let house = Arc::new(House::default());
+        let services = Box::into_raw(Box::new(Services {
+            image: Arc::into_raw(Arc::clone(&house)).cast(),
+            at_thread_exit,
+            create_key,
+            delete_key,
+            set,
+            get,
+            spawn,
+        }));
+        // SAFETY: by the contract of this function; the services live until the image is unmapped.
+        let early = unsafe { attach(services, is_to_go) };
+        let is_asked = || {
+            with_seat(&house, |seat| {
+                !seat.destructors.is_empty() && seat.values.iter().any(|value| !value.is_null())
+            })
+        };
+        let forever = match early {
+            _ if !is_to_go => None,
+            0 if is_asked() => None,
+            0 => Some("its standard library asks libc instead of its host"),
+            _ => Some("a constructor of it took a thread-local key or started a thread"),
+        };
+        Residence {
+            services,
+            house,
+            forever,
+        }
+    }
+
+    /// Why it can never be unmapped.
+    pub(super) fn forever(&self) -> Option<&'static str> {
+        self.forever
+    }
+
+    /// Runs this thread's destructors for the image, as if the thread had ended. What its code reaches by them is gone
+    /// then. Not on a thread that the image started: its code is on the stack.
+    pub(super) fn leave(&self) {
+        let has_seat = |was_started| {
+            with_seats(|seats| {
+                let mut own = seats
+                    .iter()
+                    .filter(|seat| Arc::ptr_eq(&seat.house, &self.house));
+                own.any(|seat| seat.was_started == was_started)
+            })
+        };
+        if has_seat(false) && !has_seat(true) {
+            leave(&self.house);
+        }
+    }
+
+    /// The threads that still have something to do with the image, by name: all of them, or those that it started. Names
+    /// are asked of the system, so only of those.
+    pub(super) fn threads(&self, only_started: bool) -> Vec<String> {
+        let sitters: Vec<_> = self.house.taken().seats.values().copied().collect();
+        let name = |Sitter { id, .. }: Sitter| {
+            let name = fs::read_to_string(format!("/proc/self/task/{id}/comm"));
+            name.map_or_else(
+                |_| format!("number {id}"),
+                |name| name.trim_end().to_owned(),
+            )
+        };
+        let wanted = |sitter: &Sitter| sitter.was_started || !only_started;
+        sitters.into_iter().filter(wanted).map(name).collect()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.house.taken().seats.is_empty()
+    }
+
+    /// Before and after the image is unmapped: from here on it registers nothing; or it does again.
+    pub(super) fn set_closing(&self, is_closing: bool) {
+        self.house.is_closing.store(is_closing, Ordering::SeqCst);
+    }
+
+    /// Takes the services back.
+    ///
+    /// # Safety
+    ///
+    /// The image is unmapped.
+    pub(super) unsafe fn end(self) {
+        // SAFETY: `attach` made it of a box, and the code that knew it is gone.
+        let services = unsafe { Box::from_raw(self.services) };
+        // SAFETY: the services held this count.
+        drop(unsafe { Arc::from_raw(services.image.cast::<House>()) });
+    }
+}

@@ -1,0 +1,397 @@
+//! What a change calls for: a pure state machine for one artifact. It never touches a file, a clock or a
+//! thread. The [`Poller`](crate::watch::Poller) tells it what was seen and when; it answers with the next [`Order`].
+
+use std::fmt;
+use std::time::Instant;
+
+use super::absence::Absence;
+use super::audit;
+use super::settle::{FAILED_MOST, LOOK_AGAIN, Order, Reading, Rules, Suspect};
+use crate::look::digest::Digest;
+use crate::look::gate::Gate;
+use crate::look::noise::Noise;
+use crate::look::snapshot::{Fields, Snapshot};
+use crate::options::GatePolicy;
+
+/// What vet found, as far as it matters here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// A library this host can load.
+    Good,
+    /// A writer may still be at work.
+    Incomplete,
+    /// Complete, but nothing this host can use.
+    Wrong,
+}
+
+/// Why an artifact is not live yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Waiting {
+    /// There has never been a file.
+    Missing,
+    /// A cargo build holds its lock.
+    Gated,
+    /// The file must hold still for a while.
+    Settling,
+    /// The file is the beginning of a library.
+    Incomplete,
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Waiting::Missing => "there is no library yet",
+            Waiting::Gated => "a cargo build is running",
+            Waiting::Settling => "the file must hold still",
+            Waiting::Incomplete => "the file is the beginning of a library",
+        })
+    }
+}
+
+/// What an absence, or its end, means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whereabouts {
+    /// Gone for long enough to be said.
+    Missing,
+    /// Back, after its absence was said.
+    Returned,
+}
+
+/// The state of one artifact.
+#[derive(Debug)]
+pub(crate) struct Tracker {
+    state: State,
+    /// The last snapshot that a decision was made for.
+    base: Option<Snapshot>,
+    /// The digest of the last artifact that was handed over or kept out. Equal bytes are not looked into again.
+    decided: Option<Digest>,
+    noise: Noise,
+}
+
+#[derive(Debug)]
+enum State {
+    Absent(Absence),
+    /// Boxed because few artifacts are ever suspect at a time, and there can be thousands.
+    Suspect(Box<Suspect>),
+    Settled(Settled),
+}
+
+/// A file that was decided about, and has looked the same since.
+#[derive(Debug)]
+struct Settled {
+    snapshot: Snapshot,
+    digest: Digest,
+    /// When to digest once more, if the snapshot was racy when it was read.
+    confirm_at: Option<Instant>,
+    /// When to digest once more for no reason that a look can see, and how often that was done.
+    audit_at: Option<Instant>,
+    audits: u8,
+    /// Whether it arrived with weak evidence, or lies where looks can lie.
+    in_doubt: bool,
+}
+
+impl Settled {
+    /// What is due by `now`.
+    fn order(&self, now: Instant) -> Order {
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| now >= at);
+        match is_due(self.audit_at) || is_due(self.confirm_at) {
+            true => Order::Digest,
+            false => Order::Rest(self.confirm_at),
+        }
+    }
+
+    /// A reading found the same bytes: what was due when it began is done.
+    fn confirmed(&mut self, reading: Reading, rules: &Rules) {
+        self.confirm_at = self.confirm_at.filter(|at| reading.begun < *at);
+        if self.audit_at.is_some_and(|at| reading.begun >= at) {
+            self.audits = self.audits.saturating_add(1);
+            self.plan_audit(reading, rules);
+        }
+    }
+
+    fn plan_audit(&mut self, reading: Reading, rules: &Rules) {
+        let pause = audit::pause(rules.options.audit, self.audits, self.in_doubt);
+        self.audit_at = pause.map(|pause| reading.ended + pause);
+    }
+
+    /// What was due could not be done.
+    fn failed(&mut self, now: Instant) {
+        let later = |at: Instant| if now >= at { now + FAILED_MOST } else { at };
+        self.confirm_at = self.confirm_at.map(later);
+        self.audit_at = self.audit_at.map(later);
+    }
+}
+
+impl Tracker {
+    pub(crate) fn new() -> Tracker {
+        Tracker {
+            state: State::Absent(Absence::default()),
+            base: None,
+            decided: None,
+            noise: Noise::default(),
+        }
+    }
+
+    /// Whether a look that saw `snapshot` calls for nothing. All that an idle poll asks.
+    pub(crate) fn is_quiet(&self, now: Instant, snapshot: &Snapshot) -> bool {
+        let State::Settled(settled) = &self.state else {
+            return false;
+        };
+        let is_as_it_was = settled.snapshot == *snapshot
+            || self.noise.is_known() && settled.snapshot == self.noise.strip(*snapshot);
+        is_as_it_was && settled.confirm_at.is_none() && settled.audit_at.is_none_or(|at| now < at)
+    }
+
+    /// Whether a change is being followed.
+    pub(crate) fn is_suspect(&self) -> bool {
+        matches!(self.state, State::Suspect(_))
+    }
+
+    /// Whether its absence was said.
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(&self.state, State::Absent(absence) if absence.was_said())
+    }
+
+    /// Whether the gate has let a change pass that will be read next.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(&self.state, State::Suspect(suspect) if suspect.is_passing())
+    }
+
+    /// Which fields of a snapshot mean nothing.
+    pub(crate) fn noise(&self) -> Fields {
+        self.noise.fields()
+    }
+
+    /// Something on the way to it changed, whatever a look at it says.
+    pub(crate) fn moved(&mut self, now: Instant) {
+        if let State::Settled(settled) = &self.state {
+            let suspect = Suspect::new(now, settled.snapshot, self.base);
+            self.state = State::Suspect(Box::new(suspect));
+        }
+    }
+
+    /// Whether anything was ever handed over or kept out.
+    pub(crate) fn has_decided(&self) -> bool {
+        self.decided.is_some()
+    }
+
+    /// What was handed over was taken back before anybody saw it, so equal bytes are news again.
+    pub(crate) fn taken_back(&mut self) {
+        self.decided = None;
+    }
+
+    /// When the change that is being followed was first seen.
+    pub(crate) fn first_seen(&self) -> Option<Instant> {
+        match &self.state {
+            State::Suspect(suspect) => Some(suspect.first_seen()),
+            _ => None,
+        }
+    }
+
+    /// What the artifact waits for, if it does.
+    pub(crate) fn waiting(&self) -> Option<Waiting> {
+        match &self.state {
+            State::Absent(_) => (self.base.is_none()).then_some(Waiting::Missing),
+            State::Settled(_) => None,
+            State::Suspect(suspect) if suspect.is_gated() => Some(Waiting::Gated),
+            State::Suspect(suspect) if suspect.is_incomplete() => Some(Waiting::Incomplete),
+            State::Suspect(_) => Some(Waiting::Settling),
+        }
+    }
+
+    /// A look found no file. Says when to look again, if before the next poll.
+    pub(crate) fn absent(&mut self, now: Instant) -> (Option<Instant>, Option<Whereabouts>) {
+        if !matches!(self.state, State::Absent(_)) {
+            self.state = State::Absent(Absence::default());
+        }
+        let State::Absent(absence) = &mut self.state else {
+            return (None, None);
+        };
+        if self.base.is_none() {
+            // Only what was there can be missed.
+            return (None, None);
+        }
+        let is_news = absence.lasts(now);
+        let until = absence.is_short().then(|| now + LOOK_AGAIN);
+        (until, is_news.then_some(Whereabouts::Missing))
+    }
+
+    /// A look saw `snapshot`.
+    pub(crate) fn sees(
+        &mut self,
+        now: Instant,
+        snapshot: Snapshot,
+        rules: &Rules,
+    ) -> (Order, Option<Whereabouts>) {
+        let mut snapshot = self.noise.strip(snapshot);
+        let mut whereabouts = None;
+        match &mut self.state {
+            State::Settled(settled) if settled.snapshot == snapshot => {
+                return (settled.order(now), None);
+            }
+            State::Suspect(suspect) => {
+                let before = *suspect.snapshot();
+                if self.alarm(now, &before, &snapshot, rules) {
+                    snapshot = self.noise.strip(snapshot);
+                }
+                if let State::Suspect(suspect) = &mut self.state {
+                    suspect.sees(now, snapshot);
+                }
+            }
+            State::Absent(absence) => {
+                whereabouts = absence.ends().then_some(Whereabouts::Returned);
+                self.suspect(now, snapshot);
+            }
+            State::Settled(_) => self.suspect(now, snapshot),
+        }
+        (self.follow(now, rules), whereabouts)
+    }
+
+    fn suspect(&mut self, now: Instant, snapshot: Snapshot) {
+        let mut suspect = Suspect::new(now, snapshot, self.base);
+        if self.noise.is_suspected(now) {
+            // That it seems to be another file is what the last false alarms seemed to be.
+            suspect.doubt();
+        }
+        self.state = State::Suspect(Box::new(suspect));
+    }
+
+    /// Two looks at what is perhaps one content differ. Says whether that is noise from now on. A local filesystem
+    /// makes nothing up.
+    fn alarm(&mut self, now: Instant, one: &Snapshot, other: &Snapshot, rules: &Rules) -> bool {
+        if !rules.place.is_remote() || !self.noise.alarm(now, one, other) {
+            return false;
+        }
+        self.base = self.base.map(|base| self.noise.strip(base));
+        match &mut self.state {
+            State::Suspect(suspect) => suspect.strip(&self.noise),
+            State::Settled(settled) => settled.snapshot = self.noise.strip(settled.snapshot),
+            State::Absent(_) => {}
+        }
+        true
+    }
+
+    fn follow(&self, now: Instant, rules: &Rules) -> Order {
+        let State::Suspect(suspect) = &self.state else {
+            return Order::Rest(None);
+        };
+        match (suspect.pauses_until(now), rules.place.gate) {
+            (Some(until), _) => Order::Rest(Some(until)),
+            (None, GatePolicy::Off) => suspect.order(now, rules),
+            (None, GatePolicy::Auto | GatePolicy::Require) => Order::Ask,
+        }
+    }
+
+    /// The gate answered.
+    pub(crate) fn gate(&mut self, now: Instant, gate: Gate, rules: &Rules) -> Order {
+        match &mut self.state {
+            State::Suspect(suspect) => suspect.gate(now, gate, rules),
+            _ => Order::Rest(None),
+        }
+    }
+
+    /// A reading of the artifact ended: the first of two, or one that confirms.
+    pub(crate) fn digested(&mut self, reading: Reading, rules: &Rules) -> Order {
+        match &mut self.state {
+            State::Settled(settled) if settled.digest == reading.digest => {
+                settled.confirmed(reading, rules);
+                Order::Rest(settled.confirm_at)
+            }
+            State::Settled(settled) => {
+                let suspect = Suspect::unmasked(settled.snapshot, reading);
+                // What was taken for noise may have been all that told of this change.
+                self.noise = Noise::default();
+                self.state = State::Suspect(Box::new(suspect));
+                self.follow(reading.ended, rules)
+            }
+            State::Suspect(suspect) => suspect.digested(reading, rules),
+            State::Absent(_) => Order::Rest(None),
+        }
+    }
+
+    /// A private copy was made. `None` means that it is news: vet it, then [`Tracker::vetted`].
+    pub(crate) fn staged(&mut self, reading: Reading, rules: &Rules) -> Option<Order> {
+        let State::Suspect(suspect) = &mut self.state else {
+            return Some(Order::Rest(None));
+        };
+        if !suspect.accepts(reading, rules) {
+            return Some(suspect.digested(reading, rules));
+        }
+        if self.decided != Some(reading.digest) {
+            return None;
+        }
+        let (before, now) = (self.base, *suspect.snapshot());
+        let order = self.decide(reading, rules);
+        if let Some(before) = before {
+            self.alarm(reading.ended, &before, &now, rules);
+        }
+        Some(order)
+    }
+
+    /// The private copy was vetted.
+    pub(crate) fn vetted(&mut self, reading: Reading, verdict: Verdict, rules: &Rules) -> Order {
+        let State::Suspect(suspect) = &mut self.state else {
+            return Order::Rest(None);
+        };
+        if verdict == Verdict::Incomplete {
+            return suspect.incomplete(reading.ended);
+        }
+        self.decide(reading, rules)
+    }
+
+    /// The file changed while it was read: a look in between saw `seen`, if it saw anything.
+    pub(crate) fn torn(&mut self, now: Instant, seen: Option<Snapshot>, rules: &Rules) -> Order {
+        if let (State::Suspect(suspect), Some(seen)) = (&self.state, seen) {
+            let before = *suspect.snapshot();
+            self.alarm(now, &before, &seen, rules);
+        }
+        match &mut self.state {
+            State::Suspect(suspect) => suspect.torn(now),
+            _ => self.failed(now),
+        }
+    }
+
+    /// Reading or staging failed.
+    pub(crate) fn failed(&mut self, now: Instant) -> Order {
+        match &mut self.state {
+            State::Suspect(suspect) => suspect.failed(now),
+            State::Settled(settled) => {
+                settled.failed(now);
+                Order::Rest(settled.confirm_at)
+            }
+            State::Absent(_) => Order::Rest(None),
+        }
+    }
+
+    /// Somebody wants to know now: what failed, or was not complete, is tried again.
+    pub(crate) fn end_pause(&mut self, now: Instant) {
+        if let State::Suspect(suspect) = &mut self.state {
+            suspect.end_pause(now);
+        }
+    }
+
+    /// Rests on what was read, until the file changes; racy readings are confirmed once.
+    fn decide(&mut self, reading: Reading, rules: &Rules) -> Order {
+        let State::Suspect(suspect) = &self.state else {
+            return Order::Rest(None);
+        };
+        let mut settled = Settled {
+            snapshot: *suspect.snapshot(),
+            digest: reading.digest,
+            confirm_at: suspect.confirm_at(reading),
+            audit_at: None,
+            audits: 0,
+            in_doubt: !suspect.is_beyond_doubt(rules) || self.noise.is_known(),
+        };
+        settled.plan_audit(reading, rules);
+        let order = Order::Rest(settled.confirm_at);
+        self.base = Some(settled.snapshot);
+        self.decided = Some(reading.digest);
+        self.state = State::Settled(settled);
+        order
+    }
+}
+
+#[cfg(test)]
+mod tests;

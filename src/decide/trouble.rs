@@ -1,0 +1,301 @@
+//! What went wrong and has not ended: pure. An error is a state: it is said once per cause, looked at again ever more
+//! slowly, and its end is said as well.
+
+use std::io::{self, ErrorKind};
+use std::mem;
+use std::time::{Duration, Instant};
+
+use super::schedule;
+use super::settle::LOOK_AGAIN;
+use crate::look::os::HOST_DOWN;
+use crate::look::snapshot::Kind;
+
+/// How long a failure that often ends by itself must last to be said, and how long it must be over.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What cannot be looked at is looked at again after at most this long, or the interval if that is longer: a server
+/// that is back is noticed while somebody watches.
+const SLOWEST_LOOK: Duration = Duration::from_secs(2);
+
+/// A failure, from its first sight to its end.
+#[derive(Debug)]
+pub(crate) struct Trouble {
+    pub(crate) at: Reached,
+    since: Instant,
+    /// What was said of it so far, and where it had come to.
+    said: Vec<(Reached, Cause)>,
+    /// How long the last look took that failed.
+    took: Duration,
+    /// How long the next pause is, and when the present one ends.
+    pause: Duration,
+    until: Instant,
+    /// Since when all is well, if it is.
+    well_since: Option<Instant>,
+}
+
+impl Trouble {
+    pub(crate) fn new(at: Reached, now: Instant) -> Trouble {
+        Trouble {
+            at,
+            since: now,
+            said: Vec::new(),
+            took: Duration::ZERO,
+            pause: LOOK_AGAIN,
+            until: now,
+            well_since: None,
+        }
+    }
+
+    /// The trouble there is, now `at` this point, or a new one.
+    pub(crate) fn go_on(
+        trouble: &mut Option<Box<Trouble>>,
+        at: Reached,
+        now: Instant,
+    ) -> &mut Trouble {
+        let trouble = trouble.get_or_insert_with(|| Box::new(Trouble::new(at, now)));
+        trouble.at = at;
+        trouble.well_since = None;
+        trouble
+    }
+
+    /// It failed for this `cause` now. Says whether that is to be said.
+    pub(crate) fn is_news(&mut self, now: Instant, cause: Cause) -> bool {
+        let is_early = cause.often_ends_by_itself() && now < self.since + GRACE;
+        // That it cannot be looked at and that it cannot be read are one.
+        let is_said = |(at, said): &(Reached, Cause)| {
+            at.is_degradation() == self.at.is_degradation() && *said == cause
+        };
+        if is_early || self.said.iter().any(is_said) {
+            return false;
+        }
+        self.said.push((self.at, cause));
+        true
+    }
+
+    /// It came as far as `reached` now without failing. Says whether the trouble is over: for what is well and unwell by
+    /// turns is one trouble and not many.
+    pub(crate) fn is_over(&mut self, now: Instant, reached: Reached) -> bool {
+        if self.at > reached && self.well_since.is_none() {
+            return false;
+        }
+        let since = *self.well_since.get_or_insert(now);
+        !self.has_degraded() || now >= since + GRACE
+    }
+
+    /// When to look again after a look that `took` so long and has failed just `now`: soon at first, then ever more
+    /// slowly, and if two in a row took long, with as much rest as follows any other slow looks: one that hung says nothing
+    /// about the next.
+    pub(crate) fn look_again(
+        &mut self,
+        now: Instant,
+        took: Duration,
+        interval: Duration,
+    ) -> Instant {
+        let both = took.min(mem::replace(&mut self.took, took));
+        self.until = now + self.pause.max(schedule::rest_after(both));
+        self.pause = (self.pause * 2).min(SLOWEST_LOOK.max(interval));
+        self.until
+    }
+
+    /// Until when not to look, if `now` is too early.
+    pub(crate) fn pauses_until(&self, now: Instant) -> Option<Instant> {
+        Some(self.until).filter(|until| now < *until)
+    }
+
+    /// Somebody wants to know now.
+    pub(crate) fn end_pause(&mut self, now: Instant) {
+        self.until = now;
+    }
+
+    /// Whether it was said that the artifact cannot be looked at or read, so that the end of that is to be said too.
+    pub(crate) fn has_degraded(&self) -> bool {
+        self.said.iter().any(|(at, _)| at.is_degradation())
+    }
+}
+
+/// How far an artifact came before it failed. Coming further ends the trouble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Reached {
+    Look,
+    Kind,
+    Read,
+    Stage,
+}
+
+impl Reached {
+    /// Whether to fail here means that the artifact itself cannot be reached or read, as opposed to being of no use.
+    pub(crate) fn is_degradation(self) -> bool {
+        matches!(self, Reached::Look | Reached::Read)
+    }
+}
+
+/// What makes two failures the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    System(ErrorKind, Option<i32>),
+    Kind(Kind),
+    /// The directory is now on another device, without what was known there.
+    MountLost,
+    /// The directory names it, but it is not found there.
+    NotFoundThoughListed,
+}
+
+impl From<&io::Error> for Cause {
+    fn from(error: &io::Error) -> Cause {
+        Cause::System(error.kind(), error.raw_os_error())
+    }
+}
+
+impl Cause {
+    fn often_ends_by_itself(self) -> bool {
+        match self {
+            Cause::System(kind, number) => {
+                matches!(
+                    Class::of_system(kind, number),
+                    Class::Transient | Class::Stale
+                )
+            }
+            Cause::NotFoundThoughListed => true,
+            Cause::Kind(_) | Cause::MountLost => false,
+        }
+    }
+}
+
+/// What sort of failure an error of the system is, for what follows from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// The path leads nowhere.
+    Absent,
+    /// The server no longer knows the file by the handle its client has.
+    Stale,
+    /// The server, or the daemon behind a mount, does not answer.
+    RemoteDown,
+    /// It may not be looked at or read.
+    Permission,
+    /// Anything else.
+    Transient,
+}
+
+impl Class {
+    pub(crate) fn of(error: &io::Error) -> Class {
+        Class::of_system(error.kind(), error.raw_os_error())
+    }
+
+    fn of_system(kind: ErrorKind, number: Option<i32>) -> Class {
+        match kind {
+            _ if number == Some(HOST_DOWN) => Class::RemoteDown,
+            ErrorKind::NotFound | ErrorKind::NotADirectory => Class::Absent,
+            ErrorKind::StaleNetworkFileHandle => Class::Stale,
+            ErrorKind::PermissionDenied => Class::Permission,
+            ErrorKind::TimedOut
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::NetworkDown
+            | ErrorKind::NotConnected
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionRefused
+            | ErrorKind::ConnectionReset => Class::RemoteDown,
+            _ => Class::Transient,
+        }
+    }
+
+    /// What a person can do about it.
+    pub(crate) fn advice(self) -> &'static str {
+        match self {
+            Class::Absent => "nothing is there; it is taken up when it appears",
+            Class::Stale => "the server replaced it; if this lasts, mount the filesystem again",
+            Class::RemoteDown => {
+                "start the server or the mount's daemon, or mount the filesystem again"
+            }
+            Class::Permission => "give this user the right to read it",
+            Class::Transient => "it is tried again; if this lasts, look into the system's log",
+        }
+    }
+}
+
+/// Whether a path leads nowhere, as opposed to one that cannot be followed.
+pub(crate) fn is_absent(error: &io::Error) -> bool {
+    Class::of(error) == Class::Absent
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DENIED: Cause = Cause::System(ErrorKind::PermissionDenied, Some(13));
+    const IO: Cause = Cause::System(ErrorKind::Other, Some(5));
+
+    #[test]
+    fn each_cause_is_said_once_however_often_they_alternate() {
+        let now = Instant::now();
+        let mut trouble = Trouble::new(Reached::Look, now);
+        let later = now + GRACE;
+        assert!(trouble.is_news(now, DENIED));
+        assert!(trouble.is_news(later, IO));
+        assert!(!trouble.is_news(later, DENIED));
+        assert!(!trouble.is_news(later, IO));
+    }
+
+    #[test]
+    fn what_often_ends_by_itself_is_said_only_if_it_lasts() {
+        let now = Instant::now();
+        for cause in [IO, Cause::System(ErrorKind::StaleNetworkFileHandle, None)] {
+            let mut trouble = Trouble::new(Reached::Look, now);
+            assert!(!trouble.is_news(now, cause));
+            assert!(!trouble.is_news(now + GRACE / 2, cause));
+            assert!(!trouble.has_degraded());
+            assert!(trouble.is_news(now + GRACE, cause));
+            assert!(trouble.has_degraded());
+        }
+    }
+
+    #[test]
+    fn a_server_that_does_not_answer_is_said_at_once_whatever_the_system_calls_that() {
+        let now = Instant::now();
+        let down = io::Error::from_raw_os_error(HOST_DOWN);
+        for error in [down, ErrorKind::HostUnreachable.into()] {
+            assert_eq!(Class::of(&error), Class::RemoteDown);
+            let mut trouble = Trouble::new(Reached::Look, now);
+            assert!(trouble.is_news(now, Cause::from(&error)), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_well_and_unwell_by_turns_is_one_trouble() {
+        let now = Instant::now();
+        let mut trouble = None;
+        for round in 0..10 {
+            let now = now + GRACE / 2 * round;
+            let trouble = Trouble::go_on(&mut trouble, Reached::Read, now);
+            assert_eq!(trouble.is_news(now, DENIED), round == 0);
+            assert!(
+                !trouble.is_over(now, Reached::Look),
+                "it was looked at before as well"
+            );
+            assert!(!trouble.is_over(now, Reached::Read), "just now it failed");
+        }
+        let now = now + GRACE * 5;
+        let trouble = Trouble::go_on(&mut trouble, Reached::Read, now);
+        assert!(!trouble.is_over(now, Reached::Read));
+        assert!(
+            trouble.is_over(now + GRACE, Reached::Look),
+            "nothing was wrong since"
+        );
+    }
+
+    #[test]
+    fn it_is_looked_at_again_soon_and_then_ever_more_slowly_up_to_a_cap() {
+        let now = Instant::now();
+        let pauses = |interval| {
+            let mut trouble = Trouble::new(Reached::Look, now);
+            let pauses = (0..20).map(|_| trouble.look_again(now, Duration::ZERO, interval) - now);
+            pauses.collect::<Vec<_>>()
+        };
+        let usual = pauses(Duration::from_millis(250));
+        assert_eq!(usual[0], LOOK_AGAIN);
+        assert!(usual.is_sorted());
+        assert_eq!(usual[19], SLOWEST_LOOK);
+        let long = Duration::from_secs(30);
+        assert_eq!(pauses(long)[19], long);
+    }
+}

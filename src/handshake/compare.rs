@@ -1,0 +1,476 @@
+//! Two declarations compared, the host's own and the one that a library carries: what differs, in words.
+
+use std::fmt;
+
+use replug_plugin::__private::{FORMAT, VERSION};
+use replug_plugin::Interface;
+
+use super::declaration::Declaration;
+
+/// How much of a foreign handshake's first line a message quotes, in characters.
+const QUOTED: usize = 64;
+
+/// How many differences a message names.
+const NAMED: usize = 3;
+
+/// What a host expects of a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expected {
+    declaration: &'static str,
+    additions: bool,
+}
+
+impl Expected {
+    /// A plugin that was built from the declaration of `T`.
+    pub fn of<T: Interface>() -> Expected {
+        Expected {
+            declaration: T::DECLARATION,
+            additions: false,
+        }
+    }
+
+    /// One that may offer more functions, behind those that the host knows.
+    pub fn or_more(self) -> Expected {
+        Expected {
+            additions: true,
+            ..self
+        }
+    }
+
+    /// The same for a host that calls by the declaration of `T`, whatever it was told to expect.
+    pub(crate) fn called_by<T: Interface>(self) -> Expected {
+        Expected {
+            declaration: T::DECLARATION,
+            ..self
+        }
+    }
+
+    /// Compares with what a library carries.
+    ///
+    /// # Errors
+    ///
+    /// All that differs.
+    pub(crate) fn check(self, carried: Option<&[u8]>) -> Result<(), Mismatch> {
+        let carried = carried.ok_or(Mismatch::NoHandshake)?;
+        let carried = str::from_utf8(carried).map_err(|_| Mismatch::Unreadable)?;
+        let (format, facts) = carried.split_once('\n').ok_or(Mismatch::Unreadable)?;
+        if format != FORMAT {
+            // It may be anything, and goes to a terminal.
+            let said = format.escape_debug().take(QUOTED).collect();
+            return Err(Mismatch::Format(said));
+        }
+        // What it names is quoted in messages, and they go to a terminal.
+        if facts.contains(|c: char| c.is_control() && c != '\n') {
+            return Err(Mismatch::Unreadable);
+        }
+        let plugin = Declaration::parse(facts).ok_or(Mismatch::Unreadable)?;
+        let host = Declaration::parse(self.declaration).ok_or(Mismatch::Unreadable)?;
+        if let Some(version) = plugin.version.filter(|version| !fits(version, VERSION)) {
+            return Err(Mismatch::Version(version.to_owned()));
+        }
+        if plugin.interface != host.interface {
+            return Err(Mismatch::Interface {
+                plugin: plugin.interface.to_owned(),
+                host: host.interface.to_owned(),
+            });
+        }
+        if plugin.panic != Some("unwind") {
+            return Err(Mismatch::PanicsAbort);
+        }
+        let declared = carried
+            .find("\ninterface ")
+            .map_or("", |at| &carried[at + 1..]);
+        match host.differences(&plugin, self.additions) {
+            differences if differences.is_empty() => {
+                // Nothing can be named, but what is not the very same text, or begins with it, was damaged.
+                let is_whole = declared.starts_with(self.declaration);
+                is_whole.then_some(()).ok_or(Mismatch::Unreadable)
+            }
+            differences => Err(Mismatch::Differences {
+                differences,
+                rustc: plugin.rustc.unwrap_or("another compiler").to_owned(),
+            }),
+        }
+    }
+}
+
+/// Why a plugin cannot be called by its host; completes the sentence "cannot shake hands with `PATH`: ".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Mismatch {
+    /// It was not made with `export!`.
+    #[error("it has no handshake; build it with `replug::export!`")]
+    NoHandshake,
+    /// What it carries is no text that a handshake could be.
+    #[error("its handshake cannot be read")]
+    Unreadable,
+    /// It was made by another version of replug.
+    #[error("its handshake is `{0}`, this host speaks `{FORMAT}`")]
+    Format(String),
+    /// The plugin was built with a version of `replug-plugin` that this host does not fit.
+    #[error(
+        "it was built with replug-plugin {0}, which does not fit this host with {VERSION}; build both with one version"
+    )]
+    Version(String),
+    /// It is another plugin, or for another host.
+    #[error("it implements `{plugin}`, this host calls `{host}`")]
+    Interface {
+        /// Name and version.
+        plugin: String,
+        /// Name and version.
+        host: String,
+    },
+    /// A panic in it would end the process.
+    #[error(
+        "it was built with `panic = \"abort\"`, so that a panic in it would end the host; build it with `panic = \"unwind\"`"
+    )]
+    PanicsAbort,
+    /// It was built from another declaration.
+    #[error(
+        "{}; rebuild it from the declaration of this host (it was built by {rustc})",
+        Listed(differences)
+    )]
+    Differences {
+        /// What differs, the most telling first.
+        differences: Vec<Difference>,
+        /// What built it.
+        rustc: String,
+    },
+}
+
+/// One difference between two declarations.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Difference {
+    /// A function takes or returns something else.
+    #[error(
+        "`{name}`: plugin {}, host {}",
+        Told(plugin, "takes"),
+        Told(host, "calls")
+    )]
+    Signature {
+        /// The function.
+        name: String,
+        /// What it takes and returns in the plugin.
+        plugin: String,
+        /// What the host calls it with.
+        host: String,
+    },
+    /// A function that the host calls is not there.
+    #[error("`{0}`: the plugin lacks it")]
+    Absent(String),
+    /// A function that the host does not know is there.
+    #[error("`{0}`: the host does not know it")]
+    Unknown(String),
+    /// A function is there, at another place.
+    #[error("`{name}`: number {plugin} in the plugin, number {host} in the host")]
+    Order {
+        /// The function.
+        name: String,
+        /// Its number in the plugin, from 1.
+        plugin: usize,
+        /// Its number in the host, from 1.
+        host: usize,
+    },
+    /// A struct that crosses lies differently in memory.
+    #[error("`{name}`: plugin has {plugin}, host has {host}")]
+    Layout {
+        /// The struct.
+        name: String,
+        /// Its layout in the plugin.
+        plugin: String,
+        /// Its layout in the host.
+        host: String,
+    },
+}
+
+/// The first few of a list, for people.
+struct Listed<'a>(&'a [Difference]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, difference) in self.0.iter().take(NAMED).enumerate() {
+            let between = if number == 0 { "" } else { "; " };
+            write!(f, "{between}{difference}")?;
+        }
+        match self.0.len().saturating_sub(NAMED) {
+            0 => Ok(()),
+            more => write!(f, "; and {more} more"),
+        }
+    }
+}
+
+/// A signature, as one side has it: `takes (u32)`, with the result where that says more.
+struct Told<'a>(&'a str, &'a str);
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let signature = self.0.strip_suffix(" -> ()").unwrap_or(self.0);
+        write!(f, "{} {signature}", self.1)
+    }
+}
+
+impl Declaration<'_> {
+    /// What of `plugin` is not as this host has it.
+    fn differences(&self, plugin: &Declaration<'_>, additions: bool) -> Vec<Difference> {
+        let mut differences: Vec<_> = self
+            .functions
+            .iter()
+            .enumerate()
+            .filter_map(|(index, function)| plugin.difference(index, *function))
+            .collect();
+        if !additions {
+            let unknown = plugin.functions.iter().filter(|(name, _)| !self.has(name));
+            differences.extend(unknown.map(|(name, _)| Difference::Unknown((*name).to_owned())));
+        }
+        for &(name, host) in &self.layouts {
+            // Two structs may have one name.
+            if plugin.layouts.contains(&(name, host)) {
+                continue;
+            }
+            // One that the plugin does not have is told of by the function that takes it.
+            if let Some((_, plugin)) = plugin.layouts.iter().find(|(other, _)| *other == name) {
+                let (name, plugin, host) = (name.to_owned(), (*plugin).to_owned(), host.to_owned());
+                differences.push(Difference::Layout { name, plugin, host });
+            }
+        }
+        differences
+    }
+
+    /// What is wrong with the plugin's function at `index`, which the host calls as this one.
+    fn difference(&self, index: usize, (name, host): (&str, &str)) -> Option<Difference> {
+        let found = self.functions.iter().position(|(other, _)| *other == name);
+        let Some(found) = found else {
+            return Some(Difference::Absent(name.to_owned()));
+        };
+        let plugin = self.functions[found].1;
+        let name = name.to_owned();
+        if plugin != host {
+            let (plugin, host) = (plugin.to_owned(), host.to_owned());
+            return Some(Difference::Signature { name, plugin, host });
+        }
+        (found != index).then_some(Difference::Order {
+            name,
+            plugin: found + 1,
+            host: index + 1,
+        })
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.functions.iter().any(|(other, _)| *other == name)
+    }
+}
+
+/// Whether two versions promise each other the same: by the rules of cargo, those that agree up to the first number that is
+/// not zero.
+fn fits(one: &str, other: &str) -> bool {
+    let promise = |version: &str| {
+        let mut numbers = version.split('.').map(str::to_owned);
+        let major = numbers.next();
+        let minor = numbers.next().filter(|_| major.as_deref() == Some("0"));
+        (major, minor)
+    };
+    promise(one) == promise(other)
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_os = "linux")]
+    use std::time::Duration;
+
+    use super::*;
+    use crate::handshake::LONGEST;
+
+    const HOST: &str = "interface Greeter version 1\n\
+        fn greet(&str, Sink) -> ()\n\
+        fn add(u64, u64) -> u64\n\
+        fn step(&mut World) -> ()\n\
+        type World size 16 align 8 { frames: u64 at 0, mean: f64 at 8 }\n";
+
+    const FACTS: &str = "replug handshake 1\nrustc rustc 1.95.0\ntarget here\npanic unwind\n";
+
+    fn check(carried: &str, additions: bool) -> String {
+        let expected = Expected {
+            declaration: HOST,
+            additions,
+        };
+        match expected.check(Some(carried.as_bytes())) {
+            Ok(()) => "equal".to_owned(),
+            Err(mismatch) => mismatch.to_string(),
+        }
+    }
+
+    #[test]
+    fn an_equal_declaration_is_good_and_each_difference_is_told() {
+        let rebuild =
+            "; rebuild it from the declaration of this host (it was built by rustc 1.95.0)";
+        let cases = [
+            ("", "", "equal"),
+            (
+                "add(u64, u64)",
+                "add(u32, u64)",
+                "`add`: plugin takes (u32, u64) -> u64, host calls (u64, u64) -> u64",
+            ),
+            (
+                "greet(&str, Sink)",
+                "greet(&str)",
+                "`greet`: plugin takes (&str), host calls (&str, Sink)",
+            ),
+            (
+                "fn add(u64, u64) -> u64\n",
+                "",
+                "`add`: the plugin lacks it; `step`: number 2 in the plugin, number 3 in the host",
+            ),
+            (
+                "fn greet",
+                "fn hello() -> u8\nfn greet",
+                "`greet`: number 2 in the plugin, number 1 in the host; \
+                `add`: number 3 in the plugin, number 2 in the host; `step`: number 4 in the plugin, number 3 in the host; and 1 more",
+            ),
+            (
+                "mean: f64 at 8",
+                "mean: f32 at 8",
+                "`World`: plugin has size 16 align 8 { frames: u64 at 0, mean: f32 at 8 }, \
+                host has size 16 align 8 { frames: u64 at 0, mean: f64 at 8 }",
+            ),
+        ];
+        for (from, to, expected) in cases {
+            let expected = match expected {
+                "equal" => expected.to_owned(),
+                difference => format!("{difference}{rebuild}"),
+            };
+            assert_eq!(
+                check(&format!("{FACTS}{}", HOST.replace(from, to)), false),
+                expected
+            );
+        }
+    }
+
+    #[test]
+    fn a_version_that_does_not_fit_is_said_before_anything_else() {
+        let with = |version: &str| {
+            let line = format!("\nreplug-plugin {version}\nrustc");
+            check(
+                &format!("{FACTS}{HOST}").replacen("\nrustc", &line, 1),
+                false,
+            )
+        };
+        assert_eq!(with(VERSION), "equal");
+        let other = "99.0.0";
+        let told = format!(
+            "it was built with replug-plugin {other}, which does not fit this host with {VERSION}; build both with one version"
+        );
+        assert_eq!(with(other), told);
+        for (one, other, expected) in [
+            ("0.1.0", "0.1.7", true),
+            ("0.1.0", "0.2.0", false),
+            ("1.2.0", "1.9.3", true),
+            ("1.2.0", "2.2.0", false),
+            ("0.1.0", "1.1.0", false),
+            ("", "0.1.0", false),
+        ] {
+            assert_eq!(fits(one, other), expected, "{one} and {other}");
+        }
+    }
+
+    #[test]
+    fn a_declaration_that_lost_what_nothing_else_tells_of_is_damaged() {
+        let whole = format!("{FACTS}{HOST}");
+        let without_layout = &whole[..whole.find("type World").unwrap()];
+        for additions in [false, true] {
+            for text in [without_layout, whole.trim_end()] {
+                assert_eq!(check(text, additions), "its handshake cannot be read");
+            }
+        }
+    }
+
+    #[test]
+    fn two_structs_of_one_name_are_each_compared_with_their_own() {
+        const TWO: &str = "interface Greeter version 1\n\
+            fn greet(&One) -> ()\n\
+            type One size 1 align 1 { at: u8 at 0 }\n\
+            fn step(&One) -> ()\n\
+            type One size 8 align 8 { at: u64 at 0 }\n";
+        let expected = Expected {
+            declaration: TWO,
+            additions: false,
+        };
+        let equal = format!("{FACTS}{TWO}");
+        assert_eq!(expected.check(Some(equal.as_bytes())), Ok(()));
+        let lines: Vec<_> = TWO.lines().collect();
+        let swapped = [0, 1, 4, 3, 2].map(|line| lines[line]).join("\n");
+        let swapped = format!("{FACTS}{swapped}\n");
+        assert_eq!(
+            expected.check(Some(swapped.as_bytes())),
+            Err(Mismatch::Unreadable)
+        );
+    }
+
+    #[test]
+    fn functions_behind_those_that_the_host_knows_are_good_if_the_host_says_so() {
+        let more = format!(
+            "{FACTS}{HOST}fn wave(Wave) -> ()\ntype Wave size 1 align 1 {{ high: u8 at 0 }}\n"
+        );
+        assert!(check(&more, false).starts_with("`wave`: the host does not know it; rebuild"));
+        assert_eq!(check(&more, true), "equal");
+        let before = more.replace("fn add", "fn sub(u64) -> u64\nfn add");
+        assert!(
+            check(&before, true).starts_with("`add`: number 3 in the plugin, number 2 in the host")
+        );
+    }
+
+    /// For how long this thread has had a processor, which a busy machine does not change.
+    #[cfg(target_os = "linux")]
+    fn worked() -> Duration {
+        let worked = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+        let nanoseconds = worked.split(' ').next().and_then(|it| it.parse().ok());
+        Duration::from_nanos(nanoseconds.unwrap())
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_longest_handshake_takes_no_time_worth_telling() {
+        let mut carried = format!("{FACTS}{HOST}");
+        for number in 0.. {
+            let line = format!("type T{number} x\n");
+            if carried.len() + line.len() >= LONGEST as usize {
+                break;
+            }
+            carried += &line;
+        }
+        let before = worked();
+        assert_eq!(check(&carried, false), "equal");
+        let took = worked() - before;
+        // If each line were compared with all before it, many seconds.
+        assert!(took < Duration::from_secs(2), "{took:?}");
+    }
+
+    #[test]
+    fn what_is_no_handshake_or_another_one_is_told_from_it() {
+        let cases = [
+            ("", "its handshake cannot be read"),
+            (
+                "replug handshake 2\nelse",
+                "its handshake is `replug handshake 2`, this host speaks `replug handshake 1`",
+            ),
+            ("replug handshake 1\nfn\n", "its handshake cannot be read"),
+            (
+                "replug handshake 1\npanic unwind\ninterface Greeter version 2\n",
+                "it implements `Greeter version 2`, this host calls `Greeter version 1`",
+            ),
+        ];
+        for (carried, expected) in cases {
+            assert_eq!(check(carried, false), expected);
+        }
+        let aborts = format!("{FACTS}{HOST}").replace("panic unwind", "panic abort");
+        assert!(check(&aborts, false).starts_with("it was built with `panic = \"abort\"`"));
+        let expected = Expected {
+            declaration: HOST,
+            additions: false,
+        };
+        assert_eq!(expected.check(None), Err(Mismatch::NoHandshake));
+        assert_eq!(expected.check(Some(b"\xff\n")), Err(Mismatch::Unreadable));
+        let escape = format!("{FACTS}{}", HOST.replace("add", "\x1b[2Jadd"));
+        assert_eq!(check(&escape, false), Mismatch::Unreadable.to_string());
+    }
+}

@@ -1,0 +1,45 @@
+//! A declaration as text, taken apart: what a library was built with, its functions, and the structs that cross.
+
+use std::collections::HashSet;
+
+/// A declaration, read.
+#[derive(Debug, Default)]
+pub(super) struct Declaration<'a> {
+    /// The version of `replug-plugin` that it was built with, if it says so.
+    pub(super) version: Option<&'a str>,
+    pub(super) rustc: Option<&'a str>,
+    pub(super) panic: Option<&'a str>,
+    pub(super) interface: &'a str,
+    pub(super) functions: Vec<(&'a str, &'a str)>,
+    pub(super) layouts: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Declaration<'a> {
+    pub(super) fn parse(text: &'a str) -> Option<Declaration<'a>> {
+        let mut found = Declaration::default();
+        let mut seen = HashSet::new();
+        for line in text.lines() {
+            let (word, rest) = line.split_once(' ')?;
+            match word {
+                "replug-plugin" => found.version = Some(rest),
+                "rustc" => found.rustc = Some(rest),
+                "panic" => found.panic = Some(rest),
+                "interface" => found.interface = rest,
+                "fn" => {
+                    let at = rest.find('(')?;
+                    found.functions.push(rest.split_at(at));
+                }
+                "type" => {
+                    let layout = rest.split_once(' ')?;
+                    // A struct is described with each function that it crosses in.
+                    if seen.insert(layout) {
+                        found.layouts.push(layout);
+                    }
+                }
+                // A fact that the host does not need.
+                _ => {}
+            }
+        }
+        Some(found)
+    }
+}

@@ -1,0 +1,130 @@
+//! Where a host's updates come from: a queue, and the watcher that fills it, whose silence means something too; and how an
+//! owner takes what comes.
+
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use crate::watch::pulse::Stall;
+use crate::watch::update::Update;
+use crate::watch::watcher::Watcher;
+
+/// A queue of updates, and the watcher behind it if the host owns one.
+#[derive(Debug)]
+pub(super) struct Feed {
+    updates: Receiver<Update>,
+    watcher: Option<Watcher>,
+}
+
+/// What comes out of a feed.
+pub(super) enum Fed {
+    Update(Update),
+    /// What the worker cannot say itself.
+    Stall(Stall),
+}
+
+impl Feed {
+    /// One that nothing comes out of.
+    pub(super) fn none() -> Feed {
+        Feed {
+            updates: crossbeam_channel::never(),
+            watcher: None,
+        }
+    }
+
+    pub(super) fn of(watcher: Watcher) -> Feed {
+        Feed {
+            updates: watcher.updates().clone(),
+            watcher: Some(watcher),
+        }
+    }
+
+    pub(super) fn updates(&self) -> &Receiver<Update> {
+        &self.updates
+    }
+
+    pub(super) fn watcher(&self) -> Option<&Watcher> {
+        self.watcher.as_ref()
+    }
+
+    /// What waits already.
+    pub(super) fn poll(&mut self) -> Option<Fed> {
+        match self.updates.try_recv() {
+            Ok(update) => Some(Fed::Update(update)),
+            Err(_) => self.stall(),
+        }
+    }
+
+    pub(super) fn stall(&mut self) -> Option<Fed> {
+        self.watcher.as_mut()?.stall().map(Fed::Stall)
+    }
+
+    /// What comes until `deadline`; without one, what comes next.
+    pub(super) fn wait(&mut self, deadline: Option<Instant>) -> Option<Fed> {
+        loop {
+            let left = deadline.map_or(Duration::MAX, |at| {
+                at.saturating_duration_since(Instant::now())
+            });
+            // A stuck worker wakes nobody.
+            match self.updates.recv_timeout(left.min(Watcher::STALL_CHECK)) {
+                Ok(update) => return Some(Fed::Update(update)),
+                Err(RecvTimeoutError::Timeout) => match self.stall() {
+                    None if left > Watcher::STALL_CHECK => {}
+                    stall => return stall,
+                },
+                Err(RecvTimeoutError::Disconnected) => {
+                    tracing::error!(
+                        "the worker has ended by a fault in replug; nothing will be reloaded any more"
+                    );
+                    self.updates = crossbeam_channel::never();
+                }
+            }
+        }
+    }
+}
+
+/// An owner of plugins, who takes what its feed brings: one host, or a set of them.
+pub(super) trait Owner {
+    /// What it tells of each update.
+    type Told;
+
+    /// Where its updates come from.
+    fn feed(&mut self) -> &mut Feed;
+
+    /// Acts on an update, or on the silence of the worker. `None` if there is nothing to tell.
+    fn take(&mut self, fed: Fed) -> Option<Self::Told>;
+
+    /// Goes on with retired generations.
+    fn sweep_up(&mut self) -> Option<Self::Told>;
+
+    /// Takes what waits already, until there is something to tell.
+    fn take_waiting(&mut self) -> Option<Self::Told> {
+        loop {
+            let Some(fed) = self.feed().poll() else {
+                return self.sweep_up();
+            };
+            if let Some(told) = self.take(fed) {
+                return Some(told);
+            }
+        }
+    }
+
+    /// Takes what comes for at most `timeout`, until there is something to tell.
+    fn take_until(&mut self, timeout: Duration) -> Option<Self::Told> {
+        let deadline = Instant::now().checked_add(timeout);
+        loop {
+            let Some(fed) = self.feed().wait(deadline) else {
+                return self.sweep_up();
+            };
+            if let Some(told) = self.take(fed) {
+                return Some(told);
+            }
+        }
+    }
+
+    /// Asks whether the worker has got stuck, or has come free again.
+    fn take_stall(&mut self) -> Option<Self::Told> {
+        let stall = self.feed().stall()?;
+        self.take(stall)
+    }
+}

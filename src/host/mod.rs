@@ -1,0 +1,20 @@
+//! The second half: puts a finished new library into use, when its owner says so. It does not know how an artifact was found.
+
+// What became of an update.
+pub(crate) mod outcome;
+
+// Where updates come from, and how an owner takes them.
+pub(crate) mod feed;
+
+// Calls from other threads.
+pub(crate) mod handle;
+
+// From one generation to the next, and the way out of one.
+mod succeed;
+
+pub(crate) mod retire;
+
+// The owner of one plugin, and of a directory of them.
+pub(crate) mod owner;
+
+pub(crate) mod set;

@@ -1,0 +1,211 @@
+//! What became of an update: what the second half has to say, as [`News`] is what the first half has.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use replug_plugin::CallError;
+
+use crate::boundary::Mapped;
+use crate::decide::change::Waiting;
+use crate::error::{Error, chain};
+use crate::look::digest::Digest;
+use crate::watch::pulse::Stall;
+use crate::watch::update::{News, Ready};
+
+/// What became of an update: its news after the host acted on it. An artifact that was ready is now loaded, or kept out.
+///
+/// Its `Display` is one line in the words of the program `replug`, with all causes, and without the name of the plugin.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// A new generation is live.
+    Loaded(Loaded),
+    /// An artifact was kept out; what was live still is.
+    Kept(Kept),
+    /// The artifact is not there yet, or not ready.
+    Waiting(Waiting),
+    /// The artifact is gone.
+    Missing,
+    /// The artifact is back.
+    Returned,
+    /// The artifact cannot be looked at or read for now.
+    Degraded(Error),
+    /// The worker has waited for the filesystem for this long, and cannot say so itself. The live generation stays.
+    Stalled(Duration),
+    /// The artifact can be looked at and read again.
+    Recovered,
+    /// A generation that was retired before, while something had still to do with it, has been stopped or unmapped.
+    Retired(Retired),
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Loaded(loaded) => loaded.fmt(f),
+            Outcome::Kept(kept) => kept.fmt(f),
+            Outcome::Waiting(reason) => write!(f, "waiting: {reason}"),
+            Outcome::Missing => f.write_str("the library is gone; what was loaded stays"),
+            Outcome::Returned => f.write_str("the library is back"),
+            Outcome::Degraded(error) => {
+                write!(f, "degraded, {}", chain(error))?;
+                error
+                    .advice()
+                    .map_or(Ok(()), |advice| write!(f, "; {advice}"))
+            }
+            Outcome::Stalled(since) => write!(
+                f,
+                "stalled, the filesystem has not answered for {} s; what was loaded goes on, and nothing is reloaded until it \
+                 answers; if it stays so, start its server or daemon",
+                since.as_secs()
+            ),
+            Outcome::Recovered => f.write_str("recovered, it can be looked at and read again"),
+            Outcome::Retired(retired) => retired.fmt(f),
+        }
+    }
+}
+
+/// How a host goes on with news.
+pub(super) enum Next {
+    /// Loads what is ready.
+    Load(Ready),
+    /// Passes on what there is to say.
+    Tell(Outcome),
+}
+
+impl Next {
+    /// What follows from news of an artifact, while the generation `live` runs.
+    pub(super) fn after(news: News, live: Option<u64>) -> Next {
+        Next::Tell(match news {
+            News::Ready(ready) => return Next::Load(ready),
+            News::Kept { digest, error } => Outcome::Kept(Kept {
+                live,
+                digest,
+                error,
+            }),
+            News::Waiting(reason) => Outcome::Waiting(reason),
+            News::Missing => Outcome::Missing,
+            News::Returned => Outcome::Returned,
+            News::Degraded(error) => Outcome::Degraded(error),
+            News::Recovered => Outcome::Recovered,
+        })
+    }
+}
+
+impl From<Stall> for Outcome {
+    fn from(stall: Stall) -> Outcome {
+        match stall {
+            Stall::Begun(since) => Outcome::Stalled(since),
+            Stall::Over => Outcome::Recovered,
+        }
+    }
+}
+
+/// An artifact that was kept out, and why.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Kept {
+    /// The generation that goes on; `None` if none is live yet.
+    pub live: Option<u64>,
+    /// The digest of the artifact, if it could be read.
+    pub digest: Option<Digest>,
+    /// The step that failed, and the cause.
+    pub error: Error,
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.live {
+            Some(live) => write!(f, "kept generation {live}, not")?,
+            None => f.write_str("kept out")?,
+        }
+        if let Some(digest) = self.digest {
+            write!(f, " {}", digest.short())?;
+        }
+        if self.live.is_none() {
+            f.write_str(", nothing is loaded yet")?;
+        }
+        write!(f, ": {}", chain(&self.error))
+    }
+}
+
+/// A new generation, and how it came to be live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// Its number; the first is 1.
+    pub generation: u64,
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// The private copy that was loaded.
+    pub staged: PathBuf,
+    /// From the first sight of the change to the swap.
+    pub latency: Duration,
+    /// How long the owner thread was held.
+    pub pause: Duration,
+    /// What it took the place of.
+    pub retired: Option<Retired>,
+}
+
+impl fmt::Display for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Loaded {
+            generation,
+            digest,
+            latency,
+            ..
+        } = self;
+        write!(
+            f,
+            "generation {generation} ({}) is live, {} ms after the change was seen",
+            digest.short(),
+            latency.as_millis()
+        )
+    }
+}
+
+/// A generation that was taken out of use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retired {
+    /// Its number.
+    pub generation: u64,
+    /// Why its image is still mapped; `None` if it is not.
+    pub mapped: Option<Mapped>,
+    /// What its `stop` said, if it failed.
+    pub stop: Option<CallError>,
+}
+
+impl fmt::Display for Retired {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "generation {} is retired, ", self.generation)?;
+        match &self.mapped {
+            Some(mapped) => mapped.fmt(f)?,
+            None => f.write_str("and unmapped: nothing can reach it any more")?,
+        }
+        match &self.stop {
+            Some(error) => write!(f, "; it did not stop: {error}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A generation did not become live in time.
+#[derive(Debug, thiserror::Error)]
+#[error("generation {number} did not become live in time; {}", Instead(*live))]
+pub struct NotLive {
+    pub(crate) number: u64,
+    pub(crate) live: Option<u64>,
+    /// What was kept out last.
+    #[source]
+    pub(crate) kept: Option<Error>,
+}
+
+struct Instead(Option<u64>);
+
+impl fmt::Display for Instead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(live) => write!(f, "generation {live} is"),
+            None => f.write_str("none is"),
+        }
+    }
+}

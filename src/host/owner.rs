@@ -1,0 +1,438 @@
+//! The owner of one plugin: it has the live generation, and changes it only inside a call that its own owner makes.
+
+use std::cell::OnceCell;
+use std::ffi::{CStr, CString};
+use std::fmt;
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Receiver;
+use replug_plugin::Interface;
+
+use super::feed::{Fed, Feed, Owner};
+use super::handle::{Handle, Publish};
+use super::outcome::{Kept, Loaded, Next, NotLive, Outcome, Retired};
+use super::retire::{Leftovers, Unload};
+use super::succeed::prepare;
+use crate::boundary::{Bound, BoundHooks, Image, LoadFailure, Raw, Table, Text};
+use crate::error::Error;
+use crate::handshake::Expected;
+use crate::look::digest::Digest;
+use crate::options::Options;
+use crate::stage::copies::Staged;
+use crate::watch::update::{Ready, Update};
+use crate::watch::watcher::Watcher;
+
+/// Owns the live generation of one plugin, whose functions are a `T`.
+///
+/// Loading happens only inside [`poll`](Host::poll), [`wait`](Host::wait) and [`apply`](Host::apply), on the
+/// thread that calls them. Whatever fails there, the live generation stays.
+///
+/// It is made in one of two ways: [`watch`](Host::watch) watches a path, `new` has updates brought to it by
+/// [`apply`](Host::apply). What else it is to do is said by a chain: [`expecting`](Host::expecting),
+/// [`watching`](Host::watching), [`unloading`](Host::unloading).
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use replug::{Host, Options};
+///
+/// replug::interface! {
+///     /// Adds.
+///     pub interface Adder, plugin trait Add, version 1 {
+///         /// The sum.
+///         fn add(one: u32, other: u32) -> u32;
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut host = Host::<Adder>::watch(Options::new("target/debug/libadder.so"))?;
+/// loop {
+///     if let Some(outcome) = host.wait(Duration::from_secs(1)) {
+///         println!("{outcome}");
+///     }
+///     if let Some(adder) = host.live() {
+///         println!("generation {}: {}", adder.generation(), adder.add(1, 2)?);
+///     }
+/// }
+/// # }
+/// ```
+pub struct Host<T> {
+    /// The live generation's functions, or ones that say that there is none: calls go through here and nowhere else.
+    table: T,
+    live: Option<Live>,
+    bind: Bind<T>,
+    generations: u64,
+    feed: Feed,
+    unload: Unload,
+    /// What was retired and cannot be stopped or unmapped yet.
+    leftovers: Leftovers,
+    /// Tells handles of a swap, once there are any.
+    published: OnceCell<Box<dyn Publish<T>>>,
+}
+
+/// Makes the table of functions out of an image, resolving all it will ever need.
+type Bind<T> = Box<dyn Fn(&Image) -> Result<Bound<T>, LoadFailure> + Send>;
+
+/// What is live, beside its functions.
+#[derive(Debug)]
+struct Live {
+    hooks: Option<BoundHooks>,
+    /// Counts as in use, for the ceiling on thread-local keys, until this generation is retired.
+    image: Arc<Image>,
+    staged: Staged,
+    generation: u64,
+    digest: Digest,
+}
+
+/// The live generation of a plugin.
+#[derive(Debug)]
+pub struct Plugin<'a, T> {
+    table: &'a T,
+    live: &'a Live,
+}
+
+impl<T: Interface> Host<T> {
+    /// A host of plugins that were built from the declaration of `T`.
+    pub fn new() -> Host<T> {
+        Host::binding(|image| Bound::of(image, Expected::of::<T>()))
+    }
+
+    /// Watches for a plugin that was built from the declaration of `T`, or that offers more if the
+    /// options [expect](Options::expected) it to.
+    ///
+    /// # Errors
+    ///
+    /// As [`Watcher::new`].
+    pub fn watch(options: Options) -> Result<Host<T>, Error> {
+        let expected = options.expected.unwrap_or_else(Expected::of::<T>);
+        let expected = expected.called_by::<T>();
+        let watcher = Watcher::new(options.expected(expected))?;
+        Ok(Host::<T>::new().expecting(expected).watching(watcher))
+    }
+
+    /// Loads plugins that may offer more, if `expected` says so. It says nothing else: the functions that are called are those
+    /// of `T`.
+    pub fn expecting(mut self, expected: Expected) -> Host<T> {
+        self.bind = Box::new(move |image| Bound::of(image, expected));
+        self
+    }
+
+    /// A way to call the live generation from other threads.
+    pub fn handle(&self) -> Handle<T> {
+        let image = self.live.as_ref().map(|live| &live.image);
+        let table = &self.table;
+        let first = || Box::new(Handle::new(table, image)) as Box<dyn Publish<T>>;
+        self.published.get_or_init(first).handle()
+    }
+}
+
+impl<T: Interface> Default for Host<T> {
+    fn default() -> Host<T> {
+        Host::<T>::new()
+    }
+}
+
+impl Host<Raw> {
+    /// A host that looks symbols up by name. Each of `names` must be in every generation.
+    pub fn new<S: Into<CString>>(names: impl IntoIterator<Item = S>) -> Host<Raw> {
+        let names: Vec<CString> = names.into_iter().map(Into::into).collect();
+        Host::with(move |image| Raw::bind(image, &names))
+    }
+}
+
+impl Host<Text> {
+    /// A host that calls `function`, which takes and returns text.
+    pub fn new(function: &CStr) -> Host<Text> {
+        let function = function.to_owned();
+        Host::with(move |image| Text::bind(image, &function))
+    }
+
+    /// Watches for a plugin whose `function` takes and returns text; vet checks that it exports what that takes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Watcher::new`].
+    pub fn watch(function: &CStr, options: Options) -> Result<Host<Text>, Error> {
+        let watcher = Watcher::new(options.exports([function, Text::FREE]))?;
+        Ok(Host::<Text>::new(function).watching(watcher))
+    }
+}
+
+impl<T: Table> Host<T> {
+    /// A host whose table of functions is made by `bind`. Symbols that `bind` does not resolve are never
+    /// looked for later, so a generation that has gone live is complete.
+    pub fn with(bind: impl Fn(&Image) -> Result<T, LoadFailure> + Send + 'static) -> Host<T> {
+        Host::binding(move |image| {
+            let table = bind(image)?;
+            Ok(Bound { table, hooks: None })
+        })
+    }
+
+    fn binding(bind: impl Fn(&Image) -> Result<Bound<T>, LoadFailure> + Send + 'static) -> Host<T> {
+        Host {
+            table: T::absent(),
+            live: None,
+            bind: Box::new(bind),
+            generations: 0,
+            feed: Feed::none(),
+            unload: Unload::Never,
+            leftovers: Leftovers::default(),
+            published: OnceCell::new(),
+        }
+    }
+}
+
+impl<T> Host<T> {
+    /// What becomes of the images of generations that it loads from now on, when they are retired.
+    pub fn unloading(mut self, unload: Unload) -> Host<T> {
+        self.set_unload(unload);
+        self
+    }
+
+    pub(super) fn set_unload(&mut self, unload: Unload) {
+        self.unload = unload;
+    }
+
+    /// Takes its updates from `watcher`, and owns it from now on.
+    pub fn watching(mut self, watcher: Watcher) -> Host<T> {
+        self.feed = Feed::of(watcher);
+        self
+    }
+
+    /// The watcher it takes its updates from.
+    pub fn watcher(&self) -> Option<&Watcher> {
+        self.feed.watcher()
+    }
+
+    /// Where its updates come from, for hosts that `select!` and then [`apply`](Host::apply), and [`sweep`](Host::sweep).
+    pub fn updates(&self) -> &Receiver<Update> {
+        self.feed.updates()
+    }
+
+    /// The live generation, if there is one yet.
+    pub fn live(&self) -> Option<Plugin<'_, T>> {
+        let table = &self.table;
+        self.live.as_ref().map(|live| Plugin { table, live })
+    }
+
+    /// Applies the next update that waits, if one does. Never waits itself.
+    pub fn poll(&mut self) -> Option<Outcome> {
+        self.take_waiting()
+    }
+
+    /// Waits for the next update, for at most `timeout`, and applies it. `None` after that time.
+    pub fn wait(&mut self, timeout: Duration) -> Option<Outcome> {
+        self.take_until(timeout)
+    }
+
+    /// Whether the worker has got stuck in the filesystem since this was last asked, or has come free again.
+    /// [`poll`](Host::poll) and [`wait`](Host::wait) ask by themselves; a host that does a `select!` of its own asks here, every
+    /// [`STALL_CHECK`](Watcher::STALL_CHECK) or so.
+    pub fn stall(&mut self) -> Option<Outcome> {
+        self.take_stall()
+    }
+
+    /// Goes on with retired generations that something had still to do with. [`poll`](Host::poll) and
+    /// [`wait`](Host::wait) do so by themselves; a host that calls [`apply`](Host::apply) instead calls this now and then.
+    pub fn sweep(&mut self) -> Option<Outcome> {
+        self.leftovers.sweep().map(Outcome::Retired)
+    }
+
+    /// Waits until generation `number`, or a later one, is live, and applies all that comes until then. For tests of a
+    /// plugin: build it, wait for the next generation, call it.
+    ///
+    /// # Errors
+    ///
+    /// If it is not live at `deadline`; with what was kept out meanwhile.
+    pub fn wait_for_generation(&mut self, number: u64, deadline: Instant) -> Result<(), NotLive> {
+        let mut kept = None;
+        while self.generations < number {
+            self.sweep();
+            let Some(fed) = self.feed.wait(Some(deadline)) else {
+                let live = self.generation();
+                return Err(NotLive { number, live, kept });
+            };
+            match self.take(fed) {
+                Some(Outcome::Kept(news)) => kept = Some(news.error),
+                Some(Outcome::Loaded(_)) => kept = None,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies one update: loads what is ready, and passes on the rest. `None` if it brings the bytes that are
+    /// live already.
+    pub fn apply(&mut self, update: Update) -> Option<Outcome> {
+        match Next::after(update.news, self.generation()) {
+            Next::Load(ready) => self.take_up(&update.artifact, ready),
+            Next::Tell(outcome) => Some(outcome),
+        }
+    }
+
+    /// Loads what is ready, unless it is live already.
+    pub(super) fn take_up(&mut self, artifact: &Path, ready: Ready) -> Option<Outcome> {
+        let live = self.live.as_ref();
+        if live.is_some_and(|live| live.digest == ready.digest) {
+            return None;
+        }
+        let digest = Some(ready.digest);
+        Some(match self.load(artifact, ready) {
+            Ok(loaded) => Outcome::Loaded(loaded),
+            Err(error) => Outcome::Kept(Kept {
+                live: self.generation(),
+                digest,
+                error,
+            }),
+        })
+    }
+
+    /// The number of the live generation.
+    pub(super) fn generation(&self) -> Option<u64> {
+        self.live.as_ref().map(|live| live.generation)
+    }
+
+    /// New before old: only when the new image is mapped, is provably another one, has all its symbols and is ready does
+    /// it take the old one's place.
+    fn load(&mut self, artifact: &Path, ready: Ready) -> Result<Loaded, Error> {
+        let begun = Instant::now();
+        let is_to_go = self.unload == Unload::WhenProven;
+        let image = Image::open(ready.staged.path(), is_to_go);
+        let bound = image.and_then(|image| Ok(((self.bind)(&image)?, image)));
+        let (Bound { table, hooks }, image) = bound.map_err(|failure| {
+            let path = artifact.to_owned();
+            match failure {
+                LoadFailure::Handshake(source) => Error::Handshake { path, source },
+                source => Error::Load { path, source },
+            }
+        })?;
+        let image = Arc::new(image);
+        let old = self.live.as_ref().and_then(|live| live.hooks.as_ref());
+        if let Err((hook, source)) = prepare(hooks.as_ref(), old) {
+            self.leftovers.dispose(image);
+            let path = artifact.to_owned();
+            return Err(Error::Hook { path, hook, source });
+        }
+        self.generations += 1;
+        let staged = ready.staged.path().to_owned();
+        let (digest, generation) = (ready.digest, self.generations);
+        let new = Live {
+            hooks,
+            image,
+            staged: ready.staged,
+            generation,
+            digest,
+        };
+        self.table = table;
+        if let Some(published) = self.published.get() {
+            published.publish(&self.table, &new.image);
+        }
+        let old = self.live.replace(new);
+        let swapped = Instant::now();
+        let latency = swapped.saturating_duration_since(ready.first_seen);
+        let retired = old.map(|old| self.retire(old));
+        let pause = begun.elapsed();
+        Ok(Loaded {
+            generation,
+            digest,
+            staged,
+            latency,
+            pause,
+            retired,
+        })
+    }
+
+    /// Takes a generation out of use. Its staged copy leaves the disk.
+    fn retire(&mut self, old: Live) -> Retired {
+        let Live {
+            hooks,
+            image,
+            staged,
+            generation,
+            ..
+        } = old;
+        drop(staged);
+        self.leftovers.retire(generation, hooks, image)
+    }
+}
+
+impl<T> Owner for Host<T> {
+    type Told = Outcome;
+
+    fn feed(&mut self) -> &mut Feed {
+        &mut self.feed
+    }
+
+    fn take(&mut self, fed: Fed) -> Option<Outcome> {
+        match fed {
+            Fed::Update(update) => self.apply(update),
+            Fed::Stall(stall) => Some(stall.into()),
+        }
+    }
+
+    fn sweep_up(&mut self) -> Option<Outcome> {
+        self.sweep()
+    }
+}
+
+impl<T> Drop for Host<T> {
+    /// The live generation stops, and so does what was retired and not stopped yet, even while a handle lends it. Handles
+    /// find none any more.
+    fn drop(&mut self) {
+        if let Some(published) = self.published.get() {
+            published.withdraw();
+        }
+        if let Some(live) = self.live.take() {
+            self.retire(live);
+        }
+        self.leftovers.abandon();
+    }
+}
+
+impl<T> Deref for Host<T> {
+    type Target = T;
+
+    /// The live generation's functions. While there is none, those of an interface say so; of text and symbols there are
+    /// none.
+    fn deref(&self) -> &T {
+        &self.table
+    }
+}
+
+impl<T> fmt::Debug for Host<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host")
+            .field("generation", &self.generation())
+            .field("generations", &self.generations)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> Plugin<'_, T> {
+    /// How many successful loads it took to come here; the first is 1.
+    pub fn generation(&self) -> u64 {
+        self.live.generation
+    }
+
+    /// The digest of its bytes.
+    pub fn digest(&self) -> Digest {
+        self.live.digest
+    }
+
+    /// The private copy that was loaded.
+    pub fn staged(&self) -> &Path {
+        self.live.staged.path()
+    }
+}
+
+impl<T> Deref for Plugin<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.table
+    }
+}

@@ -1,0 +1,269 @@
+//! A directory of plugins that share an interface: one host for each, as they appear.
+
+use std::collections::BTreeMap;
+use std::ffi::CStr;
+use std::fmt;
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+use replug_plugin::Interface;
+
+use super::feed::{Fed, Feed, Owner};
+use super::outcome::{Next, Outcome};
+use super::owner::Host;
+use super::retire::Unload;
+use crate::boundary::{Table, Text};
+use crate::error::Error;
+use crate::handshake::Expected;
+use crate::look::naming::plugin_name;
+use crate::options::Options;
+use crate::watch::update::Update;
+use crate::watch::watcher::Watcher;
+
+/// Owns the live generations of all plugins in a directory.
+///
+/// Each plugin has a host of its own: one that is kept out, degraded or missing changes nothing for the others. A
+/// library that appears is loaded; one that changes is reloaded; one that vanishes stays live and
+/// [is missing](Member::is_missing), and whether it is called on is for you to say. Of libraries that are ready at the
+/// same poll, those with earlier names are loaded first; those of one cargo build are ready together.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// replug::interface! {
+///     /// Changes text.
+///     pub interface Filter, plugin trait Change, version 1 {
+///         /// Writes what becomes of `text`.
+///         fn change(text: &str, changed: replug::Sink<'_>);
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut filters = replug::HostSet::<Filter>::watch(replug::Options::new("filters"))?;
+/// loop {
+///     if let Some((artifact, outcome)) = filters.wait(Duration::from_secs(1)) {
+///         println!("{}: {outcome}", artifact.display());
+///     }
+///     for filter in filters.iter().filter(|filter| !filter.is_missing()) {
+///         let mut changed = Vec::new();
+///         filter.change("text", replug::Sink::new(&mut changed))?;
+///     }
+/// }
+/// # }
+/// ```
+pub struct HostSet<T> {
+    members: BTreeMap<Arc<Path>, Member<T>>,
+    new_host: Box<dyn Fn() -> Host<T> + Send>,
+    unload: Option<Unload>,
+    feed: Feed,
+}
+
+/// One plugin of a [`HostSet`].
+#[derive(Debug)]
+pub struct Member<T> {
+    artifact: Arc<Path>,
+    host: Host<T>,
+    is_missing: bool,
+}
+
+impl<T: Interface> HostSet<T> {
+    /// Watches a directory for plugins that were built from the declaration of `T`, or that offer more if the
+    /// options [expect](Options::expected) them to.
+    ///
+    /// # Errors
+    ///
+    /// As [`Watcher::new`].
+    pub fn watch(options: Options) -> Result<HostSet<T>, Error> {
+        let expected = options.expected.unwrap_or_else(Expected::of::<T>);
+        let expected = expected.called_by::<T>();
+        let watcher = Watcher::new(options.expected(expected))?;
+        Ok(HostSet::with(watcher, move || {
+            Host::<T>::new().expecting(expected)
+        }))
+    }
+}
+
+impl HostSet<Text> {
+    /// Watches a directory for plugins whose `function` takes and returns text.
+    ///
+    /// # Errors
+    ///
+    /// As [`Watcher::new`].
+    pub fn watch(function: &CStr, options: Options) -> Result<HostSet<Text>, Error> {
+        let watcher = Watcher::new(options.exports([function, Text::FREE]))?;
+        let function = function.to_owned();
+        Ok(HostSet::with(watcher, move || Host::<Text>::new(&function)))
+    }
+}
+
+impl<T: Table> HostSet<T> {
+    /// A set that `watcher` feeds, with a host from `new_host` for each plugin.
+    pub fn with(watcher: Watcher, new_host: impl Fn() -> Host<T> + Send + 'static) -> HostSet<T> {
+        HostSet {
+            members: BTreeMap::new(),
+            new_host: Box::new(new_host),
+            unload: None,
+            feed: Feed::of(watcher),
+        }
+    }
+}
+
+impl<T> HostSet<T> {
+    /// Decides about the images of generations that its hosts load from now on, when they are retired.
+    pub fn unloading(mut self, unload: Unload) -> HostSet<T> {
+        self.unload = Some(unload);
+        for member in self.members.values_mut() {
+            member.host.set_unload(unload);
+        }
+        self
+    }
+
+    /// The watcher it takes its updates from.
+    pub fn watcher(&self) -> &Watcher {
+        let watcher = self.feed.watcher();
+        watcher.expect("a set is made with its watcher")
+    }
+
+    /// Where its updates come from, for hosts that `select!` and then [`apply`](HostSet::apply).
+    pub fn updates(&self) -> &Receiver<Update> {
+        self.feed.updates()
+    }
+
+    /// Every plugin that was ever ready, in the order of their paths.
+    pub fn iter(&self) -> impl Iterator<Item = &Member<T>> {
+        self.members.values()
+    }
+
+    /// The plugin of this name: the library's file name without `lib` and extension.
+    pub fn get(&self, name: &str) -> Option<&Member<T>> {
+        self.iter().find(|member| member.name() == name)
+    }
+
+    /// Takes a plugin out of the set: the one of this name, as for [`get`](HostSet::get). Its live generation is retired when
+    /// the member is dropped. Should its library be there still, it is taken up again when its bytes change.
+    pub fn remove(&mut self, name: &str) -> Option<Member<T>> {
+        let artifact = Arc::clone(&self.get(name)?.artifact);
+        self.members.remove(&artifact)
+    }
+
+    /// Applies the next update that waits, if one does, and says of which artifact; the directory itself stands for all.
+    /// Never waits itself.
+    pub fn poll(&mut self) -> Option<(Arc<Path>, Outcome)> {
+        self.take_waiting()
+    }
+
+    /// Waits for the next update, for at most `timeout`, and applies it. `None` after that time.
+    pub fn wait(&mut self, timeout: Duration) -> Option<(Arc<Path>, Outcome)> {
+        self.take_until(timeout)
+    }
+
+    /// As [`Host::sweep`], for hosts that `select!` and [`apply`](HostSet::apply).
+    pub fn sweep(&mut self) -> Option<(Arc<Path>, Outcome)> {
+        self.members.values_mut().find_map(|member| {
+            let unloaded = member.host.sweep()?;
+            Some((Arc::clone(&member.artifact), unloaded))
+        })
+    }
+
+    /// Whether the worker has got stuck in the filesystem since this was last asked, or has come free again.
+    /// [`poll`](HostSet::poll) and [`wait`](HostSet::wait) ask by themselves.
+    pub fn stall(&mut self) -> Option<(Arc<Path>, Outcome)> {
+        self.take_stall()
+    }
+
+    /// Applies one update: loads what is ready, and passes on the rest. `None` if it brings the bytes that are live already.
+    pub fn apply(&mut self, update: Update) -> Option<(Arc<Path>, Outcome)> {
+        let artifact = update.artifact;
+        let member = self.members.get(&artifact);
+        let live = member.and_then(|member| member.host.generation());
+        let outcome = match Next::after(update.news, live) {
+            Next::Load(ready) => {
+                let new_member = || {
+                    let mut host = (self.new_host)();
+                    self.unload
+                        .iter()
+                        .for_each(|unload| host.set_unload(*unload));
+                    Member {
+                        artifact: Arc::clone(&artifact),
+                        host,
+                        is_missing: false,
+                    }
+                };
+                let members = &mut self.members;
+                let member = members
+                    .entry(Arc::clone(&artifact))
+                    .or_insert_with(new_member);
+                member.is_missing = false;
+                member.host.take_up(&artifact, ready)?
+            }
+            Next::Tell(outcome) => outcome,
+        };
+        if let Some(member) = self.members.get_mut(&artifact) {
+            member.is_missing = match outcome {
+                Outcome::Missing => true,
+                Outcome::Returned => false,
+                _ => member.is_missing,
+            };
+        }
+        Some((artifact, outcome))
+    }
+}
+
+impl<T> Owner for HostSet<T> {
+    type Told = (Arc<Path>, Outcome);
+
+    fn feed(&mut self) -> &mut Feed {
+        &mut self.feed
+    }
+
+    fn take(&mut self, fed: Fed) -> Option<(Arc<Path>, Outcome)> {
+        match fed {
+            Fed::Update(update) => self.apply(update),
+            Fed::Stall(stall) => {
+                let path = self.watcher().path();
+                Some((Arc::clone(path), stall.into()))
+            }
+        }
+    }
+
+    fn sweep_up(&mut self) -> Option<(Arc<Path>, Outcome)> {
+        self.sweep()
+    }
+}
+
+impl<T> fmt::Debug for HostSet<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.iter().map(Member::name);
+        f.debug_set().entries(names).finish()
+    }
+}
+
+impl<T> Member<T> {
+    /// Its name.
+    pub fn name(&self) -> String {
+        plugin_name(&self.artifact)
+    }
+
+    /// Its library.
+    pub fn artifact(&self) -> &Path {
+        &self.artifact
+    }
+
+    /// Whether its library is gone. It is still live.
+    pub fn is_missing(&self) -> bool {
+        self.is_missing
+    }
+}
+
+impl<T> Deref for Member<T> {
+    type Target = Host<T>;
+
+    fn deref(&self) -> &Host<T> {
+        &self.host
+    }
+}

@@ -1,0 +1,147 @@
+//! The filesystem that is watched, as a seam: [`Files`] is all that the first half asks of it. No policy is in here; a
+//! simulated filesystem drives the very same [`Poller`](crate::watch::Poller).
+
+use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::snapshot::{Kind, Snapshot};
+
+/// What one lock file said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lock {
+    /// There is no such file.
+    Absent,
+    /// Nobody holds it exclusively.
+    Free,
+    /// Somebody holds it exclusively.
+    Held,
+}
+
+/// What of a directory was wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// The files, by name, in order.
+    pub files: Vec<PathBuf>,
+    /// The directories that were searched below the one asked for.
+    pub directories: Vec<PathBuf>,
+}
+
+/// How a path leads to its file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Route {
+    /// The symbolic links on the way, each without a symbolic link before its name, in the order they are met.
+    pub links: Vec<PathBuf>,
+    /// What it leads to in the end, whether that is there or not.
+    pub end: PathBuf,
+}
+
+/// The filesystem that a path is on, as far as the system tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filesystem {
+    /// Its name, such as `ext4` or `nfs`; its magic number in hexadecimal if we have no name for it, and
+    /// `unknown` where the system tells nothing.
+    pub name: Cow<'static, str>,
+    /// Who can change files there.
+    pub locality: Locality,
+    /// Whether probing a lock there can hang, so that the gate must not be asked.
+    pub locks_can_hang: bool,
+    /// Whether a fresh look at an open file can still be answered with what somebody remembers: the daemon of a FUSE
+    /// mount, or the server. Then the content can be newer than the attributes, and only the content can show that
+    /// it holds still.
+    pub looks_can_lag: bool,
+}
+
+/// Whether all changes to files pass through this system's kernel, which then always answers with the truth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Locality {
+    /// They do.
+    Local,
+    /// They do not, or nobody knows. What this system says may come out of a cache.
+    Remote,
+}
+
+impl Filesystem {
+    /// One that nothing is known of.
+    pub fn unknown() -> Filesystem {
+        Filesystem {
+            name: Cow::Borrowed("unknown"),
+            locality: Locality::Remote,
+            locks_can_hang: false,
+            looks_can_lag: true,
+        }
+    }
+}
+
+/// Everything that a [`Poller`](crate::watch::Poller) asks of the filesystem that it watches.
+///
+/// A filesystem of a test need only answer the first five. The others have the answers of one without symbolic links, locks
+/// and caches.
+pub trait Files {
+    /// An artifact, open for reading.
+    type Artifact: Read;
+    /// A directory, open for looks at the files in it.
+    type Directory;
+
+    /// Looks at what `path` leads to, symbolic links followed, as freshly as the filesystem allows.
+    fn look(&self, path: &Path) -> io::Result<Snapshot>;
+
+    /// Looks at an open artifact, as freshly as the filesystem allows.
+    fn look_open(&self, artifact: &Self::Artifact) -> io::Result<Snapshot>;
+
+    /// Opens an artifact for reading, without ever waiting for a writer.
+    fn open(&self, path: &Path) -> io::Result<Self::Artifact>;
+
+    /// Reads the names in a directory to their end, in any order, and shows each to `each`. A client that keeps
+    /// names asks its server anew for them.
+    fn names(&self, directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Result<()>;
+
+    /// Lists a directory, `depth` levels deep, as far as `is_wanted` says so by name and kind: a file that is not wanted is
+    /// left out, a directory that is not wanted is not entered. All or nothing.
+    fn list(
+        &self,
+        directory: &Path,
+        depth: usize,
+        is_wanted: &dyn Fn(&OsStr, Kind) -> bool,
+    ) -> io::Result<Listing>;
+
+    /// Looks at `path` itself, should it be a symbolic link.
+    fn look_link(&self, path: &Path) -> io::Result<Snapshot> {
+        self.look(path)
+    }
+
+    /// Opens a directory, if that makes so many looks at the files in it cheaper. `None` also if it cannot be opened: the
+    /// looks then say why.
+    fn open_directory(&self, _directory: &Path, _looks: usize) -> Option<Self::Directory> {
+        None
+    }
+
+    /// Looks as [`look`](Files::look) does, from an open directory. `path` begins with the path that was opened.
+    fn look_from(&self, _directory: &Self::Directory, path: &Path) -> io::Result<Snapshot> {
+        self.look(path)
+    }
+
+    /// Lets go of the content that this system keeps of an artifact, so that the next reading asks for it anew.
+    fn forget_content(&self, _artifact: &Self::Artifact) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// How `path` leads to its file.
+    fn route(&self, path: &Path) -> io::Result<Route> {
+        Ok(Route {
+            links: Vec::new(),
+            end: path.to_owned(),
+        })
+    }
+
+    /// Which filesystem `path`, or the nearest directory above it that exists, is on.
+    fn filesystem(&self, _path: &Path) -> io::Result<Filesystem> {
+        Ok(Filesystem::unknown())
+    }
+
+    /// Asks, without waiting and without leaving a trace, whether somebody holds a lock file.
+    fn probe(&self, _lock: &Path) -> io::Result<Lock> {
+        Ok(Lock::Absent)
+    }
+}

@@ -1,0 +1,246 @@
+//! This machine's filesystem, behind the seam of [`files`](super::files). Decides nothing.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use walkdir::{DirEntry, WalkDir};
+
+use super::files::{Files, Filesystem, Listing, Lock, Route};
+use super::os;
+use super::snapshot::{Kind, Snapshot};
+
+/// The filesystem of this machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OsFiles;
+
+impl Files for OsFiles {
+    type Artifact = File;
+    type Directory = os::Directory;
+
+    fn look(&self, path: &Path) -> io::Result<Snapshot> {
+        os::look(path)
+    }
+
+    fn look_open(&self, artifact: &File) -> io::Result<Snapshot> {
+        os::look_open(artifact)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<File> {
+        os::open(path)
+    }
+
+    fn names(&self, directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Result<()> {
+        os::names(directory, each)
+    }
+
+    fn list(
+        &self,
+        directory: &Path,
+        depth: usize,
+        is_wanted: &dyn Fn(&OsStr, Kind) -> bool,
+    ) -> io::Result<Listing> {
+        list(directory, depth, is_wanted)
+    }
+
+    fn look_link(&self, path: &Path) -> io::Result<Snapshot> {
+        os::look_link(path)
+    }
+
+    fn open_directory(&self, directory: &Path, looks: usize) -> Option<os::Directory> {
+        os::open_directory(directory, looks)
+    }
+
+    fn look_from(&self, directory: &os::Directory, path: &Path) -> io::Result<Snapshot> {
+        os::look_from(directory, path)
+    }
+
+    fn forget_content(&self, artifact: &File) -> io::Result<()> {
+        os::forget_content(artifact)
+    }
+
+    fn route(&self, path: &Path) -> io::Result<Route> {
+        route(path)
+    }
+
+    fn filesystem(&self, path: &Path) -> io::Result<Filesystem> {
+        os::filesystem(nearest_existing(path))
+    }
+
+    fn probe(&self, lock: &Path) -> io::Result<Lock> {
+        probe(lock)
+    }
+}
+
+/// Lists `directory`, `depth` levels deep; links to directories are not followed.
+///
+/// Names that vanish while being listed are left out. Any other failure fails the listing, for a partial one
+/// would look like removals.
+fn list(
+    directory: &Path,
+    depth: usize,
+    is_wanted: &dyn Fn(&OsStr, Kind) -> bool,
+) -> io::Result<Listing> {
+    let mut listing = Listing::default();
+    let is_wanted = |entry: &DirEntry| is_wanted(entry.file_name(), kind_of(entry.file_type()));
+    let entries = WalkDir::new(directory)
+        .min_depth(1)
+        .max_depth(depth)
+        .sort_by_file_name();
+    for entry in entries.into_iter().filter_entry(is_wanted) {
+        match entry {
+            Ok(entry) if entry.file_type().is_dir() => {
+                // A directory at the last level is not searched, so its changes are none of ours.
+                if entry.depth() < depth {
+                    listing.directories.push(entry.into_path());
+                }
+            }
+            Ok(entry) => listing.files.push(entry.into_path()),
+            Err(error) if error.depth() > 0 && is_gone(&error) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(listing)
+}
+
+fn kind_of(file_type: fs::FileType) -> Kind {
+    match () {
+        () if file_type.is_dir() => Kind::Directory,
+        () if file_type.is_file() => Kind::File,
+        () if file_type.is_symlink() => Kind::Link,
+        () => Kind::Other,
+    }
+}
+
+fn is_gone(error: &walkdir::Error) -> bool {
+    error
+        .io_error()
+        .is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+/// Follows `path` link by link, as the system does.
+fn route(path: &Path) -> io::Result<Route> {
+    /// As many as Linux follows before it says that they go in a circle.
+    const MOST_LINKS: usize = 40;
+    let absolute = std::path::absolute(path)?;
+    let mut links = Vec::new();
+    let mut end = PathBuf::new();
+    // What is still to be walked, the next component last.
+    let mut ahead: Vec<PathBuf> = backwards(&absolute);
+    while let Some(component) = ahead.pop() {
+        match component.components().next() {
+            Some(Component::ParentDir) => {
+                end.pop();
+                continue;
+            }
+            Some(Component::CurDir) | None => continue,
+            Some(_) => end.push(&component),
+        }
+        // The prefix and the root of a path are no links, and what is not there leads nowhere.
+        let is_link = match end.file_name().map(|_| fs::symlink_metadata(&end)) {
+            Some(Ok(found)) => found.is_symlink(),
+            Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Some(Err(_)) | None => false,
+        };
+        if !is_link {
+            continue;
+        }
+        if links.len() == MOST_LINKS {
+            return Err(io::Error::other("too many symbolic links"));
+        }
+        let target = fs::read_link(&end)?;
+        links.push(end.clone());
+        end.pop();
+        ahead.extend(backwards(&target));
+    }
+    Ok(Route { links, end })
+}
+
+/// The components of a path, last first.
+fn backwards(path: &Path) -> Vec<PathBuf> {
+    let components = path.components().rev();
+    components.map(|part| part.as_os_str().into()).collect()
+}
+
+/// The nearest of `path` and its ancestors that exists: where to ask about a path that does not exist yet.
+fn nearest_existing(path: &Path) -> &Path {
+    let existing = path.ancestors().find(|path| path.exists());
+    match existing {
+        Some(path) if !path.as_os_str().is_empty() => path,
+        _ => Path::new("."),
+    }
+}
+
+/// Probes one lock file: a shared, non-blocking try that is given back at once.
+///
+/// The file is opened read-only and never made. While the probe holds the shared lock, for some microseconds,
+/// a cargo that wants it exclusively prints that it waits, and goes on.
+fn probe(lock: &Path) -> io::Result<Lock> {
+    let file = match File::open(lock) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Lock::Absent),
+        Err(error) => return Err(error),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(Lock::Free),
+        Err(TryLockError::WouldBlock) => Ok(Lock::Held),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
+
+    use super::*;
+
+    #[test]
+    fn a_listing_goes_as_deep_as_it_was_told_and_names_what_it_searched() {
+        let scratch = tempfile::tempdir().unwrap();
+        let root = scratch.path();
+        fs::create_dir_all(root.join("a/b")).unwrap();
+        let library = |stem: &str| format!("{DLL_PREFIX}{stem}{DLL_SUFFIX}");
+        let top = root.join(library("top"));
+        let middle = root.join("a").join(library("middle"));
+        let deep = root.join("a/b").join(library("deep"));
+        for path in [&top, &middle, &deep, &root.join("notes.txt")] {
+            fs::write(path, "").unwrap();
+        }
+        let notes = root.join("notes.txt");
+        let shallow = list(root, 1, &|_, _| true).unwrap();
+        assert_eq!(shallow.files, [top.as_path(), notes.as_path()]);
+        assert!(shallow.directories.is_empty());
+        let is_wanted = |name: &OsStr, kind| kind == Kind::Directory || name != "notes.txt";
+        let deeper = list(root, 2, &is_wanted).unwrap();
+        assert_eq!(deeper.files, [middle, top]);
+        assert_eq!(deeper.directories, [root.join("a")]);
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_fails_the_listing() {
+        let scratch = tempfile::tempdir().unwrap();
+        assert!(list(&scratch.path().join("nowhere"), 1, &|_, _| true).is_err());
+    }
+
+    #[test]
+    fn a_probe_tells_absent_free_shared_and_held_apart_and_leaves_no_lock() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join(".cargo-lock");
+        assert_eq!(probe(&path).unwrap(), Lock::Absent);
+        assert!(!path.exists(), "a probe makes no file");
+        let holder = File::create(&path).unwrap();
+        assert_eq!(probe(&path).unwrap(), Lock::Free);
+        holder.try_lock_shared().unwrap();
+        assert_eq!(
+            probe(&path).unwrap(),
+            Lock::Free,
+            "shared holders write no artifact"
+        );
+        holder.unlock().unwrap();
+        holder
+            .try_lock()
+            .expect("the probe has given its lock back");
+        assert_eq!(probe(&path).unwrap(), Lock::Held);
+    }
+}

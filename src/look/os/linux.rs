@@ -1,0 +1,328 @@
+//! Linux: statx, which can ask a network filesystem for fresh attributes; statfs; procfs; memfd.
+
+use std::ffi::{CStr, OsStr};
+use std::fs::{self, File};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{
+    Advice, AtFlags, CWD, FileType, MemfdFlags, Mode, OFlags, RawDir, Statx, StatxFlags,
+    StatxTimestamp,
+};
+
+pub(crate) use super::posix::{HOST_DOWN, make_private, make_private_directory, open_own};
+use crate::look::files::{Filesystem, Locality};
+use crate::look::snapshot::{Kind, Snapshot, Stamp};
+
+/// Where else staged copies can go if the temporary directory cannot map code.
+pub(crate) const MORE_TEMP_DIRS: &[&str] = &["/var/tmp", "/dev/shm"];
+
+/// Whether a file can be made that exists in memory only.
+pub(crate) const HAS_MEMORY_FILES: bool = true;
+
+/// Looks at a file, symbolic links followed, asking the filesystem not to answer from a cache.
+pub(crate) fn look(path: &Path) -> io::Result<Snapshot> {
+    statx(CWD, path, AtFlags::STATX_FORCE_SYNC)
+}
+
+/// The same of a symbolic link itself.
+pub(crate) fn look_link(path: &Path) -> io::Result<Snapshot> {
+    let flags = AtFlags::STATX_FORCE_SYNC | AtFlags::SYMLINK_NOFOLLOW;
+    statx(CWD, path, flags)
+}
+
+/// A directory to look from, so that the system need not walk to it anew for each look.
+#[derive(Debug)]
+pub struct Directory {
+    open: OwnedFd,
+    /// How many bytes of a path lead to it.
+    prefix: usize,
+}
+
+/// Opens a directory for nothing but to begin at, if that is worth it for so many looks.
+pub(crate) fn open_directory(directory: &Path, looks: usize) -> Option<Directory> {
+    /// To open and close it takes as many instructions as seven walks to it, where it is two names away
+    /// (`target/debug`), on Linux 6.1.
+    const WORTH_IT: usize = 8;
+    if looks < WORTH_IT {
+        return None;
+    }
+    let flags = OFlags::PATH | OFlags::CLOEXEC | OFlags::DIRECTORY;
+    let open = rustix::fs::open(directory, flags, Mode::empty()).ok()?;
+    let spelled = directory.as_os_str().as_bytes();
+    let separator = usize::from(!spelled.ends_with(b"/"));
+    let prefix = spelled.len() + separator;
+    Some(Directory { open, prefix })
+}
+
+/// Looks as [`look`] does, at what is below an open directory.
+pub(crate) fn look_from(directory: &Directory, path: &Path) -> io::Result<Snapshot> {
+    match path.as_os_str().as_bytes().get(directory.prefix..) {
+        Some(rest) => statx(&directory.open, rest, AtFlags::STATX_FORCE_SYNC),
+        // The directory itself, say.
+        None => look(path),
+    }
+}
+
+/// Looks at an open file.
+pub(crate) fn look_open(file: &File) -> io::Result<Snapshot> {
+    statx(file, c"", AtFlags::STATX_FORCE_SYNC | AtFlags::EMPTY_PATH)
+}
+
+fn statx(at: impl AsFd, path: impl rustix::path::Arg, flags: AtFlags) -> io::Result<Snapshot> {
+    let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
+    Ok(snapshot(&rustix::fs::statx(at, path, flags, wanted)?))
+}
+
+fn snapshot(statx: &Statx) -> Snapshot {
+    let has_birth = statx.stx_mask & StatxFlags::BTIME.bits() != 0;
+    Snapshot {
+        kind: kind(FileType::from_raw_mode(statx.stx_mode.into())),
+        device: rustix::fs::makedev(statx.stx_dev_major, statx.stx_dev_minor),
+        inode: statx.stx_ino,
+        links: statx.stx_nlink.into(),
+        size: statx.stx_size,
+        modified: stamp(statx.stx_mtime),
+        changed: stamp(statx.stx_ctime),
+        born: has_birth.then(|| stamp(statx.stx_btime)),
+    }
+}
+
+fn stamp(time: StatxTimestamp) -> Stamp {
+    Stamp {
+        seconds: time.tv_sec,
+        nanoseconds: time.tv_nsec,
+    }
+}
+
+fn kind(file_type: FileType) -> Kind {
+    match file_type {
+        FileType::RegularFile => Kind::File,
+        FileType::Directory => Kind::Directory,
+        FileType::Symlink => Kind::Link,
+        FileType::Fifo => Kind::Fifo,
+        FileType::CharacterDevice | FileType::BlockDevice => Kind::Device,
+        _ => Kind::Other,
+    }
+}
+
+/// Opens an artifact for reading. Never waits: should a FIFO have taken the file's place since the last look,
+/// a plain open would hang until somebody writes to it.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
+}
+
+/// Reads the names in a directory to their end.
+pub(crate) fn names(directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Result<()> {
+    /// Room for some hundred names at a time.
+    const BUFFER: usize = 16 * 1024;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::DIRECTORY | OFlags::NONBLOCK;
+    let directory = rustix::fs::open(directory, flags, Mode::empty())?;
+    let mut buffer = [MaybeUninit::uninit(); BUFFER];
+    let mut entries = RawDir::new(directory, &mut buffer);
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if name != "." && name != ".." {
+            each(name);
+        }
+    }
+    Ok(())
+}
+
+/// Drops the pages of a file from the page cache.
+pub(crate) fn forget_content(file: &File) -> io::Result<()> {
+    Ok(rustix::fs::fadvise(file, 0, None, Advice::DontNeed)?)
+}
+
+/// Asks which filesystem `path` is on. A 9p server answers `statfs` with what is behind it, so how it was mounted counts
+/// for more.
+pub(crate) fn filesystem(path: &Path) -> io::Result<Filesystem> {
+    // The field's type differs between architectures; the magic numbers all have 32 bits.
+    let magic = rustix::fs::statfs(path)?.f_type as u32;
+    let device = look(path)?.device;
+    // Without a procfs there is no table of mounts.
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let mounted = mounted_as(&mounts, device);
+    let named = |name| FILESYSTEMS.iter().find(|(_, known, ..)| *known == name);
+    let known = mounted.and_then(named);
+    let known = known.or_else(|| FILESYSTEMS.iter().find(|(number, ..)| *number == magic));
+    Ok(match known {
+        Some((_, name, locality, locks_can_hang, looks_can_lag)) => Filesystem {
+            name: (*name).into(),
+            locality: *locality,
+            locks_can_hang: *locks_can_hang,
+            looks_can_lag: *looks_can_lag,
+        },
+        None => Filesystem {
+            name: format!("{magic:#x}").into(),
+            ..Filesystem::unknown()
+        },
+    })
+}
+
+/// The type under which a device is mounted, by the table of mounts (`man 5 proc_pid_mountinfo`). Some have none there:
+/// each subvolume of btrfs has a device number of its own.
+fn mounted_as(mounts: &str, device: u64) -> Option<&str> {
+    let device = format!(
+        "{}:{}",
+        rustix::fs::major(device),
+        rustix::fs::minor(device)
+    );
+    mounts.lines().find_map(|line| {
+        let (mount, filesystem) = line.split_once(" - ")?;
+        let is_it = mount.split(' ').nth(2) == Some(&device);
+        filesystem.split(' ').next().filter(|_| is_it)
+    })
+}
+
+/// Magic number (`man 2 statfs`); name; who can change files there; whether `flock` goes to a server and can hang, for
+/// which reason cargo itself takes no locks on NFS; and whether a fresh look can lag behind the content: on NFS, opening
+/// asks the server, and of the others nobody has shown it. What is not in the table counts as the last line does.
+const FILESYSTEMS: &[(u32, &str, Locality, bool, bool)] = &[
+    (0xef53, "ext4", Locality::Local, false, false),
+    (0x0102_1994, "tmpfs", Locality::Local, false, false),
+    (0x9123_683e, "btrfs", Locality::Local, false, false),
+    (0x5846_5342, "xfs", Locality::Local, false, false),
+    (0x794c_7630, "overlay", Locality::Local, false, false),
+    (0x2fc1_2fc1, "zfs", Locality::Local, false, false),
+    (0xf2f5_2010, "f2fs", Locality::Local, false, false),
+    (0xca45_1a4e, "bcachefs", Locality::Local, false, false),
+    (0x858458f6, "ramfs", Locality::Local, false, false),
+    (0x4d44, "vfat", Locality::Local, false, false),
+    (0x2011_bab0, "exfat", Locality::Local, false, false),
+    (0x7366_746e, "ntfs3", Locality::Local, false, false),
+    (0x6969, "nfs", Locality::Remote, true, false),
+    (0xff53_4d42, "cifs", Locality::Remote, true, true),
+    (0xfe53_4d42, "smb2", Locality::Remote, true, true),
+    (0x0102_1997, "9p", Locality::Remote, true, true),
+    (0x6573_5546, "fuse", Locality::Remote, false, true),
+    (0x00c3_6400, "ceph", Locality::Remote, true, true),
+    (0x786f_4256, "vboxsf", Locality::Remote, false, true),
+];
+
+/// When this process started, in clock ticks since boot: with its number, the name of one process for ever.
+pub(crate) fn own_start() -> u64 {
+    start_of("self").unwrap_or(0)
+}
+
+/// Whether the process that had this number and started then is still there.
+pub(crate) fn is_running(pid: u32, start: u64) -> bool {
+    start_of(&pid.to_string()) == Some(start)
+}
+
+fn start_of(process: &str) -> Option<u64> {
+    /// `starttime` is the 22nd field of `stat`; the second is a name in parentheses that may hold spaces,
+    /// so fields are counted from its end.
+    const FIELDS_BETWEEN: usize = 18;
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut fields = after_name.split_ascii_whitespace();
+    // A zombie is dead; only its parent has not asked yet.
+    let state = fields.next().filter(|state| !matches!(*state, "Z" | "X"));
+    state.and_then(|_| fields.nth(FIELDS_BETWEEN)?.parse().ok())
+}
+
+/// Makes a file that exists in memory only, and a path by which the loader can open it.
+///
+/// The loader takes a path it has seen before for the library it loaded then, and descriptor numbers are
+/// reused. So `serial`, never the same twice, is written into the path as slashes and dots that change
+/// nothing about where it leads.
+pub(crate) fn memory_file(name: &CStr, serial: u64) -> io::Result<(File, PathBuf)> {
+    let file = File::from(rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC)?);
+    let bits = u64::BITS - serial.leading_zeros();
+    let spelled: String = (0..bits)
+        .map(|bit| if serial >> bit & 1 == 1 { ".//" } else { "./" })
+        .collect();
+    let path = format!("/proc/self/fd/{spelled}{}", file.as_raw_fd());
+    Ok((file, path.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process;
+
+    use super::*;
+
+    #[test]
+    fn this_process_is_running_and_one_that_started_at_another_time_is_not() {
+        assert!(is_running(process::id(), own_start()));
+        assert!(!is_running(process::id(), own_start() + 1));
+    }
+
+    #[test]
+    fn memory_files_have_paths_that_differ_even_when_the_descriptor_is_reused() {
+        let (first, first_path) = memory_file(c"plugin", 1).unwrap();
+        let number = first.as_raw_fd();
+        drop(first);
+        let mut serial = 2;
+        let second_path = loop {
+            let (second, path) = memory_file(c"plugin", serial).unwrap();
+            // Another test may take the number in between; then try again.
+            if second.as_raw_fd() == number {
+                assert!(path.exists());
+                break path;
+            }
+            serial += 1;
+        };
+        assert_ne!(first_path.as_os_str(), second_path.as_os_str());
+    }
+
+    #[test]
+    fn a_fifo_is_opened_without_waiting_for_a_writer() {
+        let scratch = tempfile::tempdir().unwrap();
+        let fifo = scratch.path().join("fifo");
+        rustix::fs::mkfifoat(CWD, &fifo, Mode::RWXU).unwrap();
+        assert_eq!(look(&fifo).unwrap().kind, Kind::Fifo);
+        assert_eq!(look_open(&open(&fifo).unwrap()).unwrap().kind, Kind::Fifo);
+    }
+
+    #[test]
+    fn a_look_from_a_directory_sees_what_a_look_sees() {
+        const MANY: usize = 100;
+        let scratch = tempfile::tempdir().unwrap();
+        let inner = scratch.path().join("inner");
+        fs::create_dir(&inner).unwrap();
+        let file = inner.join("file");
+        fs::write(&file, "content").unwrap();
+        std::os::unix::fs::symlink(&file, scratch.path().join("link")).unwrap();
+        let spelled = [scratch.path().to_owned(), scratch.path().join("")];
+        for directory in spelled {
+            let open = open_directory(&directory, MANY).unwrap();
+            for name in ["inner/file", "link", "inner"] {
+                let path = directory.join(name);
+                assert_eq!(look_from(&open, &path).unwrap(), look(&path).unwrap());
+            }
+            let missing = look_from(&open, &directory.join("missing")).unwrap_err();
+            assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+        }
+        assert!(open_directory(&file, MANY).is_none());
+
+        let open = open_directory(&inner, MANY).unwrap();
+        fs::rename(&inner, scratch.path().join("elsewhere")).unwrap();
+        assert!(look(&file).is_err());
+        let found = look_from(&open, &file).expect("nothing walks to the directory anew");
+        assert_eq!(found.kind, Kind::File);
+    }
+
+    #[test]
+    fn what_is_mounted_as_9p_is_9p_whatever_its_server_keeps_it_on() {
+        let mounts = "23 27 0:22 / /sys rw,relatime shared:1 - sysfs sysfs rw\n\
+                      24 27 0:40 / /mnt/a\\040-\\040b rw - 9p behind rw,cache=loose\n";
+        let device = |minor| rustix::fs::makedev(0, minor);
+        assert_eq!(mounted_as(mounts, device(40)), Some("9p"));
+        assert_eq!(mounted_as(mounts, device(22)), Some("sysfs"));
+        assert_eq!(mounted_as(mounts, device(41)), None);
+        assert_eq!(mounted_as("nonsense\n - \n", device(40)), None);
+    }
+
+    #[test]
+    fn the_filesystem_of_a_path_has_a_name() {
+        assert_eq!(filesystem(Path::new("/proc")).unwrap().name, "0x9fa0");
+        assert_eq!(filesystem(Path::new("/dev/shm")).unwrap().name, "tmpfs");
+    }
+}

@@ -1,0 +1,122 @@
+//! Unix systems other than Linux: what std offers.
+
+use std::ffi::{CStr, OsStr};
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use rustix::process::{Pid, test_kill_process};
+
+pub(crate) use super::posix::{HOST_DOWN, make_private, make_private_directory, open_own};
+use crate::look::files::Filesystem;
+use crate::look::snapshot::{Kind, Snapshot, Stamp};
+
+/// Where else staged copies can go if the temporary directory cannot map code.
+pub(crate) const MORE_TEMP_DIRS: &[&str] = &["/var/tmp"];
+
+/// Whether a file can be made that exists in memory only.
+pub(crate) const HAS_MEMORY_FILES: bool = false;
+
+pub(crate) fn look(path: &Path) -> io::Result<Snapshot> {
+    fs::metadata(path).map(|metadata| snapshot(&metadata))
+}
+
+pub(crate) fn look_link(path: &Path) -> io::Result<Snapshot> {
+    fs::symlink_metadata(path).map(|metadata| snapshot(&metadata))
+}
+
+/// Looking from an open directory is for Linux, where it was measured.
+#[derive(Debug)]
+pub enum Directory {}
+
+pub(crate) fn open_directory(_directory: &Path, _looks: usize) -> Option<Directory> {
+    None
+}
+
+pub(crate) fn look_from(directory: &Directory, _path: &Path) -> io::Result<Snapshot> {
+    match *directory {}
+}
+
+pub(crate) fn look_open(file: &File) -> io::Result<Snapshot> {
+    file.metadata().map(|metadata| snapshot(&metadata))
+}
+
+fn snapshot(metadata: &Metadata) -> Snapshot {
+    Snapshot {
+        kind: kind(metadata),
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        links: metadata.nlink(),
+        size: metadata.size(),
+        modified: stamp(metadata.mtime(), metadata.mtime_nsec()),
+        changed: stamp(metadata.ctime(), metadata.ctime_nsec()),
+        born: born(metadata),
+    }
+}
+
+fn born(metadata: &Metadata) -> Option<Stamp> {
+    let since_epoch = metadata.created().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    let seconds = since_epoch.as_secs().try_into().ok()?;
+    Some(Stamp {
+        seconds,
+        nanoseconds: since_epoch.subsec_nanos(),
+    })
+}
+
+fn stamp(seconds: i64, nanoseconds: i64) -> Stamp {
+    Stamp {
+        seconds,
+        nanoseconds: nanoseconds.try_into().unwrap_or(0),
+    }
+}
+
+fn kind(metadata: &Metadata) -> Kind {
+    let file_type = metadata.file_type();
+    match () {
+        () if file_type.is_file() => Kind::File,
+        () if file_type.is_dir() => Kind::Directory,
+        () if file_type.is_symlink() => Kind::Link,
+        () if file_type.is_fifo() => Kind::Fifo,
+        () if file_type.is_char_device() || file_type.is_block_device() => Kind::Device,
+        () => Kind::Other,
+    }
+}
+
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)
+}
+
+pub(crate) fn names(directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        each(&entry?.file_name());
+    }
+    Ok(())
+}
+
+/// What is read here is what the system reads; there is nothing to ask it to forget.
+pub(crate) fn forget_content(_file: &File) -> io::Result<()> {
+    Ok(())
+}
+
+pub(crate) fn filesystem(_path: &Path) -> io::Result<Filesystem> {
+    Ok(Filesystem::unknown())
+}
+
+/// Start times are not asked here; the stage directory's lock tells the dead from the living.
+pub(crate) fn own_start() -> u64 {
+    0
+}
+
+pub(crate) fn is_running(pid: u32, _start: u64) -> bool {
+    let pid = pid.try_into().ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| test_kill_process(pid).is_ok())
+}
+
+pub(crate) fn memory_file(_name: &CStr, _serial: u64) -> io::Result<(File, PathBuf)> {
+    Err(io::ErrorKind::Unsupported.into())
+}

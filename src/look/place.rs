@@ -1,0 +1,81 @@
+//! What follows from where an artifact is: how it must be looked at to learn the truth, and whether the gate is asked.
+
+use std::borrow::Cow;
+use std::io;
+use std::path::Path;
+
+use super::files::{Files, Filesystem, Locality};
+use super::snapshot::{Kind, Snapshot};
+use crate::options::{FsPolicy, GatePolicy, Options};
+
+/// The place of a watched path: the filesystem that it is on, and what follows from that and from the user's choices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The name of the filesystem.
+    pub filesystem: Cow<'static, str>,
+    /// Who can change files there, unless the user knows better.
+    pub locality: Locality,
+    /// Whether a look can lag behind the content. Who calls a filesystem local vouches for the looks.
+    pub looks_can_lag: bool,
+    /// How the gate is asked: not at all where asking for a lock can hang.
+    pub gate: GatePolicy,
+}
+
+impl Place {
+    /// On a filesystem, as these options want it.
+    pub(crate) fn on(filesystem: Filesystem, options: &Options) -> Place {
+        let locality = match options.fs {
+            FsPolicy::Auto => filesystem.locality,
+            FsPolicy::Local => Locality::Local,
+            FsPolicy::Remote => Locality::Remote,
+        };
+        let gate = match filesystem.locks_can_hang {
+            true => GatePolicy::Off,
+            false => options.gate,
+        };
+        Place {
+            filesystem: filesystem.name,
+            locality,
+            looks_can_lag: filesystem.looks_can_lag && options.fs != FsPolicy::Local,
+            gate,
+        }
+    }
+
+    /// Whether others than this system can change files there.
+    pub fn is_remote(&self) -> bool {
+        self.locality == Locality::Remote
+    }
+}
+
+/// What `path` is on. What has no name is unknown.
+pub(crate) fn filesystem(files: &impl Files, path: &Path) -> Filesystem {
+    files.filesystem(path).unwrap_or_else(|error| {
+        tracing::debug!(path = %path.display(), %error, "the filesystem has no name");
+        Filesystem::unknown()
+    })
+}
+
+/// Looks once at what `path` leads to.
+///
+/// A remote filesystem's client answers a look at a path out of what it remembers of the name; opening the file is what
+/// makes it ask (NFS calls that close-to-open consistency). It must have been made to ask for the names before. Opening a
+/// device can do something, and opening a pipe lets pass who waits for a reader: so what the last look did not say to be a
+/// file is looked at first. An idle poll of a file asks no more for that.
+pub(crate) fn look_afresh(
+    files: &impl Files,
+    path: &Path,
+    locality: Locality,
+    was_file: bool,
+) -> io::Result<Snapshot> {
+    if locality == Locality::Local {
+        return files.look(path);
+    }
+    // That it is not found, or cannot be looked at, may be out of what is remembered: opening it will tell.
+    if !was_file
+        && let Ok(snapshot) = files.look(path)
+        && snapshot.kind != Kind::File
+    {
+        return Ok(snapshot);
+    }
+    files.look_open(&files.open(path)?)
+}

@@ -1,0 +1,152 @@
+//! Which artifacts exist: the libraries in a directory. Lists a directory only when it changed since the last
+//! listing, and forgets nothing because a listing failed.
+
+use std::ffi::OsStr;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::io;
+use std::mem;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use super::clock::Clock;
+use super::files::{Files, Locality};
+use super::naming::{is_library_name, stage_owner};
+use super::snapshot::{Kind, Snapshot};
+
+/// Remembers what the directories looked like when they were last listed.
+#[derive(Debug)]
+pub(crate) struct Scan {
+    root: PathBuf,
+    depth: usize,
+    searched: Vec<(PathBuf, Snapshot)>,
+    /// The names of libraries that the root gave before the last listing, summed up so that their order does not matter.
+    /// Some may be those of directories, which a listing leaves out.
+    names: Option<u64>,
+    /// When to list once more although nothing seems to have changed: a name added within one timestamp tick
+    /// of the listing leaves the directory's snapshot as it was.
+    confirm_at: Option<Instant>,
+}
+
+impl Scan {
+    pub(crate) fn new(root: PathBuf, depth: usize) -> Scan {
+        Scan {
+            root,
+            depth,
+            searched: Vec::new(),
+            names: None,
+            confirm_at: None,
+        }
+    }
+
+    /// Lists the directory if it, or one below it, changed. `root` is what a look at it just now said.
+    ///
+    /// On a remote filesystem the names are read in any case, to the end: that is what makes its client ask for them, and
+    /// a look at one of them fresh.
+    pub(crate) fn changes(
+        &mut self,
+        now: Instant,
+        root: Snapshot,
+        locality: Locality,
+        files: &impl Files,
+        clock: &impl Clock,
+    ) -> io::Result<Option<Vec<PathBuf>>> {
+        let confirms = self.confirm_at.take_if(|at| now >= *at).is_some();
+        let is_local = locality == Locality::Local;
+        let names = match is_local || self.depth > 1 {
+            true => None,
+            false => Some(self.sum_of_names(files)?),
+        };
+        // Names are only summed up in the root: where there are directories below, all are listed each time.
+        let has_names = is_local || names.is_some() && names == self.names;
+        if !confirms && has_names && self.is_as_listed(root, files) {
+            return Ok(None);
+        }
+        // Whatever ends this early, the next poll lists again.
+        let before = mem::take(&mut self.searched);
+        let begun = clock.now();
+        let listing = files.list(&self.root, self.depth, &is_wanted)?;
+        self.searched.push((self.root.clone(), root));
+        for directory in listing.directories {
+            // One that cannot be looked at any more has changed; its parent's snapshot will say so.
+            if let Ok(snapshot) = files.look(&directory) {
+                self.searched.push((directory, snapshot));
+            }
+        }
+        // Directories below are looked at after the listing, so what they look like may be newer than it.
+        let changed = self.searched != before;
+        // Where the names are read at each poll, nothing is left to confirm.
+        self.confirm_at = (changed && is_local).then(|| begun + root.racy_for());
+        self.names = names;
+        Ok(Some(listing.files))
+    }
+
+    /// The directory could not be looked at. What was listed proves nothing any more.
+    pub(crate) fn forget(&mut self) {
+        self.searched.clear();
+        self.confirm_at = None;
+    }
+
+    /// When it wants to be asked again, if before the next poll.
+    pub(crate) fn wants(&self) -> Option<Instant> {
+        self.confirm_at
+    }
+
+    fn sum_of_names(&self, files: &impl Files) -> io::Result<u64> {
+        let mut names = 0_u64;
+        files.names(&self.root, &mut |name| {
+            if is_library_name(name) {
+                names = names.wrapping_add(sum_of(name));
+            }
+        })?;
+        Ok(names)
+    }
+
+    fn is_as_listed(&self, root: Snapshot, files: &impl Files) -> bool {
+        let Some(((_, listed), below)) = self.searched.split_first() else {
+            return false;
+        };
+        *listed == root
+            && below
+                .iter()
+                .all(|(path, listed)| files.look(path).is_ok_and(|snapshot| snapshot == *listed))
+    }
+}
+
+/// Libraries, wherever they are but among the private copies of some process, should it stage them below what is watched.
+fn is_wanted(name: &OsStr, kind: Kind) -> bool {
+    match kind {
+        Kind::Directory => stage_owner(name).is_none(),
+        _ => is_library_name(name),
+    }
+}
+
+fn sum_of(name: &OsStr) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
+    use std::fs;
+
+    use super::*;
+    use crate::look::files::Listing;
+    use crate::look::machine::OsFiles;
+    use crate::look::naming::stage_prefix;
+
+    #[test]
+    fn staged_copies_below_a_watched_directory_are_no_artifacts() {
+        let scratch = tempfile::tempdir().unwrap();
+        let stage = scratch
+            .path()
+            .join(format!("{}random", stage_prefix(7, 11)));
+        fs::create_dir(&stage).unwrap();
+        let library = format!("{DLL_PREFIX}x{DLL_SUFFIX}");
+        fs::write(stage.join(&library), "").unwrap();
+        let listed = || OsFiles.list(scratch.path(), 3, &is_wanted).unwrap();
+        assert_eq!(listed(), Listing::default());
+        let artifact = scratch.path().join(library);
+        fs::write(&artifact, "").unwrap();
+        assert_eq!(listed().files, [artifact]);
+    }
+}

@@ -1,0 +1,13 @@
+//! Private copies: where they live, how an artifact is read into one, and whether one is a library for this machine.
+
+// A directory that belongs to one living process.
+mod owned;
+
+// The copies in it.
+pub(crate) mod copies;
+
+// One bracketed pass: digest and copy.
+pub(crate) mod reading;
+
+// Is the copy a library for this machine?
+pub(crate) mod vet;

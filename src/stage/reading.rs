@@ -1,0 +1,208 @@
+//! The bracketed reading of an artifact: one pass that digests and copies, believed only if the file held still.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::Path;
+
+use crate::look::digest::{Digest, Digester};
+use crate::look::files::{Files, Locality};
+use crate::look::place;
+use crate::look::snapshot::{Fields, Snapshot};
+
+/// Bytes read at a time: large enough that system calls do not show beside the hashing, small enough for the
+/// second-level cache.
+const CHUNK: usize = 128 * 1024;
+
+/// Why a pass has no digest.
+#[derive(Debug)]
+pub(crate) enum Unread {
+    /// The file was not the same from beginning to end, but looked like this in between, if a look showed it.
+    Torn(Option<Snapshot>),
+    /// The artifact could not be read.
+    Artifact(io::Error),
+    /// The copy could not be written.
+    Staged(io::Error),
+}
+
+/// How to read an artifact.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    /// What every look before and after must see.
+    pub(crate) snapshot: Snapshot,
+    /// Which fields of it mean nothing.
+    pub(crate) noise: Fields,
+    /// How to look, and whether what this system keeps of the content may be out of date.
+    pub(crate) locality: Locality,
+}
+
+/// Reads the artifact at `path` to its end, once, digesting and copying it to `copy`.
+///
+/// Before and after, the open file and the path must look like the snapshot, and the bytes must be as many as it
+/// says; otherwise the reading is torn and means nothing.
+pub(crate) fn read<F: Files>(
+    files: &F,
+    path: &Path,
+    terms: Terms,
+    copy: &mut impl Write,
+) -> Result<Digest, Unread> {
+    let mut artifact = files.open(path).map_err(Unread::Artifact)?;
+    let wanted = terms.snapshot.without(terms.noise);
+    let same = |look: io::Result<Snapshot>| match look {
+        Ok(seen) if seen.without(terms.noise) == wanted => Ok(()),
+        Ok(seen) => Err(Unread::Torn(Some(seen))),
+        Err(error) => Err(Unread::Artifact(error)),
+    };
+    same(files.look_open(&artifact))?;
+    if terms.locality == Locality::Remote
+        && let Err(error) = files.forget_content(&artifact)
+    {
+        // What is read may be old then; the next audit asks again.
+        tracing::debug!(artifact = %path.display(), %error, "its content cannot be forgotten");
+    }
+    let digest = pass(&mut artifact, copy, wanted.size)?;
+    same(files.look_open(&artifact))?;
+    let was_file = true;
+    same(place::look_afresh(files, path, terms.locality, was_file))?;
+    Ok(digest)
+}
+
+/// One pass over exactly `size` bytes, of which the last is the artifact's last.
+fn pass(artifact: &mut impl Read, copy: &mut impl Write, size: u64) -> Result<Digest, Unread> {
+    let mut chunk = vec![0; CHUNK.min(usize::try_from(size).unwrap_or(CHUNK).max(1))];
+    let mut digester = Digester::default();
+    let mut total = 0;
+    loop {
+        let count = match artifact.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Unread::Artifact(error)),
+        };
+        total += count as u64;
+        if total > size {
+            return Err(Unread::Torn(None));
+        }
+        digester.update(&chunk[..count]);
+        copy.write_all(&chunk[..count]).map_err(Unread::Staged)?;
+    }
+    if total != size {
+        return Err(Unread::Torn(None));
+    }
+    copy.flush().map_err(Unread::Staged)?;
+    Ok(digester.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::convert::Infallible;
+    use std::ffi::OsStr;
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::look::files::Listing;
+    use crate::look::snapshot::{Kind, Stamp};
+
+    #[test]
+    fn one_pass_copies_what_it_digests() {
+        let content: Vec<u8> = (0..3 * CHUNK + 17).map(|at| (at % 251) as u8).collect();
+        let mut copy = Vec::new();
+        let digest = pass(&mut content.as_slice(), &mut copy, content.len() as u64).unwrap();
+        assert_eq!(copy, content);
+        assert_eq!(digest, Digest::of(&content));
+    }
+
+    #[test]
+    fn more_or_fewer_bytes_than_the_snapshot_said_are_torn() {
+        for size in [0, 2, 4] {
+            let unread = pass(&mut b"abc".as_slice(), &mut io::sink(), size).unwrap_err();
+            assert!(matches!(unread, Unread::Torn(None)), "{size}");
+        }
+    }
+
+    #[test]
+    fn a_copy_that_cannot_be_written_is_told_from_an_artifact_that_cannot_be_read() {
+        let mut full: &mut [u8] = &mut [0; 2];
+        let unread = pass(&mut b"abc".as_slice(), &mut full, 3).unwrap_err();
+        assert!(matches!(unread, Unread::Staged(_)));
+    }
+
+    /// An artifact that changes behind the reader's back: each look is told what to see.
+    struct Shifting {
+        content: &'static [u8],
+        looks: RefCell<Vec<Snapshot>>,
+    }
+
+    impl Shifting {
+        fn next_look(&self) -> io::Result<Snapshot> {
+            Ok(self.looks.borrow_mut().remove(0))
+        }
+    }
+
+    impl Files for Shifting {
+        type Artifact = Cursor<&'static [u8]>;
+        type Directory = Infallible;
+
+        fn look(&self, _path: &Path) -> io::Result<Snapshot> {
+            self.next_look()
+        }
+
+        fn look_open(&self, _artifact: &Self::Artifact) -> io::Result<Snapshot> {
+            self.next_look()
+        }
+
+        fn open(&self, _path: &Path) -> io::Result<Self::Artifact> {
+            Ok(Cursor::new(self.content))
+        }
+
+        fn names(&self, _directory: &Path, _each: &mut dyn FnMut(&OsStr)) -> io::Result<()> {
+            Err(ErrorKind::Unsupported.into())
+        }
+
+        fn list(
+            &self,
+            _directory: &Path,
+            _depth: usize,
+            _is_wanted: &dyn Fn(&OsStr, Kind) -> bool,
+        ) -> io::Result<Listing> {
+            Err(ErrorKind::Unsupported.into())
+        }
+    }
+
+    #[test]
+    fn a_reading_counts_only_if_every_look_before_and_after_saw_the_same() {
+        let stamp = Stamp::default();
+        let seen = Snapshot {
+            kind: Kind::File,
+            device: 1,
+            inode: 1,
+            links: 1,
+            size: 3,
+            modified: stamp,
+            changed: stamp,
+            born: None,
+        };
+        let other = Snapshot { inode: 2, ..seen };
+        // The open file before the pass, the open file after it, the path after it.
+        for (looks, is_torn) in [
+            ([seen, seen, seen], false),
+            ([other, seen, seen], true),
+            ([seen, other, seen], true),
+            ([seen, seen, other], true),
+        ] {
+            let files = Shifting {
+                content: b"abc",
+                looks: RefCell::new(looks.to_vec()),
+            };
+            let terms = Terms {
+                snapshot: seen,
+                noise: Fields::NONE,
+                locality: Locality::Local,
+            };
+            match read(&files, Path::new("x"), terms, &mut io::sink()) {
+                Ok(digest) => assert!(!is_torn && digest == Digest::of(b"abc")),
+                Err(Unread::Torn(Some(seen))) => assert!(is_torn && seen == other),
+                Err(unread) => panic!("{unread:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Vet for Mach-O and PE.
+
+use std::ffi::{CStr, CString};
+
+use object::BinaryFormat;
+use object::read::{ExportTarget, Object, ObjectSection, ObjectSegment, ReadRef};
+
+use super::checks::{check_exports, check_inside, check_target, until_nul};
+use super::verdict::{Checked, Vetted, missing};
+use crate::handshake::{HANDSHAKE, LONGEST};
+
+/// Vets a Mach-O or PE file less closely than an ELF file: its parts must be inside it, its exports readable.
+pub(crate) fn vet_image<'a, D: ReadRef<'a>>(data: D, exports: &[CString]) -> Checked<Vetted> {
+    let file = object::File::parse(data).or(missing("header"))?;
+    check_target(&file)?;
+    let segments = file.segments().map(|it| it.file_range());
+    let sections = file.sections().filter_map(|it| it.file_range());
+    for (start, size) in segments.chain(sections) {
+        check_inside(data, start, size)?;
+    }
+    let found: Result<Vec<_>, _> = file.exports().and_then(|all| all.collect());
+    let found = found.or(missing("export table"))?;
+    // macOS puts an underscore before every name of C.
+    let underscore = usize::from(file.format() == BinaryFormat::MachO);
+    let find = |name: &CStr| {
+        let name = [&b"_"[..underscore], name.to_bytes()].concat();
+        found.iter().find(|it| it.name().name() == Some(&name))
+    };
+    check_exports(exports, |name| find(name).is_some())?;
+    let handshake = match find(HANDSHAKE).map(|it| it.target()) {
+        Some(ExportTarget::Address { address }) => text_at(&file, address),
+        _ => None,
+    };
+    Ok(Vetted {
+        static_tls: false,
+        // Only Linux lets go of a file that is mapped.
+        mapped: u64::MAX,
+        handshake,
+    })
+}
+
+/// The text at an address of a Mach-O or PE file, up to its NUL.
+fn text_at<'a>(file: &impl Object<'a>, address: u64) -> Option<Vec<u8>> {
+    // At the very end of one section the next may begin.
+    let section = file.sections().find(|it| {
+        let end = it.address().saturating_add(it.size());
+        (it.address()..end).contains(&address)
+    })?;
+    let skipped = usize::try_from(address - section.address()).ok()?;
+    let bytes = section.data().ok()?.get(skipped..)?;
+    let most = bytes.len().min(LONGEST as usize);
+    until_nul(&bytes[..most]).map(<[u8]>::to_vec)
+}

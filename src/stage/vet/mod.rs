@@ -1,0 +1,78 @@
+//! Vet: is a staged copy a complete shared library for this machine, exporting what the host needs?
+//!
+//! Decided by parsing headers and tables, because to the dynamic loader a damaged library is no error but a fatal
+//! signal. Nothing here runs, maps or waits. The poller asks between the digest and the update, and a refusal is
+//! of one of two kinds: *incomplete*, a writer may still be at work, look again; or *wrong*, keep what is running.
+
+mod verdict;
+
+mod checks;
+
+mod elf;
+
+pub(crate) mod image;
+
+use std::ffi::CString;
+use std::io::{self, Read, Seek};
+
+use object::read::{FileKind, ReadCache, ReadRef};
+
+pub use self::verdict::Refusal;
+pub(crate) use self::verdict::Vetted;
+use self::verdict::{Checked, NATIVE, missing};
+
+/// How much of a foreign file's head a refusal quotes, in bytes: enough to know `#!/bin/sh` or `<html>`.
+const QUOTED: u64 = 16;
+
+/// Vets `staged`, which must hold still and define every symbol of `exports`.
+///
+/// A library as a linker leaves it, stripped or not, is told from itself cut short or with its tail still zeros at
+/// any byte: an ELF file ends with its section table. Three things go unseen, and settling has to catch them: a
+/// hole or a mixture of two builds in code or data; zeros at the end of a file whose section table is elsewhere
+/// (patchelf) or gone (sstrip); and, in Mach-O and PE files, zeros in general.
+///
+/// # Errors
+///
+/// A [`Refusal`]. One that [is incomplete](Refusal::is_incomplete) is worth another look.
+pub(crate) fn vet(mut staged: impl Read + Seek, exports: &[CString]) -> Checked<Vetted> {
+    let verdict = judge(&ReadCache::new(&mut staged), exports);
+    if verdict.as_ref().is_err_and(Refusal::is_incomplete) {
+        // To `object` a read that fails is a part that is missing, so see whether all of it can be read.
+        staged.rewind().map_err(Refusal::Unreadable)?;
+        io::copy(&mut staged, &mut io::sink()).map_err(Refusal::Unreadable)?;
+    }
+    verdict
+}
+
+fn judge<'a, D: ReadRef<'a>>(data: D, exports: &[CString]) -> Checked<Vetted> {
+    let len = data.len().unwrap_or(0);
+    let head = data.read_bytes_at(0, len.min(QUOTED)).unwrap_or_default();
+    // A preallocated file is zeros from where the writer is, at first from the start.
+    let mut magic = head.iter().zip(NATIVE.1);
+    let begun = magic.all(|(&byte, &magic)| byte == magic || byte == 0);
+    match FileKind::parse(data) {
+        _ if head.is_empty() => Err(Refusal::Empty),
+        Ok(FileKind::Archive) => Err(Refusal::Kind("a static library")),
+        Ok(kind) if format_of(kind) != NATIVE.0 => Err(Refusal::Format(format_of(kind))),
+        Ok(FileKind::Elf32 | FileKind::Elf64) => elf::vet(data, exports),
+        Ok(_) => image::vet_image(data, exports),
+        Err(_) if begun => missing("header"),
+        Err(_) => Err(Refusal::Unknown(head.to_vec())),
+    }
+}
+
+fn format_of(kind: FileKind) -> &'static str {
+    match kind {
+        FileKind::Elf32 => "32-bit ELF",
+        FileKind::Elf64 => "64-bit ELF",
+        FileKind::MachO32 => "32-bit Mach-O",
+        FileKind::MachO64 => "64-bit Mach-O",
+        FileKind::MachOFat32 | FileKind::MachOFat64 => "universal Mach-O",
+        FileKind::Pe32 => "32-bit PE",
+        FileKind::Pe64 => "64-bit PE",
+        _ => "COFF",
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests;

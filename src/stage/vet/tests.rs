@@ -1,0 +1,487 @@
+//! ELF is the system this is proven on: these build real libraries, cut them and blank them.
+
+use std::cell::Cell;
+use std::env::consts::ARCH;
+use std::error::Error as _;
+use std::ffi::CStr;
+use std::fs;
+use std::io::{Cursor, SeekFrom};
+use std::process::Command;
+use std::sync::LazyLock;
+
+use object::NativeEndian as E;
+use object::elf;
+use object::read::elf::FileHeader as _;
+use object::read::{Object, ObjectSection, ObjectSegment};
+
+use super::elf::Header;
+use super::*;
+use crate::handshake::{HANDSHAKE, LONGEST};
+
+const PLUGIN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/plugin01/src/lib.rs");
+const EXPORTS: [&CStr; 2] = [c"plugin_function", c"plugin_free"];
+const C_PLUGIN: &str = "#include <stdlib.h>
+    #include <string.h>
+    static int calls;
+    char *plugin_function(const char *input) { calls++; return strdup(input); }
+    void plugin_free(char *answer) { free(answer); }";
+
+/// A library under test: how it was made, and its bytes.
+struct Library {
+    made: String,
+    bytes: Vec<u8>,
+}
+
+/// plugin01 by rustc's linker and a C plugin by the system's; the first is optimized and stripped, and small.
+static LIBRARIES: LazyLock<Vec<Library>> = LazyLock::new(|| {
+    let rust: [&[&str]; 4] = [
+        &["-O", "-C", "strip=symbols"],
+        &["-O"],
+        &["-g", "-C", "strip=symbols"],
+        &["-g"],
+    ];
+    let c: [&[&str]; 4] = [
+        &[],
+        &["-s"],
+        &["-Wl,-z,separate-code"],
+        &["-Wl,--hash-style=sysv"],
+    ];
+    let rust = rust.map(plugin01);
+    let c = c.map(|flags| c_library(flags, C_PLUGIN));
+    rust.into_iter().chain(c).collect()
+});
+
+fn plugin01(flags: &[&str]) -> Library {
+    let mut arguments = vec!["--crate-type", "cdylib"];
+    arguments.extend(flags);
+    let source = fs::read_to_string(PLUGIN).unwrap();
+    rustc(&arguments, &source)
+}
+
+fn rustc(arguments: &[&str], source: &str) -> Library {
+    let rustc = std::env::var("RUSTC").unwrap_or("rustc".into());
+    let mut command = Command::new(rustc);
+    command
+        .args(["--edition", "2024", "--crate-name", "built"])
+        .args(arguments);
+    build(command, "source.rs", source)
+}
+
+fn c_library(flags: &[&str], source: &str) -> Library {
+    let mut command = Command::new("cc");
+    command.args(["-shared", "-fPIC"]).args(flags);
+    build(command, "source.c", source)
+}
+
+fn build(mut command: Command, name: &str, source: &str) -> Library {
+    let scratch = tempfile::tempdir().unwrap();
+    let (source_path, built) = (scratch.path().join(name), scratch.path().join("built"));
+    fs::write(&source_path, source).unwrap();
+    command.arg(&source_path).arg("-o").arg(&built);
+    let output = command.output().expect("the compiler can be started");
+    assert!(output.status.success(), "{command:?}: {output:?}");
+    let bytes = fs::read(&built).unwrap();
+    Library {
+        made: format!("{command:?}"),
+        bytes,
+    }
+}
+
+impl Library {
+    fn percents(&self) -> impl Iterator<Item = usize> {
+        let len = self.bytes.len();
+        (0..100).map(move |percent| len * percent / 100)
+    }
+
+    /// Asserts that none of these beginnings of the file, alone or followed by zeros, passes for a library.
+    fn assert_incomplete_from(&self, mut ends: Vec<usize>) {
+        ends.sort_unstable_by(|a, b| b.cmp(a));
+        let mut zeros_follow = self.bytes.clone();
+        for end in ends {
+            assert_incomplete(&self.bytes[..end], &format!("{} cut at {end}", self.made));
+            zeros_follow[end..].fill(0);
+            if zeros_follow != self.bytes {
+                assert_incomplete(&zeros_follow, &format!("{} blank from {end}", self.made));
+            }
+        }
+    }
+
+    /// The bytes of the section called `name`.
+    fn section(&self, name: &str) -> std::ops::Range<usize> {
+        let file = object::File::parse(&*self.bytes).unwrap();
+        let (start, size) = file.section_by_name(name).unwrap().file_range().unwrap();
+        start as usize..(start + size) as usize
+    }
+
+    /// The same, with `patch` written at `at`.
+    fn patched(&self, at: usize, patch: &[u8]) -> Vec<u8> {
+        let mut bytes = self.bytes.clone();
+        bytes[at..at + patch.len()].copy_from_slice(patch);
+        bytes
+    }
+}
+
+fn vetted(bytes: &[u8], exports: &[&CStr]) -> Checked<Vetted> {
+    let exports: Vec<CString> = exports.iter().map(|&name| name.into()).collect();
+    vet(Cursor::new(bytes), &exports)
+}
+
+#[track_caller]
+fn assert_incomplete(bytes: &[u8], what: &str) {
+    match vetted(bytes, &EXPORTS) {
+        Err(refusal) if refusal.is_incomplete() => {}
+        other => panic!("{what}: {other:?}"),
+    }
+}
+
+#[track_caller]
+fn assert_wrong(bytes: &[u8], reason: &str) {
+    let refusal = vetted(bytes, &EXPORTS).unwrap_err();
+    assert_eq!(refusal.to_string(), reason);
+    assert!(!refusal.is_incomplete());
+}
+
+#[test]
+fn a_finished_library_passes_whoever_linked_it() {
+    for library in &*LIBRARIES {
+        let verdict = vetted(&library.bytes, &EXPORTS);
+        assert!(!verdict.expect(&library.made).static_tls);
+    }
+}
+
+#[test]
+fn a_library_cut_or_blank_from_any_percent_on_is_incomplete() {
+    for library in &*LIBRARIES {
+        library.assert_incomplete_from(library.percents().collect());
+    }
+}
+
+#[test]
+fn a_library_cut_or_blank_from_any_byte_near_its_ends_on_is_incomplete() {
+    for library in &*LIBRARIES {
+        let len = library.bytes.len();
+        let near = 4096.min(len);
+        library.assert_incomplete_from((0..near).chain(len - near..len).collect());
+    }
+}
+
+#[test]
+fn a_table_that_is_still_zeros_inside_a_finished_file_is_incomplete() {
+    for library in &*LIBRARIES {
+        for table in [".dynamic", ".dynsym", ".dynstr", ".shstrtab"] {
+            let mut bytes = library.bytes.clone();
+            bytes[library.section(table)].fill(0);
+            assert_incomplete(&bytes, &format!("{} without {table}", library.made));
+        }
+    }
+}
+
+#[test]
+fn an_entry_of_the_section_table_that_is_zeros_or_leads_outside_is_incomplete() {
+    for library in &*LIBRARIES {
+        let header = Header::<E>::parse(&*library.bytes).unwrap();
+        let (start, size) = (header.e_shoff(E) as usize, header.e_shentsize(E).into());
+        for filler in [0, 0x7f] {
+            let second = library.patched(start + size, &vec![filler; size]);
+            assert_incomplete(&second, &format!("{} with {filler}", library.made));
+        }
+    }
+}
+
+#[test]
+fn a_file_that_has_only_begun_is_incomplete_and_says_so() {
+    for (bytes, reason) in [
+        (&b""[..], "it is empty"),
+        (b"\x7f", "its header is missing"),
+        (b"\x7fEL", "its header is missing"),
+        (b"\x7fELF", "its header is missing"),
+        (b"\x7fELF\x02\x01\x01", "its header is missing"),
+        (b"\x7fE\0\0\0\0\0\0", "its header is missing"),
+        (&[0; 1], "its header is missing"),
+        (&[0; 100], "its header is missing"),
+    ] {
+        let refusal = vetted(bytes, &EXPORTS).unwrap_err();
+        assert_eq!(refusal.to_string(), reason, "{bytes:?}");
+        assert!(refusal.is_incomplete(), "{bytes:?}");
+    }
+}
+
+#[test]
+fn a_cut_library_is_told_with_both_lengths() {
+    let library = &LIBRARIES[0];
+    let len = library.bytes.len();
+    let refusal = vetted(&library.bytes[..len / 2], &EXPORTS).unwrap_err();
+    let reason = format!("it ends at byte {} of {len}", len / 2);
+    assert_eq!(refusal.to_string(), reason);
+}
+
+#[test]
+fn what_is_no_native_code_is_wrong_and_quoted() {
+    for (bytes, quoted) in [
+        (&b"x"[..], "x"),
+        (b"#!/bin/sh\nexec cc", r"#!/bin/sh\nexec c"),
+        (b"/* GNU ld script\n", "/* GNU ld script"),
+        (b"INPUT(libx.so)", "INPUT(libx.so)"),
+        (b"\x7fELK", r"\x7fELK"),
+    ] {
+        let reason = format!("it is not a shared library: it starts with `{quoted}`");
+        assert_wrong(bytes, &reason);
+    }
+}
+
+#[test]
+fn a_library_of_another_system_is_wrong_and_named() {
+    let mut pe = vec![0; 512];
+    pe[..2].copy_from_slice(b"MZ");
+    pe[0x3c] = 0x80;
+    pe[0x80..0x84].copy_from_slice(b"PE\0\0");
+    pe[0x98..0x9a].copy_from_slice(&[0x0b, 0x02]);
+    let padded = |magic: &[u8]| [magic, &[0; 60]].concat();
+    for (bytes, found) in [
+        (pe, "64-bit PE"),
+        (padded(b"\xcf\xfa\xed\xfe"), "64-bit Mach-O"),
+        (padded(b"\xca\xfe\xba\xbe"), "universal Mach-O"),
+        (padded(b"\x64\x86"), "COFF"),
+        (padded(b"\x7fELF\x01\x01\x01"), "32-bit ELF"),
+    ] {
+        let reason = format!("it is a {found} file, this system loads 64-bit ELF");
+        assert_wrong(&bytes, &reason);
+    }
+}
+
+#[test]
+fn a_library_for_another_processor_or_byte_order_is_named_even_before_it_is_complete() {
+    let library = &LIBRARIES[0];
+    let machine = if cfg!(target_arch = "riscv64") {
+        elf::EM_AARCH64
+    } else {
+        elf::EM_RISCV
+    };
+    let name = if cfg!(target_arch = "riscv64") {
+        "aarch64"
+    } else {
+        "riscv64"
+    };
+    let foreign = library.patched(18, &machine.0.to_ne_bytes());
+    let reason = format!("it is for {name}, this host is {ARCH}");
+    assert_wrong(&foreign, &reason);
+    assert_wrong(&foreign[..size_of::<Header<E>>()], &reason);
+
+    let mut swapped = library.patched(5, &[3 - library.bytes[5]]);
+    swapped[16..18].reverse();
+    swapped[18..20].reverse();
+    let reason = "it is code of the other byte order, not a shared library";
+    assert_wrong(&swapped, reason);
+}
+
+#[test]
+fn native_code_that_is_no_library_is_wrong_and_named() {
+    let program = rustc(&["--crate-type", "bin"], "fn main() {}");
+    let object = rustc(&["--crate-type", "lib", "--emit", "obj"], "pub fn f() {}");
+    let archive = rustc(&["--crate-type", "rlib"], "pub fn f() {}");
+    let set_type = |kind: elf::FileType| LIBRARIES[0].patched(16, &kind.0.to_ne_bytes());
+    for (bytes, found) in [
+        (program.bytes, "an executable"),
+        (set_type(elf::ET_EXEC), "an executable"),
+        (object.bytes, "an object file"),
+        (archive.bytes, "a static library"),
+        (set_type(elf::ET_CORE), "a core dump"),
+    ] {
+        assert_wrong(&bytes, &format!("it is {found}, not a shared library"));
+    }
+}
+
+#[test]
+fn every_missing_export_is_named_and_an_import_is_none() {
+    for library in &*LIBRARIES {
+        let wanted = [c"plugin_init", c"plugin_free", c"free", c"plugin_fre"];
+        let refusal = vetted(&library.bytes, &wanted).unwrap_err();
+        let reason = "it does not export `plugin_init`, `free`, `plugin_fre`";
+        assert_eq!(refusal.to_string(), reason, "{}", library.made);
+        assert!(!refusal.is_incomplete());
+    }
+}
+
+#[test]
+fn a_library_that_exports_nothing_is_wrong_and_not_waited_for() {
+    let reason = "it does not export `plugin_function`, `plugin_free`";
+    assert_wrong(&rustc(&["--crate-type", "cdylib"], "").bytes, reason);
+    assert_wrong(&c_library(&["-nostdlib"], "").bytes, reason);
+}
+
+#[test]
+fn a_library_stripped_of_its_section_table_passes_if_its_segments_are_whole() {
+    let header = size_of::<Header<E>>();
+    let (offset, word) = if header == 64 { (40, 8) } else { (32, 4) };
+    for library in &*LIBRARIES {
+        let mut bytes = library.patched(offset, &[0; 8][..word]);
+        // How many sections there are, and which of them names the others.
+        bytes[header - 4..header].fill(0);
+        vetted(&bytes, &EXPORTS).expect(&library.made);
+        assert!(vetted(&bytes, &[c"plugin_init"]).is_err());
+
+        let file = object::File::parse(&*library.bytes).unwrap();
+        let ends = file
+            .segments()
+            .map(|it| it.file_range().0 + it.file_range().1);
+        let end = ends.max().unwrap() as usize;
+        vetted(&bytes[..end], &EXPORTS).expect(&library.made);
+        assert_incomplete(&bytes[..end - 1], &library.made);
+    }
+}
+
+#[test]
+fn initial_exec_thread_locals_are_reported() {
+    let source = "static __thread int i; int next(void) { return i++; }";
+    let library = c_library(&["-ftls-model=initial-exec"], source);
+    assert!(vetted(&library.bytes, &[c"next"]).unwrap().static_tls);
+}
+
+#[test]
+fn a_handshake_is_read_to_its_end_up_to_the_longest() {
+    for (len, read) in [(1, true), (LONGEST - 1, true), (LONGEST, false)] {
+        let text = "x".repeat(len as usize);
+        let source = format!("const char replug_handshake[] = \"{text}\";");
+        let library = c_library(&[], &source);
+        let found = vetted(&library.bytes, &[HANDSHAKE]).unwrap().handshake;
+        let expected = read.then(|| text.into_bytes());
+        assert!(found == expected, "{len}: {:?}", found.map(|it| it.len()));
+    }
+}
+
+/// Reads from memory, counts what was read, and fails from a given read on.
+struct Reader<'a> {
+    bytes: Cursor<&'a [u8]>,
+    read: &'a Cell<usize>,
+    good_reads: usize,
+}
+
+impl Read for Reader<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let failure = io::Error::from(io::ErrorKind::HostUnreachable);
+        self.good_reads = self.good_reads.checked_sub(1).ok_or(failure)?;
+        let read = self.bytes.read(buf)?;
+        self.read.set(self.read.get() + read);
+        Ok(read)
+    }
+}
+
+impl Seek for Reader<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.bytes.seek(to)
+    }
+}
+
+#[test]
+fn a_read_that_fails_is_neither_damage_nor_a_writer_at_work() {
+    for good_reads in 0..8 {
+        let read = Cell::new(0);
+        let bytes = Cursor::new(&*LIBRARIES[0].bytes);
+        let refusal = vet(
+            Reader {
+                bytes,
+                read: &read,
+                good_reads,
+            },
+            &[],
+        )
+        .unwrap_err();
+        assert_eq!(refusal.to_string(), "its staged copy cannot be read");
+        assert!(
+            refusal
+                .source()
+                .unwrap()
+                .to_string()
+                .contains("unreachable")
+        );
+        assert!(!refusal.is_incomplete());
+    }
+}
+
+#[test]
+fn no_damage_makes_it_panic_or_read_without_bound() {
+    // More than the tables of any file: each is read once, and a file that seems incomplete once more.
+    const PASSES: usize = 8;
+    let original = &LIBRARIES[0].bytes;
+    let (header, len) = (size_of::<Header<E>>(), original.len());
+    // Most of a library is code, which nobody looks at: the header, both ends and the tables matter.
+    let dynamic = LIBRARIES[0].section(".dynamic");
+    let tables = [0..header, 0..4096, len - 4096..len, dynamic, 0..len];
+    let mut random = random_numbers();
+    for round in 0..6000 {
+        let mut bytes = original.clone();
+        for _ in 0..=random(8) {
+            let table = tables[random(tables.len())].clone();
+            let at = table.start + random(table.len());
+            bytes[at] = [0, 0xff, 0x7f, bytes[at] ^ 1, random(256) as u8][random(5)];
+        }
+        if round % 4 == 0 {
+            bytes.truncate(random(len));
+        }
+        let read = Cell::new(0);
+        let reader = Reader {
+            bytes: Cursor::new(&bytes),
+            read: &read,
+            good_reads: usize::MAX,
+        };
+        let _ = vet(reader, &EXPORTS.map(CString::from));
+        let read = read.get();
+        assert!(read <= PASSES * len, "round {round}: {read} bytes of {len}");
+    }
+}
+
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn segments_that_overlap_are_not_read_one_by_one() {
+    const SEGMENTS: u16 = 500;
+    let (header, segment) = (size_of::<Header<E>>(), 56);
+    let len = header + usize::from(SEGMENTS) * segment;
+    let mut bytes = LIBRARIES[0].bytes[..header].to_vec();
+    // No sections, and so many segments.
+    bytes[40..48].fill(0);
+    bytes[56..58].copy_from_slice(&SEGMENTS.to_ne_bytes());
+    bytes[60..64].fill(0);
+    bytes.resize(len, 0);
+    for (number, segment) in bytes[header..].chunks_exact_mut(segment).enumerate() {
+        segment[..4].copy_from_slice(&elf::PT_DYNAMIC.0.to_ne_bytes());
+        // The file, almost to its end, and no whole number of entries.
+        segment[32..40].copy_from_slice(&(len - 1 - 16 * number).to_ne_bytes());
+    }
+    let read = Cell::new(0);
+    let reader = Reader {
+        bytes: Cursor::new(&bytes),
+        read: &read,
+        good_reads: usize::MAX,
+    };
+    assert!(vet(reader, &[]).unwrap_err().is_incomplete());
+    assert!(read.get() <= 8 * len, "{} bytes of {len}", read.get());
+}
+
+/// The same numbers on every run, each below the given bound: Marsaglia's xorshift.
+fn random_numbers() -> impl FnMut(usize) -> usize {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    move |bound| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % bound as u64) as usize
+    }
+}
+
+#[test]
+fn only_tables_are_read_however_large_the_library() {
+    let library = LIBRARIES
+        .iter()
+        .max_by_key(|library| library.bytes.len())
+        .unwrap();
+    let read = Cell::new(0);
+    let bytes = Cursor::new(&*library.bytes);
+    let reader = Reader {
+        bytes,
+        read: &read,
+        good_reads: usize::MAX,
+    };
+    vet(reader, &[]).unwrap();
+    let read = read.get();
+    assert!(read < library.bytes.len() / 100, "{read} bytes");
+}

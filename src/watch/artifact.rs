@@ -1,0 +1,149 @@
+//! One artifact, between two polls: what is known of it. When to read it and what to believe is its [`Tracker`]'s to say.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::shared::Shared;
+use crate::decide::change::{Tracker, Waiting};
+use crate::decide::trouble::{Reached, Trouble};
+use crate::look::clock::Clock;
+use crate::look::files::Files;
+use crate::look::hops::{Hops, directory_of};
+use crate::look::place;
+use crate::look::snapshot::{Kind, Snapshot};
+use crate::stage::copies::Stage;
+
+/// One watched file, between two polls.
+#[derive(Debug)]
+pub(super) struct Artifact {
+    pub(super) path: Arc<Path>,
+    /// Whether it was found in a listing, as opposed to named by the user. Names in a directory come and go.
+    pub(super) listed: bool,
+    pub(super) tracker: Tracker,
+    /// What was said last of what it waits for, and of what is wrong with it.
+    pub(super) waiting: Option<Waiting>,
+    pub(super) trouble: Option<Box<Trouble>>,
+    /// The symbolic links on the way, if there are any.
+    pub(super) hops: Option<Box<Hops>>,
+    /// The device that its directory was on. If it is on another, an absence is not a removal.
+    pub(super) home: Option<u64>,
+    /// Whether the last look said that it is a file.
+    was_file: bool,
+}
+
+impl Artifact {
+    /// One that the user named: that it is missing is worth saying.
+    pub(super) fn named(path: Arc<Path>) -> Artifact {
+        Artifact {
+            path,
+            listed: false,
+            tracker: Tracker::new(),
+            waiting: None,
+            trouble: None,
+            hops: None,
+            home: None,
+            was_file: false,
+        }
+    }
+
+    /// One that a directory listed.
+    pub(super) fn listed(path: Arc<Path>) -> Artifact {
+        Artifact {
+            listed: true,
+            ..Artifact::named(path)
+        }
+    }
+
+    pub(super) fn path(&self) -> &Arc<Path> {
+        &self.path
+    }
+
+    /// Whether there is nothing at its path, and nothing ever came of it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting == Some(Waiting::Missing) && self.trouble.is_none()
+    }
+
+    /// Whether it was said that it cannot be looked at or read.
+    pub(super) fn is_degraded(&self) -> bool {
+        self.trouble.as_deref().is_some_and(Trouble::has_degraded)
+    }
+
+    /// Whether a change is being followed, or something is wrong.
+    pub(super) fn is_busy(&self) -> bool {
+        self.trouble.is_some() || self.tracker.is_suspect()
+    }
+
+    /// Whether the gate has let a change pass that will be read next.
+    pub(super) fn is_passing(&self) -> bool {
+        self.tracker.is_passing()
+    }
+
+    /// Whether anything was ever handed over or kept out.
+    pub(super) fn has_decided(&self) -> bool {
+        self.tracker.has_decided()
+    }
+
+    /// Until when it is not worth looking at, because looks have failed.
+    pub(super) fn pauses_until(&self, now: Instant) -> Option<Instant> {
+        let trouble = self.trouble.as_deref()?;
+        let is_look = trouble.at == Reached::Look;
+        trouble.pauses_until(now).filter(|_| is_look)
+    }
+
+    /// What has failed is tried again at the next poll.
+    pub(super) fn end_pauses(&mut self, now: Instant) {
+        if let Some(trouble) = &mut self.trouble {
+            trouble.end_pause(now);
+        }
+        self.tracker.end_pause(now);
+    }
+
+    /// Looks once, as the locality demands; from the watched directory, should that be open.
+    pub(super) fn look<F: Files, S: Stage, C: Clock>(
+        &self,
+        shared: &mut Shared<F, S, C>,
+        directory: Option<&F::Directory>,
+    ) -> io::Result<Snapshot> {
+        shared.begin_look();
+        if let Some(directory) = directory {
+            return shared.files.look_from(directory, &self.path);
+        }
+        if shared.rules.place.is_remote() {
+            // The names in a watched directory were asked for already, for all that are listed there.
+            let own = (!self.listed).then(|| directory_of(&self.path));
+            let of_hops = self.hops.iter().flat_map(|hops| hops.directories());
+            for directory in own.into_iter().chain(of_hops) {
+                shared.ask_for_names(directory);
+            }
+        }
+        place::look_afresh(&shared.files, &self.path, shared.locality(), self.was_file)
+    }
+
+    /// Whether a look calls for nothing: all that an idle poll asks.
+    pub(super) fn is_quiet(&self, now: Instant, look: &io::Result<Snapshot>) -> bool {
+        let Ok(snapshot) = look else {
+            return false;
+        };
+        self.trouble.is_none() && self.tracker.is_quiet(now, snapshot)
+    }
+
+    /// Whether a link on the way to it is not what it was.
+    pub(super) fn has_moved(&self, files: &impl Files) -> bool {
+        let noise = self.tracker.noise();
+        let hops = self.hops.as_deref();
+        hops.is_some_and(|hops| hops.have_changed(files, noise))
+    }
+
+    /// Takes down what sort of thing a look saw.
+    pub(super) fn note_kind(&mut self, look: &io::Result<Snapshot>) {
+        self.was_file = matches!(look, Ok(seen) if seen.kind == Kind::File);
+    }
+
+    /// Takes down for this poll how things are with it.
+    pub(super) fn note<F: Files, S: Stage, C: Clock>(&self, shared: &mut Shared<F, S, C>) {
+        shared.is_busy |= self.is_busy();
+        shared.is_degraded |= self.is_degraded();
+    }
+}

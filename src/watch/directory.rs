@@ -1,0 +1,302 @@
+//! A directory of libraries: which there are, what it means that the directory or what is mounted there is gone, and each of
+//! its artifacts in turn. Nothing is ever removed because of a listing.
+
+use std::collections::HashSet;
+use std::io;
+use std::mem;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::artifact::Artifact;
+use super::following::follow;
+use super::shared::Shared;
+use super::update::News;
+use crate::decide::absence::Absence;
+use crate::decide::change::Waiting;
+use crate::decide::settle::LOOK_AGAIN;
+use crate::decide::trouble::{Cause, Reached, Trouble, is_absent};
+use crate::error::Error;
+use crate::look::clock::Clock;
+use crate::look::files::{Files, Locality};
+use crate::look::scan::Scan;
+use crate::look::snapshot::{Kind, Snapshot};
+use crate::stage::copies::Stage;
+
+/// A watched directory, between two polls.
+#[derive(Debug)]
+pub(super) struct Directory {
+    root: Arc<Path>,
+    scan: Scan,
+    artifacts: Vec<Artifact>,
+    /// The trouble with the directory itself, and since when it is gone.
+    trouble: Option<Box<Trouble>>,
+    absence: Absence,
+    /// Whether it was last said that there is no library.
+    is_empty: bool,
+    /// Where to go on, if the last poll made as many readings as one may.
+    turn: usize,
+}
+
+/// What a poll of a directory came to.
+pub(super) enum Polled {
+    /// When the directory wants to be polled again, if before the next poll.
+    Until(Option<Instant>),
+    /// There is something else at its path now.
+    NoDirectory,
+}
+
+impl Directory {
+    /// The directory at `root`. `was_said_empty` if it was said that there is no library at this path.
+    pub(super) fn new(root: Arc<Path>, depth: usize, was_said_empty: bool) -> Directory {
+        Directory {
+            scan: Scan::new(root.to_path_buf(), depth),
+            root,
+            artifacts: Vec::new(),
+            trouble: None,
+            absence: Absence::default(),
+            is_empty: was_said_empty,
+            turn: 0,
+        }
+    }
+
+    pub(super) fn artifacts(&self) -> &[Artifact] {
+        &self.artifacts
+    }
+
+    /// Whether the directory itself cannot be looked at or listed.
+    pub(super) fn is_troubled(&self) -> bool {
+        self.trouble.is_some()
+    }
+
+    /// Whether that was said.
+    pub(super) fn is_degraded(&self) -> bool {
+        self.trouble.as_deref().is_some_and(Trouble::has_degraded)
+    }
+
+    /// Everything that has failed is tried again at the next poll.
+    pub(super) fn end_pauses(&mut self, now: Instant) {
+        if let Some(trouble) = &mut self.trouble {
+            trouble.end_pause(now);
+        }
+        let artifacts = self.artifacts.iter_mut();
+        artifacts.for_each(|artifact| artifact.end_pauses(now));
+    }
+
+    /// Looks at the directory, lists it if that is called for, and follows each artifact.
+    pub(super) fn poll<F: Files, S: Stage, C: Clock>(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared<F, S, C>,
+    ) -> Polled {
+        let trouble = self.trouble.as_deref();
+        if let Some(until) = trouble.and_then(|trouble| trouble.pauses_until(now)) {
+            return Polled::Until(Some(until));
+        }
+        shared.begin_look();
+        let root = match shared.files.look(&self.root) {
+            Ok(root) => root,
+            Err(error) if is_absent(&error) => {
+                self.is_gone(now, shared);
+                return Polled::Until(None);
+            }
+            Err(source) => {
+                // What was listed proves nothing any more.
+                self.scan.forget();
+                let (cause, path) = (Cause::from(&source), self.root.to_path_buf());
+                let again = self.fail(now, cause, Error::Look { path, source }, shared);
+                return Polled::Until(Some(again));
+            }
+        };
+        if root.kind != Kind::Directory {
+            return Polled::NoDirectory;
+        }
+        let has_moved = shared.is_elsewhere(root.device);
+        if has_moved {
+            self.scan.forget();
+        }
+        let listed = self.rescan(now, root, shared);
+        if has_moved && self.is_moving(root, shared) {
+            // Mounted or unmounted between the two, so that the names are not of that device. Nothing follows.
+            return Polled::Until(Some(now + LOOK_AGAIN));
+        }
+        if has_moved && matches!(&listed, Ok(Some(listed)) if self.is_mount_lost(listed)) {
+            let path = self.root.to_path_buf();
+            let again = self.fail(now, Cause::MountLost, Error::MountLost { path }, shared);
+            return Polled::Until(Some(again));
+        }
+        let again = match listed {
+            Ok(listed) => {
+                shared.notice_device(root.device);
+                if self.absence.ends() {
+                    shared.outbox.say(&self.root, News::Returned);
+                }
+                self.recovered(now, shared);
+                listed
+                    .into_iter()
+                    .for_each(|listed| self.add(listed, shared));
+                None
+            }
+            Err(source) => {
+                let (cause, path) = (Cause::from(&source), self.root.to_path_buf());
+                let again = self.fail(now, cause, Error::List { path, source }, shared);
+                if has_moved {
+                    // Whether it is the same place at all is not known.
+                    return Polled::Until(Some(again));
+                }
+                Some(again)
+            }
+        };
+        let followed = self.follow_all(now, shared);
+        let confirmation = self.scan.wants();
+        Polled::Until([again, followed, confirmation].into_iter().flatten().min())
+    }
+
+    /// Looks at each artifact, beginning where the last poll had to stop. Says when the first of them wants to be looked
+    /// at again.
+    fn follow_all<F: Files, S: Stage, C: Clock>(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared<F, S, C>,
+    ) -> Option<Instant> {
+        let mut wanted: Option<Instant> = None;
+        let count = self.artifacts.len();
+        let first = mem::take(&mut self.turn);
+        let directory = match shared.locality() {
+            Locality::Local => shared.files.open_directory(&self.root, count),
+            // There each artifact is opened by its path, for the sake of asking.
+            Locality::Remote => None,
+        };
+        for offset in 0..count {
+            let index = (first + offset) % count;
+            let artifact = &mut self.artifacts[index];
+            let until = match artifact.pauses_until(now) {
+                Some(until) => Some(until),
+                None => {
+                    let look = artifact.look(shared, directory.as_ref());
+                    follow(artifact, now, look, shared)
+                }
+            };
+            artifact.note(shared);
+            wanted = [wanted, until].into_iter().flatten().min();
+            if shared.is_out_of_readings() {
+                // The next poll is due at once, and goes on here. How the others are is as it was.
+                self.turn = index;
+                self.artifacts
+                    .iter()
+                    .for_each(|artifact| artifact.note(shared));
+                return Some(now);
+            }
+        }
+        wanted
+    }
+
+    /// Whether the root is on another device by now than this look at it said.
+    fn is_moving<F: Files, S: Stage, C: Clock>(
+        &self,
+        root: Snapshot,
+        shared: &Shared<F, S, C>,
+    ) -> bool {
+        let again = shared.files.look(&self.root);
+        again.is_ok_and(|again| again.device != root.device)
+    }
+
+    /// An unmounted filesystem leaves an empty directory on another device. That is not a removal.
+    fn is_mount_lost(&self, listed: &[PathBuf]) -> bool {
+        listed.is_empty() && self.artifacts.iter().any(Artifact::has_decided)
+    }
+
+    fn is_gone<F: Files, S: Stage, C: Clock>(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared<F, S, C>,
+    ) {
+        // Should it return, nothing is known of it.
+        self.scan.forget();
+        self.recovered(now, shared);
+        if self.absence.lasts(now) {
+            shared.outbox.say(&self.root, News::Missing);
+        }
+    }
+
+    /// Lists the directory if that is called for.
+    fn rescan<F: Files, S: Stage, C: Clock>(
+        &mut self,
+        now: Instant,
+        root: Snapshot,
+        shared: &mut Shared<F, S, C>,
+    ) -> io::Result<Option<Vec<PathBuf>>> {
+        let locality = shared.locality();
+        let listed = self
+            .scan
+            .changes(now, root, locality, &shared.files, &shared.clock)?;
+        if locality == Locality::Remote {
+            shared.has_listed(&self.root);
+        }
+        Ok(listed)
+    }
+
+    /// The directory cannot be looked at or listed. Nothing follows from that for what was known of it. Says when to try
+    /// again.
+    fn fail<F: Files, S: Stage, C: Clock>(
+        &mut self,
+        now: Instant,
+        cause: Cause,
+        error: Error,
+        shared: &mut Shared<F, S, C>,
+    ) -> Instant {
+        let trouble = Trouble::go_on(&mut self.trouble, Reached::Look, now);
+        let is_news = trouble.is_news(now, cause);
+        let again = shared.look_again(trouble);
+        if is_news {
+            shared.outbox.say(&self.root, News::Degraded(error));
+        }
+        again
+    }
+
+    fn recovered<F: Files, S: Stage, C: Clock>(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared<F, S, C>,
+    ) {
+        let Some(trouble) = &mut self.trouble else {
+            return;
+        };
+        if !trouble.is_over(now, Reached::Look) {
+            return;
+        }
+        let overcome = self.trouble.take();
+        if overcome.is_some_and(|trouble| trouble.has_degraded()) {
+            shared.outbox.say(&self.root, News::Recovered);
+        }
+    }
+
+    /// Takes up what a listing names, and lets go of what it does not name and nothing ever came of. Nothing else is ever
+    /// taken off the list because of a listing: each artifact finds out for itself that it is gone.
+    fn add<F: Files, S: Stage, C: Clock>(
+        &mut self,
+        listed: Vec<PathBuf>,
+        shared: &mut Shared<F, S, C>,
+    ) {
+        let is_empty = listed.is_empty() && self.artifacts.is_empty();
+        if is_empty && !self.is_empty {
+            shared
+                .outbox
+                .say(&self.root, News::Waiting(Waiting::Missing));
+        }
+        self.is_empty = is_empty;
+        let named: HashSet<&Path> = listed.iter().map(PathBuf::as_path).collect();
+        self.artifacts
+            .retain(|artifact| !artifact.is_idle() || named.contains(&**artifact.path()));
+        let known: HashSet<Arc<Path>> = self
+            .artifacts
+            .iter()
+            .map(|artifact| Arc::clone(artifact.path()))
+            .collect();
+        let new = listed
+            .into_iter()
+            .filter(|path| !known.contains(path.as_path()));
+        self.artifacts
+            .extend(new.map(|path| Artifact::listed(path.into())));
+    }
+}

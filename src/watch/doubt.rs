@@ -1,0 +1,83 @@
+//! Why a file that is not found may be there all the same: because its filesystem was unmounted, or because what a client
+//! remembers of a directory is older or newer than what it remembers of a file.
+
+use std::path::Path;
+
+use crate::decide::trouble::{Cause, is_absent};
+use crate::error::Error;
+use crate::look::files::{Files, Locality};
+use crate::look::hops::directory_of;
+use crate::look::names::Names;
+
+/// What speaks against an absence.
+type Doubt = (Cause, Error);
+
+/// Whether anything speaks against it that `path` is gone, whose directory was on the device `home`.
+pub(super) fn about_absence(
+    files: &impl Files,
+    names: &mut Names,
+    path: &Path,
+    home: Option<u64>,
+    locality: Locality,
+) -> Option<Doubt> {
+    if let Some(home) = home {
+        let directory = directory_of(path);
+        match files.look(directory) {
+            Ok(seen) if seen.device != home => {
+                let path = path.to_owned();
+                return Some((Cause::MountLost, Error::MountLost { path }));
+            }
+            Err(source) if !is_absent(&source) => {
+                let (cause, path) = (Cause::from(&source), directory.to_owned());
+                return Some((cause, Error::Look { path, source }));
+            }
+            // It is where it was, or gone with all that was in it.
+            Ok(_) | Err(_) => {}
+        }
+    }
+    if locality == Locality::Local {
+        return None;
+    }
+    match is_listed_after_all(files, names, path) {
+        Ok(false) => None,
+        Ok(true) => {
+            let path = path.to_owned();
+            let error = Error::NotFoundThoughListed { path };
+            Some((Cause::NotFoundThoughListed, error))
+        }
+        Err(doubt) => Some(doubt),
+    }
+}
+
+/// Whether its directory names it although no look finds it.
+fn is_listed_after_all(files: &impl Files, names: &mut Names, path: &Path) -> Result<bool, Doubt> {
+    // First the name alone: of what is simply not there, an idle poll asks no more.
+    if !is_listed(files, names, path)? {
+        return Ok(false);
+    }
+    // A link that leads nowhere is listed, and there is nothing: what counts is where it leads.
+    match files.route(path) {
+        Ok(route) if route.end == path => Ok(true),
+        Ok(route) => is_listed(files, names, &route.end),
+        Err(source) if is_absent(&source) => Ok(false),
+        Err(source) => {
+            let (cause, path) = (Cause::from(&source), path.to_owned());
+            Err((cause, Error::Look { path, source }))
+        }
+    }
+}
+
+/// Whether the directory of `path` names it. One that is gone names nothing.
+fn is_listed(files: &impl Files, names: &mut Names, path: &Path) -> Result<bool, Doubt> {
+    let (directory, Some(name)) = (directory_of(path), path.file_name()) else {
+        return Ok(false);
+    };
+    match names.has(directory, name, files) {
+        Ok(is_listed) => Ok(is_listed),
+        Err(source) if is_absent(&source) => Ok(false),
+        Err(source) => {
+            let (cause, path) = (Cause::from(&source), directory.to_owned());
+            Err((cause, Error::List { path, source }))
+        }
+    }
+}

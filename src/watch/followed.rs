@@ -1,0 +1,59 @@
+//! An artifact while it is followed, and how something is said of it: each failure once, and its end.
+
+use std::path::PathBuf;
+
+use super::artifact::Artifact;
+use super::shared::Shared;
+use super::update::News;
+use crate::decide::trouble::{Cause, Reached, Trouble};
+use crate::error::{Error, chain};
+use crate::look::clock::Clock;
+use crate::look::files::Files;
+use crate::stage::copies::Stage;
+
+/// An artifact while it is followed.
+pub(super) struct Followed<'a, F: Files, S: Stage, C: Clock> {
+    pub(super) artifact: &'a mut Artifact,
+    pub(super) shared: &'a mut Shared<F, S, C>,
+}
+
+impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
+    pub(super) fn path(&self) -> PathBuf {
+        self.artifact.path.to_path_buf()
+    }
+
+    /// Says a failure, once for each cause until it is over.
+    pub(super) fn fail(&mut self, at: Reached, cause: Cause, error: Error) {
+        let now = self.shared.clock.now();
+        let trouble = Trouble::go_on(&mut self.artifact.trouble, at, now);
+        if !trouble.is_news(now, cause) {
+            tracing::debug!("{}", chain(&error));
+            return;
+        }
+        self.say(match at.is_degradation() {
+            true => News::Degraded(error),
+            false => News::Kept {
+                digest: None,
+                error,
+            },
+        });
+    }
+
+    /// Ends a trouble that is overcome by having come as far as `reached`.
+    pub(super) fn recovered(&mut self, reached: Reached) {
+        let Some(trouble) = &mut self.artifact.trouble else {
+            return;
+        };
+        if !trouble.is_over(self.shared.clock.now(), reached) {
+            return;
+        }
+        let overcome = self.artifact.trouble.take();
+        if overcome.is_some_and(|trouble| trouble.has_degraded()) {
+            self.say(News::Recovered);
+        }
+    }
+
+    pub(super) fn say(&mut self, news: News<S::Staged>) {
+        self.shared.outbox.say(&self.artifact.path, news);
+    }
+}

@@ -1,0 +1,161 @@
+//! How an artifact is followed: what a look at it means, which order of its [`Tracker`](crate::decide::change::Tracker) is
+//! carried out next, and what it waits for, said once.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use super::artifact::Artifact;
+use super::doubt;
+use super::followed::Followed;
+use super::shared::Shared;
+use super::update::News;
+use crate::decide::change::{Waiting, Whereabouts};
+use crate::decide::settle::Order;
+use crate::decide::trouble::{Cause, Reached, is_absent};
+use crate::error::Error;
+use crate::look::clock::Clock;
+use crate::look::files::Files;
+use crate::look::hops::{Hops, directory_of};
+use crate::look::snapshot::{Kind, Snapshot};
+use crate::stage::copies::Stage;
+
+/// Takes one look into account and follows the artifact as far as that leads now. Returns when to look again, if before the
+/// next poll.
+pub(super) fn follow<F: Files, S: Stage, C: Clock>(
+    artifact: &mut Artifact,
+    now: Instant,
+    look: io::Result<Snapshot>,
+    shared: &mut Shared<F, S, C>,
+) -> Option<Instant> {
+    let has_moved = artifact.has_moved(&shared.files);
+    if !has_moved && artifact.is_quiet(now, &look) {
+        return None;
+    }
+    artifact.note_kind(&look);
+    if has_moved {
+        artifact.tracker.moved(now);
+    }
+    Followed { artifact, shared }.take(now, look)
+}
+
+impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
+    fn take(&mut self, now: Instant, look: io::Result<Snapshot>) -> Option<Instant> {
+        match look {
+            Ok(snapshot) => self.seen(snapshot),
+            Err(error) if is_absent(&error) => match self.doubt_about_absence() {
+                Some((cause, error)) => self.cannot_look(cause, error),
+                None => {
+                    // Nothing can be wrong with what is gone.
+                    self.recovered(Reached::Stage);
+                    let (until, whereabouts) = self.artifact.tracker.absent(now);
+                    self.say_whereabouts(whereabouts);
+                    self.rest(until)
+                }
+            },
+            Err(source) => {
+                let (cause, path) = (Cause::from(&source), self.path());
+                self.cannot_look(cause, Error::Look { path, source })
+            }
+        }
+    }
+
+    /// Why a file that is not found may be there all the same.
+    fn doubt_about_absence(&mut self) -> Option<(Cause, Error)> {
+        let Artifact {
+            path,
+            home,
+            tracker,
+            ..
+        } = &*self.artifact;
+        let Shared {
+            files,
+            names,
+            rules,
+            ..
+        } = &mut *self.shared;
+        match tracker.is_missing() {
+            true => None,
+            false => doubt::about_absence(files, names, path, *home, rules.place.locality),
+        }
+    }
+
+    fn cannot_look(&mut self, cause: Cause, error: Error) -> Option<Instant> {
+        self.fail(Reached::Look, cause, error);
+        let trouble = self.artifact.trouble.as_deref_mut();
+        trouble.map(|trouble| self.shared.look_again(trouble))
+    }
+
+    fn seen(&mut self, snapshot: Snapshot) -> Option<Instant> {
+        self.recovered(Reached::Look);
+        if snapshot.kind != Kind::File {
+            let (path, kind) = (self.path(), snapshot.kind);
+            let error = Error::NotAFile { path, kind };
+            self.fail(Reached::Kind, Cause::Kind(kind), error);
+            return None;
+        }
+        self.recovered(Reached::Kind);
+        let target = self.remember_the_way();
+        // Asked only now: an idle poll asks no clock.
+        let now = self.shared.clock.now();
+        let (mut order, whereabouts) =
+            self.artifact
+                .tracker
+                .sees(now, snapshot, &self.shared.rules);
+        self.say_whereabouts(whereabouts);
+        loop {
+            order = match order {
+                Order::Rest(until) => return self.rest(until),
+                Order::Ask => {
+                    let Shared { gates, files, .. } = &mut *self.shared;
+                    let gate = gates.ask(&self.artifact.path, target.as_deref(), files);
+                    let now = self.shared.clock.now();
+                    self.artifact.tracker.gate(now, gate, &self.shared.rules)
+                }
+                // The next poll goes on here, at once.
+                _ if self.shared.readings_left == 0 => return self.rest(Some(now)),
+                Order::Digest => self.digest(&snapshot),
+                Order::Stage => self.stage(&snapshot),
+            }
+        }
+    }
+
+    /// Learns, while something is suspect, what leads to the artifact: the links on the way, and where it is at home.
+    /// Returns where the way ends.
+    fn remember_the_way(&mut self) -> Option<PathBuf> {
+        let files = &self.shared.files;
+        // A way that cannot be followed any more: the next look will see that.
+        let route = files.route(&self.artifact.path).ok();
+        let hops = route.as_ref().and_then(|route| Hops::of(route, files));
+        self.artifact.hops = hops;
+        if let Ok(directory) = files.look(directory_of(&self.artifact.path))
+            // Were it unmounted since the look at the artifact, that would be the wrong home.
+            && files.look(&self.artifact.path).is_ok()
+        {
+            self.artifact.home = Some(directory.device);
+        }
+        route.map(|route| route.end)
+    }
+
+    fn say_whereabouts(&mut self, whereabouts: Option<Whereabouts>) {
+        match whereabouts {
+            Some(Whereabouts::Missing) => self.say(News::Missing),
+            Some(Whereabouts::Returned) => self.say(News::Returned),
+            None => {}
+        }
+    }
+
+    /// Ends following for this poll: says what the artifact waits for, once per change of reason.
+    fn rest(&mut self, until: Option<Instant>) -> Option<Instant> {
+        let waiting = self.artifact.tracker.waiting();
+        let is_new = waiting != self.artifact.waiting;
+        self.artifact.waiting = waiting;
+        if let Some(reason) = waiting
+            && is_new
+            && !(self.artifact.listed && reason == Waiting::Missing)
+        {
+            self.say(News::Waiting(reason));
+        }
+        until
+    }
+}

@@ -1,0 +1,58 @@
+//! The first half by itself: a [`Poller`] or [`Watcher`] finds out that a finished new library exists, and says so. For whoever
+//! drives a poller, loads by other means, or brings a filesystem and a clock of a test's own.
+//!
+//! A [`Host`](crate::Host) has a watcher of its own, so most programs need none of this.
+//!
+//! # Examples
+//!
+//! ```no_run
+//! use replug::Options;
+//! use replug::watch::{News, Watcher};
+//!
+//! let watcher = Watcher::new(Options::new("target/debug/libplugin01.so"))?;
+//! for update in watcher.updates() {
+//!     if let News::Ready(ready) = update.news {
+//!         println!("{} is ready as {}", update.artifact.display(), ready.staged.path().display());
+//!     }
+//! }
+//! # Ok::<(), replug::Error>(())
+//! ```
+
+// What crosses to the owner thread.
+pub(crate) mod update;
+
+// Signs of life of the worker.
+pub(crate) mod pulse;
+
+// What all artifacts of a poller have in common.
+mod shared;
+
+// One artifact: what is known of it, how it is read, and how it is followed.
+mod doubt;
+
+mod artifact;
+
+mod followed;
+
+mod reading;
+
+mod following;
+
+// A directory of artifacts, all of a path, and a thread for them.
+mod directory;
+
+pub(crate) mod poller;
+
+pub(crate) mod watcher;
+
+pub use self::poller::Poller;
+pub use self::pulse::{Counts, Stall};
+pub use self::update::{News, Ready, Update};
+pub use self::watcher::Watcher;
+pub use crate::look::clock::{Clock, Monotonic};
+pub use crate::look::files::{Files, Filesystem, Listing, Locality, Lock, Route};
+pub use crate::look::machine::OsFiles;
+pub use crate::look::naming::plugin_name;
+pub use crate::look::place::Place;
+pub use crate::look::snapshot::{Kind, Snapshot, Stamp};
+pub use crate::stage::copies::{Stage, StageDirectory, Staged};

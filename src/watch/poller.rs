@@ -1,0 +1,380 @@
+//! The first half as a plain struct: looks at artifacts, follows what changed, and puts updates into a queue.
+//! It has no thread and never sleeps; a [`Watcher`](super::watcher::Watcher), a test or a game loop drives it. It
+//! decides nothing: [`Tracker`](crate::decide::change::Tracker) does.
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::mem;
+use std::path::Path;
+use std::slice;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Receiver;
+
+use super::artifact::Artifact;
+use super::directory::{Directory, Polled};
+use super::following::follow;
+use super::pulse::{Counts, Pulse};
+use super::shared::Shared;
+use super::update::{News, Update};
+use crate::decide::schedule::Schedule;
+use crate::error::Error;
+use crate::look::clock::{Clock, Monotonic};
+use crate::look::files::{Files, Locality};
+use crate::look::machine::OsFiles;
+use crate::look::place::Place;
+use crate::look::snapshot::Kind;
+use crate::options::Options;
+use crate::stage::copies::{Stage, StageDirectory};
+
+/// Watches one path: a library, or a directory of libraries.
+///
+/// # Examples
+///
+/// Driven by hand, without a thread:
+///
+/// ```
+/// use std::time::Instant;
+/// use replug::{Options, Poller};
+///
+/// let mut poller = Poller::new(Options::new("target/debug/libplugin01.so"))?;
+/// let next = poller.poll(Instant::now());
+/// for update in poller.updates().try_iter() {
+///     println!("{}: {:?}", update.artifact.display(), update.news);
+/// }
+/// assert!(next > Instant::now());
+/// # Ok::<(), replug::Error>(())
+/// ```
+pub struct Poller<F: Files = OsFiles, S: Stage = StageDirectory, C: Clock = Monotonic> {
+    shared: Shared<F, S, C>,
+    watched: Watched,
+    /// Since when updates are held back for others of the same build.
+    held_since: Option<Instant>,
+    schedule: Schedule,
+    polls: u64,
+    counts: Arc<Counts>,
+}
+
+/// The thing at the watched path, as it was last seen.
+#[derive(Debug)]
+enum Watched {
+    /// A library, or nothing yet.
+    File(Box<Artifact>),
+    /// A directory of libraries.
+    Directory(Box<Directory>),
+}
+
+impl Watched {
+    fn artifacts(&self) -> &[Artifact] {
+        match self {
+            Watched::File(artifact) => slice::from_ref(artifact),
+            Watched::Directory(directory) => directory.artifacts(),
+        }
+    }
+}
+
+/// Updates of one build are held back for each other for at most this long since the first of them was ready, or since the
+/// last poll that had more of them to read than a poll may.
+const HOLD: Duration = Duration::from_secs(1);
+
+impl Poller {
+    /// Watches a path on this machine's filesystem, by its monotonic clock.
+    ///
+    /// # Errors
+    ///
+    /// If there is no place for staged copies. The path itself need not exist yet.
+    pub fn new(options: Options) -> Result<Poller, Error> {
+        let stage = StageDirectory::new(options.stage_dir.as_deref())?;
+        Ok(Poller::with(options, OsFiles, stage, Monotonic))
+    }
+}
+
+impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
+    /// Watches a path on any filesystem, with copies in any stage, by any clock.
+    pub fn with(options: Options, files: F, stage: S, clock: C) -> Poller<F, S, C> {
+        // Each process, and each poller in it, gets its own keys from the system.
+        let seed = options
+            .seed
+            .unwrap_or_else(|| RandomState::new().hash_one(&options.path));
+        let schedule = Schedule::new(options.interval, options.steady, seed);
+        let shared = Shared::new(options, files, stage, clock);
+        Poller {
+            watched: Watched::File(Box::new(Artifact::named(Arc::clone(&shared.root)))),
+            schedule,
+            shared,
+            held_since: None,
+            polls: 0,
+            counts: Arc::default(),
+        }
+    }
+
+    /// The place that the watched path was found to be at when that was last [asked](Poller::survey).
+    pub fn place(&self) -> &Place {
+        &self.shared.rules.place
+    }
+
+    /// Where updates arrive.
+    pub fn updates(&self) -> &Receiver<Update<S::Staged>> {
+        self.shared.outbox.receiver()
+    }
+
+    /// The path that it watches.
+    pub fn path(&self) -> &Path {
+        &self.shared.root
+    }
+
+    /// Where its private copies live.
+    pub fn stage(&self) -> &S {
+        &self.shared.stage
+    }
+
+    /// The present, by the clock it was made with.
+    pub fn now(&self) -> Instant {
+        self.shared.clock.now()
+    }
+
+    /// How often it was polled.
+    pub fn polls(&self) -> u64 {
+        self.polls
+    }
+
+    /// How many times an artifact was read and digested.
+    pub fn digests(&self) -> u64 {
+        self.shared.digests
+    }
+
+    /// The counts of polls and digests, for those who outlive it.
+    pub(crate) fn counts(&self) -> Arc<Counts> {
+        Arc::clone(&self.counts)
+    }
+
+    /// The worker's signs of life.
+    pub(crate) fn pulse(&self) -> Arc<Pulse> {
+        Arc::clone(&self.shared.pulse)
+    }
+
+    /// Finds out which filesystem the path is on, and what follows from that. Each poll that finds it on another device
+    /// than before, or for the first time, does so by itself.
+    pub fn survey(&mut self) {
+        self.shared.survey();
+    }
+
+    /// Looks at everything once, follows what is suspect, and says when to poll next. `now` is the present,
+    /// by the clock it was made with.
+    ///
+    /// On a local filesystem an idle poll looks once at each artifact, and once at each directory that is searched. It
+    /// opens no artifact; on Linux, where a directory holds many, it opens the directory, to look from there. For paths of
+    /// less than 256 bytes it allocates nothing. On a remote filesystem it reads the names in each directory, and opens
+    /// each artifact to look at it; it reads none of the content.
+    pub fn poll(&mut self, now: Instant) -> Instant {
+        self.polls += 1;
+        self.shared.begin();
+        let wanted = self.poll_watched(now);
+        // Before the news are delivered: who acts on them can then see how many polls and digests they took.
+        self.counts.set(self.polls, self.shared.digests);
+        self.deliver(now);
+        let next = self.next(now, wanted);
+        let is_degraded = match &self.watched {
+            Watched::File(_) => false,
+            Watched::Directory(directory) => directory.is_degraded(),
+        };
+        self.shared
+            .pulse
+            .end(self.shared.is_degraded || is_degraded);
+        next
+    }
+
+    /// The next poll looks at everything and tries everything again, whatever has failed lately.
+    pub(crate) fn end_pauses(&mut self) {
+        let now = self.shared.clock.now();
+        match &mut self.watched {
+            Watched::File(artifact) => artifact.end_pauses(now),
+            Watched::Directory(directory) => directory.end_pauses(now),
+        }
+    }
+
+    /// When to poll next, if something `wanted` it before the interval is over.
+    fn next(&mut self, now: Instant, wanted: Option<Instant>) -> Instant {
+        let next = match self.shared.locality() {
+            Locality::Local => self.schedule.next_phase(now),
+            Locality::Remote => {
+                let is_troubled = match &self.watched {
+                    Watched::File(_) => false,
+                    Watched::Directory(directory) => directory.is_troubled(),
+                };
+                let is_busy = self.shared.is_busy || is_troubled;
+                let ended = self.shared.clock.now();
+                self.schedule.next_remote(now, ended, is_busy)
+            }
+        };
+        let held_until = self.held_since.map(|since| since + HOLD);
+        let wanted = [wanted, held_until].into_iter().flatten().min();
+        wanted.map_or(next, |wanted| next.min(wanted)).max(now)
+    }
+
+    /// Polls what was last seen at the path, and what has taken its place. Says when to poll again, if before the interval
+    /// is over.
+    fn poll_watched(&mut self, now: Instant) -> Option<Instant> {
+        let Poller {
+            watched, shared, ..
+        } = self;
+        match watched {
+            Watched::File(artifact) => {
+                if let Some(until) = artifact.pauses_until(now) {
+                    artifact.note(shared);
+                    return Some(until);
+                }
+                let look = artifact.look(shared, None);
+                if let Ok(root) = &look {
+                    shared.notice_device(root.device);
+                    if root.kind == Kind::Directory {
+                        self.become_directory();
+                        return self.poll_watched(now);
+                    }
+                }
+                let until = follow(artifact, now, look, shared);
+                artifact.note(shared);
+                until
+            }
+            Watched::Directory(directory) => match directory.poll(now, shared) {
+                Polled::Until(until) => until,
+                Polled::NoDirectory => {
+                    self.become_file();
+                    self.poll_watched(now)
+                }
+            },
+        }
+    }
+
+    fn become_directory(&mut self) {
+        // What was said of the path as a file holds for the directory, or is over.
+        let was_said_empty = match &self.watched {
+            Watched::File(artifact) if artifact.is_degraded() => {
+                let root = Arc::clone(&self.shared.root);
+                self.shared.outbox.say(&root, News::Recovered);
+                artifact.is_idle()
+            }
+            Watched::File(artifact) => artifact.is_idle(),
+            Watched::Directory(_) => false,
+        };
+        let root = Arc::clone(&self.shared.root);
+        let depth = self.shared.rules.options.depth;
+        let directory = Directory::new(root, depth, was_said_empty);
+        self.watched = Watched::Directory(Box::new(directory));
+    }
+
+    fn become_file(&mut self) {
+        let root = Arc::clone(&self.shared.root);
+        let file = Watched::File(Box::new(Artifact::named(Arc::clone(&root))));
+        if let Watched::Directory(directory) = mem::replace(&mut self.watched, file)
+            && directory.is_degraded()
+        {
+            self.shared.outbox.say(&root, News::Recovered);
+        }
+    }
+
+    /// Puts what was said into the queue; but the libraries of one build together, once the gate has let them pass.
+    fn deliver(&mut self, now: Instant) {
+        if self.shared.outbox.is_empty() {
+            self.held_since = None;
+            return;
+        }
+        let mut artifacts = self.watched.artifacts().iter();
+        let is_more_coming = artifacts.any(Artifact::is_passing);
+        if self.shared.is_out_of_readings() {
+            // The rest of the build follows at once; what came so far waits for it.
+            self.held_since = None;
+        }
+        if is_more_coming && now < *self.held_since.get_or_insert(now) + HOLD {
+            return;
+        }
+        self.held_since = None;
+        self.shared.outbox.deliver();
+    }
+}
+
+impl<F: Files, S: Stage, C: Clock> fmt::Debug for Poller<F, S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Poller")
+            .field("path", &self.shared.root)
+            .field("artifacts", &self.watched.artifacts().len())
+            .field("polls", &self.polls)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::cell::Cell;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::path::PathBuf;
+    use std::rc::Rc;
+
+    use super::*;
+
+    /// A clock that stands still until it is moved.
+    #[derive(Clone)]
+    struct Hands(Rc<Cell<Instant>>);
+
+    impl Clock for Hands {
+        fn now(&self) -> Instant {
+            self.0.get()
+        }
+    }
+
+    #[track_caller]
+    fn poll_until(
+        poller: &mut Poller<OsFiles, StageDirectory, Hands>,
+        hands: &Hands,
+        is_so: impl Fn(&Poller<OsFiles, StageDirectory, Hands>) -> bool,
+    ) {
+        for _ in 0..100 {
+            hands.0.set(hands.now() + Duration::from_millis(100));
+            poller.poll(hands.now());
+            if is_so(poller) {
+                return;
+            }
+        }
+        panic!("it never is so: {poller:?}");
+    }
+
+    #[test]
+    fn a_poll_that_stops_early_leaves_the_troubles_of_the_rest_as_they_are() {
+        let scratch = tempfile::tempdir().unwrap();
+        let watched = scratch.path().join("watched");
+        fs::create_dir(&watched).unwrap();
+        let paths: Vec<PathBuf> = (0..100)
+            .map(|number| watched.join(format!("liba{number:03}.so")))
+            .collect();
+        let replace_all = |content: &str| {
+            for path in &paths {
+                let new = scratch.path().join("new");
+                fs::write(&new, content).unwrap();
+                fs::rename(new, path).unwrap();
+            }
+        };
+        replace_all("no library");
+        symlink("libz.so", watched.join("libz.so")).unwrap();
+        let stage = StageDirectory::new(Some(scratch.path())).unwrap();
+        let hands = Hands(Rc::new(Cell::new(Instant::now())));
+        let mut poller = Poller::with(Options::new(&watched), OsFiles, stage, hands.clone());
+        poll_until(&mut poller, &hands, |poller| {
+            let decided = poller
+                .watched
+                .artifacts()
+                .iter()
+                .filter(|each| each.has_decided());
+            poller.shared.is_degraded && decided.count() == paths.len()
+        });
+        replace_all("no library either");
+        poll_until(&mut poller, &hands, |poller| {
+            poller.shared.is_out_of_readings()
+        });
+        assert!(
+            poller.shared.is_degraded,
+            "nobody has looked at the link again"
+        );
+    }
+}

@@ -1,0 +1,229 @@
+//! What crosses to the owner thread, and the queue it waits in. The queue never blocks the worker and never
+//! grows: of two updates about the same side of an artifact, the latest wins.
+
+use std::collections::{HashSet, VecDeque};
+use std::mem;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender};
+
+use crate::decide::change::Waiting;
+use crate::error::Error;
+use crate::look::digest::Digest;
+use crate::stage::copies::Staged;
+
+/// One thing that the first half has to say about one artifact.
+#[derive(Debug)]
+pub struct Update<S = Staged> {
+    /// The artifact's path; the watched directory itself for what concerns all of it.
+    pub artifact: Arc<Path>,
+    /// What there is to say.
+    pub news: News<S>,
+}
+
+/// What there is to say about an artifact.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum News<S = Staged> {
+    /// A new artifact is ready to be loaded.
+    Ready(Ready<S>),
+    /// An artifact was kept out before it came to loading.
+    Kept {
+        /// Its digest, if it could be read.
+        digest: Option<Digest>,
+        /// The step that failed, and the cause.
+        error: Error,
+    },
+    /// It is not there yet, or not ready.
+    Waiting(Waiting),
+    /// It is gone, for longer than a replacement takes. The live generation stays.
+    Missing,
+    /// It is back.
+    Returned,
+    /// It cannot be looked at or read for now. The live generation stays.
+    Degraded(Error),
+    /// It can be looked at and read again.
+    Recovered,
+}
+
+/// A staged copy that passed vet.
+#[derive(Debug)]
+pub struct Ready<S = Staged> {
+    /// The SHA-256 of exactly the bytes in `staged`.
+    pub digest: Digest,
+    /// The private copy.
+    pub staged: S,
+    /// When the change was first seen.
+    pub first_seen: Instant,
+}
+
+/// What an update is about. Of two about the same, only the later one says how things are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Topic {
+    Content,
+    Obstacle,
+    Whereabouts,
+    Health,
+    Waiting,
+}
+
+impl<S> News<S> {
+    fn topic(&self) -> Topic {
+        match self {
+            // Bytes that were read stand for the artifact; that none could be is another matter.
+            News::Kept { digest: None, .. } => Topic::Obstacle,
+            News::Ready(_) | News::Kept { .. } => Topic::Content,
+            News::Missing | News::Returned => Topic::Whereabouts,
+            News::Degraded(_) | News::Recovered => Topic::Health,
+            News::Waiting(_) => Topic::Waiting,
+        }
+    }
+}
+
+/// The worker's end of the queue. It holds the receiving end too, to take back what is superseded.
+#[derive(Debug)]
+pub(crate) struct Outbox<S> {
+    sender: Sender<Update<S>>,
+    receiver: Receiver<Update<S>>,
+    /// What was said since the last delivery.
+    said: Vec<Update<S>>,
+    /// What the updates are about that were put into the queue last. Those that still wait are the last of them, for
+    /// it is first in, first out; so it need not be emptied to learn that nothing in it is out of date.
+    sent: VecDeque<(Arc<Path>, Topic)>,
+}
+
+impl<S> Outbox<S> {
+    pub(crate) fn new() -> Outbox<S> {
+        // Unbounded as a channel, bounded by what is put in: one update about each topic per artifact.
+        let (sender, receiver) = crossbeam_channel::unbounded();
+        Outbox {
+            sender,
+            receiver,
+            said: Vec::new(),
+            sent: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn receiver(&self) -> &Receiver<Update<S>> {
+        &self.receiver
+    }
+
+    /// Takes something down for the next delivery.
+    pub(crate) fn say(&mut self, artifact: &Arc<Path>, news: News<S>) {
+        self.said.push(Update {
+            artifact: Arc::clone(artifact),
+            news,
+        });
+    }
+
+    /// Whether there is nothing to deliver.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.said.is_empty()
+    }
+
+    /// Puts what was said behind what still waits, without what it is newer than.
+    pub(crate) fn deliver(&mut self) {
+        let said = mem::take(&mut self.said);
+        let news: HashSet<_> = said.iter().map(Update::subject).collect();
+        self.take_back(|subject| news.contains(subject));
+        said.into_iter().for_each(|update| self.put(update));
+    }
+
+    /// Takes back what was said of the content of `artifact` and nobody has heard yet, and with it its staged copy.
+    /// Says whether there was anything.
+    pub(crate) fn withdraw_content(&mut self, artifact: &Path) -> bool {
+        let is_content =
+            |(path, topic): &(Arc<Path>, Topic)| **path == *artifact && *topic == Topic::Content;
+        let held = self.said.len();
+        self.said.retain(|update| !is_content(&update.subject()));
+        let taken = self.take_back(is_content);
+        held > self.said.len() || !taken.is_empty()
+    }
+
+    fn take_back(&mut self, is_stale: impl Fn(&(Arc<Path>, Topic)) -> bool) -> Vec<Update<S>> {
+        let taken = self.sent.len().saturating_sub(self.receiver.len());
+        self.sent.drain(..taken);
+        if !self.sent.iter().any(&is_stale) {
+            return Vec::new();
+        }
+        self.sent.clear();
+        let waiting: Vec<_> = self.receiver.try_iter().collect();
+        let (stale, fresh) = waiting
+            .into_iter()
+            .partition(|update| is_stale(&update.subject()));
+        for update in fresh {
+            self.put(update);
+        }
+        stale
+    }
+
+    fn put(&mut self, update: Update<S>) {
+        self.sent.push_back(update.subject());
+        // It cannot be refused: we hold the other end ourselves.
+        let _ = self.sender.send(update);
+    }
+}
+
+impl<S> Update<S> {
+    fn subject(&self) -> (Arc<Path>, Topic) {
+        (Arc::clone(&self.artifact), self.news.topic())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Delivers these, of artifacts by name, in one go.
+    fn deliver<const N: usize>(outbox: &mut Outbox<u32>, said: [(&str, News<u32>); N]) {
+        for (artifact, news) in said {
+            outbox.say(&Path::new(artifact).into(), news);
+        }
+        outbox.deliver();
+    }
+
+    fn ready(copy: u32) -> News<u32> {
+        News::Ready(Ready {
+            digest: Digest::of(b""),
+            staged: copy,
+            first_seen: Instant::now(),
+        })
+    }
+
+    fn waiting_in(outbox: &Outbox<u32>) -> Vec<String> {
+        let name = |update: Update<u32>| match update.news {
+            News::Ready(ready) => format!("{} {}", update.artifact.display(), ready.staged),
+            news => format!("{} {news:?}", update.artifact.display()),
+        };
+        outbox.receiver().try_iter().map(name).collect()
+    }
+
+    #[test]
+    fn the_latest_update_of_an_artifact_wins_and_others_stay() {
+        let mut outbox = Outbox::new();
+        deliver(&mut outbox, [("a", ready(1)), ("b", ready(2))]);
+        deliver(&mut outbox, [("a", News::Missing), ("a", ready(3))]);
+        assert_eq!(waiting_in(&outbox), ["b 2", "a Missing", "a 3"]);
+    }
+
+    #[test]
+    fn an_owner_that_never_looks_costs_a_bounded_queue() {
+        let mut outbox = Outbox::new();
+        for round in 0..1000 {
+            deliver(&mut outbox, [("a", ready(round)), ("a", News::Returned)]);
+        }
+        assert_eq!(waiting_in(&outbox), ["a 999", "a Returned"]);
+    }
+
+    #[test]
+    fn a_ready_update_is_withdrawn_without_the_rest() {
+        let mut outbox = Outbox::new();
+        deliver(&mut outbox, [("a", ready(1)), ("a", News::Returned)]);
+        deliver(&mut outbox, [("b", ready(2))]);
+        assert!(outbox.withdraw_content(Path::new("a")));
+        assert!(!outbox.withdraw_content(Path::new("a")));
+        assert_eq!(waiting_in(&outbox), ["a Returned", "b 2"]);
+    }
+}

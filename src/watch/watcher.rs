@@ -1,0 +1,233 @@
+//! The worker thread around a [`Poller`]. It polls, waits, and ends when its owner lets go of it; it never
+//! loads anything.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+// Not crossbeam's: a wait in there begins and ends with yielding the processor four times, and this one is
+// the wait of an idle process.
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Receiver;
+
+use super::poller::Poller;
+use super::pulse::{Counts, Pulse, Stall, Vigil};
+use super::update::Update;
+use crate::error::Error;
+use crate::look::clock::Clock;
+use crate::look::files::Files;
+use crate::look::place::Place;
+use crate::options::Options;
+use crate::stage::copies::{Stage, StageDirectory, Staged};
+
+/// What the worker is called in debuggers and process lists.
+const THREAD_NAME: &str = "replug-watcher";
+
+/// How long a watcher that is dropped waits for its thread: half of what a person grants a program that is to end. A
+/// thread that takes longer is busy with a slow filesystem, or stuck in a dead one.
+const JOIN_GRACE: Duration = Duration::from_millis(500);
+
+/// How long to wait for the filesystem to say what it is.
+const SURVEY_GRACE: Duration = Duration::from_secs(1);
+
+/// A thread that watches a path, and the queue of what it found.
+///
+/// Dropping it ends the thread. One that is stuck in a dead mount is left behind, with a warning in the log.
+///
+/// # Examples
+///
+/// ```no_run
+/// use replug::{Options, Watcher};
+///
+/// let watcher = Watcher::new(Options::new("target/debug/libplugin01.so"))?;
+/// for update in watcher.updates() {
+///     println!("{}: {:?}", update.artifact.display(), update.news);
+/// }
+/// # Ok::<(), replug::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Watcher {
+    // Dropped top to bottom: hanging up `orders` ends the worker's wait, and only then can it be joined.
+    orders: Sender<PollNow>,
+    _worker: JoinOnDrop,
+    updates: Receiver<Update<Staged>>,
+    path: Arc<Path>,
+    place: Place,
+    stage: Option<PathBuf>,
+    counts: Arc<Counts>,
+    pulse: Arc<Pulse>,
+    vigil: Vigil,
+}
+
+/// Asks the worker for a poll; it answers when one has ended that began later.
+type PollNow = Sender<()>;
+
+impl Watcher {
+    /// Watches a path on this machine's filesystem.
+    ///
+    /// # Errors
+    ///
+    /// If there is no place for staged copies, or no thread can be started.
+    pub fn new(options: Options) -> Result<Watcher, Error> {
+        Watcher::spawn(Poller::new(options)?)
+    }
+
+    /// Moves `poller` to a thread of its own and polls it there.
+    ///
+    /// # Errors
+    ///
+    /// If no thread can be started.
+    pub fn spawn<F, C>(mut poller: Poller<F, StageDirectory, C>) -> Result<Watcher, Error>
+    where
+        F: Files + Send + 'static,
+        C: Clock + Send + 'static,
+    {
+        let (orders, received) = mpsc::channel();
+        let updates = poller.updates().clone();
+        let pulse = poller.pulse();
+        let unknown = poller.place().clone();
+        let stage = poller.stage().path().map(Path::to_owned);
+        let (surveyor, surveyed) = mpsc::channel();
+        let counts = poller.counts();
+        let path: Arc<Path> = poller.path().into();
+        let worker = JoinOnDrop::spawn({
+            move || {
+                poller.survey();
+                // Whoever asked may have given up waiting.
+                let _ = surveyor.send(poller.place().clone());
+                work(poller, &received);
+            }
+        })
+        .map_err(|source| {
+            let path = path.to_path_buf();
+            Error::Spawn { path, source }
+        })?;
+        // On a filesystem that hangs this never comes; the owner must not hang with it.
+        let place = surveyed.recv_timeout(SURVEY_GRACE).unwrap_or(unknown);
+        Ok(Watcher {
+            orders,
+            _worker: worker,
+            updates,
+            path,
+            place,
+            stage,
+            counts,
+            pulse,
+            vigil: Vigil::new(Instant::now()),
+        })
+    }
+
+    /// Where updates arrive. The queue never fills: of two updates about the same side of an artifact only the
+    /// later one waits.
+    pub fn updates(&self) -> &Receiver<Update> {
+        &self.updates
+    }
+
+    /// What it watches.
+    pub fn path(&self) -> &Arc<Path> {
+        &self.path
+    }
+
+    /// The place that the watched path was found to be at when the watch began.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The directory for staged copies; `None` if they are kept in memory.
+    pub fn stage(&self) -> Option<&Path> {
+        self.stage.as_deref()
+    }
+
+    /// How often to ask for a [`stall`](Watcher::stall): often enough to learn of one within five seconds.
+    pub const STALL_CHECK: Duration = Duration::from_secs(2);
+
+    /// Whether the worker has got stuck in the filesystem since this was last asked, or has come free again.
+    ///
+    /// A thread that hangs in a dead mount cannot say so itself. [`Host::poll`](crate::Host::poll) and
+    /// [`Host::wait`](crate::Host::wait) ask; a host that does neither asks here, now and then.
+    pub fn stall(&mut self) -> Option<Stall> {
+        self.vigil.check(Instant::now(), &self.pulse)
+    }
+
+    /// Waits until a poll has ended that began after this call, and for at most `timeout`. Says whether one
+    /// did; its updates are then in the queue. What failed lately is tried again in this poll.
+    pub fn poll_now(&self, timeout: Duration) -> bool {
+        let (answer, answered) = mpsc::channel();
+        self.orders.send(answer).is_ok() && answered.recv_timeout(timeout).is_ok()
+    }
+
+    /// How many polls have been made.
+    pub fn polls(&self) -> u64 {
+        self.counts.polls()
+    }
+
+    /// What the worker has done so far, for those who outlive the watcher.
+    pub fn counts(&self) -> Arc<Counts> {
+        Arc::clone(&self.counts)
+    }
+}
+
+/// Polls until the owner hangs up.
+fn work<F: Files, S: Stage, C: Clock>(
+    mut poller: Poller<F, S, C>,
+    orders: &mpsc::Receiver<PollNow>,
+) {
+    let mut asked: Option<PollNow> = None;
+    loop {
+        let next = poller.poll(poller.now());
+        if let Some(answer) = asked.take() {
+            // Whoever asked may have given up waiting.
+            let _ = answer.send(());
+        }
+        match orders.recv_timeout(next.saturating_duration_since(poller.now())) {
+            Ok(answer) => {
+                poller.end_pauses();
+                asked = Some(answer);
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+/// A thread that is waited for, within bounds, when its owner goes.
+#[derive(Debug)]
+struct JoinOnDrop {
+    thread: Option<JoinHandle<()>>,
+    /// Hung up by the thread when it ends; nothing is ever sent.
+    ended: mpsc::Receiver<()>,
+}
+
+impl JoinOnDrop {
+    fn spawn(work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinOnDrop> {
+        let (running, ended) = mpsc::channel();
+        let thread = thread::Builder::new()
+            .name(THREAD_NAME.to_owned())
+            .spawn(move || {
+                let _running = running;
+                work();
+            })?;
+        Ok(JoinOnDrop {
+            thread: Some(thread),
+            ended,
+        })
+    }
+}
+
+impl Drop for JoinOnDrop {
+    fn drop(&mut self) {
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        if let Err(RecvTimeoutError::Timeout) = self.ended.recv_timeout(JOIN_GRACE) {
+            tracing::warn!(
+                "the thread `{THREAD_NAME}` is busy with the filesystem and is left behind"
+            );
+            return;
+        }
+        if thread.join().is_err() {
+            tracing::error!("the thread `{THREAD_NAME}` had ended by a panic");
+        }
+    }
+}
