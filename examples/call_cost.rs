@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let times: u64 = times.parse()?;
     let options = Options::new(library);
     let expected = options.clone().expected(Expected::of::<Fixture>());
-    let mut host = load(Host::<Fixture>::new(), expected)?;
+    let host = load(Host::<Fixture>::new(), expected)?;
     let raw = load(Host::<Raw>::new([c"plain_sum"]), options)?;
     let handle = host.handle();
     let mut caller = handle.caller();

@@ -92,8 +92,9 @@ pub use replug_plugin::{
 pub use crate::boundary::{Raw, Text};
 pub use crate::error::{Error, chain};
 pub use crate::host::handle::{Caller, Handle, Lent};
+pub use crate::host::live::Plugin;
 pub use crate::host::outcome::Outcome;
-pub use crate::host::owner::{Host, Plugin};
+pub use crate::host::owner::Host;
 pub use crate::host::retire::Unload;
 pub use crate::host::set::{HostSet, Member};
 pub use crate::look::digest::Digest;

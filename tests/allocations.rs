@@ -4,10 +4,6 @@
 #![cfg(target_os = "linux")]
 #![allow(unsafe_code)]
 
-#[allow(dead_code, unused_imports)]
-#[path = "replug/vocabulary/mod.rs"]
-mod vocabulary;
-
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::fs;
@@ -15,8 +11,9 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::Duration;
 
+use replug::watch::OsFiles;
 use replug::{FsPolicy, Options};
-use vocabulary::{Artifact, ByHand, Scratch, library, os_files};
+use vocabulary::{Artifact, ByHand, Scratch, library};
 
 /// The system's allocator, which counts how often each thread asked it for memory.
 struct Counting;
@@ -77,7 +74,7 @@ fn assert_idle_polls_allocate_nothing(scratch: &Scratch, path: &Path, ready: usi
 
 #[track_caller]
 fn assert_idle_polls_of(options: Options, scratch: &Scratch, ready: usize) {
-    let mut watch = ByHand::with(options, os_files(scratch));
+    let mut watch = ByHand::with(&scratch, options, OsFiles);
     assert_eq!(watch.poll_until_settled(), ready);
     let allocated = allocations(|| (0..100).for_each(|_| _ = watch.poll()));
     assert_eq!(allocated, 0, "in 100 polls");
@@ -135,7 +132,7 @@ fn an_idle_poll_of_ten_thousand_libraries_allocates_nothing() {
         let path = directory.join(format!("lib{number}.so"));
         fs::hard_link(first.path(), path).unwrap();
     }
-    let mut watch = ByHand::watch(&directory, os_files(&scratch));
+    let mut watch = ByHand::watch(&scratch, &directory, OsFiles);
     let mut ready = 0;
     while ready < LIBRARIES {
         watch.poll();

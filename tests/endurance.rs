@@ -4,21 +4,11 @@
 #![cfg(target_os = "linux")]
 #![allow(unsafe_code)]
 
-#[allow(dead_code)]
-#[path = "contract/specimen.rs"]
-mod specimen;
-#[allow(dead_code, unused_imports)]
-#[path = "replug/vocabulary/mod.rs"]
-mod vocabulary;
-#[allow(dead_code)]
-#[path = "contract/world.rs"]
-mod world;
-
 use std::env;
 use std::fs;
 use std::process::{Command, Stdio};
 
-use world::World;
+use vocabulary::World;
 
 /// Tells the second run of this program from the first.
 const INNER: &str = "REPLUG_ENDURANCE";

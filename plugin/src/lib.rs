@@ -37,6 +37,8 @@ mod shape;
 
 mod text;
 
+mod refuse;
+
 mod declare;
 
 // What crosses, and what comes back.
@@ -76,11 +78,10 @@ pub mod __private {
     pub use crate::hooks::HookTable;
     #[cfg(unloads)]
     pub use crate::interpose;
+    pub use crate::refuse::{TAKEN, assert_free, says_static};
     pub use crate::services::{Attach, Destructor, FIRST_KEY, Services, Start};
     pub use crate::shape::{Field, Function, Layout, Shape};
     pub use crate::table::{Implemented, Slot};
-    pub use crate::text::{
-        FORMAT, Text, VERSION, assert_free, handshake_len, handshake_text, says_static,
-    };
+    pub use crate::text::{FORMAT, Text, VERSION, handshake_len, handshake_text};
     pub use crate::wire::RawSlice;
 }

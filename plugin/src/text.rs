@@ -16,7 +16,7 @@ pub struct Text<const N: usize> {
 }
 
 impl<const N: usize> Text<N> {
-    const fn new() -> Text<N> {
+    pub(crate) const fn new() -> Text<N> {
         Text {
             bytes: [0; N],
             len: 0,
@@ -46,7 +46,7 @@ impl<const N: usize> Text<N> {
         }
     }
 
-    const fn put(mut self, text: &str) -> Text<N> {
+    pub(crate) const fn put(mut self, text: &str) -> Text<N> {
         let mut at = 0;
         while at < text.len() {
             if self.len < N {
@@ -156,82 +156,6 @@ impl<const N: usize> Text<N> {
         let text = text.put("\npanic ").put(panics).put("\n");
         text.put(declaration).put("\0")
     }
-}
-
-/// The names of the methods by which a host's types are used. A function of an interface is called through these types like a
-/// method, so one with such a name would never be reached.
-const TAKEN: &[&str] = &[
-    "apply",
-    "artifact",
-    "digest",
-    "drop",
-    "expecting",
-    "generation",
-    "handle",
-    "into",
-    "is_missing",
-    "live",
-    "name",
-    "poll",
-    "staged",
-    "stall",
-    "sweep",
-    "try_into",
-    "unloading",
-    "updates",
-    "wait",
-    "wait_for_generation",
-    "watcher",
-    "watching",
-];
-
-/// Refuses a name that a function of an interface cannot have.
-///
-/// # Panics
-///
-/// If it is the name of a method of the host's types; in a constant, that is an error of the compiler.
-pub const fn assert_free(name: &str) {
-    let mut at = 0;
-    while at < TAKEN.len() {
-        assert!(
-            !is_same(name, TAKEN[at]),
-            "a function of an interface has the name of a method of `Host`, `Plugin` or `Member`, which would be called in its \
-             place. These names are taken: apply, artifact, digest, drop, expecting, generation, handle, into, is_missing, \
-             live, name, poll, staged, stall, sweep, try_into, unloading, updates, wait, wait_for_generation, watcher, watching"
-        );
-        at += 1;
-    }
-}
-
-const fn is_same(one: &str, other: &str) -> bool {
-    if one.len() != other.len() {
-        return false;
-    }
-    let mut at = 0;
-    while at < one.len() {
-        if one.as_bytes()[at] != other.as_bytes()[at] {
-            return false;
-        }
-        at += 1;
-    }
-    true
-}
-
-/// Whether a type is written with the lifetime of what is never taken back, which nothing of the host's is.
-pub const fn says_static(written: &str) -> bool {
-    const STATIC: &[u8] = b"'static";
-    let mut at = 0;
-    while at + STATIC.len() <= written.len() {
-        let mut same = 0;
-        while same < STATIC.len() && written.as_bytes()[at + same] == STATIC[same] {
-            same += 1;
-        }
-        if same == STATIC.len() {
-            return true;
-        }
-        at += 1;
-    }
-    false
 }
 
 /// How long the handshake of a plugin is that implements `declaration`.

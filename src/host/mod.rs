@@ -9,7 +9,9 @@ pub(crate) mod feed;
 // Calls from other threads.
 pub(crate) mod handle;
 
-// From one generation to the next, and the way out of one.
+// The live generation, from one to the next, and the way out of one.
+pub(crate) mod live;
+
 mod succeed;
 
 pub(crate) mod retire;

@@ -13,15 +13,14 @@ use replug_plugin::Interface;
 
 use super::feed::{Fed, Feed, Owner};
 use super::handle::{Handle, Publish};
+use super::live::{Live, Plugin};
 use super::outcome::{Kept, Loaded, Next, NotLive, Outcome, Retired};
 use super::retire::{Leftovers, Unload};
 use super::succeed::prepare;
-use crate::boundary::{Bound, BoundHooks, Image, LoadFailure, Raw, Table, Text};
+use crate::boundary::{Bound, Image, LoadFailure, Raw, Table, Text};
 use crate::error::Error;
 use crate::handshake::Expected;
-use crate::look::digest::Digest;
 use crate::options::Options;
-use crate::stage::copies::Staged;
 use crate::watch::update::{Ready, Update};
 use crate::watch::watcher::Watcher;
 
@@ -76,24 +75,6 @@ pub struct Host<T> {
 
 /// Makes the table of functions out of an image, resolving all it will ever need.
 type Bind<T> = Box<dyn Fn(&Image) -> Result<Bound<T>, LoadFailure> + Send>;
-
-/// What is live, beside its functions.
-#[derive(Debug)]
-struct Live {
-    hooks: Option<BoundHooks>,
-    /// Counts as in use, for the ceiling on thread-local keys, until this generation is retired.
-    image: Arc<Image>,
-    staged: Staged,
-    generation: u64,
-    digest: Digest,
-}
-
-/// The live generation of a plugin.
-#[derive(Debug)]
-pub struct Plugin<'a, T> {
-    table: &'a T,
-    live: &'a Live,
-}
 
 impl<T: Interface> Host<T> {
     /// A host of plugins that were built from the declaration of `T`.
@@ -409,30 +390,5 @@ impl<T> fmt::Debug for Host<T> {
             .field("generation", &self.generation())
             .field("generations", &self.generations)
             .finish_non_exhaustive()
-    }
-}
-
-impl<T> Plugin<'_, T> {
-    /// How many successful loads it took to come here; the first is 1.
-    pub fn generation(&self) -> u64 {
-        self.live.generation
-    }
-
-    /// The digest of its bytes.
-    pub fn digest(&self) -> Digest {
-        self.live.digest
-    }
-
-    /// The private copy that was loaded.
-    pub fn staged(&self) -> &Path {
-        self.live.staged.path()
-    }
-}
-
-impl<T> Deref for Plugin<'_, T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        self.table
     }
 }

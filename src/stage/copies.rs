@@ -26,6 +26,11 @@ pub trait Stage {
     /// Takes note that a copy is complete and was read for the last time, so that it holds nothing open that it does not
     /// need. A loader maps only its first `mapped` bytes.
     fn seal(&self, _staged: &mut Self::Staged, _mapped: u64) {}
+
+    /// The directory that the copies are in, if they are in one.
+    fn path(&self) -> Option<&Path> {
+        None
+    }
 }
 
 /// Numbers the copies of this process, so that no name is ever used twice. The loader takes a path it has seen
@@ -125,11 +130,6 @@ impl StageDirectory {
             directory: Some(Arc::new(owned)),
         }))
     }
-
-    /// The directory, unless copies are kept in memory.
-    pub fn path(&self) -> Option<&Path> {
-        self.directory.as_deref().map(OwnedDirectory::path)
-    }
 }
 
 impl Stage for StageDirectory {
@@ -158,6 +158,11 @@ impl Stage for StageDirectory {
 
     fn seal(&self, staged: &mut Staged, mapped: u64) {
         staged.seal(mapped);
+    }
+
+    /// The directory, unless copies are kept in memory.
+    fn path(&self) -> Option<&Path> {
+        self.directory.as_deref().map(OwnedDirectory::path)
     }
 }
 

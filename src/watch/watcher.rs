@@ -19,7 +19,7 @@ use crate::look::clock::Clock;
 use crate::look::files::Files;
 use crate::look::place::Place;
 use crate::options::Options;
-use crate::stage::copies::{Stage, StageDirectory, Staged};
+use crate::stage::copies::{Stage, Staged};
 
 /// What the worker is called in debuggers and process lists.
 const THREAD_NAME: &str = "replug-watcher";
@@ -78,9 +78,10 @@ impl Watcher {
     /// # Errors
     ///
     /// If no thread can be started.
-    pub fn spawn<F, C>(mut poller: Poller<F, StageDirectory, C>) -> Result<Watcher, Error>
+    pub fn spawn<F, S, C>(mut poller: Poller<F, S, C>) -> Result<Watcher, Error>
     where
         F: Files + Send + 'static,
+        S: Stage<Staged = Staged> + Send + 'static,
         C: Clock + Send + 'static,
     {
         let (orders, received) = mpsc::channel();

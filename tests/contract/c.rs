@@ -1,14 +1,13 @@
 //! A plugin in C, with a handshake and hooks that were written by hand.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use replug::interface::Interface;
-use replug::{CallError, Host, Options, Outcome, Step, chain};
-
-use crate::vocabulary::{Artifact, DEADLINE, Scratch};
+use replug::Interface;
+use replug::error::Step;
+use replug::{CallError, Host, Options, Outcome, chain};
+use vocabulary::{Artifact, DEADLINE, Scratch, workspace};
 
 replug::shared! {
     /// Passed in registers by some, in memory by others.
@@ -117,7 +116,6 @@ fn wait_for_generation(host: &mut Host<Gauge>, number: u64) {
 #[track_caller]
 fn gauge(scratch: &Scratch, state: u32) -> Vec<u8> {
     let output = scratch.join(&format!("gauge-{state}"));
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let compiled = Command::new("cc")
         .args(["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror"])
         .args(["-shared", "-fPIC", "-I", "docs"])
@@ -126,7 +124,7 @@ fn gauge(scratch: &Scratch, state: u32) -> Vec<u8> {
         .arg(format!("-DSTATE={state}"))
         .args(["-o".as_ref(), output.as_path()])
         .arg("tests/contract/gauge.c")
-        .current_dir(here)
+        .current_dir(workspace())
         .status()
         .expect("cc can be started");
     assert!(compiled.success(), "the plugin does not compile");

@@ -1,8 +1,7 @@
 //! Calls through a declared table.
 
 use replug::{CallError, Sink};
-
-use crate::world::World;
+use vocabulary::World;
 
 #[test]
 fn a_declared_function_is_called_like_a_method() {

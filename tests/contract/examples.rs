@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -11,21 +11,21 @@ use std::thread;
 use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
-
-use crate::vocabulary::{Artifact, DEADLINE, Program, Scratch, wait_for_exit};
+use vocabulary::{
+    Artifact, DEADLINE, Program, Scratch, cargo_build, target_tmp, wait_for_exit, workspace,
+};
 
 /// Where cargo leaves hosts and plugins. Each are built by themselves, so that plugins get what they ask for of replug
 /// and not what the hosts do.
 static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("examples");
+    let target = target_tmp().join("examples");
     for packages in [["game_rules", "server_handler"], ["game", "server"]] {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let built = Command::new(cargo)
-            .args(["build", "--quiet", "--locked", "-p"])
+        let built = cargo_build()
+            .args(["--quiet", "--locked", "-p"])
             .args([packages[0], "-p", packages[1], "--target-dir"])
             .arg(&target)
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .current_dir(workspace())
             .status()
             .expect("cargo can be started");
         assert!(built.success(), "the examples do not compile");
@@ -89,7 +89,7 @@ fn a_handler_in_c_takes_the_place_of_one_in_rust() {
     let mut server = Example::start("server", &artifact, &scratch, &["0"]);
     let mut client = Client::of(&server.wait_for("listening on "));
     server.wait_for("generation 1 is live");
-    let source = fs::read_to_string("examples/c_plugin/handler.c").unwrap();
+    let source = source("handler.c");
     let declared = "fn respond(&str, Sink) -> bool\\n";
     let another = source.replace(declared, "fn respond(&str) -> bool\\n");
     artifact.link(&compiled(&another, &scratch));
@@ -113,7 +113,7 @@ fn a_handler_in_c_takes_the_place_of_one_in_rust() {
 fn a_plain_plugin_in_c_is_called_and_reloaded() {
     let scratch = Scratch::new();
     let artifact = scratch.artifact();
-    let source = fs::read_to_string("examples/c_plugin/shout.c").unwrap();
+    let source = source("shout.c");
     artifact.link(&compiled(&source, &scratch));
     let mut program = Program::watch(&scratch, artifact.path(), &["--call", "shout"]);
     program.wait_for("a shout", |line| line.0["value"] == "WORLD!");
@@ -134,6 +134,11 @@ fn edited(library: &[u8], from: &str, to: &str) -> Vec<u8> {
     edited
 }
 
+/// The source of a plugin in C.
+fn source(name: &str) -> String {
+    fs::read_to_string(workspace().join("examples/c_plugin").join(name)).unwrap()
+}
+
 /// What a C compiler makes of `source` when it is told to find fault with everything.
 #[track_caller]
 fn compiled(source: &str, scratch: &Scratch) -> Vec<u8> {
@@ -143,6 +148,7 @@ fn compiled(source: &str, scratch: &Scratch) -> Vec<u8> {
         .args(["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror"])
         .args(["-shared", "-fPIC", "-I", "docs", "-o"])
         .args([&output, &input])
+        .current_dir(workspace())
         .status()
         .expect("cc can be started");
     assert!(compiled.success(), "the example does not compile");

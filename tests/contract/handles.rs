@@ -6,9 +6,7 @@ use std::thread;
 
 use fixtures::Fixture;
 use replug::{CallError, Handle, Sink};
-
-use crate::vocabulary::Doorbell;
-use crate::world::World;
+use vocabulary::{Doorbell, World};
 
 /// How many threads call.
 const CALLERS: usize = 8;
@@ -124,7 +122,7 @@ fn a_handle_says_so_while_nothing_is_live_and_finds_what_comes() {
 
 #[test]
 fn a_handle_that_outlives_its_host_finds_nothing_live() {
-    let mut world = World::with("pure");
+    let world = World::with("pure");
     let handle = world.host.handle();
     let (lent, mut caller) = (handle.live(), handle.caller());
     drop(world);

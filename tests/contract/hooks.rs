@@ -4,9 +4,9 @@ use std::cell::RefCell;
 
 use fixtures::diary::{Diary, note};
 use fixtures::{Fixture, INDIGESTIBLE};
-use replug::{Handle, Outcome, Step};
-
-use crate::world::World;
+use replug::error::Step;
+use replug::{Handle, Outcome};
+use vocabulary::World;
 
 #[test]
 fn a_count_goes_on_in_the_next_generation() {

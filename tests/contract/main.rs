@@ -13,10 +13,5 @@ mod mismatches;
 mod misuses;
 mod panics;
 mod sets;
-mod specimen;
 mod unload;
-#[allow(dead_code, unused_imports)]
-#[path = "../replug/vocabulary/mod.rs"]
-mod vocabulary;
 mod waiting;
-mod world;

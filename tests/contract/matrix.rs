@@ -9,10 +9,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use replug::{Host, Options, Outcome, Step, Text, Unload, chain};
-
-use crate::vocabulary::{Artifact, Scratch, wait_until};
-use crate::world::World;
+use replug::error::Step;
+use replug::{Host, Options, Outcome, Text, Unload, chain};
+use vocabulary::{Artifact, Scratch, World, wait_until};
 
 /// How often each is reloaded.
 const RELOADS: u64 = 50;

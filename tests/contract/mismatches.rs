@@ -2,11 +2,11 @@
 
 use fixtures::Fixture;
 use fixtures::diary::Diary;
-use replug::{Expected, Host, Options, Sink, Step, Watcher};
-
-use crate::specimen::{damaged, specimen};
-use crate::vocabulary::library;
-use crate::world::World;
+use replug::error::Step;
+use replug::options::Expected;
+use replug::watch::Watcher;
+use replug::{Host, Options, Sink};
+use vocabulary::{World, damaged, library, specimen};
 
 /// What the build says of itself in every difference.
 fn rebuild() -> String {
@@ -128,7 +128,7 @@ fn a_host_cannot_be_told_to_expect_what_it_does_not_call() {
     let watching = |options: Options| Host::<Fixture>::watch(options.expected(expected)).unwrap();
     let expecting = |options: Options| {
         let watcher = Watcher::new(options.expected(expected)).unwrap();
-        Host::<Fixture>::expecting(expected).watching(watcher)
+        Host::<Fixture>::new().expecting(expected).watching(watcher)
     };
     let told = "cannot shake hands with `IT`: it implements `Greeter version 1`, this host calls `Fixture version 1`";
     let mut world = World::watched_by(watching);
@@ -145,7 +145,7 @@ fn what_has_no_handshake_is_kept_out_by_both() {
     for world in [World::new(), World::unsuspecting()] {
         let mut world = world.and("pure");
         world.put(&library(1));
-        let outcome = world.next();
+        let outcome = world.next_outcome();
         assert_eq!(
             world.why(outcome),
             (
@@ -186,7 +186,7 @@ fn a_handshake_that_is_damaged_is_kept_out_by_both() {
         for world in [World::new(), World::unsuspecting()] {
             let mut world = world.and("pure");
             world.put(&damaged("diary_one", from, to));
-            let outcome = world.next();
+            let outcome = world.next_outcome();
             let why = format!("cannot shake hands with `IT`: {why}");
             assert_eq!(world.why(outcome), (Step::Handshake, why));
             assert_eq!(world.host.act(1), Ok(2));
@@ -207,7 +207,7 @@ fn a_handshake_that_ends_half_way_is_kept_out() {
         library[cut..end].fill(0);
         let mut world = World::new();
         world.put(&library);
-        let outcome = world.next();
+        let outcome = world.next_outcome();
         let (step, why) = world.why(outcome);
         assert_eq!(step, Step::Handshake, "{why}");
     }

@@ -3,8 +3,7 @@
 use std::thread;
 
 use replug::CallError;
-
-use crate::world::World;
+use vocabulary::World;
 
 fn panicked(message: &str) -> CallError {
     CallError::Panicked(message.to_owned())
@@ -44,7 +43,7 @@ fn a_thousand_panics_leave_no_memory_behind() {
 
 #[test]
 fn a_panic_on_another_thread_comes_back_there() {
-    let mut world = World::with("panics");
+    let world = World::with("panics");
     let handle = world.host.handle();
     let caller = thread::spawn(move || {
         let mut caller = handle.caller();

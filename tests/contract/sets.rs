@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use fixtures::Fixture;
 use fixtures::diary::Diary;
-use replug::{HostSet, Kept, Options, Outcome, Step, chain};
-
-use crate::specimen::specimen;
-use crate::vocabulary::{Artifact, DEADLINE, Scratch};
+use replug::error::Step;
+use replug::outcome::Kept;
+use replug::{HostSet, Options, Outcome, chain};
+use vocabulary::{Artifact, DEADLINE, Scratch, specimen};
 
 /// A set, and the directory that it watches.
 struct Shelf {
@@ -58,7 +58,9 @@ impl Shelf {
         while let Some(left) = deadline.checked_duration_since(Instant::now()) {
             match self.set.wait(left) {
                 Some((_, Outcome::Waiting(_))) | None => {}
-                Some((artifact, outcome)) => return (replug::plugin_name(&artifact), outcome),
+                Some((artifact, outcome)) => {
+                    return (replug::watch::plugin_name(&artifact), outcome);
+                }
             }
         }
         panic!("nothing happened in time");

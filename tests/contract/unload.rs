@@ -4,10 +4,9 @@ use std::fs::{self, File};
 use std::sync::mpsc;
 use std::thread;
 
-use replug::{Loaded, Mapped, Outcome, Retired, Unload};
-
-use crate::specimen::specimen;
-use crate::world::World;
+use replug::outcome::{Loaded, Mapped, Retired};
+use replug::{Outcome, Unload};
+use vocabulary::{World, specimen};
 
 /// How often each kind of plugin is reloaded.
 const RELOADS: u32 = 50;
@@ -79,7 +78,7 @@ fn of_what_stays_mapped_the_rest_leaves_the_disk() {
     // No loader maps it, as no loader maps what is for debuggers.
     library.resize(3 * library.len(), 0);
     world.put(&library);
-    assert!(matches!(world.next(), Outcome::Loaded(_)));
+    assert!(matches!(world.next_outcome(), Outcome::Loaded(_)));
     let staged = world.host.live().unwrap().staged().to_owned();
     let file = File::open(&staged).unwrap();
     let length = || file.metadata().unwrap().len();
@@ -209,7 +208,7 @@ fn a_plugin_that_handles_a_signal_stays_mapped() {
 
 #[test]
 fn a_dropped_host_unmaps_what_it_had_and_its_handles_find_nothing() {
-    let mut world = World::unloading("println");
+    let world = World::unloading("println");
     let handle = world.host.handle();
     world.host.act(1).unwrap();
     let World { host, scratch, .. } = world;

@@ -5,10 +5,7 @@ use std::time::{Duration, Instant};
 
 use fixtures::Fixture;
 use replug::{Host, Outcome};
-
-use crate::specimen::specimen;
-use crate::vocabulary::DEADLINE;
-use crate::world::World;
+use vocabulary::{DEADLINE, World, specimen};
 
 /// A host whose watcher polls when it is asked to, and at no other time.
 fn asked_only() -> World {

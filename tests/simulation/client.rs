@@ -9,7 +9,9 @@ use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use replug::{Clock, Files, Filesystem, Kind, Listing, Locality, Lock, Route, Snapshot};
+use replug::watch::{
+    Clock, Files, Filesystem, Kind, Listing, Locality, Lock, Route, Snapshot, Stage,
+};
 
 use crate::random::Random;
 use crate::world::{MS, ROOT, SECOND, World, stamp_of};
@@ -516,7 +518,6 @@ impl Seek for Copy {
 
 impl Files for Client {
     type Artifact = Opened;
-    type Staged = Copy;
     type Directory = Directory;
 
     fn look(&self, path: &Path) -> io::Result<Snapshot> {
@@ -596,19 +597,22 @@ impl Files for Client {
         }
     }
 
-    fn list(&self, directory: &Path, _depth: usize) -> io::Result<Listing> {
+    fn list(
+        &self,
+        directory: &Path,
+        _depth: usize,
+        is_wanted: &dyn Fn(&OsStr, Kind) -> bool,
+    ) -> io::Result<Listing> {
         self.step("list", directory, hits_list)?;
         self.walk(directory)?;
         let names = self.listing(directory)?;
         if self.is_wrong(Wrong::HalfList) {
             return Err(io::Error::from_raw_os_error(5));
         }
-        let is_library = |path: &PathBuf| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name.starts_with("lib") && name.ends_with(".so")
-        };
+        let is_wanted =
+            |path: &PathBuf| is_wanted(path.file_name().unwrap_or_default(), Kind::File);
         Ok(Listing {
-            libraries: names.into_iter().filter(is_library).collect(),
+            files: names.into_iter().filter(is_wanted).collect(),
             directories: Vec::new(),
         })
     }
@@ -676,8 +680,12 @@ impl Files for Client {
             _ => Lock::Free,
         })
     }
+}
 
-    fn create_staged(&self, artifact: &Path) -> io::Result<Copy> {
+impl Stage for Client {
+    type Staged = Copy;
+
+    fn create(&self, artifact: &Path) -> io::Result<Copy> {
         self.step("stage", artifact, hits_stage)?;
         let mut state = self.state.borrow_mut();
         let state = &mut *state;
@@ -690,8 +698,6 @@ impl Files for Client {
             copies: Rc::clone(&self.copies),
         })
     }
-
-    fn seal(&self, _staged: &mut Copy, _mapped: u64) {}
 }
 
 impl Client {

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use replug::{Digest, Files, Snapshot, Stamp};
+use replug::Digest;
+use replug::watch::{Files, Snapshot, Stamp};
 
 use crate::client::Client;
 use crate::random::Random;

@@ -4,7 +4,9 @@ use std::cell::RefMut;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use replug::{Digest, Error, News, Poller, Update, Waiting};
+use replug::outcome::Waiting;
+use replug::watch::{News, Poller, Update};
+use replug::{Digest, Error};
 
 use crate::client::{Client, Copy, State};
 use crate::random::Random;
@@ -47,7 +49,7 @@ struct Owner {
 struct Run<'a> {
     scenario: &'a Scenario,
     client: Client,
-    poller: Poller<Client, Client>,
+    poller: Poller<Client, Client, Client>,
     owner: Owner,
     random: Random,
 }
@@ -64,7 +66,12 @@ pub fn run(scenario: &Scenario, is_traced: bool) -> Report {
     if is_traced {
         client.state.borrow_mut().world.trace.lines = Some(Vec::new());
     }
-    let poller = Poller::with(scenario.options.clone(), client.clone(), client.clone());
+    let poller = Poller::with(
+        scenario.options.clone(),
+        client.clone(),
+        client.clone(),
+        client.clone(),
+    );
     let mut run = Run {
         scenario,
         client,
@@ -187,7 +194,7 @@ impl Run<'_> {
         let now = self.state().world.now;
         let (name, mark) = match &update.news {
             News::Ready(ready) => ("Ready", ready.digest.to_string()),
-            News::Kept(kept) => ("Kept", format!("{:?}", kept.digest)),
+            News::Kept { digest, .. } => ("Kept", format!("{digest:?}")),
             News::Waiting(reason) => ("Waiting", format!("{reason:?}")),
             News::Missing => ("Missing", String::new()),
             News::Returned => ("Returned", String::new()),
@@ -210,7 +217,7 @@ impl Run<'_> {
         }
         self.note_edge(&path, &update.news);
         let is_decided = match &update.news {
-            News::Kept(kept) => kept.digest.is_some(),
+            News::Kept { digest, .. } => digest.is_some(),
             news => matches!(news, News::Ready(_) | News::Missing),
         };
         if is_decided {
@@ -218,8 +225,8 @@ impl Run<'_> {
         }
         match update.news {
             News::Ready(ready) => self.load(path, ready.digest, &ready.staged),
-            News::Kept(kept) => {
-                if let Some(digest) = kept.digest {
+            News::Kept { digest, .. } => {
+                if let Some(digest) = digest {
                     self.owner.kept.insert(path, digest);
                 }
             }
@@ -253,7 +260,9 @@ impl Run<'_> {
     fn note_edge(&mut self, path: &Path, news: &News<Copy>) {
         let to = match news {
             News::Ready(_) => "live",
-            News::Kept(kept) if kept.digest.is_some() => "kept out",
+            News::Kept {
+                digest: Some(_), ..
+            } => "kept out",
             News::Missing => "missing",
             News::Returned => "returned",
             News::Degraded(_) => "degraded",
@@ -406,7 +415,7 @@ fn cause_of(news: &News<Copy>) -> Option<String> {
     let error = match news {
         News::Waiting(reason) => return Some(format!("waiting {reason:?}")),
         News::Degraded(error) => error,
-        News::Kept(kept) => &kept.error,
+        News::Kept { error, .. } => error,
         _ => return None,
     };
     let name = match error {

@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use replug::{Audit, GatePolicy, Locality, Options};
+use replug::watch::Locality;
+use replug::{Audit, GatePolicy, Options};
 
 use crate::client::{self, Cache, Fault, Locks, Wrong};
 use crate::random::Random;

@@ -6,7 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bench_plugins::Bench;
-use replug::{Expected, Host, Options, Poller, Raw};
+use replug::options::Expected;
+use replug::watch::Poller;
+use replug::{Host, Options, Raw};
 use serde_json::{Value, json};
 
 use crate::library::Library;

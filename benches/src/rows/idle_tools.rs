@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use replug::{News, Options, Poller};
+use replug::watch::{News, Poller};
+use replug::Options;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags};
 
 use crate::count::{self, Thread};
@@ -109,7 +110,7 @@ fn replug(path: &Path, artifacts: usize) -> impl FnMut() + use<> {
         thread::sleep(poller.poll(poller.now()) - poller.now());
         let updates = poller.updates().try_iter();
         seen += updates
-            .filter(|update| matches!(update.news, News::Ready(_) | News::Kept(_)))
+            .filter(|update| matches!(update.news, News::Ready(_) | News::Kept { .. }))
             .count();
     }
     // What was read too soon after it was written is read once more, so many at a time.

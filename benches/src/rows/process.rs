@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use dynamic_reload::{DynamicReload, PlatformName, Search};
 use hot_lib_reloader::LibReloader;
-use replug::{Options, Watcher};
+use replug::watch::Watcher;
+use replug::Options;
 use serde_json::{Value, json};
 
 use super::idle::LINKED_AFTER;

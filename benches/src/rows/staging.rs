@@ -6,7 +6,8 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use replug::{Options, Poller};
+use replug::watch::Poller;
+use replug::Options;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 

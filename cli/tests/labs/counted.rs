@@ -1,0 +1,55 @@
+//! Programs under a counter of their instructions, which a busy machine does not change. The kernel's are not counted.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use vocabulary::{cargo_build, target_tmp, workspace};
+
+use crate::assert_installed;
+
+/// Builds the examples that are counted, optimised. In one unit, for how code is spread over many depends on where it is built,
+/// and what is inlined depends on that: by a fifth of all that is counted.
+pub fn build() {
+    for package in ["fixtures", "replug"] {
+        let built = cargo_build()
+            .args(["--quiet", "--locked", "--release", "--examples"])
+            .args(["-p", package, "--target-dir"])
+            .arg(target_tmp().join("plugins"))
+            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1")
+            .current_dir(workspace())
+            .status()
+            .unwrap();
+        assert!(built.success(), "{package} does not compile");
+    }
+}
+
+/// Where they are.
+pub fn examples() -> PathBuf {
+    target_tmp().join("plugins/release/examples")
+}
+
+/// The instructions of one time, of an example that is told by its last argument how many times. What is not repeated is
+/// no part of it.
+#[track_caller]
+pub fn instructions(example: &str, arguments: &[&str], times: u64) -> f64 {
+    assert_installed("valgrind");
+    let once = run(example, arguments, times);
+    let twice = run(example, arguments, 2 * times);
+    (twice - once) as f64 / times as f64
+}
+
+#[track_caller]
+fn run(example: &str, arguments: &[&str], times: u64) -> u64 {
+    let counted = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(examples().join(example))
+        .args(arguments)
+        .arg(times.to_string())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&counted.stderr);
+    assert!(counted.status.success(), "{said}");
+    let collected = said.split("Collected : ").nth(1);
+    let number = collected.and_then(|rest| rest.split_whitespace().next());
+    number.unwrap().parse().unwrap()
+}

@@ -1,0 +1,30 @@
+//! Labs: the real program under a tracer, on mounts of its own, and with tools that not everybody has.
+//!
+//! They need Linux, root or user namespaces, and what `.ci/run` installs: strace, rsync, util-linux, and a nightly
+//! toolchain, FUSE and sshd. A lab that cannot run has failed. `docs/testing.md` has the command.
+//! Written for Linux, where replug is proven; there is nothing to run elsewhere.
+
+#![cfg(target_os = "linux")]
+
+mod calls;
+mod containers;
+mod counted;
+mod faults;
+mod faulty;
+mod fuse;
+mod idle;
+mod mounts;
+mod polls;
+mod shared;
+mod stage;
+mod tools;
+
+/// Runs a tool to see whether it is there.
+#[track_caller]
+fn assert_installed(tool: &str) {
+    let output = std::process::Command::new(tool).arg("--version").output();
+    assert!(
+        output.as_ref().is_ok_and(|output| output.status.success()),
+        "this lab needs {tool}: {output:?}"
+    );
+}

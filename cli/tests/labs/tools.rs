@@ -1,0 +1,99 @@
+//! Builds and copies made by the tools that people use.
+
+use std::fs;
+use std::process::Command;
+
+use replug::Digest;
+use vocabulary::{Package, Program, Scratch, mixable, version};
+
+use crate::assert_installed;
+
+#[test]
+fn what_rsync_copies_is_loaded_once_and_whole() {
+    assert_installed("rsync");
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.overwrite(&mixable(1));
+    let mut program = Program::watch(&scratch, artifact.path(), &[]);
+    program.wait_for_answer(&version(1));
+    // In place, in place and only what differs, and by renaming.
+    let ways: [&[&str]; 3] = [
+        &["--inplace", "--whole-file"],
+        &["--inplace", "--no-whole-file"],
+        &[],
+    ];
+    for (options, number) in ways.into_iter().zip(2..) {
+        let build = mixable(number);
+        let source = scratch.join("built.so");
+        fs::write(&source, &build).unwrap();
+        let copied = Command::new("rsync")
+            .arg("--ignore-times")
+            .args(options)
+            .args([&source, artifact.path()])
+            .status()
+            .unwrap();
+        assert!(copied.success(), "rsync {options:?}");
+        let loaded = program.wait_for_event("loaded");
+        assert_eq!(
+            loaded.text("sha256"),
+            Digest::of(&build).to_string(),
+            "{options:?}"
+        );
+        program.wait_for_answer(&version(number));
+    }
+    let ended = program.stop();
+    ended.assert_quiet_success();
+    assert_eq!(ended.said("loaded").len(), 1 + ways.len());
+    assert_eq!(ended.said("kept").len(), 0);
+    scratch.assert_nothing_staged();
+}
+
+#[test]
+fn a_build_by_nightly_cargo_is_waited_for_and_loaded_once() {
+    let nightly = || {
+        let mut cargo = Command::new("rustup");
+        cargo.args(["run", "nightly", "cargo", "build"]);
+        cargo
+    };
+    let installed = Command::new("rustup")
+        .args(["run", "nightly", "cargo", "--version"])
+        .output()
+        .expect("this lab needs rustup");
+    assert!(
+        installed.status.success(),
+        "this lab needs a nightly toolchain: {}",
+        String::from_utf8_lossy(&installed.stderr)
+    );
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    package.build_with(nightly());
+    let lock = package.library().with_file_name(".cargo-artifact-lock");
+    assert!(
+        lock.exists(),
+        "this lab needs a cargo of 1.96 or later, for its other locks"
+    );
+    let mut program = Program::watch(&scratch, &package.library(), &[]);
+    program.wait_for_answer("as it was");
+    let before = program.said.len();
+    package.edit("as edited");
+    package.build_with(nightly());
+    let line = program.wait_for_answer("as edited");
+    assert_eq!(line.number("generation"), 2);
+    let gated = |line: &&_| is_gated(line);
+    assert_eq!(
+        program.said[before..].iter().filter(gated).count(),
+        1,
+        "the build was seen and waited for: {:#?}",
+        program.said
+    );
+    let ended = program.stop();
+    ended.assert_quiet_success();
+    assert_eq!(ended.said("loaded").len(), 2);
+    assert_eq!(ended.said("kept").len(), 0);
+    assert_eq!(ended.said("missing").len(), 0);
+    scratch.assert_nothing_staged();
+}
+
+fn is_gated(line: &vocabulary::Line) -> bool {
+    line.event() == "waiting" && line.text("reason") == "gated"
+}

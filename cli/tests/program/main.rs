@@ -1,0 +1,14 @@
+//! The real program on this machine's filesystem, started and stopped as people do.
+//! Written for Linux, where replug is proven; there is nothing to run elsewhere.
+
+#![cfg(target_os = "linux")]
+
+mod building;
+mod damage;
+mod directory;
+mod gate;
+mod hosts;
+mod input;
+mod stopping;
+mod storm;
+mod writers;

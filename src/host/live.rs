@@ -1,0 +1,52 @@
+//! The live generation: the image and the copy behind the functions that are called.
+
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::boundary::{BoundHooks, Image};
+use crate::look::digest::Digest;
+use crate::stage::copies::Staged;
+
+/// The live generation, beside its functions.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) hooks: Option<BoundHooks>,
+    /// Counts as in use, for the ceiling on thread-local keys, until this generation is retired.
+    pub(super) image: Arc<Image>,
+    pub(super) staged: Staged,
+    pub(super) generation: u64,
+    pub(super) digest: Digest,
+}
+
+/// The live generation of a plugin.
+#[derive(Debug)]
+pub struct Plugin<'a, T> {
+    pub(super) table: &'a T,
+    pub(super) live: &'a Live,
+}
+
+impl<T> Plugin<'_, T> {
+    /// How many successful loads it took to come here; the first is 1.
+    pub fn generation(&self) -> u64 {
+        self.live.generation
+    }
+
+    /// The digest of its bytes.
+    pub fn digest(&self) -> Digest {
+        self.live.digest
+    }
+
+    /// The private copy that was loaded.
+    pub fn staged(&self) -> &Path {
+        self.live.staged.path()
+    }
+}
+
+impl<T> Deref for Plugin<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.table
+    }
+}

@@ -1,0 +1,340 @@
+//! The second half, fed by hand or by a watcher, in this process.
+
+use std::ffi::{CStr, c_char};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use replug::error::Step;
+use replug::outcome::Mapped;
+use replug::watch::{Monotonic, News, OsFiles, Poller, Stage, StageDirectory, Staged, Watcher};
+use replug::{CallError, Host, Options, Outcome, Raw, Text};
+use vocabulary::{Artifact, DEADLINE, Scratch, copies_in, library, pause, stage_in, version};
+
+const FUNCTION: &CStr = c"plugin_function";
+
+fn options(scratch: &Scratch, artifact: &Artifact) -> Options {
+    Options::new(artifact.path())
+        .stage_dir(scratch.stage())
+        .interval(Duration::from_millis(5))
+        .settle(Duration::from_millis(20))
+        .exports([FUNCTION, Text::FREE])
+}
+
+/// A host of the artifact that a watcher feeds.
+fn watching(scratch: &Scratch, artifact: &Artifact) -> Host<Text> {
+    Host::<Text>::watch(FUNCTION, options(scratch, artifact)).unwrap()
+}
+
+/// A host whose first generation is live.
+fn serving() -> (Scratch, Artifact, Host<Text>) {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.link(&library(1));
+    let mut host = watching(&scratch, &artifact);
+    assert_eq!(generation(next(&mut host)), 1);
+    (scratch, artifact, host)
+}
+
+/// Waits for the next outcome that is worth a test's attention.
+#[track_caller]
+fn next<T>(host: &mut Host<T>) -> Outcome {
+    let deadline = Instant::now() + DEADLINE;
+    while let Some(left) = deadline.checked_duration_since(Instant::now()) {
+        match host.wait(left) {
+            Some(Outcome::Waiting(_)) | None => {}
+            Some(outcome) => return outcome,
+        }
+    }
+    panic!("nothing happened in time");
+}
+
+#[track_caller]
+fn generation(outcome: Outcome) -> u64 {
+    match outcome {
+        Outcome::Loaded(loaded) => loaded.generation,
+        other => panic!("not loaded: {other:?}"),
+    }
+}
+
+#[test]
+fn code_changes_only_inside_a_call_of_the_owner() {
+    let (_scratch, artifact, mut host) = serving();
+    artifact.link(&library(2));
+    let updates = host.updates().clone();
+    let deadline = Instant::now() + DEADLINE;
+    while updates.is_empty() && Instant::now() < deadline {
+        pause(Duration::from_millis(1));
+    }
+    assert!(
+        host.call(c"you").unwrap().contains(&version(1)),
+        "the update waits for its owner"
+    );
+    assert_eq!(generation(next(&mut host)), 2);
+    assert!(host.call(c"you").unwrap().contains(&version(2)));
+}
+
+#[test]
+fn a_host_that_was_busy_loads_only_the_latest() {
+    let (scratch, artifact, mut host) = serving();
+    let watcher = host.watcher().unwrap();
+    for number in 2..=20 {
+        artifact.link(&library(number));
+        assert!(watcher.poll_now(DEADLINE));
+        assert!(scratch.staged_copies() <= 2, "{:?}", scratch.staged());
+    }
+    assert_eq!(generation(next(&mut host)), 2);
+    assert!(host.call(c"you").unwrap().contains(&version(20)));
+}
+
+/// A stage that counts how many copies there are when another one is made.
+struct Counting {
+    stage: StageDirectory,
+    parent: PathBuf,
+    most: Arc<AtomicUsize>,
+}
+
+impl Stage for Counting {
+    type Staged = Staged;
+
+    fn create(&self, artifact: &Path) -> io::Result<Staged> {
+        let copies = copies_in(&self.parent);
+        self.most.fetch_max(copies, Ordering::Relaxed);
+        self.stage.create(artifact)
+    }
+
+    fn seal(&self, staged: &mut Staged, mapped: u64) {
+        self.stage.seal(staged, mapped);
+    }
+}
+
+#[test]
+fn what_waits_for_a_busy_host_is_gone_before_another_copy_is_made() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    let copies = Arc::new(AtomicUsize::new(0));
+    let stage = Counting {
+        stage: stage_in(&scratch),
+        parent: scratch.stage(),
+        most: Arc::clone(&copies),
+    };
+    let poller = Poller::with(options(&scratch, &artifact), OsFiles, stage, Monotonic);
+    let watcher = Watcher::spawn(poller).unwrap();
+    for number in 1..=20 {
+        artifact.link(&library(number));
+        assert!(watcher.poll_now(DEADLINE));
+    }
+    assert_eq!(
+        copies.load(Ordering::Relaxed),
+        0,
+        "with nothing live, there was another copy"
+    );
+}
+
+#[test]
+fn touching_what_waits_for_a_busy_host_does_not_lose_it() {
+    let (_scratch, artifact, mut host) = serving();
+    let watcher = host.watcher().unwrap();
+    artifact.link(&library(2));
+    assert!(watcher.poll_now(DEADLINE));
+    // Another file with the same bytes makes the worker stage them again.
+    artifact.link(&library(2));
+    assert!(watcher.poll_now(DEADLINE));
+    assert_eq!(generation(next(&mut host)), 2);
+    assert!(host.call(c"you").unwrap().contains(&version(2)));
+}
+
+#[test]
+fn touching_a_bad_build_that_a_busy_host_has_not_heard_of_does_not_hush_it_up() {
+    let (_scratch, artifact, mut host) = serving();
+    artifact.link(b"no library at all");
+    poll_for_a_while(&host);
+    artifact.link(b"no library at all");
+    poll_for_a_while(&host);
+    let outcome = next(&mut host);
+    assert!(matches!(outcome, Outcome::Kept(_)), "{outcome:?}");
+}
+
+#[test]
+fn what_waits_for_a_busy_host_survives_that_something_else_takes_its_place() {
+    let (_scratch, artifact, mut host) = serving();
+    artifact.link(&library(2));
+    poll_for_a_while(&host);
+    artifact.remove();
+    std::os::unix::fs::symlink("/dev/null", artifact.path()).unwrap();
+    poll_for_a_while(&host);
+    assert_eq!(generation(next(&mut host)), 2);
+    let outcome = next(&mut host);
+    assert!(matches!(outcome, Outcome::Kept(_)), "{outcome:?}");
+}
+
+/// More polls than it takes to believe a file.
+fn poll_for_a_while(host: &Host<Text>) {
+    for _ in 0..20 {
+        assert!(host.watcher().unwrap().poll_now(DEADLINE));
+        pause(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn bytes_that_are_live_already_are_not_loaded_again() {
+    let (_scratch, artifact, mut host) = serving();
+    let watcher = host.watcher().unwrap();
+    for number in [2, 1] {
+        artifact.link(&library(number));
+        assert!(watcher.poll_now(DEADLINE));
+    }
+    assert!(host.poll().is_none(), "there and back again is no change");
+    assert_eq!(host.live().unwrap().generation(), 1);
+}
+
+#[test]
+fn a_generation_without_a_needed_symbol_never_goes_live() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.link(&library(1));
+    // Vet is not told what the host needs, so the host has to find out by itself.
+    let none: [&CStr; 0] = [];
+    let watcher = Watcher::new(options(&scratch, &artifact).exports(none)).unwrap();
+    let mut host = Host::<Raw>::new([FUNCTION, c"no_such_symbol"]).watching(watcher);
+    match next(&mut host) {
+        Outcome::Kept(kept) => {
+            assert_eq!(kept.error.step(), Step::Load);
+            let said = replug::chain(&kept.error);
+            assert!(said.contains("it has no `no_such_symbol`"), "{said}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(host.live().is_none());
+}
+
+#[test]
+fn the_function_that_frees_answers_is_not_called_for_one() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.link(&library(1));
+    let mut host = Host::<Text>::watch(Text::FREE, options(&scratch, &artifact)).unwrap();
+    match next(&mut host) {
+        Outcome::Kept(kept) => assert_eq!(kept.error.step(), Step::Load),
+        other => panic!("{other:?}"),
+    }
+    assert!(host.live().is_none());
+}
+
+#[test]
+fn raw_symbols_are_found_by_the_name_the_host_asked_for() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.link(&library(7));
+    let watcher = Watcher::new(options(&scratch, &artifact)).unwrap();
+    let mut host = Host::<Raw>::new([FUNCTION, Text::FREE]).watching(watcher);
+    assert_eq!(generation(next(&mut host)), 1);
+    assert!(unsafe_symbols::answer(&host, c"you").contains(&version(7)));
+    assert!(!unsafe_symbols::has(&host, c"no_such_symbol"));
+}
+
+/// Using raw symbols is `unsafe`, which is the caller's business and here the test's.
+#[allow(unsafe_code)]
+mod unsafe_symbols {
+    use super::{CStr, FUNCTION, Host, Raw, Text, c_char};
+
+    type Function = unsafe extern "C" fn(*const c_char) -> *mut c_char;
+    type Free = unsafe extern "C" fn(*mut c_char);
+
+    pub fn has(host: &Host<Raw>, name: &CStr) -> bool {
+        // SAFETY: the pointer is compared with nothing and not followed.
+        unsafe { host.get::<*const u8>(name) }.is_some()
+    }
+
+    pub fn answer(host: &Host<Raw>, input: &CStr) -> String {
+        // SAFETY: plugin01 has this function under this name.
+        let function = unsafe { host.get::<Function>(FUNCTION) }.unwrap();
+        // SAFETY: and this one.
+        let free = unsafe { host.get::<Free>(Text::FREE) }.unwrap();
+        // SAFETY: `input` is NUL-terminated.
+        let answer = unsafe { function(input.as_ptr()) };
+        // SAFETY: plugin01 answers with NUL-terminated text.
+        let text = unsafe { CStr::from_ptr(answer) }
+            .to_str()
+            .unwrap()
+            .to_owned();
+        // SAFETY: the answer came from the same image and is not used again.
+        unsafe { free(answer) };
+        text
+    }
+}
+
+#[test]
+fn an_image_that_was_loaded_before_is_refused() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.link(&library(1));
+    let mut poller = Poller::new(options(&scratch, &artifact)).unwrap();
+    let mut host = Host::<Text>::new(FUNCTION);
+    poller.poll(Instant::now());
+    let first = ready(&poller);
+    let path = first.staged.path().to_owned();
+    let outcome = host.apply(update(&artifact, first)).unwrap();
+    assert_eq!(generation(outcome), 1);
+    artifact.link(&library(2));
+    poller.poll(Instant::now());
+    let second = ready(&poller);
+    // The same inode under the new name: the loader takes it for the library it knows.
+    std::fs::remove_file(second.staged.path()).unwrap();
+    std::fs::hard_link(&path, second.staged.path()).unwrap();
+    match host.apply(update(&artifact, second)).unwrap() {
+        Outcome::Kept(kept) => {
+            let said = replug::chain(&kept.error);
+            assert!(said.contains("the image of an earlier load"), "{said}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(host.call(c"you").unwrap().contains(&version(1)));
+}
+
+fn ready(poller: &Poller) -> replug::watch::Ready {
+    let found = poller
+        .updates()
+        .try_iter()
+        .find_map(|update| match update.news {
+            News::Ready(ready) => Some(ready),
+            _ => None,
+        });
+    found.expect("the library is ready")
+}
+
+fn update(artifact: &Artifact, ready: replug::watch::Ready) -> replug::watch::Update {
+    replug::watch::Update {
+        artifact: artifact.path().into(),
+        news: News::Ready(ready),
+    }
+}
+
+#[test]
+fn a_retired_generation_leaves_the_disk_and_a_dropped_host_leaves_nothing() {
+    let (scratch, artifact, mut host) = serving();
+    let first = host.live().unwrap().staged().to_owned();
+    assert!(first.exists());
+    artifact.link(&library(2));
+    match next(&mut host) {
+        Outcome::Loaded(loaded) => {
+            let retired = loaded.retired.unwrap();
+            assert_eq!(
+                (retired.generation, retired.mapped),
+                (1, Some(Mapped::Kept))
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(!first.exists());
+    drop(host);
+    scratch.assert_nothing_staged();
+}
+
+#[test]
+fn calling_before_anything_is_live_says_so() {
+    let host = Host::<Text>::new(FUNCTION);
+    assert_eq!(host.call(c"you"), Err(CallError::Absent));
+}

@@ -1,0 +1,9 @@
+//! The library on this machine's filesystem, by hosts and pollers in the test's own process.
+//! Written for Linux, where replug is proven; there is nothing to run elsewhere.
+
+#![cfg(target_os = "linux")]
+
+mod host;
+mod idle;
+mod remote;
+mod watcher;

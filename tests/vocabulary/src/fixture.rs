@@ -1,0 +1,196 @@
+//! Libraries to load: plugin01 and some plugins written here for one purpose each, built once per test run, and
+//! any number of distinct ones made by patching their version text.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, LazyLock, Mutex};
+
+use crate::{target_tmp, workspace};
+
+/// The version text that is compiled in, and that [`library`] replaces with one of the same length.
+const MARKER: &str = "version-00000000";
+
+/// How a fixture is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Build {
+    /// Not optimised, with debug information.
+    Debug,
+    /// Not optimised, without symbols.
+    DebugStripped,
+    /// Optimised, with symbols.
+    Release,
+    /// Optimised, without symbols.
+    ReleaseStripped,
+}
+
+impl Build {
+    fn flags(self) -> &'static [&'static str] {
+        match self {
+            Build::Debug => &["-Cdebuginfo=2"],
+            Build::DebugStripped => &["-Cstrip=symbols"],
+            Build::Release => &["-Copt-level=3"],
+            Build::ReleaseStripped => &["-Copt-level=3", "-Cstrip=symbols"],
+        }
+    }
+}
+
+/// The plain C surface around a function `answer(&str) -> String`.
+const SURFACE: &str = r#"
+use std::ffi::{CStr, CString, c_char};
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn plugin_function(input: *const c_char) -> *mut c_char {
+    let input = unsafe { CStr::from_ptr(input) }.to_str().unwrap();
+    CString::new(answer(input)).unwrap().into_raw()
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn plugin_free(answer: *mut c_char) {
+    drop(unsafe { CString::from_raw(answer) });
+}
+"#;
+
+/// Asking for the current thread makes a copy of std take a thread-local key, for good.
+const KEY_TAKER: &str = r#"
+fn answer(_: &str) -> String {
+    format!("{:?} says {}", std::thread::current().id(), env!("PLUGIN01_VERSION"))
+}
+"#;
+
+/// Connects to the socket that it is given the path of, and never returns.
+const SLEEPER: &str = r#"
+fn answer(doorbell: &str) -> String {
+    let _doorbell = std::os::unix::net::UnixStream::connect(doorbell).unwrap();
+    loop {
+        std::thread::park();
+    }
+}
+"#;
+
+/// A source and how it is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Recipe {
+    Plugin01(Build),
+    Written(&'static str),
+}
+
+/// A compiled plugin, and every place where it holds [`MARKER`].
+struct Fixture {
+    bytes: Arc<Vec<u8>>,
+    marks: Vec<usize>,
+}
+
+/// The source of a plugin that answers with what `answer`, a function from `&str` to `String`, makes of its
+/// input.
+pub(crate) fn plugin_source(answer: &str) -> String {
+    format!("{SURFACE}{answer}")
+}
+
+/// plugin01 as its sources are, built in a given way. Its answer holds [`version`]`(0)`.
+pub fn plugin(build: Build) -> Arc<Vec<u8>> {
+    Arc::clone(&built(Recipe::Plugin01(build)).bytes)
+}
+
+/// One of any number of valid libraries, all different. Its answer holds [`version`]`(number)`.
+pub fn library(number: u32) -> Vec<u8> {
+    built(Recipe::Plugin01(Build::ReleaseStripped)).patched(number)
+}
+
+/// Like [`library`], but each takes one of the process's thread-local keys when it is called.
+pub fn key_taker(number: u32) -> Vec<u8> {
+    built(Recipe::Written(KEY_TAKER)).patched(number)
+}
+
+/// A plugin whose function never returns. It connects to the socket whose path is its input.
+pub fn sleeper() -> Vec<u8> {
+    built(Recipe::Written(SLEEPER)).bytes.to_vec()
+}
+
+/// Like [`library`], but different in its first and its last bytes too, in fields that no loader reads. Every
+/// mixture of two of them is a valid library: one that was read half-written would be loaded.
+pub fn mixable(number: u32) -> Vec<u8> {
+    let mut bytes = library(number);
+    let field = |at: usize| u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap()) as usize;
+    // The header of a 64-bit ELF file says where its tables of segments and of sections are. An entry of the
+    // first has its unused physical address at 24, one of the second the information of its kind at 44.
+    let count = usize::from(u16::from_ne_bytes([bytes[60], bytes[61]]));
+    let first = field(32) + 24;
+    let last = field(40) + (count - 1) * 64 + 44;
+    bytes[first..first + 4].copy_from_slice(&number.to_ne_bytes());
+    bytes[last..last + 4].copy_from_slice(&number.to_ne_bytes());
+    bytes
+}
+
+/// The version text of [`library`]`(number)`.
+pub fn version(number: u32) -> String {
+    format!("version-{number:08}")
+}
+
+/// The fixture of a recipe, compiled by whoever asks first; the others wait.
+fn built(recipe: Recipe) -> Arc<Fixture> {
+    static BUILT: LazyLock<Mutex<HashMap<Recipe, Arc<Fixture>>>> = LazyLock::new(Mutex::default);
+    let mut built = BUILT.lock().unwrap();
+    Arc::clone(
+        built
+            .entry(recipe)
+            .or_insert_with(|| Arc::new(Fixture::compile(recipe))),
+    )
+}
+
+impl Fixture {
+    fn compile(recipe: Recipe) -> Fixture {
+        let directory = tempfile::tempdir_in(target_tmp()).unwrap();
+        let (source, flags) = match recipe {
+            Recipe::Plugin01(build) => (workspace().join("plugin01/src/lib.rs"), build.flags()),
+            Recipe::Written(answer) => {
+                let source = directory.path().join("lib.rs");
+                fs::write(&source, plugin_source(answer)).unwrap();
+                (source, Build::DebugStripped.flags())
+            }
+        };
+        let bytes = compile(&source, flags, &directory.path().join("libplugin01.so"));
+        let marks = bytes
+            .windows(MARKER.len())
+            .enumerate()
+            .filter_map(|(at, window)| (window == MARKER.as_bytes()).then_some(at))
+            .collect();
+        Fixture {
+            bytes: Arc::new(bytes),
+            marks,
+        }
+    }
+
+    /// The same plugin with another version text.
+    fn patched(&self, number: u32) -> Vec<u8> {
+        assert!(!self.marks.is_empty(), "the fixture has no marker to patch");
+        let mut bytes = self.bytes.to_vec();
+        for &at in &self.marks {
+            bytes[at..at + MARKER.len()].copy_from_slice(version(number).as_bytes());
+        }
+        bytes
+    }
+}
+
+fn compile(source: &Path, flags: &[&str], output: &Path) -> Vec<u8> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let made = Command::new(rustc)
+        .args([
+            "--edition",
+            "2024",
+            "--crate-type",
+            "cdylib",
+            "--crate-name",
+            "plugin01",
+        ])
+        .args(flags)
+        .arg(source)
+        .arg("-o")
+        .arg(output)
+        .env("PLUGIN01_VERSION", MARKER)
+        .status()
+        .expect("rustc can be started");
+    assert!(made.success(), "the fixture does not compile");
+    fs::read(output).unwrap()
+}

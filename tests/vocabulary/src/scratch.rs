@@ -1,0 +1,95 @@
+//! A directory of a test's own.
+
+use std::fs;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use crate::{Artifact, library};
+
+/// A scratch directory, with a place for staged copies in it. Removed at the end of the test.
+pub struct Scratch {
+    directory: tempfile::TempDir,
+}
+
+impl Scratch {
+    /// A directory that nobody else knows.
+    pub fn new() -> Scratch {
+        let directory = tempfile::Builder::new()
+            .prefix("replug-test.")
+            .tempdir()
+            .unwrap();
+        let scratch = Scratch { directory };
+        fs::create_dir(scratch.stage()).unwrap();
+        scratch
+    }
+
+    /// Where the directory is.
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The path of a file or a directory in it.
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    /// Where the program under test makes its stage directory.
+    pub fn stage(&self) -> PathBuf {
+        self.join("stage")
+    }
+
+    /// The artifact that most tests watch. A new scratch directory has no file there.
+    pub fn artifact(&self) -> Artifact {
+        Artifact::at(self.join("libplugin01.so"))
+    }
+
+    /// A directory with so many libraries of these numbers, each called by its place, and their paths.
+    pub fn directory_of(
+        &self,
+        name: &str,
+        numbers: RangeInclusive<u32>,
+    ) -> (PathBuf, Vec<PathBuf>) {
+        let directory = self.join(name);
+        fs::create_dir(&directory).unwrap();
+        let paths = numbers.enumerate().map(|(place, number)| {
+            let path = directory.join(format!("lib{place:02}.so"));
+            fs::write(&path, library(number)).unwrap();
+            path
+        });
+        let paths = paths.collect();
+        (directory, paths)
+    }
+
+    /// The stage directories that exist now: none, once every program has ended.
+    pub fn staged(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.stage()).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    }
+
+    /// How many staged copies exist now.
+    pub fn staged_copies(&self) -> usize {
+        copies_in(&self.stage())
+    }
+
+    /// Fails if a program that has ended left a stage directory behind.
+    #[track_caller]
+    pub fn assert_nothing_staged(&self) {
+        assert_eq!(
+            self.staged(),
+            [] as [PathBuf; 0],
+            "staged copies were left behind"
+        );
+    }
+}
+
+/// How many staged copies there are in all stage directories of a parent.
+pub fn copies_in(stage: &Path) -> usize {
+    let count = |directory: PathBuf| fs::read_dir(directory).map_or(0, Iterator::count);
+    let directories = fs::read_dir(stage)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    // One file in each stage directory is its owner's.
+    directories
+        .map(|directory| count(directory).saturating_sub(1))
+        .sum()
+}

@@ -1,0 +1,153 @@
+//! A spy on the files of this machine, who hears each question that a poller asks of them.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use replug::watch::{Files, Filesystem, Kind, Listing, Locality, Lock, OsFiles, Route, Snapshot};
+
+/// A question to the filesystem, called like the function of [`Files`] that asks it, with the path that it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// [`Files::look`].
+    Look(PathBuf),
+    /// [`Files::open_directory`], with the number of looks that are to follow.
+    OpenDirectory(PathBuf, usize),
+    /// [`Files::look_from`].
+    LookFrom(PathBuf),
+    /// [`Files::look_link`].
+    LookLink(PathBuf),
+    /// [`Files::look_open`].
+    LookOpen,
+    /// [`Files::names`].
+    Names(PathBuf),
+    /// [`Files::list`].
+    List(PathBuf),
+    /// [`Files::open`].
+    Open(PathBuf),
+    /// [`Files::forget_content`].
+    ForgetContent,
+    /// [`Files::route`].
+    Route(PathBuf),
+    /// [`Files::filesystem`].
+    Filesystem(PathBuf),
+    /// [`Files::probe`].
+    Probe(PathBuf),
+}
+
+/// The files of this machine. Each question to them is told to `hear` first, and waits until that returns.
+pub struct Spy<H> {
+    hear: H,
+    /// Added to the number of each device, as if something else were mounted there.
+    pub mounted: Arc<AtomicU64>,
+    /// Whether each look gets another inode number, as some daemons give them.
+    pub makes_numbers_up: bool,
+    looks: AtomicU64,
+    /// A directory that is on NFS from the moment when it exists, as if it were mounted then.
+    pub on_nfs: Option<PathBuf>,
+}
+
+impl<H: Fn(Asked)> Spy<H> {
+    /// A spy on the files of this machine, who changes nothing about them.
+    pub fn on_this_machine(hear: H) -> Spy<H> {
+        Spy {
+            hear,
+            mounted: Arc::default(),
+            makes_numbers_up: false,
+            looks: AtomicU64::new(0),
+            on_nfs: None,
+        }
+    }
+
+    fn as_mounted(&self, seen: io::Result<Snapshot>) -> io::Result<Snapshot> {
+        seen.map(|seen| Snapshot {
+            device: seen.device + self.mounted.load(Ordering::Relaxed),
+            inode: match self.makes_numbers_up {
+                true => self.looks.fetch_add(1, Ordering::Relaxed),
+                false => seen.inode,
+            },
+            ..seen
+        })
+    }
+}
+
+impl<H: Fn(Asked)> Files for Spy<H> {
+    type Artifact = <OsFiles as Files>::Artifact;
+    type Directory = <OsFiles as Files>::Directory;
+
+    fn look(&self, path: &Path) -> io::Result<Snapshot> {
+        (self.hear)(Asked::Look(path.to_owned()));
+        self.as_mounted(OsFiles.look(path))
+    }
+
+    fn open_directory(&self, directory: &Path, looks: usize) -> Option<Self::Directory> {
+        (self.hear)(Asked::OpenDirectory(directory.to_owned(), looks));
+        OsFiles.open_directory(directory, looks)
+    }
+
+    fn look_from(&self, directory: &Self::Directory, path: &Path) -> io::Result<Snapshot> {
+        (self.hear)(Asked::LookFrom(path.to_owned()));
+        self.as_mounted(OsFiles.look_from(directory, path))
+    }
+
+    fn look_open(&self, artifact: &Self::Artifact) -> io::Result<Snapshot> {
+        (self.hear)(Asked::LookOpen);
+        self.as_mounted(OsFiles.look_open(artifact))
+    }
+
+    fn look_link(&self, path: &Path) -> io::Result<Snapshot> {
+        (self.hear)(Asked::LookLink(path.to_owned()));
+        self.as_mounted(OsFiles.look_link(path))
+    }
+
+    fn names(&self, directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Result<()> {
+        (self.hear)(Asked::Names(directory.to_owned()));
+        OsFiles.names(directory, each)
+    }
+
+    fn list(
+        &self,
+        directory: &Path,
+        depth: usize,
+        is_wanted: &dyn Fn(&OsStr, Kind) -> bool,
+    ) -> io::Result<Listing> {
+        (self.hear)(Asked::List(directory.to_owned()));
+        OsFiles.list(directory, depth, is_wanted)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Self::Artifact> {
+        (self.hear)(Asked::Open(path.to_owned()));
+        OsFiles.open(path)
+    }
+
+    fn forget_content(&self, artifact: &Self::Artifact) -> io::Result<()> {
+        (self.hear)(Asked::ForgetContent);
+        OsFiles.forget_content(artifact)
+    }
+
+    fn route(&self, path: &Path) -> io::Result<Route> {
+        (self.hear)(Asked::Route(path.to_owned()));
+        OsFiles.route(path)
+    }
+
+    fn filesystem(&self, path: &Path) -> io::Result<Filesystem> {
+        (self.hear)(Asked::Filesystem(path.to_owned()));
+        let is_inside = |place: &&PathBuf| place.exists() && path.starts_with(place);
+        match self.on_nfs.as_ref().filter(is_inside) {
+            Some(_) => Ok(Filesystem {
+                name: "nfs".into(),
+                locality: Locality::Remote,
+                locks_can_hang: true,
+                looks_can_lag: false,
+            }),
+            None => OsFiles.filesystem(path),
+        }
+    }
+
+    fn probe(&self, lock: &Path) -> io::Result<Lock> {
+        (self.hear)(Asked::Probe(lock.to_owned()));
+        OsFiles.probe(lock)
+    }
+}

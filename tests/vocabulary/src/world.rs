@@ -1,0 +1,136 @@
+//! A host whose plugins are the fixtures of `tests/plugins`, and the artifact that it watches.
+
+use std::time::{Duration, Instant};
+
+use fixtures::Fixture;
+use replug::error::Step;
+use replug::outcome::{Kept, Loaded};
+use replug::watch::Watcher;
+use replug::{Host, Options, Outcome, Unload, chain};
+
+use crate::{Artifact, DEADLINE, Scratch, specimen};
+
+/// A host and its artifact, in a scratch directory.
+pub struct World {
+    /// The host, which does what the test tells it to.
+    pub host: Host<Fixture>,
+    /// The file that the host watches.
+    pub artifact: Artifact,
+    /// Where the artifact and the staged copies are.
+    pub scratch: Scratch,
+    builds: u32,
+}
+
+impl World {
+    /// A world whose host has nothing to load yet.
+    pub fn new() -> World {
+        World::watched_by(|options| Host::<Fixture>::watch(options).unwrap())
+    }
+
+    /// A world whose host is made of the usual options by `watch`.
+    pub fn watched_by(watch: impl FnOnce(Options) -> Host<Fixture>) -> World {
+        let scratch = Scratch::new();
+        let artifact = scratch.artifact();
+        let options = Options::new(artifact.path())
+            .stage_dir(scratch.stage())
+            .interval(Duration::from_millis(2))
+            .settle(Duration::from_millis(10));
+        World {
+            host: watch(options),
+            artifact,
+            scratch,
+            builds: 0,
+        }
+    }
+
+    /// A world whose watcher does not know what the host expects, so that only the host can find out what does not fit.
+    pub fn unsuspecting() -> World {
+        World::watched_by(|options| Host::<Fixture>::new().watching(Watcher::new(options).unwrap()))
+    }
+
+    /// A world whose first generation is this fixture.
+    #[track_caller]
+    pub fn with(name: &str) -> World {
+        World::new().and(name)
+    }
+
+    /// This world, with a fixture as its first generation.
+    #[track_caller]
+    pub fn and(mut self, name: &str) -> World {
+        self.load(name);
+        self
+    }
+
+    /// A world whose first generation is this fixture, and whose retired generations are unmapped if that can be.
+    #[track_caller]
+    pub fn unloading(name: &str) -> World {
+        let watch = |options| Host::<Fixture>::watch(options).unwrap();
+        World::watched_by(|options| watch(options).unloading(Unload::WhenProven)).and(name)
+    }
+
+    /// Puts another build of the fixture in place, which goes live.
+    #[track_caller]
+    pub fn load(&mut self, name: &str) -> Loaded {
+        match self.publish(name) {
+            Outcome::Loaded(loaded) => loaded,
+            other => panic!("not loaded: {other:?}"),
+        }
+    }
+
+    /// Puts another build of the fixture in place, which is kept out; returns the step and the reason.
+    #[track_caller]
+    pub fn keep_out(&mut self, name: &str) -> (Step, String) {
+        let outcome = self.publish(name);
+        self.why(outcome)
+    }
+
+    /// Puts another build of the fixture in place, and returns what became of it.
+    #[track_caller]
+    pub fn publish(&mut self, name: &str) -> Outcome {
+        self.builds += 1;
+        self.put(&specimen(name, self.builds));
+        self.next_outcome()
+    }
+
+    /// Puts a library in place, and has it looked at.
+    #[track_caller]
+    pub fn put(&self, library: &[u8]) {
+        self.artifact.link(library);
+        assert!(self.host.watcher().unwrap().poll_now(DEADLINE));
+    }
+
+    /// Waits for the next outcome that is worth a test's attention.
+    #[track_caller]
+    pub fn next_outcome(&mut self) -> Outcome {
+        let deadline = Instant::now() + DEADLINE;
+        while let Some(left) = deadline.checked_duration_since(Instant::now()) {
+            match self.host.wait(left) {
+                // A slow machine may see the moment between an unlink and a link.
+                Some(Outcome::Waiting(_) | Outcome::Missing | Outcome::Returned) | None => {}
+                Some(outcome) => return outcome,
+            }
+        }
+        panic!("nothing happened in time");
+    }
+
+    /// The step at which something was kept out and the reason, in the words that a person reads. The artifact is called
+    /// `IT`.
+    #[track_caller]
+    pub fn why(&self, outcome: Outcome) -> (Step, String) {
+        match outcome {
+            Outcome::Kept(Kept { error, .. }) => (error.step(), self.told(&error)),
+            other => panic!("not kept out: {other:?}"),
+        }
+    }
+
+    /// An error and its causes in the words that a person reads. The artifact is called `IT`.
+    pub fn told(&self, error: &dyn std::error::Error) -> String {
+        let artifact = self.artifact.path().to_str().unwrap();
+        chain(error).replace(artifact, "IT")
+    }
+
+    /// The number of the live generation.
+    pub fn generation(&self) -> Option<u64> {
+        self.host.live().map(|plugin| plugin.generation())
+    }
+}
