@@ -30,7 +30,7 @@ replug_plugin::interface! {
     /// What each seed is held against.
     interface Seed, plugin trait Grow, version 1 {
         fn add(one: u64, other: u64) -> u64;
-        fn greet(name: &str, greeting: crate::Sink<'_>);
+        fn greet(name: &str, greeting: replug_plugin::Sink<'_>);
         fn step(world: &mut World);
     }
 }

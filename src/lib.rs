@@ -112,8 +112,8 @@ pub mod table {
     pub use crate::boundary::{Image, Table};
 }
 
-/// The examples of README and docs are compiled with the tests.
+/// The examples of a page in docs are compiled with the tests. Those of README are built as a stranger would, by
+/// `tests/outside.rs`.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
 #[doc = include_str!("../docs/contract.md")]
 struct Documents;

@@ -85,3 +85,8 @@ pub mod __private {
     pub use crate::text::{FORMAT, Text, VERSION, handshake_len, handshake_text};
     pub use crate::wire::RawSlice;
 }
+
+/// The example of README is compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

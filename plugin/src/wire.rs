@@ -227,7 +227,7 @@ unsafe impl Argument for &str {
         // SAFETY: the caller vouches for the borrow.
         let bytes = unsafe { wire.get() };
         // SAFETY: it was a `str` when it was sent.
-        unsafe { str::from_utf8_unchecked(bytes) }
+        unsafe { std::str::from_utf8_unchecked(bytes) }
     }
 }
 

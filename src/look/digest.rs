@@ -18,9 +18,9 @@ impl Digest {
 
     /// The first eight hexadecimal digits, for people.
     pub fn short(&self) -> impl fmt::Display {
-        let first = u32::from_be_bytes([self.0[0], self.0[1], self.0[2], self.0[3]]);
         // A width, because leading zeros are digits too.
-        std::fmt::from_fn(move |f| write!(f, "{first:08x}"))
+        let first = u32::from_be_bytes([self.0[0], self.0[1], self.0[2], self.0[3]]);
+        format!("{first:08x}")
     }
 }
 

@@ -12,24 +12,24 @@ use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
 use vocabulary::{
-    Artifact, DEADLINE, Program, Scratch, cargo_build, target_tmp, wait_for_exit, workspace,
+    Artifact, DEADLINE, Scratch, c_example, c_library, cargo_build, target_tmp, wait_for_exit,
+    workspace,
 };
 
-/// Where cargo leaves hosts and plugins. Each are built by themselves, so that plugins get what they ask for of replug
-/// and not what the hosts do.
+/// Where cargo leaves hosts and plugins.
 static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
     let target = target_tmp().join("examples");
-    for packages in [["game_rules", "server_handler"], ["game", "server"]] {
-        let built = cargo_build()
-            .args(["--quiet", "--locked", "-p"])
-            .args([packages[0], "-p", packages[1], "--target-dir"])
-            .arg(&target)
-            .env("CARGO_PROFILE_DEV_DEBUG", "0")
-            .current_dir(workspace())
-            .status()
-            .expect("cargo can be started");
-        assert!(built.success(), "the examples do not compile");
-    }
+    let packages = ["game", "game_rules", "server", "server_handler"];
+    let built = cargo_build()
+        .args(["--quiet", "--locked"])
+        .args(packages.map(|name| ["-p", name]).concat())
+        .arg("--target-dir")
+        .arg(&target)
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
+        .current_dir(workspace())
+        .status()
+        .expect("cargo can be started");
+    assert!(built.success(), "the examples do not compile");
     target.join("debug")
 });
 
@@ -40,10 +40,10 @@ fn a_game_goes_on_where_it_was_with_new_rules() {
     let rules = fs::read(BUILT.join("libgame_rules.so")).unwrap();
     artifact.link(&rules);
     let mut game = Example::start("game", &artifact, &scratch, &[]);
-    game.wait_for("generation 1 is live");
+    game.wait_for("generation 1 (");
     let before = Picture::of(&game.wait_for("frame "));
     artifact.link(&edited(&rules, ": ball at", ": BALL at"));
-    game.wait_for("generation 2 is live");
+    game.wait_for("generation 2 (");
     let after = Picture::of(&game.wait_for(": BALL at"));
     assert_eq!(after.frame % 60, 0);
     assert!(after.frame > before.frame, "the host's own state");
@@ -62,7 +62,7 @@ fn a_server_answers_an_open_connection_with_its_new_handler() {
     artifact.link(&handler);
     let mut server = Example::start("server", &artifact, &scratch, &["0"]);
     let address = server.wait_for("listening on ");
-    server.wait_for("generation 1 is live");
+    server.wait_for("generation 1 (");
     let mut clients = [(); 3].map(|()| Client::of(&address));
     for client in &mut clients {
         assert_eq!(client.ask("greet you"), "hello, you\n");
@@ -73,7 +73,7 @@ fn a_server_answers_an_open_connection_with_its_new_handler() {
         );
     }
     artifact.link(&edited(&handler, "hello", "howdy"));
-    server.wait_for("generation 2 is live");
+    server.wait_for("generation 2 (");
     for client in &mut clients {
         assert_eq!(client.ask("greet you"), "howdy, you\n");
         assert_eq!(client.ask("quit"), "");
@@ -88,18 +88,18 @@ fn a_handler_in_c_takes_the_place_of_one_in_rust() {
     artifact.link(&fs::read(BUILT.join("libserver_handler.so")).unwrap());
     let mut server = Example::start("server", &artifact, &scratch, &["0"]);
     let mut client = Client::of(&server.wait_for("listening on "));
-    server.wait_for("generation 1 is live");
-    let source = source("handler.c");
+    server.wait_for("generation 1 (");
+    let source = c_example("handler.c");
     let declared = "fn respond(&str, Sink) -> bool\\n";
     let another = source.replace(declared, "fn respond(&str) -> bool\\n");
-    artifact.link(&compiled(&another, &scratch));
-    let kept = server.wait_for("kept out: ");
+    artifact.link(&c_library(&another, &scratch));
+    let kept = server.wait_for("kept generation 1, not ");
     let told = "`respond`: plugin takes (&str) -> bool, host calls (&str, Sink) -> bool; \
         rebuild it from the declaration of this host (it was built by a C compiler)";
     assert!(kept.ends_with(told), "{kept}");
     assert_eq!(client.ask("greet you"), "hello, you\n");
-    artifact.link(&compiled(&source, &scratch));
-    server.wait_for("generation 2 is live");
+    artifact.link(&c_library(&source, &scratch));
+    server.wait_for("generation 2 (");
     assert_eq!(client.ask("greet you"), "good day, you\n");
     assert_eq!(
         client.ask("divide 1 0"),
@@ -107,18 +107,6 @@ fn a_handler_in_c_takes_the_place_of_one_in_rust() {
     );
     assert_eq!(client.ask("quit"), "");
     server.end(&scratch);
-}
-
-#[test]
-fn a_plain_plugin_in_c_is_called_and_reloaded() {
-    let scratch = Scratch::new();
-    let artifact = scratch.artifact();
-    let source = source("shout.c");
-    artifact.link(&compiled(&source, &scratch));
-    let mut program = Program::watch(&scratch, artifact.path(), &["--call", "shout"]);
-    program.wait_for("a shout", |line| line.0["value"] == "WORLD!");
-    artifact.link(&compiled(&source.replace("\"!\"", "\"?\""), &scratch));
-    program.wait_for("another shout", |line| line.0["value"] == "WORLD?");
 }
 
 /// A build of a library in which one text is another.
@@ -132,27 +120,6 @@ fn edited(library: &[u8], from: &str, to: &str) -> Vec<u8> {
     let at = at.expect("what a program says is in it");
     edited[at..at + to.len()].copy_from_slice(to.as_bytes());
     edited
-}
-
-/// The source of a plugin in C.
-fn source(name: &str) -> String {
-    fs::read_to_string(workspace().join("examples/c_plugin").join(name)).unwrap()
-}
-
-/// What a C compiler makes of `source` when it is told to find fault with everything.
-#[track_caller]
-fn compiled(source: &str, scratch: &Scratch) -> Vec<u8> {
-    let (input, output) = (scratch.join("plugin.c"), scratch.join("plugin.out"));
-    fs::write(&input, source).unwrap();
-    let compiled = Command::new("cc")
-        .args(["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror"])
-        .args(["-shared", "-fPIC", "-I", "docs", "-o"])
-        .args([&output, &input])
-        .current_dir(workspace())
-        .status()
-        .expect("cc can be started");
-    assert!(compiled.success(), "the example does not compile");
-    fs::read(output).unwrap()
 }
 
 /// What a game shows.

@@ -9,6 +9,8 @@ mod directory;
 mod gate;
 mod hosts;
 mod input;
+mod plain_c;
+mod readme;
 mod stopping;
 mod storm;
 mod writers;

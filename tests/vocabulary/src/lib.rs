@@ -20,6 +20,7 @@ mod waiting;
 
 // What is watched.
 mod artifact;
+mod c;
 mod fixture;
 mod package;
 mod scratch;
@@ -39,6 +40,7 @@ mod terminal;
 
 pub use artifact::Artifact;
 pub use by_hand::{ByHand, Hands, stage_in};
+pub use c::{c_example, c_library};
 pub use cargo::cargo_build;
 pub use doorbell::{Doorbell, Visitor};
 pub use fixture::{Build, key_taker, library, mixable, plugin, sleeper, version};

@@ -88,7 +88,7 @@ impl Hooks for Ball {
             return Err(format!("these rules know no memory of version {version}").into());
         }
         let mut bounces = BTreeMap::new();
-        for line in str::from_utf8(state)?.lines() {
+        for line in std::str::from_utf8(state)?.lines() {
             let (wall, count) = line.split_once(' ').ok_or("a wall has no count")?;
             bounces.insert(wall.to_owned(), count.parse()?);
         }
