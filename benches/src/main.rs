@@ -3,14 +3,20 @@
 //! A row is one thing that is measured, a tool is who does it. Each trial is a process of its own, which this program
 //! starts from itself, so that one that dies costs one trial and is counted.
 
+mod call;
+mod change;
 mod count;
 mod guest;
 mod library;
+mod linked;
+mod look;
 mod plugins;
 mod report;
 mod row;
 mod rows;
 mod run;
+mod seen;
+mod tool;
 mod tools;
 mod trace;
 mod trial;
@@ -65,7 +71,10 @@ fn main() {
             row,
             tool,
             arguments,
-        }) => trial::be_the_child(row, tool, arguments),
+        }) => {
+            let row = rows::called(row).expect("a row of this name");
+            trial::be_the_child(row, tool, arguments);
+        }
         Some(Command::Rows { rounds, rows }) => {
             let rows = rows.iter().map(|name| rows::called(name).expect("a row"));
             let results = run::rows(rows, *rounds);

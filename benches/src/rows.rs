@@ -1,10 +1,8 @@
 //! The rows, in the order of the table.
 
 mod calls;
-mod change;
 mod handles;
 mod idle;
-mod idle_tools;
 mod latency;
 mod memory;
 mod pause;

@@ -2,43 +2,17 @@
 
 pub mod dynamic_reload;
 pub mod hot_lib_reloader;
-mod inotify;
+pub mod inotify;
 mod limit;
 pub mod loaded;
-mod notify;
-mod replug;
+pub mod notify;
+pub mod replug;
 
 use std::time::Duration;
 
 use crate::library::Library;
+use crate::tool::{Pace, Tool};
 use crate::watched::{Watched, Way};
-
-/// A library that is watched, loaded and called.
-pub trait Tool {
-    /// Waits for something new, for about as long as `patience` at most, and loads it. Says how often it loaded.
-    fn wait(&mut self, patience: Duration) -> u64;
-
-    /// How long the thread that calls was held by the last load.
-    fn held(&self) -> Duration;
-
-    /// Which library is live; `None` if there is none.
-    fn version(&mut self) -> Option<u64>;
-
-    /// Makes a thread-local of the library on this thread.
-    fn touch(&mut self, number: u64);
-}
-
-/// How eager a tool is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
-    /// So long between polls, or as its debounce. hot-lib-reloader knows only [`QUICK`]'s.
-    Every(Duration),
-    /// As the tool is without being told anything.
-    Default,
-}
-
-/// As quick as all of them can be without being busy.
-pub const QUICK: Pace = Pace::Every(Duration::from_millis(10));
 
 /// The library that `tool` is to load: its own kind, so that all have their best.
 pub fn library(tool: &str) -> Library {

@@ -9,8 +9,9 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::row::Figures;
-use crate::rows;
+use serde_json::Value;
+
+use crate::row::{Figures, Row};
 
 /// What stands before the child's result.
 const MARK: &str = "result: ";
@@ -21,14 +22,14 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// How a trial ended.
 pub enum Ended {
     /// With what the child returned.
-    Well(serde_json::Value),
+    Well(Value),
     /// By a signal or a panic, or not within its time.
     Badly(String),
 }
 
 impl Ended {
     /// What the child returned. If it ended badly, that is counted, and there is nothing to return.
-    pub fn or_crashed(self, figures: &mut Figures) -> Option<serde_json::Value> {
+    pub fn or_crashed(self, figures: &mut Figures) -> Option<Value> {
         figures.trials += 1;
         match self {
             Ended::Well(value) => Some(value),
@@ -99,6 +100,29 @@ pub fn run_under(
     }
 }
 
+/// Runs so many trials at the same time: for those that wait more than they work. Returns what those saw that ended well.
+pub fn together(
+    figures: &mut Figures,
+    row: &str,
+    tool: &str,
+    arguments: &[Vec<String>],
+    timeout: Duration,
+) -> Vec<Value> {
+    let one = |arguments: &Vec<String>| run(row, tool, arguments, timeout);
+    let ended: Vec<_> = thread::scope(|scope| {
+        let trials: Vec<_> = arguments
+            .iter()
+            .map(|arguments| scope.spawn(move || one(arguments)))
+            .collect();
+        let ended = trials.into_iter().map(|trial| trial.join());
+        ended
+            .map(|ended| ended.expect("whoever waits for a child does not panic"))
+            .collect()
+    });
+    let seen = ended.into_iter().map(|ended| ended.or_crashed(figures));
+    seen.flatten().collect()
+}
+
 fn text(file: &mut fs::File) -> String {
     let mut bytes = Vec::new();
     file.rewind().expect("a file can be read again");
@@ -112,7 +136,6 @@ pub fn this_program() -> PathBuf {
 }
 
 /// The child's side.
-pub fn be_the_child(row: &str, tool: &str, arguments: &[String]) {
-    let row = rows::called(row).expect("a row of this name");
+pub fn be_the_child(row: &dyn Row, tool: &str, arguments: &[String]) {
     println!("\n{MARK}{}", row.trial(tool, arguments));
 }

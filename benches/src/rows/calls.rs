@@ -1,26 +1,19 @@
 //! What a call costs on the thread that loads, in instructions, which a busy machine does not change.
 
-use std::fs;
 use std::hint::black_box;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use bench_plugins::Bench;
-use replug::options::Expected;
-use replug::watch::Poller;
 use replug::{Host, Options, Raw};
 use serde_json::{Value, json};
 
+use crate::call::{instructions, repeat};
 use crate::library::Library;
 use crate::row::{Column, Figures, Row, Target};
+use crate::tool::QUICK;
 use crate::tools::dynamic_reload::Reload;
+use crate::tools::hot_lib_reloader;
 use crate::tools::loaded::{Live, Sum};
-use crate::tools::{QUICK, hot_lib_reloader};
-use crate::trial;
+use crate::tools::replug::{host, load};
 use crate::watched::{Watched, Way};
-
-/// Calls that are counted, and calls that are made before, so that all else is counted out.
-const CALLS: u64 = 200_000;
 
 /// See above.
 pub struct Calls;
@@ -81,40 +74,6 @@ impl Row for Calls {
     }
 }
 
-/// The instructions of one call in a trial that is given `way` and how often it is to call.
-pub fn instructions(figures: &mut Figures, row: &str, tool: &str, way: &str) -> Option<f64> {
-    let mut count = |times: u64| {
-        let log =
-            tempfile::NamedTempFile::new().expect("the temporary directory can be written to");
-        let log_file = format!("--log-file={}", log.path().display());
-        let tracer = [
-            "valgrind",
-            "--tool=callgrind",
-            "--callgrind-out-file=/dev/null",
-            &log_file,
-        ];
-        let arguments = [way.to_owned(), times.to_string()];
-        let ended = trial::run_under(&tracer, row, tool, &arguments, Duration::from_secs(300));
-        ended.or_crashed(figures)?;
-        let said = fs::read_to_string(log.path()).expect("it was told to write there");
-        let collected = said.split("Collected : ").nth(1)?;
-        collected.split_whitespace().next()?.parse::<f64>().ok()
-    };
-    let (once, twice) = (count(CALLS)?, count(2 * CALLS)?);
-    let each = (twice - once) / CALLS as f64;
-    // What other threads do meanwhile is in the digits behind that.
-    Some((each * 10.0).round() / 10.0)
-}
-
-/// Calls so often. Each call needs the result of the one before.
-pub fn repeat(times: u64, mut sum: impl FnMut(u64, u64) -> u64) -> u64 {
-    let mut last = 0;
-    for number in 0..times {
-        last = sum(number, last);
-    }
-    last
-}
-
 /// The child's side.
 fn call(tool: &str, way: &str, times: u64) -> u64 {
     let watched = Watched::new();
@@ -155,23 +114,4 @@ fn call(tool: &str, way: &str, times: u64) -> u64 {
             repeat(times, |one, other| unsafe { sum(one, other) })
         }
     }
-}
-
-/// A host with a live generation, and without a watcher, whose thread would be counted too.
-pub fn host(watched: &Watched) -> Host<Bench> {
-    let expected = Expected::of::<Bench>();
-    let options = Options::new(watched.library()).expected(expected);
-    load(Host::<Bench>::new(), options)
-}
-
-fn load<T>(mut host: Host<T>, options: Options) -> Host<T> {
-    let mut poller = Poller::new(options).expect("the directory can be watched");
-    while host.live().is_none() {
-        poller.poll(Instant::now());
-        // Always as many polls, so that they are counted out.
-        thread::sleep(Options::SETTLE);
-        let updates = poller.updates().try_iter();
-        updates.for_each(|update| drop(host.apply(update)));
-    }
-    host
 }

@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwap, Cache};
 use serde_json::{Value, json};
 
-use super::calls::{host, instructions, repeat};
-use super::change::number;
+use crate::call::{instructions, repeat};
 use crate::row::{Column, Figures, Row, Target};
+use crate::seen::number;
+use crate::tool::QUICK;
 use crate::tools::loaded::Live;
-use crate::tools::{self, QUICK, hot_lib_reloader};
+use crate::tools::replug::host;
+use crate::tools::{self, hot_lib_reloader};
 use crate::trial;
 use crate::watched::{Watched, Way};
 
@@ -92,7 +94,7 @@ impl Row for Handles {
         watched.put(&bytes, Way::Rename);
         match tool {
             "replug" => {
-                let mut host = host(&watched);
+                let host = host(&watched);
                 let handle = host.handle();
                 work(what, times, || {
                     let mut caller = handle.caller();
@@ -100,7 +102,7 @@ impl Row for Handles {
                 })
             }
             "replug, live" => {
-                let mut host = host(&watched);
+                let host = host(&watched);
                 let handle = host.handle();
                 work(what, times, || {
                     let handle = handle.clone();

@@ -1,18 +1,20 @@
 //! A poll of what does not change: its instructions, system calls and allocations.
 
+mod polled;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::idle_tools::{self, Polls};
 use crate::count;
+use crate::linked;
 use crate::plugins;
 use crate::row::{Column, Figures, Place, Row, Target};
 use crate::trace;
 use crate::trial;
+use polled::Polls;
 
 /// What is polled, and what is counted.
 pub struct Idle {
@@ -162,8 +164,8 @@ impl Row for Idle {
             true => plugins::library("plain"),
             false => plugins::smallest(),
         };
-        let library = make(library, &directory, artifacts);
-        let mut tool = idle_tools::start(tool, &directory, &library, artifacts);
+        let library = make(&library, &directory, artifacts);
+        let mut tool = polled::start(tool, &directory, &library, artifacts);
         tool.poll(1);
         let mut seen = Vec::with_capacity(batches);
         let allocations = count::allocations();
@@ -250,21 +252,10 @@ impl Idle {
     }
 }
 
-/// Between a builder's last write and its link. At once, and the two would be one to a coarse clock, which is no
-/// evidence of being complete.
-pub const LINKED_AFTER: Duration = Duration::from_millis(50);
-
-/// Puts a library into a directory so many times, as cargo does: linked in when it is complete. Returns the first.
-fn make(library: PathBuf, directory: &Path, artifacts: usize) -> PathBuf {
+/// Puts a library into a directory so many times, as cargo does. Returns the first.
+fn make(library: &Path, directory: &Path, artifacts: usize) -> PathBuf {
     let complete = std::env::temp_dir().join("complete");
-    fs::copy(library, &complete).expect("the plugins are built");
-    thread::sleep(LINKED_AFTER);
     let path = |number: usize| directory.join(format!("lib{number}.so"));
-    for number in 0..artifacts {
-        let path = path(number);
-        // Of an earlier trial.
-        let _ = fs::remove_file(&path);
-        fs::hard_link(&complete, path).expect("a second name");
-    }
+    linked::put(library, &complete, (0..artifacts).map(path));
     path(0)
 }

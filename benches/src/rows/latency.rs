@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::change::{ms, numbers, rest, together, until_called};
+use crate::change::{rest, until_called};
 use crate::row::{Column, Figures, Row, Target};
-use crate::tools::{self, Pace, QUICK};
+use crate::seen::{ms, numbers};
+use crate::tool::{Pace, QUICK};
+use crate::tools;
 use crate::trial;
 use crate::watched::{Watched, Way};
 
@@ -109,7 +111,7 @@ impl Row for Usual {
         let timeout = Duration::from_secs(200);
         for way in WAYS {
             let arguments = vec![vec![way.to_owned()]; 3];
-            for seen in together(&mut figures, self.name(), tool, &arguments, timeout) {
+            for seen in trial::together(&mut figures, self.name(), tool, &arguments, timeout) {
                 take(&mut figures, way, &seen);
             }
         }

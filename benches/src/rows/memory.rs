@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::change::{number, numbers, until_called};
+use crate::change::until_called;
 use crate::row::{Column, Figures, Row, Target};
-use crate::tools::{self, QUICK, Tool};
+use crate::seen::{number, numbers};
+use crate::tool::{QUICK, Tool};
+use crate::tools;
 use crate::trial;
 use crate::watched::{Watched, Way};
 

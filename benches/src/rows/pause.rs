@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::change::{numbers, rest, until_called};
+use crate::change::{rest, until_called};
 use crate::row::{Column, Figures, Row, Target};
+use crate::seen::numbers;
+use crate::tool::QUICK;
+use crate::tools;
 use crate::tools::loaded::Live;
-use crate::tools::{self, QUICK};
 use crate::trial;
 use crate::watched::{Watched, Way};
 

@@ -7,15 +7,17 @@ use std::time::Duration;
 
 use dynamic_reload::{DynamicReload, PlatformName, Search};
 use hot_lib_reloader::LibReloader;
-use replug::watch::Watcher;
 use replug::Options;
+use replug::watch::Watcher;
 use serde_json::{Value, json};
 
-use super::idle::LINKED_AFTER;
-use super::idle_tools::look;
 use crate::count;
+use crate::linked;
+use crate::look::look;
 use crate::plugins;
 use crate::row::{Column, Figures, Place, Row, Target};
+use crate::tool::Pace;
+use crate::tools::{inotify, notify};
 use crate::trial;
 
 /// An idle process.
@@ -109,14 +111,13 @@ fn put() -> PathBuf {
     let directory = PathBuf::from("target/debug");
     let (complete, library) = (directory.join("complete"), directory.join("libbench.so"));
     fs::create_dir_all(&directory).expect("a new directory");
-    fs::copy(plugins::library("plain"), &complete).expect("the plugins are built");
-    thread::sleep(LINKED_AFTER);
-    fs::hard_link(&complete, &library).expect("a second name");
+    linked::put(&plugins::library("plain"), &complete, [library.clone()]);
     library
 }
 
 /// Starts a tool with nothing but the defaults. What is returned is to be kept.
 fn start(tool: &str, library: &Path) -> Box<dyn std::any::Any> {
+    const DEFAULT: Option<Pace> = Some(Pace::Default);
     let directory = library.parent().expect("it is in a directory");
     match tool {
         "limit" => Box::new(limit(library.to_owned())),
@@ -125,9 +126,9 @@ fn start(tool: &str, library: &Path) -> Box<dyn std::any::Any> {
             Box::new(LibReloader::new(directory, "bench", None, None).expect("it loads"))
         }
         "dynamic_reload" => Box::new(dynamic_reload(library.to_owned())),
-        "notify 8, 30 s apart" => Box::new(notify8(library)),
-        "notify 9, 30 s apart" => Box::new(notify9(library)),
-        "inotify" => Box::new(inotify(directory.to_owned())),
+        "notify 8, 30 s apart" => Box::new(notify::watch8(library, DEFAULT, false, |_| {})),
+        "notify 9, 30 s apart" => Box::new(notify::watch9(library, DEFAULT, false, |_| {})),
+        "inotify" => Box::new(events(directory.to_owned())),
         _ => panic!("nobody is called {tool}"),
     }
 }
@@ -166,34 +167,10 @@ fn dynamic_reload(library: PathBuf) -> thread::JoinHandle<()> {
     })
 }
 
-/// notify 8 and 9 have the same names.
-macro_rules! notify {
-    ($name:ident) => {
-        fn $name(library: &Path) -> $name::PollWatcher {
-            use $name::{Config, PollWatcher, RecursiveMode, Watcher};
-            let ignore = |_: $name::Result<$name::Event>| {};
-            let mut watcher = PollWatcher::new(ignore, Config::default()).expect("a thread");
-            watcher
-                .watch(library, RecursiveMode::NonRecursive)
-                .expect("it is there");
-            watcher
-        }
-    };
-}
-
-notify!(notify8);
-notify!(notify9);
-
 /// Waits for an event that never comes.
-fn inotify(directory: PathBuf) -> thread::JoinHandle<()> {
-    use inotify::{Inotify, WatchMask};
+fn events(directory: PathBuf) -> thread::JoinHandle<()> {
     thread::spawn(move || {
-        let mut inotify = Inotify::init().expect("the kernel has it");
-        let mask = WatchMask::CLOSE_WRITE | WatchMask::CREATE | WatchMask::MOVED_TO;
-        inotify
-            .watches()
-            .add(directory, mask)
-            .expect("it can be watched");
+        let mut inotify = inotify::watch(&directory);
         let mut buffer = [0; 4096];
         loop {
             let events = inotify.read_events_blocking(&mut buffer);

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::change::{ms, numbers, rest, together, until_called};
+use crate::change::{rest, until_called};
 use crate::row::{Column, Figures, Row, Target};
-use crate::tools::{self, QUICK};
+use crate::seen::{ms, numbers};
+use crate::tool::QUICK;
+use crate::tools;
+use crate::trial;
 use crate::watched::{Watched, Way};
 
 /// Replacements in a trial, which is a process of its own.
@@ -60,7 +63,7 @@ impl Row for SameStamp {
         let mut figures = Figures::default();
         let arguments = vec![Vec::new(); TRIALS];
         let timeout = Duration::from_secs(60);
-        for seen in together(&mut figures, self.name(), tool, &arguments, timeout) {
+        for seen in trial::together(&mut figures, self.name(), tool, &arguments, timeout) {
             let latencies = numbers(&seen, "ms");
             // Each replacement counts as a trial.
             figures.trials += REPLACEMENTS - 1;

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::change::{rest, together};
+use crate::change::rest;
 use crate::row::{Column, Figures, Row};
-use crate::tools::{self, Pace};
+use crate::tool::Pace;
+use crate::tools;
+use crate::trial;
 use crate::watched::Watched;
 
 /// How long the writers take, in milliseconds.
@@ -58,7 +60,7 @@ impl Row for Slow {
         for duration in WRITERS {
             let arguments = vec![vec![duration.to_owned()]; TRIALS];
             let timeout = Duration::from_secs(60);
-            for seen in together(&mut figures, self.name(), tool, &arguments, timeout) {
+            for seen in trial::together(&mut figures, self.name(), tool, &arguments, timeout) {
                 count(&mut figures, &seen);
             }
         }

@@ -6,14 +6,14 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use replug::watch::Poller;
 use replug::Options;
+use replug::watch::Poller;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::change::{ms, numbers};
 use crate::library::Library;
 use crate::row::{Column, Figures, Row, Target};
+use crate::seen::{ms, numbers};
 use crate::trial;
 use crate::watched::{Watched, Way};
 

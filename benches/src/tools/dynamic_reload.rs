@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use dynamic_reload::{DynamicReload, Lib, PlatformName, Search, Symbol, UpdateState};
 
-use super::{Pace, Tool};
 use crate::library::NAME;
+use crate::tool::{Pace, Tool};
 use crate::watched::Watched;
 
 /// Between two questions.

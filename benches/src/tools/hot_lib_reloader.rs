@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Pace, Tool};
+use crate::tool::{Pace, Tool};
 use crate::watched::Watched;
 
 /// Where the library is; the macro makes statics, which ask for it when they are first used.

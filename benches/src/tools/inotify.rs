@@ -1,14 +1,15 @@
 //! Events of the system, as a reference: it has no interval, and it needs a filesystem that tells.
 
 use std::ffi::OsStr;
+use std::path::Path;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
 use inotify::{Inotify, WatchMask};
 
-use super::Tool;
 use super::loaded::{Copies, calls_copies};
+use crate::tool::Tool;
 use crate::watched::Watched;
 
 /// A thread that waits for events of the directory, and who loads.
@@ -18,14 +19,9 @@ pub struct Events {
 }
 
 impl Events {
-    /// Watches for a file that is complete as far as events tell: closed after writing, renamed or linked.
+    /// Loads what is there, and whatever takes its place.
     pub fn new(watched: &Watched) -> Events {
-        let mut inotify = Inotify::init().expect("there are events on Linux");
-        let mask = WatchMask::CLOSE_WRITE | WatchMask::MOVED_TO | WatchMask::CREATE;
-        let watches = &mut inotify.watches();
-        watches
-            .add(watched.directory(), mask)
-            .expect("the directory can be watched");
+        let mut inotify = watch(watched.directory());
         let library = watched.library();
         let name = library.file_name().map(OsStr::to_owned);
         let (sender, changed) = mpsc::channel();
@@ -42,6 +38,17 @@ impl Events {
             copies: Copies::of(library),
         }
     }
+}
+
+/// Watches a directory for files that are complete as far as events tell: closed after writing, renamed or linked.
+pub fn watch(directory: &Path) -> Inotify {
+    let inotify = Inotify::init().expect("there are events on Linux");
+    let mask = WatchMask::CLOSE_WRITE | WatchMask::MOVED_TO | WatchMask::CREATE;
+    let watches = &mut inotify.watches();
+    watches
+        .add(directory, mask)
+        .expect("the directory can be watched");
+    inotify
 }
 
 impl Tool for Events {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Stat, stat};
 
 use super::loaded::{Copies, calls_copies};
-use super::{Pace, Tool};
+use crate::tool::{Pace, Tool};
 use crate::watched::Watched;
 
 /// How long a file must hold still for a patient one: as long as for replug.

@@ -1,11 +1,14 @@
 //! replug: a host with an interface.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use bench_plugins::Bench;
+use replug::options::Expected;
+use replug::watch::Poller;
 use replug::{Host, Options, Outcome, Unload};
 
-use super::{Pace, Tool};
+use crate::tool::{Pace, Tool};
 use crate::watched::Watched;
 
 /// A host, and what its owner measures.
@@ -61,4 +64,24 @@ impl Tool for Replug {
     fn touch(&mut self, number: u64) {
         self.host.touch(number).expect("one is live");
     }
+}
+
+/// A host with a live generation, and without a watcher, whose thread would be counted too.
+pub fn host(watched: &Watched) -> Host<Bench> {
+    let expected = Expected::of::<Bench>();
+    let options = Options::new(watched.library()).expected(expected);
+    load(Host::<Bench>::new(), options)
+}
+
+/// Lets a host load its first generation, by polls on this thread.
+pub fn load<T>(mut host: Host<T>, options: Options) -> Host<T> {
+    let mut poller = Poller::new(options).expect("the directory can be watched");
+    while host.live().is_none() {
+        poller.poll(Instant::now());
+        // Always as many polls, so that they are counted out.
+        thread::sleep(Options::SETTLE);
+        let updates = poller.updates().try_iter();
+        updates.for_each(|update| drop(host.apply(update)));
+    }
+    host
 }

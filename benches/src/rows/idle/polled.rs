@@ -1,15 +1,16 @@
-//! Who polls, told to poll by hand, so that no wait is counted.
+//! The tools that poll, told to do it by hand, so that no wait is counted.
 
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use replug::watch::{News, Poller};
 use replug::Options;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags};
+use replug::watch::{News, Poller};
+use rustix::fs::{Mode, OFlags};
 
 use crate::count::{self, Thread};
+use crate::look::{look, look_from};
+use crate::tools::notify;
 
 /// A tool that polls when it is told to.
 pub struct Idle {
@@ -47,8 +48,14 @@ pub fn start(tool: &str, directory: &Path, library: &Path, artifacts: usize) -> 
     match name {
         "limit" => here(limit(directory, artifacts)),
         "replug" => here(replug(path, artifacts)),
-        "notify 8" => queued(notify8(path, contents)),
-        "notify 9" => queued(notify9(path, contents)),
+        "notify 8" => {
+            let watcher = notify::watch8(path, None, contents, |_| {});
+            queued(move || watcher.poll().expect("its thread is there"))
+        }
+        "notify 9" => {
+            let watcher = notify::watch9(path, None, contents, |_| {});
+            queued(move || watcher.poll().expect("its thread is there"))
+        }
         _ => panic!("nobody is called {name}"),
     }
 }
@@ -85,18 +92,6 @@ fn limit(directory: &Path, artifacts: usize) -> Box<dyn FnMut()> {
         let open = rustix::fs::open(&directory, flags, Mode::empty()).expect("it is there");
         names.iter().for_each(|name| look_from(&open, name));
     })
-}
-
-/// The one system call that it takes to see a change.
-pub fn look(path: &Path) {
-    look_from(CWD, path);
-}
-
-fn look_from(directory: impl AsFd, path: &Path) {
-    let flags = AtFlags::STATX_FORCE_SYNC;
-    let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
-    let seen = rustix::fs::statx(directory, path, flags, wanted).expect("it is there");
-    std::hint::black_box(seen);
 }
 
 /// By then what was read has been confirmed, or is due to be.
@@ -171,24 +166,3 @@ impl<F: FnMut()> Polls for Queued<F> {
         self.wait();
     }
 }
-
-/// notify 8 and 9 have the same names.
-macro_rules! notify {
-    ($name:ident) => {
-        fn $name(path: &Path, contents: bool) -> impl FnMut() + use<> {
-            use $name::{Config, PollWatcher, RecursiveMode, Watcher};
-            let config = Config::default()
-                .with_manual_polling()
-                .with_compare_contents(contents);
-            let ignore = |_: $name::Result<$name::Event>| {};
-            let mut watcher = PollWatcher::new(ignore, config).expect("it starts a thread");
-            watcher
-                .watch(path, RecursiveMode::NonRecursive)
-                .expect("it is there");
-            move || watcher.poll().expect("its thread is there")
-        }
-    };
-}
-
-notify!(notify8);
-notify!(notify9);
