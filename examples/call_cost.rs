@@ -1,4 +1,5 @@
-//! Calls a plugin so many times in one of several ways, and does nothing else: for a counter of instructions.
+//! Calls a plugin a given number of times in one of several ways, and does nothing else: for a counter of
+//! instructions.
 //!
 //! `call_cost LIBRARY WAY TIMES`, where WAY is `pointer`, `symbol`, `interface`, `handle` or `caller`. LIBRARY is the
 //! fixture `pure`, which also exports its sum as a plain C function.
@@ -36,14 +37,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         "pointer" => {
             let sum: Sum = black_box(sum);
             for number in 0..times {
-                // SAFETY: it is the function above.
+                // SAFETY: `sum` is the function above.
                 #[allow(unsafe_code)]
                 let next = unsafe { sum(number, last) };
                 last = next;
             }
         }
         "symbol" => {
-            // SAFETY: the fixture exports it with this type.
+            // SAFETY: the fixture exports this symbol with this type.
             #[allow(unsafe_code)]
             let sum = unsafe { raw.get::<Sum>(c"plain_sum") }.ok_or("no such symbol")?;
             for number in 0..times {

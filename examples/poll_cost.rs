@@ -1,6 +1,7 @@
-//! Polls libraries that do not change so many times, and does nothing else: for a counter of instructions.
+//! Polls libraries that do not change a given number of times, and does nothing else: for a counter of instructions.
 //!
-//! `poll_cost PATH LIBRARIES TIMES`, where PATH is a library, or a directory with so many of them.
+//! `poll_cost PATH LIBRARIES TIMES`, where PATH is a library, or a directory with as many libraries as LIBRARIES
+//! says.
 
 use std::error::Error;
 use std::thread;
@@ -17,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (libraries, times): (u64, u64) = (libraries.parse()?, times.parse()?);
     // An audit would come sooner or later, and so be counted or not.
     let mut poller = Poller::new(Options::new(path).audit(Audit::Off))?;
-    // Each is read once, and once more to confirm that, for it was made just now.
+    // Each library is read once, and once more to confirm that, for it was made just now.
     while poller.digests() < 2 * libraries {
         let next = poller.poll(Instant::now());
         thread::sleep(next.saturating_duration_since(Instant::now()));

@@ -4,9 +4,9 @@
 //! timeline DIR [SECONDS] [STEM]     without SECONDS it stops when stdin ends; STEM is `plugin01` unless given
 //! ```
 //!
-//! It looks at cargo's three locks and at the two names of the library in `DIR`, as often as it reasonably can, and
-//! prints a line whenever one of them differs from the look before. A `|` means "as in the line above", so that what
-//! lasts reads as a bar. A file is shown as
+//! The recorder looks at cargo's three locks and at the two names of the library in `DIR`, as often as it reasonably
+//! can, and prints a line whenever one of them differs from the look before. A `|` means "as in the line above", so
+//! that a state that lasts reads as a bar. A file is shown as
 //!
 //! ```text
 //! B x2 4402160 whole, 16 ms old     letter, number of links, bytes, completeness, age of its modification time
@@ -126,7 +126,7 @@ fn hung_up(end: &Receiver<Infallible>) -> bool {
     matches!(end.recv_timeout(PAUSE), Err(RecvTimeoutError::Disconnected))
 }
 
-/// What is looked at, from left to right: locks, the linker's name of the library, cargo's name of it.
+/// The columns of the recording, from left to right: the locks, the linker's name of the library, cargo's name of it.
 fn columns(dir: &Path, stem: &str) -> Vec<Column> {
     let library = format!(
         "{}{stem}{}",
@@ -172,7 +172,7 @@ fn line(t: &str, columns: &[Column], mut cell: impl FnMut(usize, &Column) -> Str
     line
 }
 
-/// What one look at one name saw.
+/// The result of one look at one name.
 #[derive(PartialEq)]
 enum Seen {
     /// A lock nobody else holds.
@@ -265,7 +265,7 @@ fn inode_and_links(metadata: &Metadata) -> (u64, u64) {
     (metadata.ino(), metadata.nlink())
 }
 
-/// Elsewhere std does not say, and only the birth time tells files apart.
+/// On other systems std tells neither, and only the birth time tells files apart.
 #[cfg(not(unix))]
 fn inode_and_links(_: &Metadata) -> (u64, u64) {
     (0, 0)
@@ -287,7 +287,7 @@ impl Letters {
     }
 }
 
-/// How long ago something was, in a unit that fits.
+/// The age of something, in a unit that fits.
 struct Age(Option<SystemTime>);
 
 impl fmt::Display for Age {

@@ -1,5 +1,5 @@
-//! Tells the library which compiler and target it is built with: a plugin carries both in its handshake; and whether
-//! images can be unmapped there.
+//! Tells the library which compiler and target it is built with, because a plugin carries both in its handshake; and
+//! whether images can be unmapped on that target.
 
 use std::env;
 use std::process::Command;
@@ -13,7 +13,7 @@ fn main() {
     println!("cargo::rustc-env=REPLUG_RUSTC={}", version.trim());
     let target = env::var("TARGET").expect("cargo names the target");
     println!("cargo::rustc-env=REPLUG_TARGET={target}");
-    // Where plugins ask their host instead of libc, and can be unmapped for it.
+    // The target on which plugins ask their host instead of libc, and so can be unmapped.
     println!("cargo::rustc-check-cfg=cfg(unloads)");
     if target == "x86_64-unknown-linux-gnu" {
         println!("cargo::rustc-cfg=unloads");

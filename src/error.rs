@@ -1,4 +1,4 @@
-//! What can fail, one variant per step, naming the file. Causes are only in `source()`, so that printing the
+//! Errors: what can fail, one variant per step, naming the file. Causes are only in `source()`, so that printing the
 //! chain says each thing once; [`chain`] does that.
 
 use std::error::Error as StdError;
@@ -16,7 +16,7 @@ pub use crate::handshake::{Difference, Mismatch};
 pub use crate::stage::copies::StageError;
 pub use crate::stage::vet::Refusal;
 
-/// A failed step, and the file it failed on. What is running goes on running.
+/// A failed step, and the file it failed on. A live generation goes on running.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -42,7 +42,7 @@ pub enum Error {
         /// The artifact or directory.
         path: PathBuf,
     },
-    /// A directory names an artifact that is not found: what is kept of the one is newer than of the other.
+    /// A directory names an artifact that is not found: the system's memory of the one is newer than of the other.
     #[error("cannot find `{}`, though its directory lists it", path.display())]
     NotFoundThoughListed {
         /// The artifact.
@@ -53,7 +53,7 @@ pub enum Error {
     NotAFile {
         /// The artifact.
         path: PathBuf,
-        /// What it is instead.
+        /// The thing that is there instead.
         kind: Kind,
     },
     /// Opening or reading the artifact failed.
@@ -77,7 +77,7 @@ pub enum Error {
     Vet {
         /// The artifact.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the copy.
         source: Refusal,
     },
     /// The staged copy was built from another declaration than the host.
@@ -85,7 +85,7 @@ pub enum Error {
     Handshake {
         /// The artifact.
         path: PathBuf,
-        /// What differs.
+        /// What differs between the declarations.
         source: Mismatch,
     },
     /// The dynamic loader, or one of the checks around it, refused the staged copy.
@@ -93,7 +93,7 @@ pub enum Error {
     Load {
         /// The artifact.
         path: PathBuf,
-        /// Why.
+        /// Why the copy was refused.
         source: LoadFailure,
     },
     /// A hook failed on the way to a new generation.
@@ -101,9 +101,9 @@ pub enum Error {
     Hook {
         /// The artifact.
         path: PathBuf,
-        /// Which.
+        /// The hook that failed.
         hook: Hook,
-        /// What it said.
+        /// The hook's error.
         source: CallError,
     },
     /// No directory for staged copies could be made.
@@ -112,7 +112,7 @@ pub enum Error {
     /// The worker thread could not be started.
     #[error("cannot start the thread that watches `{}`", path.display())]
     Spawn {
-        /// What it was to watch.
+        /// The path that the thread was to watch.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
@@ -127,15 +127,15 @@ pub enum Step {
     Stage,
     /// Checking the copy without running it.
     Vet,
-    /// Comparing its declaration with the host's.
+    /// Comparing the plugin's declaration with the host's.
     Handshake,
     /// Handing the copy to the dynamic loader.
     Load,
-    /// Letting it get ready.
+    /// Letting the new generation get ready.
     Init,
     /// Letting the generation before write its state.
     Save,
-    /// Letting it take that state over.
+    /// Letting the new generation take that state over.
     Restore,
 }
 
@@ -143,11 +143,11 @@ pub enum Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Hook {
-    /// Of the new generation.
+    /// The `init` of the new generation.
     Init,
-    /// Of the one before.
+    /// The `save` of the generation before.
     Save,
-    /// Of the new generation.
+    /// The `restore` of the new generation.
     Restore,
 }
 
@@ -177,7 +177,8 @@ impl Error {
         }
     }
 
-    /// What a person can do about it, where there is anything general to say. The live generation goes on in any case.
+    /// Advice: what a person can do about the failure, if there is anything general to say. The live generation goes
+    /// on in any case.
     pub fn advice(&self) -> Option<&'static str> {
         match self {
             Error::Look { source, .. }

@@ -1,5 +1,5 @@
-//! Doors for a fuzzer: any bytes as a staged copy, and as what it carries. They end well, read no more than they may,
-//! and let no other declaration pass, or they panic.
+//! Doors for a fuzzer: one takes any bytes as a staged copy, the other takes any bytes as the handshake of a copy.
+//! The doors end well, read no more than they may, and let no other declaration pass, or they panic.
 //!
 //! Not in a normal build. The package in `fuzz/` drives them, and a test runs its seeds through them.
 
@@ -12,14 +12,14 @@ use crate::handshake::{ENTRY, Expected, Mismatch};
 use crate::stage::vet::{self, Refusal, Vetted};
 use replug_plugin::Interface;
 
-/// How often all of a file may be read: more often than it has tables, and once more if it seems incomplete.
+/// How often all of a file may be read: more often than a file has tables, and once more if it seems incomplete.
 const PASSES: u64 = 8;
 
-/// What counts as the length of a shorter file, in bytes: the same header is read several times.
+/// The length, in bytes, that a shorter file counts as: the same header is read several times.
 const SHORT: u64 = 4096;
 
 replug_plugin::shared! {
-    /// What each seed knows.
+    /// A struct that each seed declares.
     struct World {
         frames: u64,
         mean: f64,
@@ -27,7 +27,7 @@ replug_plugin::shared! {
 }
 
 replug_plugin::interface! {
-    /// What each seed is held against.
+    /// The interface that each seed is compared with.
     interface Seed, plugin trait Grow, version 1 {
         fn add(one: u64, other: u64) -> u64;
         fn greet(name: &str, greeting: replug_plugin::Sink<'_>);
@@ -35,11 +35,11 @@ replug_plugin::interface! {
     }
 }
 
-/// Vets `bytes` as a staged copy, as each system would, and compares what it carries.
+/// Vets `bytes` as a staged copy, as each system would, and compares the handshake that the copy carries.
 ///
 /// # Panics
 ///
-/// If more of it is read than is allowed.
+/// If more of the copy is read than is allowed.
 pub fn vet(bytes: &[u8]) {
     let exports = [ENTRY.to_owned()];
     let mut staged = Counted::new(bytes);
@@ -62,7 +62,7 @@ pub fn vet(bytes: &[u8]) {
 ///
 /// # Panics
 ///
-/// If it passes without the host's own lines.
+/// If `carried` passes without the host's own lines.
 pub fn handshake(carried: &[u8]) {
     let expected = Expected::of::<Seed>();
     let verdict = told(expected.check(Some(carried)));
@@ -77,7 +77,7 @@ pub fn handshake(carried: &[u8]) {
     }
 }
 
-/// What comes after vet.
+/// Goes on after vet: compares the handshake of a good copy, or makes the message of a refusal.
 fn follow(verdict: Result<Vetted, Refusal>) {
     match verdict {
         Ok(vetted) => {
@@ -87,12 +87,12 @@ fn follow(verdict: Result<Vetted, Refusal>) {
     }
 }
 
-/// A message is made of what was found.
+/// Makes the message of a mismatch, as a host would, and passes the verdict on.
 fn told(verdict: Result<(), Mismatch>) -> Result<(), Mismatch> {
     verdict.inspect_err(|mismatch| drop(chain(mismatch)))
 }
 
-/// Counts what is read of some bytes.
+/// Some bytes, with a count of the bytes that are read.
 struct Counted<'a> {
     bytes: Cursor<&'a [u8]>,
     read: u64,

@@ -46,7 +46,7 @@
 //! thread around it. [`Update`](watch::Update)s come out of it. A [`Host`] loads what is ready, when its owner says so, and
 //! keeps what runs if anything fails.
 //!
-//! The watched file is never mapped. No file event API is used, so it works where events do not.
+//! The watched file is never mapped. No file event API is used, so replug works where file events do not.
 
 #![warn(unreachable_pub)]
 
@@ -80,7 +80,7 @@ pub mod watch;
 // The second half: loads it, and decides when.
 mod host;
 
-// How a fuzzer gets at what is parsed.
+// A fuzzer's way in to the parsers.
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzz;

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 pub use crate::handshake::Expected;
 
-/// No duration is longer, so that no sum of two can overflow a clock.
+/// The longest duration of an option, so that no sum of two can overflow a clock.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// No poll follows another sooner.
+/// The shortest time between two polls.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
 
-/// What to watch, and how.
+/// The options of a watch: what to watch, and how.
 ///
 /// # Examples
 ///
@@ -42,7 +42,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// Time between polls unless told otherwise: a person hardly notices it, and it is two system calls.
+    /// Time between polls unless told otherwise: a person hardly notices the time, and an idle poll is two system
+    /// calls.
     pub const INTERVAL: Duration = Duration::from_millis(250);
 
     /// How long a file must hold still unless told otherwise: longer than the pauses of a copy or a linker,
@@ -53,7 +54,7 @@ impl Options {
     /// `cargo check` shuts the gate of cargo up to 1.95 as well.
     pub const GATE_MAX: Duration = Duration::from_secs(60);
 
-    /// Watches `path`: a library file or a directory of them, whether it exists yet or not.
+    /// The options to watch `path`: a library file or a directory of libraries, whether the path exists yet or not.
     pub fn new(path: impl Into<PathBuf>) -> Options {
         Options {
             path: path.into(),
@@ -78,7 +79,7 @@ impl Options {
         self
     }
 
-    /// How long a file must hold still that was not linked or renamed into place.
+    /// How long a file must hold still if it was not linked or renamed into place.
     pub fn settle(mut self, settle: Duration) -> Options {
         self.settle = settle.min(LONGEST);
         self
@@ -90,7 +91,8 @@ impl Options {
         self
     }
 
-    /// How long at most. After that the artifact is read although the gate is shut, under stricter settling.
+    /// How long to wait for a build at most. After that the artifact is read although the gate is shut, under
+    /// stricter settling.
     pub fn gate_max(mut self, gate_max: Duration) -> Options {
         self.gate_max = gate_max.min(LONGEST);
         self
@@ -102,7 +104,7 @@ impl Options {
         self
     }
 
-    /// Whether, and how often, to digest what seems unchanged.
+    /// Whether, and how often, to digest a file that seems unchanged.
     pub fn audit(mut self, audit: Audit) -> Options {
         self.audit = audit;
         self
@@ -114,8 +116,8 @@ impl Options {
         self
     }
 
-    /// Where the jitter on remote filesystems starts. Hosts with equal seeds poll in step; unless one is given, each
-    /// process has its own.
+    /// The seed of the jitter on remote filesystems. Hosts with equal seeds poll in step; unless a seed is given,
+    /// each process has its own.
     pub fn seed(mut self, seed: u64) -> Options {
         self.seed = Some(seed);
         self
@@ -133,13 +135,13 @@ impl Options {
         self
     }
 
-    /// Symbols that an artifact must export to pass vet. They take the place of those given before.
+    /// Symbols that an artifact must export to pass vet. They take the place of symbols given before.
     pub fn exports<S: Into<CString>>(mut self, exports: impl IntoIterator<Item = S>) -> Options {
         self.exports = exports.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The interface that an artifact must have been built from to pass the handshake. A host sets it by itself.
+    /// The interface that an artifact must have been built from to pass the handshake. A host sets this by itself.
     pub fn expected(mut self, expected: Expected) -> Options {
         self.expected = Some(expected);
         self
@@ -164,17 +166,17 @@ pub enum GatePolicy {
 /// Whether to believe the system about which filesystem a path is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FsPolicy {
-    /// Believe it; what it does not know counts as remote.
+    /// Believe the system; a filesystem that the system does not know counts as remote.
     #[default]
     Auto,
-    /// Take it for local: one look per artifact and poll, and the interval is kept.
+    /// Take the filesystem for local: one look per artifact and poll, and the interval is kept.
     Local,
-    /// Take it for remote: list, open and look on each poll, and audit.
+    /// Take the filesystem for remote: list, open and look on each poll, and audit.
     Remote,
 }
 
-/// Whether, and how often, to digest what seems unchanged. A write through a shared mapping changes nothing that a look
-/// can see, and a remote filesystem can keep showing what was.
+/// Whether, and how often, to digest a file that seems unchanged. A write through a shared mapping changes nothing
+/// that a look can see, and a remote filesystem can keep showing an old state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Audit {
     /// Where the artifact arrived with weak evidence of being complete, or the filesystem is remote: 2 s, 10 s and 60 s

@@ -1,5 +1,5 @@
-//! An idle poll allocates nothing. A binary of its own, because its allocator counts.
-//! Written for Linux, where replug is proven; there is nothing to run elsewhere.
+//! A test that an idle poll allocates nothing. It is a binary of its own, because its allocator counts. Written for
+//! Linux, where replug is proven; there is nothing to run elsewhere.
 
 #![cfg(target_os = "linux")]
 #![allow(unsafe_code)]
@@ -57,14 +57,14 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// How often `work` asked for memory on this thread.
+/// The number of times that `work` asked for memory on this thread.
 fn allocations(work: impl FnOnce()) -> u64 {
     let before = ALLOCATIONS.get();
     work();
     ALLOCATIONS.get() - before
 }
 
-/// Settles on `path`, which has so many artifacts ready, and polls on.
+/// Settles on `path`, with as many artifacts as `ready` says, and checks that further polls allocate nothing.
 #[track_caller]
 fn assert_idle_polls_allocate_nothing(scratch: &Scratch, path: &Path, ready: usize) {
     for fs in [FsPolicy::Local, FsPolicy::Remote] {
@@ -74,11 +74,11 @@ fn assert_idle_polls_allocate_nothing(scratch: &Scratch, path: &Path, ready: usi
 
 #[track_caller]
 fn assert_idle_polls_of(options: Options, scratch: &Scratch, ready: usize) {
-    let mut watch = ByHand::with(&scratch, options, OsFiles);
+    let mut watch = ByHand::with(scratch, options, OsFiles);
     assert_eq!(watch.poll_until_settled(), ready);
     let allocated = allocations(|| (0..100).for_each(|_| _ = watch.poll()));
     assert_eq!(allocated, 0, "in 100 polls");
-    // It is the same poller that would have noticed a change.
+    // This is the same poller that would have noticed a change.
     assert!(watch.poller.polls() > 100);
 }
 
@@ -138,7 +138,7 @@ fn an_idle_poll_of_ten_thousand_libraries_allocates_nothing() {
         watch.poll();
         ready += watch.poller.updates().try_iter().count();
     }
-    // What was read once is confirmed and audited, so many at a time.
+    // Files that were read once are confirmed and audited, as many at a time as one poll may read.
     let mut digests = 0;
     while watch.poller.digests() > digests {
         digests = watch.poller.digests();

@@ -1,5 +1,6 @@
-//! A process that reloads for weeks. A binary of its own, because other tests take memory and keys too; it runs itself once
-//! more, so that what the plugin prints is not in the way. `REPLUG_RELOADS=10000` goes on for longer.
+//! A process that reloads for weeks. A binary of its own, because other tests take memory and keys too. The binary
+//! runs itself once more, so that the plugin's output is not in the way. `REPLUG_RELOADS=10000` makes the test go on
+//! for longer.
 
 #![cfg(target_os = "linux")]
 #![allow(unsafe_code)]
@@ -10,16 +11,16 @@ use std::process::{Command, Stdio};
 
 use vocabulary::World;
 
-/// Tells the second run of this program from the first.
+/// The environment variable that tells the second run of this program from the first.
 const INNER: &str = "REPLUG_ENDURANCE";
 
-/// How many reloads it takes until everything that grows once has grown.
+/// The number of reloads until everything that grows once has grown.
 const WARM: u64 = 100;
 
-/// What a reload may cost, in bytes.
+/// The most memory that a reload may cost, in bytes.
 const MOST: f64 = 1024.0;
 
-/// What a process has, of what a reload could use up.
+/// The things that a process holds and that reloads could use up.
 #[derive(Debug, PartialEq)]
 struct Holdings {
     keys: usize,
@@ -30,7 +31,7 @@ struct Holdings {
 impl Holdings {
     fn count() -> Holdings {
         let maps = fs::read_to_string("/proc/self/maps").unwrap();
-        // What an allocator maps comes and goes; files that are mapped should not.
+        // Mappings of an allocator come and go; mapped files should not.
         let files = maps.lines().filter(|line| line.contains(".so"));
         Holdings {
             keys: free_keys(),
@@ -48,7 +49,7 @@ fn free_keys() -> usize {
     };
     let keys: Vec<_> = std::iter::from_fn(new_key).collect();
     for &key in &keys {
-        // SAFETY: it was made above, and nothing was stored under it.
+        // SAFETY: the key was made above, and nothing was stored under it.
         unsafe { libc::pthread_key_delete(key) };
     }
     keys.len()

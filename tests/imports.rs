@@ -58,11 +58,10 @@ fn module_of(path: &Path) -> String {
 
 /// The paths that a file names: those of its own crate, from the root, without comments and tests.
 fn named(module: &str, source: &str) -> Vec<String> {
-    let code = source
-        .split("#[cfg(test)]\nmod ")
-        .next()
-        .unwrap_or_default();
+    let code = source.split("#[cfg(test)]").next().unwrap_or_default();
     let code = code.split("#[cfg(all(test").next().unwrap_or_default();
+    // To whom something is visible is no import.
+    let code = code.replace("pub(in crate", "");
     let lines = code.lines().map(str::trim_start);
     let lines: Vec<_> = lines.filter(|line| !line.starts_with("//")).collect();
     let code = lines.join("\n");

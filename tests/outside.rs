@@ -52,6 +52,11 @@ fn row(readme: &str, head: &str) -> [String; 2] {
     [cell(), cell()]
 }
 
+/// A source as somebody has it who allows the compiler nothing.
+fn strict(source: &str) -> String {
+    format!("#![forbid(unsafe_code)]\n#![deny(warnings)]\n\n{source}")
+}
+
 /// README's two packages, in a scratch directory beside a link to this repository.
 struct Packages {
     scratch: Scratch,
@@ -76,12 +81,10 @@ impl Packages {
             let lock = fs::read_to_string(workspace().join("Cargo.lock")).unwrap();
             packages.write(&format!("{name}/Cargo.lock"), &lock);
         }
-        for file in [
-            "greeter/src/declaration.rs",
-            "greeter/src/lib.rs",
-            "host/src/main.rs",
-        ] {
-            packages.write(file, &block(readme, file));
+        let declaration = "greeter/src/declaration.rs";
+        packages.write(declaration, &block(readme, declaration));
+        for file in ["greeter/src/lib.rs", "host/src/main.rs"] {
+            packages.write(file, &strict(&block(readme, file)));
         }
         packages
     }
@@ -174,7 +177,10 @@ fn the_plugin_and_the_host_of_readme_greet_and_greet_anew() {
     wait_for("generation 1 (");
     wait_for("hello, world");
     let source = block(&readme(), "greeter/src/lib.rs");
-    packages.write("greeter/src/lib.rs", &source.replace("hello", "howdy"));
+    packages.write(
+        "greeter/src/lib.rs",
+        &strict(&source.replace("hello", "howdy")),
+    );
     packages.build("greeter", &greeter);
     wait_for("generation 2 (");
     wait_for("howdy, world");

@@ -1,4 +1,4 @@
-//! The options, and which of their values make sense.
+//! The options of the command line, and which of their values make sense.
 
 use std::ffi::CString;
 use std::path::PathBuf;
@@ -152,7 +152,7 @@ impl Build {
 }
 
 impl Run {
-    /// What the options alone cannot tell: that the path is something that can ever be watched.
+    /// A check that the options alone cannot make: whether the path is something that can ever be watched.
     pub(crate) fn check(&self) -> Result<(), clap::Error> {
         let Some(path) = &self.path else {
             return Ok(());
@@ -165,7 +165,7 @@ impl Run {
             ));
         }
         match OsFiles.look(path).map(|snapshot| snapshot.kind) {
-            // What cannot be looked at now may be there later, and the watch says so.
+            // A path that cannot be looked at now may be there later, and the watch says so.
             Ok(Kind::File | Kind::Directory) | Err(_) => Ok(()),
             Ok(kind) => Err(Cli::command().error(
                 ErrorKind::ValueValidation,

@@ -67,7 +67,7 @@ pub(crate) fn build(
 }
 
 fn command(package: &str, options: &Build) -> Command {
-    // Cargo names itself to what it runs, so that `cargo +nightly run` builds with nightly too.
+    // Cargo names itself to the programs that it runs, so that `cargo +nightly run` builds with nightly too.
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args([
         "build",
@@ -92,7 +92,7 @@ fn command(package: &str, options: &Build) -> Command {
     cargo
 }
 
-/// Collects what cargo made, on a thread, so that a request to stop need not wait for it.
+/// Collects the artifacts that cargo names, on a thread, so that a request to stop need not wait for cargo.
 fn listen(cargo: &mut Child) -> io::Result<Receiver<io::Result<Vec<Artifact>>>> {
     let stdout = cargo.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
     let (sender, receiver) = crossbeam_channel::bounded(1);

@@ -16,7 +16,7 @@ use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-/// A run-time error; bad usage is 2, which clap's own exit uses as well.
+/// The exit status of a run-time error; that of bad usage is 2, which clap's own exit uses as well.
 const FAILED: u8 = 1;
 
 fn main() -> ExitCode {
@@ -28,14 +28,14 @@ fn main() -> ExitCode {
     match run::run(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Where nobody can hear it, the status has to do.
+            // If the message cannot be written, the exit status has to do.
             let _ = writeln!(io::stderr(), "replug: {}", replug::chain(error.as_ref()));
             ExitCode::from(FAILED)
         }
     }
 }
 
-/// Warnings by default; `RUST_LOG` chooses otherwise.
+/// Writes the log to stderr: warnings by default; `RUST_LOG` chooses otherwise.
 fn log_to_stderr() {
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::WARN.into())
@@ -44,7 +44,7 @@ fn log_to_stderr() {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .without_time()
-        // It would print them on the very stream that failed.
+        // The subscriber would print such errors on the very stream that failed.
         .log_internal_errors(false)
         .init();
 }

@@ -10,18 +10,18 @@ use replug::watch::{Locality, Place, plugin_name};
 use replug::{Digest, GatePolicy, Outcome, Plugin, Text, chain};
 use serde_json::{Value, json};
 
-/// Columns of a terminal that does not tell.
+/// The columns of a terminal that does not tell its width.
 const USUAL_WIDTH: usize = 80;
 
 /// Back to the start of the line, and clear it.
 const CLEAR_LINE: &str = "\r\x1b[2K";
 
-/// Where everything goes that is not a log.
+/// The place where everything goes that is not a log.
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
     style: Style,
     started: Instant,
-    /// The last value shown on a terminal, which repeats none.
+    /// The last value shown on a terminal, which shows no value twice in a row.
     shown: Option<String>,
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct Totals {
 }
 
 impl Output {
-    /// For a program that began at `started`.
+    /// The output of a program that began at `started`.
     pub(crate) fn new(json: bool, started: Instant) -> Output {
         let style = match json {
             true => Style::Json,
@@ -101,7 +101,7 @@ impl Output {
             Outcome::Degraded(_) => health_line(&plugin, &path, "degraded", outcome),
             Outcome::Recovered => health_line(&plugin, &path, "recovered", outcome),
             Outcome::Stalled(_) => health_line(&plugin, &path, "stalled", outcome),
-            // To a person, one generation's coming is the other's going.
+            // For a person, the news of the new generation is enough.
             Outcome::Retired(_) if self.style != Style::Json => return Ok(()),
             Outcome::Retired(retired) => retired_line(&plugin, retired),
             other => {
@@ -126,7 +126,7 @@ impl Output {
         }
     }
 
-    /// A call's result. A terminal shows it only when it is another than the last one.
+    /// Tells a call's result. A terminal shows the result only if it is another than the last one.
     pub(crate) fn result(
         &mut self,
         artifact: &Path,
@@ -150,7 +150,7 @@ impl Output {
         Ok(())
     }
 
-    /// The status line, on a terminal only.
+    /// Shows the status line, on a terminal only.
     pub(crate) fn status(
         &self,
         live: Option<(u64, Digest)>,
@@ -200,7 +200,7 @@ impl Output {
 
     fn write_json(&self, mut line: Value) -> io::Result<()> {
         if let Some(fields) = line.as_object_mut() {
-            // Behind the event, where a reader looks for it.
+            // The time goes behind the event, where a reader looks for it.
             fields.shift_insert(1, "t_ms".to_owned(), millis(self.started.elapsed()).into());
         }
         writeln!(io::stdout(), "{line}")
@@ -290,7 +290,7 @@ fn word_for(reason: Waiting) -> &'static str {
     }
 }
 
-/// A path for people, who are spared the directory they are in.
+/// A path for people, without the directory that they are in.
 fn short(path: &Path) -> Display<'_> {
     let here = std::env::current_dir().ok();
     let below = here.and_then(|here| path.strip_prefix(here).ok());

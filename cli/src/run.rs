@@ -1,4 +1,4 @@
-//! `replug run`: builds if asked to, watches, loads what is ready, calls, and stops when told to.
+//! `replug run`: builds if asked to, watches, loads plugins that are ready, calls them, and stops when told to.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
@@ -19,7 +19,7 @@ use crate::stop::{Stop, remove_stage};
 /// How often the status is shown while nothing is loaded.
 const IDLE_PAUSE: Duration = Duration::from_secs(1);
 
-/// Everything that can end a run before it is told to stop.
+/// Every error that can end a run before it is told to stop.
 type Failure = Box<dyn Error>;
 
 /// Runs until told to stop.
@@ -46,7 +46,8 @@ pub(crate) fn run(args: &Run) -> Result<(), Failure> {
     }
 }
 
-/// What to watch: what the user named, or what cargo made. `None` if the user stopped the build.
+/// The path to watch: the one that the user named, or the library that cargo made. `None` if the user stopped the
+/// build.
 fn path(args: &Run, stop: &Stop) -> Result<Option<PathBuf>, Failure> {
     match (&args.build.package, args.path()) {
         (Some(package), _) => Ok(build::build(package, &args.build, stop.requested())?),
@@ -60,7 +61,7 @@ fn is_broken_pipe(failure: &Failure) -> bool {
         .is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
-/// The worker ended although nobody let go of it.
+/// The failure of a worker that ended although nobody dropped its watcher.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot watch any longer: the worker thread ended by a fault in replug")]
 struct WorkerEnded;
@@ -71,7 +72,7 @@ struct Session<'a> {
     output: Output,
     plugins: HostSet<Text>,
     calls: u64,
-    /// Shared with whoever has to end a run that is stuck.
+    /// The number of reloads, shared with the thread that has to end a run that is stuck.
     reloads: Arc<AtomicU64>,
     /// When the last generation went live.
     last_load: Instant,
@@ -119,7 +120,7 @@ impl<'a> Session<'a> {
                 }
                 default(Watcher::STALL_CHECK) => {}
             }
-            // What the worker cannot say itself while it hangs in the filesystem.
+            // The news of a stall, which the worker cannot tell itself while it hangs in the filesystem.
             let stall = self.plugins.stall();
             self.tell(stall)?;
             self.show_status()?;
@@ -135,7 +136,7 @@ impl<'a> Session<'a> {
             .max(if is_idle { IDLE_PAUSE } else { Duration::ZERO })
     }
 
-    /// Says what became of an update; returns whether a new generation is live.
+    /// Tells what became of an update; returns whether a new generation is live.
     fn tell(&mut self, applied: Option<(Arc<Path>, Outcome)>) -> io::Result<bool> {
         let Some((artifact, outcome)) = applied else {
             return Ok(false);
@@ -185,7 +186,7 @@ impl<'a> Session<'a> {
         )
     }
 
-    /// Counts that go on counting, for whoever asks last.
+    /// The counts of the run, as they are when somebody asks for them.
     fn totals(&self) -> impl Fn() -> Totals + Send + 'static {
         let (worker, reloads) = (self.plugins.watcher().counts(), Arc::clone(&self.reloads));
         move || Totals {
@@ -195,7 +196,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// What to say if the run has to be ended from outside.
+    /// The last line of output, if the run has to be ended from outside.
     fn last_words(&self) -> impl FnOnce() + Send + 'static {
         let (output, totals) = (self.output.clone(), self.totals());
         move || {

@@ -10,15 +10,15 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-/// How long the program has to end by itself: longer than a watcher waits for its worker, shorter than the second
-/// in which a person expects an end. It is held up if a plugin does not return from a call, or if nobody reads its
-/// output.
+/// How long the program has to end by itself: longer than a watcher waits for its worker, shorter than the second in
+/// which a person expects an end. The program is held up if a plugin does not return from a call, or if nobody reads
+/// the program's output.
 const GRACE: Duration = Duration::from_millis(700);
 
 /// How long the last line may take to be written.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
-/// What stopping takes. Dropped when the program has ended by itself.
+/// The request to stop, and what is to be done if nobody heeds it. Dropped when the program has ended by itself.
 #[derive(Debug)]
 pub(crate) struct Stop {
     requested: Receiver<()>,
@@ -26,7 +26,7 @@ pub(crate) struct Stop {
     _ended: Sender<()>,
 }
 
-/// What is left to do if the program has to be ended from outside.
+/// The last things to do, if the program has to be ended from outside.
 #[derive(Default)]
 struct LastWords {
     stage: Option<PathBuf>,
@@ -34,7 +34,7 @@ struct LastWords {
 }
 
 impl Stop {
-    /// Takes the signals over.
+    /// Takes over Ctrl-C and SIGTERM.
     pub(crate) fn on_signals() -> Result<Stop, ctrlc::Error> {
         let (request, requested) = crossbeam_channel::bounded(1);
         let (ended, has_ended) = crossbeam_channel::bounded::<()>(0);
@@ -54,12 +54,13 @@ impl Stop {
         })
     }
 
-    /// Receives when the program is to stop.
+    /// A channel that receives when the program is to stop.
     pub(crate) fn requested(&self) -> &Receiver<()> {
         &self.requested
     }
 
-    /// Says what to do if the program has to be ended from outside: remove `stage`, and `say` the last thing.
+    /// Sets the last things to do, if the program has to be ended from outside: remove `stage`, and `say` the last
+    /// line.
     pub(crate) fn if_stuck(&self, stage: Option<PathBuf>, say: impl FnOnce() + Send + 'static) {
         let mut last_words = self
             .last_words
@@ -77,7 +78,7 @@ fn end_from_outside(last_words: &Mutex<LastWords>) {
     let mut last_words = last_words.lock().unwrap_or_else(PoisonError::into_inner);
     let (said, has_said) = crossbeam_channel::bounded(1);
     let say = last_words.say.take();
-    // If it is the output that is stuck, none of this is said, and nobody may wait for it.
+    // If the output itself is stuck, the note is never written, and nobody may wait for it.
     thread::spawn(move || {
         let note = "replug: a call or a write did not return in time; ending without it";
         let _ = writeln!(io::stderr(), "{note}");
@@ -87,15 +88,15 @@ fn end_from_outside(last_words: &Mutex<LastWords>) {
         let _ = said.send(());
     });
     let _ = has_said.recv_timeout(LAST_WORDS);
-    // Last of all, because the worker is alive and would make it again. Nobody is left to hear of a failure; the
-    // next start sweeps.
+    // The stage goes last, because the worker is alive and would make it again. Nobody is left to hear of a failure;
+    // the next start sweeps.
     let _ = last_words.stage.as_deref().map(remove_stage);
     process::exit(0);
 }
 
 /// Removes a stage directory whose worker may still be at work.
 pub(crate) fn remove_stage(stage: &Path) -> io::Result<()> {
-    /// A worker can add a file while the directory is emptied, but not again and again.
+    /// The most tries. A worker can add a file while the directory is emptied, but not again and again.
     const TRIES: usize = 10;
     let mut removed = fs::remove_dir_all(stage);
     for _ in 1..TRIES {

@@ -1,4 +1,4 @@
-//! Any bytes as what a library carries of its declaration.
+//! A fuzz target: any bytes as the handshake that a library carries.
 
 #![no_main]
 

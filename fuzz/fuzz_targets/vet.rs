@@ -1,4 +1,4 @@
-//! Any bytes as a staged copy.
+//! A fuzz target: any bytes as a staged copy.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! What comes back from a call: a value, or why there is none. A panic of the plugin ends here, as a value.
+//! The answer of a call: a value, or why there is none. A panic of the plugin ends here, as such a reason.
 
 use std::any::Any;
 use std::error::Error;
@@ -15,7 +15,7 @@ use crate::wire::RawSlice;
 pub enum CallError {
     /// No generation is live yet.
     Absent,
-    /// The plugin panicked with this message. It stays usable, as far as its own state is.
+    /// The plugin panicked with this message. The plugin stays usable, as far as its own state is.
     Panicked(String),
     /// The plugin said no, with this message.
     Refused(String),
@@ -23,7 +23,7 @@ pub enum CallError {
     Null,
 }
 
-// By hand, because plugins are built with this module and with no other crate.
+// Written by hand, because plugins are built with this module and with no other crate.
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -37,15 +37,15 @@ impl fmt::Display for CallError {
 
 impl Error for CallError {}
 
-/// What a function of an interface returns to C: why there is no value, or null and a value. Small values come back
-/// in two registers, so that a good answer costs a comparison.
+/// An answer as a function of an interface returns it to C: a failure, or null and a value. Small values come back in
+/// two registers, so that a good answer costs a comparison.
 #[repr(C)]
 pub struct Answered<T> {
     pub(crate) failure: *const Failure,
     pub(crate) value: MaybeUninit<T>,
 }
 
-/// Why there is no value. Whoever reads it gives it back.
+/// A failure: why there is no value. Whoever reads a failure gives it back.
 #[repr(C)]
 pub(crate) struct Failure {
     pub(crate) kind: u32,
@@ -53,7 +53,7 @@ pub(crate) struct Failure {
     pub(crate) free: Option<unsafe extern "C" fn(*const Failure)>,
 }
 
-// SAFETY: nothing writes to one, and its message is as long-lived as itself.
+// SAFETY: nothing writes to a failure, and its message lives as long as the failure itself.
 unsafe impl Sync for Failure {}
 
 impl Failure {
@@ -62,7 +62,7 @@ impl Failure {
     pub(crate) const REFUSED: u32 = 2;
 }
 
-/// What calls say before the first generation is live.
+/// The failure of calls before the first generation is live.
 static ABSENT: Failure = Failure {
     kind: Failure::ABSENT,
     message: RawSlice {
@@ -103,19 +103,19 @@ impl<T: Copy> Answered<T> {
         }
     }
 
-    /// What the caller gets to see.
+    /// The answer as its caller gets to see it.
     ///
     /// # Safety
     ///
-    /// It came from [`answer`], [`absent`](Answered::absent), or C code that keeps to the same rules: either the failure is
-    /// null and there is a value, or the failure can be read until it is freed.
+    /// The answer came from [`answer`], [`absent`](Answered::absent), or C code that keeps to the same rules: either
+    /// the failure is null and there is a value, or the failure can be read until it is freed.
     #[inline(always)]
     pub unsafe fn into_result(self) -> Result<T, CallError> {
         if self.failure.is_null() {
             // SAFETY: no failure means that there is a value.
             return Ok(unsafe { self.value.assume_init() });
         }
-        // SAFETY: the caller vouches for it, and it is read only here.
+        // SAFETY: the caller vouches for the failure, which is read only here.
         Err(unsafe { read(self.failure) })
     }
 }
@@ -133,7 +133,7 @@ unsafe fn read(failure: *const Failure) -> CallError {
     // SAFETY: the message lives until the failure is freed, which is below.
     let message = String::from_utf8_lossy(unsafe { message.get() }).into_owned();
     if let Some(free) = free {
-        // SAFETY: it is freed once, by the program that made it.
+        // SAFETY: the failure is freed once, by the program that made it.
         unsafe { free(failure) };
     }
     match kind {
@@ -144,7 +144,7 @@ unsafe fn read(failure: *const Failure) -> CallError {
 }
 
 unsafe extern "C" fn free(failure: *const Failure) {
-    // SAFETY: `failed` made it of a box, in this very image.
+    // SAFETY: `failed` made the failure of a box, in this very image.
     let failure = unsafe { Box::from_raw(failure.cast_mut()) };
     let message =
         ptr::slice_from_raw_parts_mut(failure.message.data.cast_mut(), failure.message.len);
@@ -161,7 +161,7 @@ pub fn answer<T: Copy>(call: impl FnOnce() -> T) -> Answered<T> {
     }
 }
 
-/// The same for what can also say no.
+/// Runs `call` in the plugin like [`answer`]; the call can also refuse, with an error.
 pub(crate) fn try_answer<T: Copy, E: fmt::Display>(
     call: impl FnOnce() -> Result<T, E>,
 ) -> Answered<T> {

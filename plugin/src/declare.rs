@@ -1,16 +1,17 @@
 //! The macros of a declaration. Both sides expand the same text: the host gets a struct with methods, the plugin a trait
 //! to implement.
 
-/// Declares what a plugin offers, once, in a file or crate that host and plugin both use.
+/// Declares an interface: the functions that a plugin offers. It stands once, in a file or crate that host and plugin
+/// both use.
 ///
-/// It makes two things. A struct of functions, for the host: `Host<Counter>` loads it, and its methods call the live
-/// generation. And a trait with the same functions, for the plugin, which implements it and says
+/// The macro makes two things. For the host, a struct of functions: `Host<Counter>` loads it, and its methods call
+/// the live generation. For the plugin, a trait with the same functions: the plugin implements it and says
 /// [`export!`](crate::export!). A plugin that was built from another declaration is kept out before anything of it
 /// runs, with a message that shows the difference.
 ///
-/// Functions have no `self`: a plugin is code. State that outlives a reload belongs to the host, which lends it to each
-/// call ([`shared!`](crate::shared!)), or is carried over by [`Hooks`](crate::Hooks). What can cross is listed at
-/// [`Argument`](crate::wire::Argument) and [`Answer`](crate::wire::Answer).
+/// Functions have no `self`: a plugin is code. State that outlives a reload belongs to the host, which lends it to
+/// each call ([`shared!`](crate::shared!)), or is carried over by [`Hooks`](crate::Hooks). The types that can cross
+/// are listed at [`Argument`](crate::wire::Argument) and [`Answer`](crate::wire::Answer).
 ///
 /// The functions may be called from several threads at once.
 ///
@@ -95,7 +96,7 @@ macro_rules! interface {
                     let answered = unsafe {
                         function($(<$takes as $crate::wire::Argument>::send($arg)),*)
                     };
-                    // SAFETY: the plugin's half of this macro made it.
+                    // SAFETY: the plugin's half of this macro made the answer.
                     unsafe { answered.into_result() }
                 }
             )+
@@ -170,7 +171,8 @@ macro_rules! interface {
                     ) -> $crate::__private::Answered<$crate::__answer_type!($($returns)?)> {
                         $crate::__private::answer(move || {
                             $(
-                                // SAFETY: the host sent it, by the same declaration, and lends it for the call.
+                                // SAFETY: the host sent the argument, by the same declaration, and lends it for the
+                                // call.
                                 let $arg = unsafe { <$takes as $crate::wire::Argument>::receive($arg) };
                             )*
                             <ReplugPlugin as $Plugin>::$name($($arg),*)
@@ -203,9 +205,9 @@ macro_rules! __answer_type {
 
 /// Declares a struct whose values cross between host and plugin, by value or lent as `&mut`.
 ///
-/// Its layout is part of the declaration of every interface that uses it: a plugin that was built with another one is
-/// kept out, and the message names the struct and its fields. State that the host owns and lends to each call survives
-/// every reload by itself.
+/// The struct's layout is part of the declaration of every interface that uses the struct: a plugin that was built
+/// with another layout is kept out, and the message names the struct and its fields. State that the host owns and
+/// lends to each call survives every reload by itself.
 ///
 /// # Examples
 ///
@@ -245,7 +247,7 @@ macro_rules! shared {
         }
 
         const _: () = {
-            // SAFETY: it is `repr(C)`, and the shape is taken from the compiler; each field is plain.
+            // SAFETY: the struct is `repr(C)`, and the shape is taken from the compiler; each field is plain.
             unsafe impl $crate::wire::Plain for $Shared {
                 const SHAPE: $crate::__private::Shape =
                     $crate::__private::Shape::Struct(&$crate::__private::Layout {

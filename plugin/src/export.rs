@@ -7,22 +7,23 @@ use crate::hooks::{HookTable, Hooks};
 use crate::interpose;
 use crate::services::Attach;
 
-/// What a host needs to know of a plugin, beside its handshake. It is found under the name `replug_entry`.
+/// The entry of a plugin: what a host needs to know of it beside its handshake. A host finds it by the name
+/// `replug_entry`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
     /// The functions of the interface, as many as the handshake says.
     pub(crate) table: *const c_void,
     pub(crate) hooks: *const HookTable,
-    /// Takes the host's services; a plugin that has none asks libc, and stays mapped.
+    /// Takes the host's services; a plugin without this function asks libc, and stays mapped.
     pub(crate) attach: Option<Attach>,
 }
 
-// SAFETY: it points to constants.
+// SAFETY: an entry points to constants.
 unsafe impl Sync for Entry {}
 
 impl Entry {
-    /// For a plugin with this table and no hooks.
+    /// The entry of a plugin with this table and no hooks.
     pub const fn new<T>(table: &'static T) -> Entry {
         Entry {
             table: (&raw const *table).cast(),
@@ -34,7 +35,7 @@ impl Entry {
         }
     }
 
-    /// The same with the hooks of `P`.
+    /// This entry with the hooks of `P`.
     pub const fn with_hooks<P: Hooks>(self) -> Entry {
         Entry {
             hooks: HookTable::of::<P>(),
@@ -58,10 +59,10 @@ impl Entry {
     }
 }
 
-/// Makes a library of a type that implements an interface. Say it once, in a `cdylib`.
+/// Makes a plugin of a type that implements an interface. The macro is used once, in a `cdylib`.
 ///
 /// The library then carries a handshake, which a host reads out of the file and compares with its own declaration
-/// before anything runs. A function that is missing or has another type is a compile error.
+/// before any code of the library runs. A function that is missing or has another type is a compile error.
 ///
 /// `export!(Type: Interface)` is for a plugin without hooks, `export!(Type: Interface + Hooks)` for one with
 /// [`Hooks`].
@@ -123,14 +124,14 @@ macro_rules! export {
             static REPLUG_TABLE: $Interface =
                 <$Interface as $crate::__private::Implemented<$Plugin>>::TABLE;
 
-            /// What a host compares with its own declaration: text with a NUL at its end.
+            /// The handshake, which a host compares with its own declaration: text with a NUL at its end.
             // SAFETY: the name is replug's own.
             #[unsafe(no_mangle)]
             #[used]
             pub static replug_handshake: [::core::primitive::u8; REPLUG_LEN] =
                 $crate::__private::handshake_text(REPLUG_DECLARATION, REPLUG_PANICS);
 
-            /// Where a host finds the functions.
+            /// The entry, where a host finds the functions.
             // SAFETY: the name is replug's own.
             #[unsafe(no_mangle)]
             #[used]
@@ -139,7 +140,7 @@ macro_rules! export {
     };
 }
 
-/// Where nothing is interposed.
+/// Does nothing: this system's plugins ask libc themselves.
 #[cfg(not(unloads))]
 #[doc(hidden)]
 #[macro_export]
@@ -147,7 +148,7 @@ macro_rules! __interpose {
     () => {};
 }
 
-/// Where nothing is interposed, the allocator is the plugin's own business.
+/// Does nothing: where nothing is interposed, the allocator is the plugin's own business.
 #[cfg(not(unloads))]
 #[doc(hidden)]
 #[macro_export]

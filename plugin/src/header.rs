@@ -1,4 +1,4 @@
-//! `docs/replug.h` against the types that it is about.
+//! A comparison of `docs/replug.h` with the Rust types that the header is about.
 
 use std::mem::{offset_of, size_of};
 use std::path::Path;
@@ -14,7 +14,7 @@ fn size_of_field<T, F>(_: fn(&T) -> &F) -> usize {
     size_of::<F>()
 }
 
-/// A struct of the header, its size, and where its fields are and how large.
+/// A struct of the header: its name, its size, and the place and the size of each field.
 macro_rules! same {
     ($c:literal, $rust:ty, $($field:ident)*) => {
         (

@@ -7,21 +7,24 @@ use crate::answer::{Answered, try_answer};
 use crate::sink::{RawSink, Sink};
 use crate::wire::{Argument, RawSlice};
 
-/// What failed in a hook. Its `Display` is what the host is told.
+/// The error of a hook. Its `Display` is what the host is told.
 pub type HookError = Box<dyn Error + Send + Sync>;
 
-/// What a plugin does at the turning points of its life, and how its own state gets over to the next generation.
+/// The hooks of a plugin: what it does at the turning points of its life, and how its own state gets over to the next
+/// generation.
 ///
-/// All of them run on the host's owner thread, in this order, when a new generation takes the place of an old one:
+/// All hooks run on the host's owner thread, in this order, when a new generation takes the place of an old one:
 ///
-/// 1. `init` of the new one. If it fails, the old one stays.
-/// 2. `save` of the old one, if it has a [`STATE`](Hooks::STATE). If it fails, the old one stays.
-/// 3. `restore` of the new one. If it fails, the old one stays; it still has its state, for saving takes nothing away.
-/// 4. The swap. From here on calls reach the new one.
-/// 5. `stop` of the old one, when no call of it is in progress on another thread; and of a new one that got as far as
-///    `init` and no further. If it fails, that is said, and the generation is retired all the same.
+/// 1. `init` of the new generation. If `init` fails, the old generation stays.
+/// 2. `save` of the old generation, if it has a [`STATE`](Hooks::STATE). If `save` fails, the old generation stays.
+/// 3. `restore` of the new generation. If `restore` fails, the old generation stays; it still has its state, for
+///    saving takes nothing away.
+/// 4. The swap. From here on calls reach the new generation.
+/// 5. `stop` of the old generation, when no call of it is in progress on another thread; and of a new generation that
+///    got as far as `init` and no further. If `stop` fails, that is reported, and the generation is retired all the
+///    same.
 ///
-/// What calls from other threads change in the old generation after 2 is not carried over.
+/// Changes that calls from other threads make in the old generation after step 2 are not carried over.
 ///
 /// # Examples
 ///
@@ -51,19 +54,20 @@ pub type HookError = Box<dyn Error + Send + Sync>;
 /// }
 /// ```
 pub trait Hooks {
-    /// The version of the state that `save` writes; `None` for a plugin that keeps none.
+    /// The version of the state that `save` writes; `None` for a plugin that keeps no state.
     const STATE: Option<u32> = None;
 
-    /// Before the first call.
+    /// Runs before the first call.
     ///
     /// # Errors
     ///
-    /// If this generation cannot work. The one before stays.
+    /// If this generation cannot work. The generation before stays.
     fn init() -> Result<(), HookError> {
         Ok(())
     }
 
-    /// After the last call, unless the host is dropped before. Threads that it started end here, or its image stays mapped.
+    /// Runs after the last call, unless the host is dropped before. Threads that the plugin started end here, or its
+    /// image stays mapped.
     ///
     /// # Errors
     ///
@@ -76,16 +80,16 @@ pub trait Hooks {
     ///
     /// # Errors
     ///
-    /// If it cannot be written. This generation stays.
+    /// If the state cannot be written. This generation stays.
     fn save(_state: &mut Vec<u8>) -> Result<(), HookError> {
         Ok(())
     }
 
-    /// Takes over what the generation before saved, with the version that it gave.
+    /// Takes over the state that the generation before saved, with the version that it gave.
     ///
     /// # Errors
     ///
-    /// If the version is unknown or the state is damaged. The one before stays.
+    /// If the version is unknown or the state is damaged. The generation before stays.
     fn restore(version: u32, _state: &[u8]) -> Result<(), HookError> {
         Err(format!("it has no use for state of version {version}").into())
     }
@@ -135,10 +139,10 @@ impl<P: Hooks> Hooked<P> {
 
     unsafe extern "C" fn save(sink: RawSink) -> Answered<u32> {
         try_answer(|| {
-            // Written to memory of the plugin's first: a save that fails half-way hands nothing over.
+            // The state is written to the plugin's own memory first: a save that fails half-way hands nothing over.
             let mut state = Vec::new();
             P::save(&mut state)?;
-            // SAFETY: the host lends it for the call.
+            // SAFETY: the host lends the sink for the call.
             unsafe { Sink::receive(sink) }.write(&state);
             Ok::<u32, HookError>(P::STATE.unwrap_or_default())
         })
@@ -146,7 +150,7 @@ impl<P: Hooks> Hooked<P> {
 
     unsafe extern "C" fn restore(version: u32, state: RawSlice<u8>) -> Answered<()> {
         try_answer(|| {
-            // SAFETY: the host lends it for the call.
+            // SAFETY: the host lends the state for the call.
             P::restore(version, unsafe { state.get() })
         })
     }

@@ -1,9 +1,9 @@
 //! The plugin's side of [`Services`]: functions that stand in the place of libc's, for
 //! this library and for no other.
 //!
-//! [`export!`](crate::export!) defines libc's names with hidden visibility in the plugin's own object file. The static
-//! linker binds every reference in the library to them, std's included; nothing outside can see them. Before a host
-//! has attached itself, and for keys that are not the host's, they pass on to libc.
+//! [`export!`](crate::export!) defines libc's names with hidden visibility in the plugin's own object file. The
+//! static linker binds every reference in the library to these functions, std's included; nothing outside can see
+//! them. Before a host has attached itself, and for keys that are not the host's, the functions pass on to libc.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::UnsafeCell;
@@ -18,10 +18,10 @@ use crate::services::{Destructor, FIRST_KEY, Services, Start};
 /// The host that has attached itself.
 static HOST: AtomicPtr<Services> = AtomicPtr::new(ptr::null_mut());
 
-/// How often libc was asked for something that it keeps a pointer for, before there was a host.
+/// The number of requests that went to libc before there was a host, and for which libc keeps a pointer.
 static EARLY: AtomicU32 = AtomicU32::new(0);
 
-/// Attaches a host, and prepares this image for going, if it `is_to_go`.
+/// Attaches a host, and prepares this image for being unmapped, if it `is_to_go`.
 ///
 /// # Safety
 ///
@@ -34,8 +34,8 @@ pub unsafe extern "C" fn attach(services: *const Services, is_to_go: bool) -> u3
     EARLY.load(Ordering::Acquire)
 }
 
-/// Makes std ask for one destructor and one key, so that the host can see that it is asked, and for the buffer of its
-/// standard output, which goes with the image.
+/// Makes std ask for one destructor and one key, so that the host can see that it is asked; and makes std ask for the
+/// buffer of its standard output, which goes with the image.
 fn prepare_to_go() {
     thread_local!(static PROBE: Box<u8> = Box::new(0));
     PROBE.with(|_| ());
@@ -54,18 +54,18 @@ unsafe extern "C" {
     fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
 }
 
-/// Libc's own function. It cannot find ours: what is hidden is in no table of symbols that the loader reads.
+/// Libc's own function. The search cannot find ours: a hidden symbol is in no table that the loader reads.
 fn libc(name: &CStr) -> *mut c_void {
     // SAFETY: null asks for the first function of this name that is visible to all, and the name ends with a NUL.
     let function = unsafe { dlsym(ptr::null_mut(), name.as_ptr()) };
     if function.is_null() {
-        // There is no libc without it, and no way to go on.
+        // There is no libc without this function, and no way to go on.
         process::abort();
     }
     function
 }
 
-/// A function of libc's as what it is.
+/// A function of libc's, with its type.
 macro_rules! libc {
     ($name:literal as fn($($takes:ty),*) -> $returns:ty) => {
         // SAFETY: by its manual page this function of libc has this type.
@@ -75,7 +75,7 @@ macro_rules! libc {
     };
 }
 
-/// In the place of `__cxa_thread_atexit_impl`.
+/// Stands in the place of libc's `__cxa_thread_atexit_impl`.
 ///
 /// # Safety
 ///
@@ -98,7 +98,7 @@ pub unsafe extern "C-unwind" fn at_thread_exit(
     }
 }
 
-/// In the place of `pthread_key_create`.
+/// Stands in the place of libc's `pthread_key_create`.
 ///
 /// # Safety
 ///
@@ -119,7 +119,7 @@ pub unsafe extern "C-unwind" fn create_key(
     }
 }
 
-/// In the place of `pthread_key_delete`.
+/// Stands in the place of libc's `pthread_key_delete`.
 ///
 /// # Safety
 ///
@@ -136,7 +136,7 @@ pub unsafe extern "C-unwind" fn delete_key(key: c_uint) -> c_int {
     }
 }
 
-/// In the place of `pthread_setspecific`.
+/// Stands in the place of libc's `pthread_setspecific`.
 ///
 /// # Safety
 ///
@@ -153,7 +153,7 @@ pub unsafe extern "C-unwind" fn set(key: c_uint, value: *mut c_void) -> c_int {
     }
 }
 
-/// In the place of `pthread_getspecific`.
+/// Stands in the place of libc's `pthread_getspecific`.
 ///
 /// # Safety
 ///
@@ -170,7 +170,7 @@ pub unsafe extern "C-unwind" fn get(key: c_uint) -> *mut c_void {
     }
 }
 
-/// In the place of `pthread_create`.
+/// Stands in the place of libc's `pthread_create`.
 ///
 /// # Safety
 ///
@@ -195,8 +195,9 @@ pub unsafe extern "C-unwind" fn spawn(
     }
 }
 
-/// In the place of `getenv`. A copy of std that writes a backtrace reads the debug sections of all that is loaded, some 36 MB,
-/// and never gives them back; so those of plugins write none, and the message of a panic goes to the host.
+/// Stands in the place of libc's `getenv`, and hides the variables by which a backtrace is asked for. A copy of std
+/// that writes a backtrace reads the debug sections of all that is loaded, some 36 MB, and never gives them back; so
+/// plugins write no backtrace, and the message of a panic goes to the host.
 ///
 /// # Safety
 ///
@@ -212,12 +213,12 @@ pub unsafe extern "C-unwind" fn getenv(name: *const c_char) -> *mut c_char {
     unsafe { libc(name) }
 }
 
-/// The system's allocator, but for one block: std never gives back the buffer of its standard output, so it is put into
-/// the image, and goes with it.
+/// The system's allocator, but for one block: std never gives back the buffer of its standard output, so that buffer
+/// is put into the image, and goes with it.
 #[derive(Debug)]
 pub struct Allocator;
 
-/// The size of that buffer. Were it another, the buffer would only be left behind.
+/// The size of std's buffer of standard output. If that were another, the buffer would only be left behind.
 const STDOUT: usize = 1024;
 
 static STDOUT_IS_NEXT: AtomicBool = AtomicBool::new(false);
@@ -225,7 +226,7 @@ static STDOUT_BUFFER: Buffer = Buffer(UnsafeCell::new([0; STDOUT]));
 
 struct Buffer(UnsafeCell<[u8; STDOUT]>);
 
-// SAFETY: it is handed out once, like any other block of memory.
+// SAFETY: the buffer is handed out once, like any other block of memory.
 unsafe impl Sync for Buffer {}
 
 impl Buffer {
@@ -262,21 +263,22 @@ unsafe impl GlobalAlloc for Allocator {
             // SAFETY: as above, and the block is the system's.
             return unsafe { System.realloc(block, layout, size) };
         }
-        // SAFETY: `size` is one that the caller may ask for with this alignment.
+        // SAFETY: the caller may ask for `size` with this alignment.
         let moved = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
         // SAFETY: as above.
         let to = unsafe { System.alloc(moved) };
         if !to.is_null() {
-            // SAFETY: both blocks are at least so long, and the new one is another.
+            // SAFETY: both blocks are at least so long, and they do not overlap.
             unsafe { block.copy_to_nonoverlapping(to, size.min(STDOUT)) };
         }
         to
     }
 }
 
-/// Defines the names of libc's functions in the library that says this.
+/// Defines the names of libc's functions in the library that uses this macro.
 ///
-/// Weak, because std refers to the first of them weakly, and link-time optimisation may put both into one object file.
+/// The names are weak, because std refers to the first of them weakly, and link-time optimisation may put both into
+/// one object file.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __interpose {
@@ -291,7 +293,7 @@ macro_rules! __interpose {
             ".endm",
             ".pushsection .text.replug, \"ax\", @progbits",
             "replug_interpose __cxa_thread_atexit_impl, {at_thread_exit}",
-            // What the destructors of C++ use.
+            // The name that destructors of C++ use.
             "replug_interpose __cxa_thread_atexit, {at_thread_exit}",
             "replug_interpose pthread_key_create, {create_key}",
             "replug_interpose pthread_key_delete, {delete_key}",
@@ -312,7 +314,7 @@ macro_rules! __interpose {
     };
 }
 
-/// Makes [`Allocator`] that of the library that says this.
+/// Makes [`Allocator`] the allocator of the library that uses this macro.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __allocate {

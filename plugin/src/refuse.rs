@@ -72,7 +72,8 @@ const fn is_same(one: &str, other: &str) -> bool {
     true
 }
 
-/// Whether a type is written with the lifetime of what is never taken back, which nothing of the host's is.
+/// Whether a type is written with the lifetime `'static`: the host takes back all that it lends, so nothing of it has
+/// that.
 pub const fn says_static(written: &str) -> bool {
     const STATIC: &[u8] = b"'static";
     let mut at = 0;

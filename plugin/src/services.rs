@@ -1,5 +1,6 @@
-//! What a host does for a plugin in the place of libc, so that nothing in libc points into the plugin: exit handlers of
-//! threads, thread-local keys, and the start of threads. Linux with glibc only; elsewhere images stay mapped.
+//! The services that a host gives a plugin in the place of libc, so that nothing in libc points into the plugin: exit
+//! handlers of threads, thread-local keys, and the start of threads. Linux with glibc only; elsewhere images stay
+//! mapped.
 //!
 //! The idea is relib's: interposition inside the module. Here the symbols are hidden, so that the static linker binds them
 //! and no search order has to be bent.
@@ -9,19 +10,19 @@ use std::ffi::{c_int, c_uint, c_void};
 /// A destructor of something that belongs to a thread.
 pub type Destructor = unsafe extern "C-unwind" fn(*mut c_void);
 
-/// What a thread begins with.
+/// The function that a thread begins with.
 pub type Start = unsafe extern "C-unwind" fn(*mut c_void) -> *mut c_void;
 
-/// The first number of a key that the host keeps. Those of glibc end at 1024.
+/// The lowest number of a key that the host keeps. The numbers of glibc's keys end at 1024.
 pub const FIRST_KEY: c_uint = 0x1_0000;
 
-/// The host's functions, for one image. They outlive it.
+/// The host's functions, for one image. The functions outlive the image.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Services {
-    /// Who asks.
+    /// The image that asks.
     pub image: *const c_void,
-    /// As `__cxa_thread_atexit_impl`.
+    /// Does the work of `__cxa_thread_atexit_impl`.
     pub at_thread_exit:
         unsafe extern "C-unwind" fn(*const c_void, Destructor, *mut c_void) -> c_int,
     /// As `pthread_key_create`.
@@ -33,7 +34,7 @@ pub struct Services {
     pub set: unsafe extern "C-unwind" fn(*const c_void, c_uint, *mut c_void) -> c_int,
     /// As `pthread_getspecific`.
     pub get: unsafe extern "C-unwind" fn(*const c_void, c_uint) -> *mut c_void,
-    /// As `pthread_create`.
+    /// Does the work of `pthread_create`.
     pub spawn: unsafe extern "C-unwind" fn(
         *const c_void,
         *mut usize,
@@ -43,6 +44,7 @@ pub struct Services {
     ) -> c_int,
 }
 
-/// Hands the services to a plugin before anything else of it is called. If its image `is_to_go`, it asks
-/// for one destructor and one key at once. Returns how often its constructors have asked libc instead.
+/// The function that takes the services in a plugin, before anything else of the plugin is called. If the image
+/// `is_to_go`, the plugin asks for one destructor and one key at once. Returns how often the plugin's constructors
+/// have asked libc instead.
 pub type Attach = unsafe extern "C" fn(services: *const Services, is_to_go: bool) -> u32;

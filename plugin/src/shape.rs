@@ -2,56 +2,56 @@
 //!
 //! Nothing here runs at run time in a plugin: all of it is computed by the compiler.
 
-/// What a type looks like to C. The text of it is what two sides compare.
+/// The shape of a type, as C sees it. The two sides compare the texts of their shapes.
 #[derive(Debug, Clone, Copy)]
 pub enum Shape {
     /// A number, or another type that has one well-known form.
     Scalar(&'static str),
-    /// So many of one shape, one after the other.
+    /// An array: so many values of one shape, one after the other.
     Array(&'static Shape, usize),
     /// A struct.
     Struct(&'static Layout),
-    /// Borrowed, one.
+    /// One borrowed value.
     Ref(&'static Shape),
-    /// Borrowed for writing, one.
+    /// One value that is borrowed for writing.
     RefMut(&'static Shape),
-    /// Borrowed, any number.
+    /// Any number of borrowed values.
     Slice(&'static Shape),
-    /// Borrowed for writing, any number.
+    /// Any number of values that are borrowed for writing.
     SliceMut(&'static Shape),
 }
 
-/// How a struct lies in memory.
+/// The layout of a struct in memory.
 #[derive(Debug)]
 pub struct Layout {
-    /// Its name.
+    /// The struct's name.
     pub name: &'static str,
-    /// In bytes.
+    /// The struct's size, in bytes.
     pub size: usize,
-    /// In bytes.
+    /// The struct's alignment, in bytes.
     pub align: usize,
-    /// Its fields, in order.
+    /// The struct's fields, in order.
     pub fields: &'static [Field],
 }
 
 /// One field of a struct.
 #[derive(Debug)]
 pub struct Field {
-    /// Its name.
+    /// The field's name.
     pub name: &'static str,
-    /// In bytes from the start of the struct.
+    /// The field's place, in bytes from the start of the struct.
     pub offset: usize,
-    /// What it is.
+    /// The shape of the field's type.
     pub shape: Shape,
 }
 
 /// One function of an interface.
 #[derive(Debug)]
 pub struct Function {
-    /// Its name.
+    /// The function's name.
     pub name: &'static str,
-    /// What it takes.
+    /// The shapes of the arguments.
     pub takes: &'static [Shape],
-    /// What it returns.
+    /// The shape of the answer.
     pub returns: Shape,
 }

@@ -1,4 +1,4 @@
-//! Where a plugin writes text or bytes for its host.
+//! The sink: a place where a plugin writes text or bytes for its host.
 
 use std::ffi::c_void;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use crate::shape::Shape;
 use crate::wire::{Argument, RawSlice};
 
-/// Where a plugin writes text or bytes for its host: they land in memory of the host's.
+/// A place where a plugin writes text or bytes for its host. They land in memory of the host's.
 ///
 /// # Examples
 ///
@@ -36,7 +36,7 @@ pub struct RawSink {
 }
 
 impl<'a> Sink<'a> {
-    /// Appends what is written to `buffer`.
+    /// A sink that appends to `buffer`.
     pub fn new(buffer: &'a mut Vec<u8>) -> Sink<'a> {
         Sink {
             raw: RawSink {
@@ -50,12 +50,13 @@ impl<'a> Sink<'a> {
     /// Appends `bytes`.
     pub fn write(&mut self, bytes: &[u8]) {
         let RawSink { buffer, write } = self.raw;
-        // SAFETY: `write` belongs to `buffer`, which is borrowed for as long as this lives.
+        // SAFETY: `write` belongs to `buffer`, which is borrowed for as long as this sink lives.
         unsafe { write(buffer, bytes.as_ptr(), bytes.len()) }
     }
 }
 
-/// Runs in the program that made the sink, with that program's allocator. Being out of memory aborts; nothing unwinds.
+/// Appends to the buffer of a sink. Runs in the program that made the sink, with that program's allocator. Being out
+/// of memory aborts; nothing unwinds.
 unsafe extern "C" fn append(buffer: *mut c_void, data: *const u8, len: usize) {
     // SAFETY: `Sink::new` made the pointer of a `Vec<u8>` that is still borrowed for it alone.
     let buffer = unsafe { &mut *buffer.cast::<Vec<u8>>() };
@@ -82,7 +83,7 @@ impl io::Write for Sink<'_> {
     }
 }
 
-// SAFETY: the same two pointers on both sides; the function is the sender's and stays with it.
+// SAFETY: a sink is the same two pointers on both sides; the function stays that of the sender.
 unsafe impl Argument for Sink<'_> {
     const SHAPE: Shape = Shape::Scalar("Sink");
     type Wire = RawSink;

@@ -2,7 +2,7 @@
 
 use std::ffi::c_void;
 
-/// A function in a table. It cannot be taken out by safe code: a copy could be called when its image is gone.
+/// A function in a table. Safe code cannot take the function out: a copy could be called when its image is gone.
 #[doc(hidden)]
 #[repr(transparent)]
 #[derive(Debug)]
@@ -13,9 +13,11 @@ impl<F: Copy> Slot<F> {
         Slot(function)
     }
 
+    /// The function itself.
+    ///
     /// # Safety
     ///
-    /// It is called while the table is borrowed, and not kept.
+    /// The function is called while the table is borrowed, and not kept.
     #[inline(always)]
     pub unsafe fn get(&self) -> F {
         self.0
@@ -35,7 +37,7 @@ pub unsafe trait Interface: Sized + Send + Sync + 'static {
     /// A table whose functions say that no generation is live.
     fn absent() -> Self;
 
-    /// A copy of a plugin's table, or of the beginning of a longer one.
+    /// A copy of a plugin's table, or of the beginning of a longer table.
     ///
     /// # Safety
     ///

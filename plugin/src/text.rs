@@ -2,13 +2,14 @@
 
 use crate::shape::{Field, Function, Layout, Shape};
 
-/// The first line of every handshake: what the rest is, and which rules it follows.
+/// The first line of every handshake. It says that the text is a handshake, and which rules the rest follows.
 pub const FORMAT: &str = "replug handshake 1";
 
 /// The version of this crate. A handshake names it, and a host compares it with that of its own.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Text of at most `N` bytes. What does not fit is counted and not kept, so that a first run finds out the length.
+/// Text of at most `N` bytes. Bytes that do not fit are counted and not kept, so that a first run finds out the
+/// length.
 #[derive(Debug, Clone, Copy)]
 pub struct Text<const N: usize> {
     bytes: [u8; N],
@@ -23,21 +24,21 @@ impl<const N: usize> Text<N> {
         }
     }
 
-    /// How long it is, or would be.
+    /// The length of all that was written, in bytes, whether it fitted or not.
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there is none.
+    /// Whether nothing was written.
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// What was written.
+    /// The text that was written.
     ///
     /// # Panics
     ///
-    /// If it did not fit.
+    /// If the text is not `N` bytes long.
     pub const fn as_str(&self) -> &str {
         assert!(self.len == N, "text of another length than was counted");
         match std::str::from_utf8(&self.bytes) {
@@ -79,7 +80,7 @@ impl<const N: usize> Text<N> {
         }
     }
 
-    /// The line of the struct that `shape` leads to, and those of what is in it.
+    /// Writes the line of the struct that `shape` leads to, and the lines of the structs in it.
     const fn layouts(self, shape: &Shape) -> Text<N> {
         match shape {
             Shape::Scalar(_) => self,
@@ -158,7 +159,7 @@ impl<const N: usize> Text<N> {
     }
 }
 
-/// How long the handshake of a plugin is that implements `declaration`.
+/// The length of the handshake of a plugin that implements `declaration`.
 pub const fn handshake_len(declaration: &str, panics: &str) -> usize {
     Text::<0>::handshake(declaration, panics).len()
 }

@@ -5,7 +5,8 @@ use std::slice;
 
 use crate::shape::Shape;
 
-/// Plain data that is copied across: numbers, arrays of them, and what [`shared!`](crate::shared!) declares.
+/// Plain data that is copied across: numbers, arrays of numbers, and the structs that [`shared!`](crate::shared!)
+/// declares.
 ///
 /// # Safety
 ///
@@ -16,16 +17,16 @@ use crate::shape::Shape;
     note = "numbers, `bool`, arrays of them and structs declared with `shared!` can be stored and returned"
 )]
 pub unsafe trait Plain: Copy + 'static {
-    /// What it looks like to C.
+    /// The type as C sees it.
     const SHAPE: Shape;
 }
 
-/// What a function of an interface can take: [`Plain`] data, `&str`, slices and references of plain data,
+/// A type that a function of an interface can take: [`Plain`] data, `&str`, slices and references of plain data,
 /// [`Sink`](crate::Sink).
 ///
 /// # Safety
 ///
-/// `receive` makes of the result of `send` what was sent, in a program of another compiler too.
+/// `receive` makes the sent value again out of the result of `send`, in a program of another compiler too.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot cross from host to plugin",
     label = "not a type that crosses",
@@ -33,24 +34,24 @@ pub unsafe trait Plain: Copy + 'static {
             structs declared with `shared!`, and `Sink`"
 )]
 pub unsafe trait Argument: Sized {
-    /// What it looks like to C.
+    /// The type as C sees it.
     const SHAPE: Shape;
-    /// The C type it crosses as.
+    /// The C type as which a value crosses.
     type Wire: Copy;
 
-    /// Makes it ready to cross.
+    /// Makes the value ready to cross.
     fn send(self) -> Self::Wire;
 
-    /// Takes it back.
+    /// Makes the value again on the other side.
     ///
     /// # Safety
     ///
-    /// `wire` came from `send`, and what was sent is still borrowed.
+    /// `wire` came from `send`, and the value that was sent is still borrowed.
     unsafe fn receive(wire: Self::Wire) -> Self;
 }
 
-/// What a function of an interface can return: plain data, or nothing. It owns what it returns, so nothing that
-/// points into a plugin can be left behind when the plugin goes.
+/// A type that a function of an interface can return: plain data, or nothing. An answer owns its data, so nothing
+/// that points into a plugin can be left behind when the plugin goes.
 ///
 /// # Safety
 ///
@@ -62,11 +63,11 @@ pub unsafe trait Argument: Sized {
             bytes are written to a `Sink`"
 )]
 pub unsafe trait Answer: Copy + 'static {
-    /// What it looks like to C.
+    /// The type as C sees it.
     const SHAPE: Shape;
 }
 
-// SAFETY: C has no value for it; it takes no room in the struct it is returned in.
+// SAFETY: C has no value for `()`, which takes no room in the struct that it is returned in.
 unsafe impl Answer for () {
     const SHAPE: Shape = Shape::Scalar("()");
 }
@@ -86,7 +87,7 @@ macro_rules! scalars {
 #[macro_export]
 macro_rules! __plain {
     ($plain:ty) => {
-        // SAFETY: it is copied as it is.
+        // SAFETY: a plain value is copied as it is.
         unsafe impl $crate::wire::Argument for $plain {
             const SHAPE: $crate::__private::Shape = <$plain as $crate::wire::Plain>::SHAPE;
             type Wire = $plain;
@@ -102,7 +103,7 @@ macro_rules! __plain {
             }
         }
 
-        // SAFETY: it is plain.
+        // SAFETY: the type is plain.
         unsafe impl $crate::wire::Answer for $plain {
             const SHAPE: $crate::__private::Shape = <$plain as $crate::wire::Plain>::SHAPE;
         }
@@ -142,9 +143,11 @@ impl<T> RawSlice<T> {
         }
     }
 
+    /// The slice itself.
+    ///
     /// # Safety
     ///
-    /// It was made of a slice that is borrowed for `'a`. C may say null of one that is empty.
+    /// It was made of a slice that is borrowed for `'a`. C may say null of an empty slice.
     #[inline(always)]
     pub(crate) unsafe fn get<'a>(self) -> &'a [T] {
         if self.len == 0 {
@@ -155,7 +158,7 @@ impl<T> RawSlice<T> {
     }
 }
 
-// SAFETY: pointer and length of a slice, and back.
+// SAFETY: a slice crosses as its pointer and its length.
 unsafe impl<T: Plain> Argument for &[T] {
     const SHAPE: Shape = Shape::Slice(&T::SHAPE);
     type Wire = RawSlice<T>;
@@ -189,7 +192,7 @@ impl<T> Clone for RawSliceMut<T> {
 
 impl<T> Copy for RawSliceMut<T> {}
 
-// SAFETY: pointer and length of a slice, and back.
+// SAFETY: a slice crosses as its pointer and its length.
 unsafe impl<T: Plain> Argument for &mut [T] {
     const SHAPE: Shape = Shape::SliceMut(&T::SHAPE);
     type Wire = RawSliceMut<T>;
@@ -212,7 +215,7 @@ unsafe impl<T: Plain> Argument for &mut [T] {
     }
 }
 
-// SAFETY: as its bytes, which were UTF-8 when they were sent and are borrowed since.
+// SAFETY: text crosses as its bytes, which were UTF-8 when they were sent and are borrowed since.
 unsafe impl Argument for &str {
     const SHAPE: Shape = Shape::Scalar("&str");
     type Wire = RawSlice<u8>;
@@ -226,7 +229,7 @@ unsafe impl Argument for &str {
     unsafe fn receive(wire: RawSlice<u8>) -> Self {
         // SAFETY: the caller vouches for the borrow.
         let bytes = unsafe { wire.get() };
-        // SAFETY: it was a `str` when it was sent.
+        // SAFETY: the bytes were a `str` when they were sent.
         unsafe { std::str::from_utf8_unchecked(bytes) }
     }
 }

@@ -8,7 +8,7 @@ use std::ffi::{CStr, CString, c_char};
 use std::panic;
 use std::ptr;
 
-/// What the answer calls this build: the build-time variable `PLUGIN01_VERSION`, or the text here. Edit me.
+/// The version of this build in the answer: the build-time variable `PLUGIN01_VERSION`, or the text here. Edit me.
 const VERSION: &str = match option_env!("PLUGIN01_VERSION") {
     Some(version) => version,
     None => "0.1.0",

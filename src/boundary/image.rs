@@ -17,12 +17,12 @@ use super::system;
 use crate::handshake::{ENTRY, Mismatch};
 use replug_plugin::__private::Entry;
 
-/// Thread-local keys that must be left over after a load. Each copy of std that a plugin brings takes one, when
-/// its code first needs it, and the process aborts if there is none; the host's own threads and libraries need
-/// some as well.
+/// The number of thread-local keys that must be left over after a load. Each copy of std that a plugin brings takes
+/// one key, when its code first needs it, and the process aborts if there is none; the host's own threads and
+/// libraries need some as well.
 const SPARE_THREAD_KEYS: usize = 16;
 
-/// Images that are in use, and so may yet take their key.
+/// The number of images in use. Each of them may yet take its key.
 static IMAGES_IN_USE: AtomicUsize = AtomicUsize::new(0);
 
 /// The handles of all images that are mapped into this process. A new one must be none of these.
@@ -36,18 +36,18 @@ fn images() -> MutexGuard<'static, HashSet<usize>> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadFailure {
-    /// The system's loader refused it.
+    /// The system's loader refused the copy.
     #[error("the loader refuses it")]
     Loader(#[source] libloading::Error),
-    /// It loads, but lacks something that the host needs.
+    /// The library loads, but lacks a symbol that the host needs.
     #[error("it has no `{}`", symbol.to_string_lossy())]
     Symbol {
-        /// What is missing.
+        /// The missing symbol.
         symbol: CString,
-        /// What the loader said.
+        /// The loader's error.
         source: libloading::Error,
     },
-    /// It was built from another declaration than the one the host calls it by.
+    /// The library was built from another declaration than the one by which the host calls it.
     #[error("it does not fit this host")]
     Handshake(#[source] Mismatch),
     /// The loader handed out an image that was loaded before.
@@ -56,24 +56,25 @@ pub enum LoadFailure {
     /// The host named the function that frees answers as the one that makes them.
     #[error("`plugin_free` takes back the answers of a function, it is none")]
     NotAFunction,
-    /// Loading it could use up the process's thread-local keys, which ends in an abort.
+    /// Loading the library could use up the process's thread-local keys, which ends in an abort.
     #[error(
         "this process has only {free} thread-local keys left and keeps {SPARE_THREAD_KEYS} and one for each \
          plugin in use; every generation can take one for good, so restart the host to go on reloading"
     )]
     ThreadKeys {
-        /// Keys that are left, as far as was counted.
+        /// The keys that are left, as far as they were counted.
         free: usize,
     },
 }
 
-/// A library that is mapped into this process. Dropping it takes it out of use and no more; it stays mapped.
+/// A library that is mapped into this process. Dropping the image takes the library out of use and no more; the
+/// library stays mapped.
 #[derive(Debug)]
 pub struct Image {
     library: ManuallyDrop<Library>,
     id: usize,
     path: PathBuf,
-    /// What its threads have to do with it, if it tells.
+    /// The host's services for the image, which know its threads; empty if the image takes no services.
     residence: OnceLock<Residence>,
     is_to_go: bool,
 }
@@ -82,38 +83,38 @@ pub struct Image {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Mapped {
-    /// The host did not ask for it to be unmapped, and nothing of it was seen to be at work.
+    /// The host did not ask for unmapping, and nothing of the image was seen to be at work.
     #[error("kept mapped, because something may still reach its code")]
     Kept,
-    /// Threads that it started are still running.
+    /// Threads that the image started are still running.
     #[error("kept mapped, because it started threads that did not stop: {}", .0.join(", "))]
     Threads(Vec<String>),
-    /// Threads of the host have called it, and their thread-locals of it are dropped when they end.
+    /// Threads of the host have called the image, and their thread-locals of the image are dropped when they end.
     #[error("kept mapped until threads end that have called it: {}", .0.join(", "))]
     Callers(Vec<String>),
     /// A call is in progress, or a handle has not noticed yet that there is a newer generation.
     #[error("kept mapped while a handle lends it")]
     Lent,
-    /// It handles this signal.
+    /// The image handles this signal.
     #[error("kept mapped, because it handles signal {0}")]
     Signal(i32),
-    /// It cannot be unmapped.
+    /// The image can never be unmapped.
     #[error("kept mapped: {0}")]
     Forever(&'static str),
 }
 
 impl Mapped {
-    /// Whether it is worth trying again.
+    /// Whether another try at unmapping is worth it.
     pub(crate) fn can_pass(&self) -> bool {
         !matches!(self, Mapped::Kept | Mapped::Forever(_))
     }
 }
 
 impl Image {
-    /// Maps a staged copy, all its symbols bound at once and visible to nobody else. This runs its initialisers. If it
-    /// `is_to_go`, what unmapping it later takes is done as well.
+    /// Maps a staged copy, all its symbols bound at once and visible to nobody else. This runs the library's
+    /// initialisers. If the image `is_to_go`, what unmapping it later takes is done as well.
     pub(crate) fn open(staged: &Path, is_to_go: bool) -> Result<Image, LoadFailure> {
-        // Held to the end: two hosts that load at once must not both count the same keys.
+        // The lock is held to the end: two hosts that load at once must not both count the same keys.
         let mut images = images();
         let needed = SPARE_THREAD_KEYS + IMAGES_IN_USE.load(Ordering::Relaxed) + 1;
         let free = system::free_thread_keys(needed);
@@ -134,46 +135,50 @@ impl Image {
             is_to_go,
         };
         if is_to_go && let Ok(entry) = image.symbol(ENTRY) {
-            // What came in with it may keep thread-locals and pointers of its own, and does not tell.
+            // The libraries that came in with the image may keep thread-locals and pointers of their own, and do not
+            // tell.
             residence::keep_dependencies(entry);
         }
         Ok(image)
     }
 
-    /// Lets it ask this host instead of libc, if it can.
+    /// Lets the image ask this host instead of libc, if the image can.
     pub(super) fn attach(&self, entry: &Entry) {
         if let Some(attach) = entry.attach() {
-            // SAFETY: it is this image's, which was just mapped, and nothing else of it was called.
+            // SAFETY: the function is this image's, which was just mapped, and nothing else of the image was called.
             self.residence
                 .get_or_init(|| unsafe { Residence::attach(attach, self.is_to_go) });
         }
     }
 
-    /// Whether it is to be unmapped when it is retired, so that threads which have called it let go of it then.
+    /// Whether the image is to be unmapped when it is retired, so that threads which have called it let go of it
+    /// then.
     pub(crate) fn is_to_go(&self) -> bool {
         self.is_to_go
     }
 
-    /// Ends the calling thread's part in it, if it is to go, as if the thread had ended: its thread-locals of the image are
-    /// dropped. A call that comes later all the same finds that out by a panic, which is an error like any other.
+    /// Ends the calling thread's part in the image, if the image is to go, as if the thread had ended: the
+    /// thread-locals that the image has on this thread are dropped. A call that comes later all the same finds that
+    /// out by a panic, which is an error like any other.
     pub(crate) fn leave(&self) {
         if self.is_to_go {
             self.residence.get().iter().for_each(|it| it.leave());
         }
     }
 
-    /// Which threads that it started are still running.
+    /// The threads that the image started and that are still running, if there are any.
     pub(crate) fn running_threads(&self) -> Option<Mapped> {
         let started = self.residence.get()?.threads(true);
         (!started.is_empty()).then_some(Mapped::Threads(started))
     }
 
-    /// Unmaps it, if it can be seen that nothing reaches it any more: that the caller has the only way to it, no thread
-    /// has anything to do with it, and it handles no signal. Nothing of it may be called after that.
+    /// Unmaps the image, if it can be seen that nothing reaches the image any more: the caller has the only way to
+    /// it, no thread has anything to do with it, and it handles no signal. Nothing of the image may be called after
+    /// that.
     ///
     /// # Errors
     ///
-    /// Why it is still mapped.
+    /// Why the image is still mapped.
     pub(crate) fn unmap(&mut self) -> Result<(), Mapped> {
         let Some(residence) = self.residence.get() else {
             return Err(Mapped::Forever(
@@ -211,7 +216,7 @@ impl Image {
         Ok(())
     }
 
-    /// The address of an exported symbol. It is good for as long as the image is mapped.
+    /// The address of an exported symbol. The address is good for as long as the image is mapped.
     ///
     /// # Errors
     ///

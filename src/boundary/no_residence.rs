@@ -1,4 +1,5 @@
-//! Where plugins ask libc itself: what their threads still need is not known, so images stay mapped.
+//! The residence on systems where plugins ask libc itself: nobody knows what their threads still need, so images stay
+//! mapped.
 
 use replug_plugin::__private::Attach;
 

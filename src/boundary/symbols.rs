@@ -35,8 +35,8 @@ impl Raw {
         })
     }
 
-    /// The symbol called `name` as a `T`, a function pointer or a data pointer; `None` if the host did not
-    /// ask for it when it was made.
+    /// The symbol called `name` as a `T`, a function pointer or a data pointer; `None` if the host did not ask for
+    /// this symbol when the host was made.
     ///
     /// # Panics
     ///
@@ -68,15 +68,15 @@ impl Raw {
 /// void plugin_free(char *answer);
 /// ```
 ///
-/// A C symbol has no type. Whoever names the function vouches that it is one of this surface, and whoever may write
-/// the artifact that it stays one: both are trusted as the rest of the program is. It is never called from two
-/// threads at once.
+/// A C symbol has no type. Whoever names the function vouches that it belongs to this surface, and whoever may write
+/// the artifact vouches that it goes on to do so: both are trusted as the rest of the program is. The function is
+/// never called from two threads at once.
 #[derive(Debug)]
 pub struct Text {
-    /// None before the first generation.
+    /// The two functions; `None` before the first generation.
     surface: Option<Surface>,
-    /// Nothing promises that the function may run on two threads at once. No `PhantomData`: what the compiler says about
-    /// that quotes the sources of std where these are installed.
+    /// A mark against sharing: nothing promises that the function may run on two threads at once. No `PhantomData`:
+    /// the compiler's message about one quotes the sources of std where these are installed.
     _one_thread: Cell<()>,
 }
 
@@ -96,7 +96,7 @@ impl Table for Text {
 }
 
 impl Text {
-    /// What a plugin exports to free the answers of its functions.
+    /// The name of the function that a plugin exports to free the answers of its functions.
     pub const FREE: &CStr = c"plugin_free";
 
     pub(crate) fn bind(image: &Image, function: &CStr) -> Result<Text, LoadFailure> {
@@ -106,8 +106,8 @@ impl Text {
         let function = image.symbol(function)?;
         let free = image.symbol(Text::FREE)?;
         let surface = Surface {
-            // SAFETY: by this surface's definition the function takes borrowed text and returns owned text; a C
-            // library carries no types, so that it keeps to the definition is what its author promises.
+            // SAFETY: by this surface's definition the function takes borrowed text and returns owned text. A C
+            // library carries no types; the author of the function promises that it keeps to the definition.
             function: unsafe {
                 mem::transmute::<NonNull<c_void>, unsafe extern "C" fn(_) -> _>(function)
             },
@@ -124,7 +124,7 @@ impl Text {
     ///
     /// # Errors
     ///
-    /// If the plugin returns null, or none is live yet.
+    /// If the plugin returns null, or no generation is live yet.
     pub fn call(&self, input: &CStr) -> Result<String, CallError> {
         let Surface { function, free } = self.surface.as_ref().ok_or(CallError::Absent)?;
         // SAFETY: the image stays mapped, and `input` is NUL-terminated and outlives the call.

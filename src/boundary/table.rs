@@ -13,7 +13,7 @@ use crate::handshake::{ENTRY, Expected, HANDSHAKE, Mismatch};
 
 /// The functions of a plugin, as a host calls them.
 pub trait Table: Sized {
-    /// Those of a plugin that is not there yet.
+    /// The functions of a plugin that is not there yet.
     fn absent() -> Self;
 }
 
@@ -23,26 +23,27 @@ impl<T: Interface> Table for T {
     }
 }
 
-/// All that a host calls of an image.
+/// The functions that a host calls of an image.
 pub(crate) struct Bound<T> {
     pub(crate) table: T,
     pub(crate) hooks: Option<BoundHooks>,
 }
 
 impl<T: Interface> Bound<T> {
-    /// Compares the declarations once more, now as they were loaded, and takes the functions out of the image.
+    /// Compares the declarations once more, now that the library is loaded, and takes the functions out of the image.
     pub(crate) fn of(image: &Image, expected: Expected) -> Result<Bound<T>, LoadFailure> {
         let handshake = image.symbol(HANDSHAKE);
         let handshake = handshake.map_err(|_| Mismatch::NoHandshake)?;
-        // SAFETY: what carries this name is text with a NUL at its end, as `export!` and the C header have it.
+        // SAFETY: a symbol of this name is text with a NUL at its end, as `export!` and the C header have it.
         let handshake = unsafe { CStr::from_ptr(handshake.as_ptr().cast()) };
         let expected = expected.called_by::<T>();
         expected.check(Some(handshake.to_bytes()))?;
         let entry = image.symbol(ENTRY)?.cast::<Entry>();
-        // SAFETY: what carries this name, beside a handshake of this format, is an entry, and it is never written to.
+        // SAFETY: a symbol of this name, beside a handshake of this format, is an entry, and nobody ever writes to
+        // it.
         let entry = unsafe { entry.as_ref() };
         image.attach(entry);
-        // SAFETY: the declarations are equal, and the image stays mapped for as long as it is used.
+        // SAFETY: the declarations are equal, and the image stays mapped for as long as the table is used.
         let table = unsafe { T::copy(entry.table()) };
         // SAFETY: an entry has no hooks, or a constant table of them.
         let hooks = unsafe { entry.hooks().as_ref() };
@@ -63,7 +64,7 @@ pub(crate) struct BoundHooks {
     table: HookTable,
 }
 
-/// What a generation saved for the next one.
+/// The state that a generation saved for the next one.
 #[derive(Debug)]
 pub(crate) struct State {
     version: u32,
@@ -81,7 +82,7 @@ impl BoundHooks {
         read(unsafe { (self.table.stop)() })
     }
 
-    /// `None` if there is nothing to carry over.
+    /// Saves the state; `None` if there is nothing to carry over.
     pub(crate) fn save(&self) -> Result<Option<State>, CallError> {
         let Some(save) = self.table.save else {
             return Ok(None);
@@ -101,21 +102,22 @@ impl BoundHooks {
 }
 
 fn read<T: Copy>(answered: Answered<T>) -> Result<T, CallError> {
-    // SAFETY: a hook made it, by the rules of this module.
+    // SAFETY: a hook made the answer, by the rules of this module.
     unsafe { answered.into_result() }
 }
 
-/// A generation's functions on loan: its image stays mapped for as long as this lives.
+/// A generation's functions on loan: the image stays mapped for as long as the loan lives.
 pub(crate) struct Leased<T> {
     table: T,
     image: Option<Arc<Image>>,
 }
 
 impl<T: Interface> Leased<T> {
-    /// Lends the functions of `image`; without one, those of a plugin that is not there.
+    /// Lends the functions of `image`; without an image, the functions of a plugin that is not there.
     pub(crate) fn of(table: &T, image: Option<&Arc<Image>>) -> Leased<T> {
         Leased {
-            // SAFETY: it is a table of this interface, and its image, if it has one, stays mapped while we hold it.
+            // SAFETY: `table` is a table of this interface, and its image, if it has one, stays mapped while we hold
+            // it.
             table: unsafe { T::copy((&raw const *table).cast()) },
             image: image.cloned(),
         }
@@ -123,7 +125,7 @@ impl<T: Interface> Leased<T> {
 }
 
 impl<T> Leased<T> {
-    /// The calling thread will not call it any more.
+    /// Ends the calling thread's part in the image: the thread will not call it any more.
     pub(crate) fn leave(&self) {
         self.image.iter().for_each(|image| image.leave());
     }

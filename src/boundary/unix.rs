@@ -30,7 +30,7 @@ pub(super) fn close(library: libloading::Library, path: &Path) -> Result<(), lib
     if let Err(error) = library.close() {
         tracing::warn!(path = %path.display(), %error, "the loader cannot close a library");
     }
-    // SAFETY: it asks for a library that is mapped already, and runs nothing.
+    // SAFETY: the call asks for a library that is mapped already, and runs nothing.
     let Ok(found) = (unsafe { Library::open(Some(path), RTLD_NOW | libc::RTLD_NOLOAD) }) else {
         return Ok(());
     };
@@ -46,12 +46,12 @@ pub(super) fn close(library: libloading::Library, path: &Path) -> Result<(), lib
 
 /// A signal that is handled by code of the image that `address` is in.
 pub(super) fn signal_handled_by(address: NonNull<c_void>) -> Option<i32> {
-    /// Linux has as many, with those of real time.
+    /// The signals of Linux, those of real time included.
     const SIGNALS: RangeInclusive<i32> = 1..=64;
     let image = base_of(address.as_ptr())?;
     SIGNALS.into_iter().find(|&signal| {
         let mut action = MaybeUninit::<libc::sigaction>::zeroed();
-        // SAFETY: it only asks, and writes the answer.
+        // SAFETY: the call only asks, and writes the answer.
         let status = unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) };
         // SAFETY: zeros are a valid answer, if there is no other.
         let action = unsafe { action.assume_init() };
@@ -59,7 +59,7 @@ pub(super) fn signal_handled_by(address: NonNull<c_void>) -> Option<i32> {
     })
 }
 
-/// Where the image begins that an address is in.
+/// The beginning of the image that an address is in.
 pub(super) fn base_of(address: *const c_void) -> Option<usize> {
     let mut found = MaybeUninit::<libc::Dl_info>::zeroed();
     // SAFETY: any address can be asked for, and the answer is written.
@@ -87,7 +87,7 @@ fn new_thread_key() -> Option<libc::pthread_key_t> {
 }
 
 pub(super) fn can_map_code(file: &File) -> io::Result<()> {
-    /// One page of the smallest kind; nothing ever touches it.
+    /// The length of the mapping that is tried: one page of the smallest kind. Nothing ever touches the page.
     const LENGTH: usize = 4096;
     let (protection, flags) = (ProtFlags::READ | ProtFlags::EXEC, MapFlags::PRIVATE);
     // SAFETY: a new private mapping at a place the system chooses disturbs no other.

@@ -1,4 +1,4 @@
-//! Windows: LoadLibrary.
+//! Windows: libraries are mapped by LoadLibrary.
 
 use std::ffi::c_void;
 use std::fs::File;
@@ -19,7 +19,7 @@ pub(super) fn open(path: &Path) -> Result<(libloading::Library, usize), libloadi
     Ok((library.into(), handle as usize))
 }
 
-/// Unmaps a library. Never asked for here: no image tells what its threads need.
+/// Gives the library back, still mapped. Nobody asks for more here: no image tells what its threads need.
 pub(super) fn close(library: libloading::Library, _path: &Path) -> Result<(), libloading::Library> {
     Err(library)
 }
@@ -29,7 +29,7 @@ pub(super) fn signal_handled_by(_address: NonNull<c_void>) -> Option<i32> {
     None
 }
 
-/// Not counted here: the ceiling was measured on Linux, and no such one is known of Windows.
+/// Keys are not counted here: the ceiling was measured on Linux, and no ceiling is known of Windows.
 pub(super) fn free_thread_keys(enough: usize) -> usize {
     enough
 }

@@ -1,12 +1,12 @@
-//! When an absence is worth saying: pure.
+//! The absence of an artifact, and when it is worth reporting: pure.
 
 use std::time::{Duration, Instant};
 
-/// A shorter absence is not reported: cargo unlinks the old library some milliseconds before it links the new
+/// The longest absence that is not reported: cargo unlinks the old library some milliseconds before it links the new
 /// one into place, and people delete and copy.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Since when there is nothing at a path, if there is nothing, and whether that was said.
+/// An absence: since when no file has been at a path, if none is there, and whether that was reported.
 #[derive(Debug, Default)]
 pub(crate) struct Absence {
     since: Option<Instant>,
@@ -14,7 +14,7 @@ pub(crate) struct Absence {
 }
 
 impl Absence {
-    /// Nothing is there. Says whether that is to be said now.
+    /// No file is there. Says whether that is to be reported now.
     pub(crate) fn lasts(&mut self, now: Instant) -> bool {
         let since = *self.since.get_or_insert(now);
         let is_news = !self.said && now >= since + GRACE;
@@ -22,18 +22,18 @@ impl Absence {
         is_news
     }
 
-    /// Something is there. Says whether its absence was said.
+    /// A file is there. Says whether its absence was reported.
     pub(crate) fn ends(&mut self) -> bool {
         self.since = None;
         std::mem::take(&mut self.said)
     }
 
-    /// Whether it was said.
+    /// Whether the absence was reported.
     pub(crate) fn was_said(&self) -> bool {
         self.said
     }
 
-    /// Whether it has begun, but was not said.
+    /// Whether the absence has begun but was not reported.
     pub(crate) fn is_short(&self) -> bool {
         self.since.is_some() && !self.said
     }

@@ -1,10 +1,11 @@
-//! When to digest what seems unchanged: pure. A look cannot see everything.
+//! Audits: when to digest a file that seems unchanged, because a look cannot see everything. Pure.
 
 use std::time::Duration;
 
 use crate::options::Audit;
 
-/// A write that no look can see mostly follows one that it can, so doubt fades.
+/// The pauses between audits. A write that no look can see mostly follows a write that a look can see, so doubt
+/// fades.
 const PAUSES: [Duration; 4] = [
     Duration::from_secs(2),
     Duration::from_secs(10),

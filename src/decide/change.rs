@@ -1,5 +1,6 @@
-//! What a change calls for: a pure state machine for one artifact. It never touches a file, a clock or a
-//! thread. The [`Poller`](crate::watch::Poller) tells it what was seen and when; it answers with the next [`Order`].
+//! The tracker: a pure state machine that says what a change of one artifact calls for. A tracker never touches a
+//! file, a clock or a thread. The [`Poller`](crate::watch::Poller) tells the tracker what was seen and when; the
+//! tracker answers with the next [`Order`].
 
 use std::fmt;
 use std::time::Instant;
@@ -13,7 +14,7 @@ use crate::look::noise::Noise;
 use crate::look::snapshot::{Fields, Snapshot};
 use crate::options::GatePolicy;
 
-/// What vet found, as far as it matters here.
+/// Vet's verdict on a copy, as far as a tracker needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// A library this host can load.
@@ -49,12 +50,12 @@ impl fmt::Display for Waiting {
     }
 }
 
-/// What an absence, or its end, means.
+/// News of an absence: it lasts, or it is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Whereabouts {
-    /// Gone for long enough to be said.
+    /// The file has been gone for long enough to report that.
     Missing,
-    /// Back, after its absence was said.
+    /// The file is back, after its absence was reported.
     Returned,
 }
 
@@ -84,15 +85,15 @@ struct Settled {
     digest: Digest,
     /// When to digest once more, if the snapshot was racy when it was read.
     confirm_at: Option<Instant>,
-    /// When to digest once more for no reason that a look can see, and how often that was done.
+    /// When to make the next audit (a digest for no reason that a look can see), and how many audits were made.
     audit_at: Option<Instant>,
     audits: u8,
-    /// Whether it arrived with weak evidence, or lies where looks can lie.
+    /// Whether the file arrived with weak evidence, or lies where looks can lie.
     in_doubt: bool,
 }
 
 impl Settled {
-    /// What is due by `now`.
+    /// The order that is due by `now`.
     fn order(&self, now: Instant) -> Order {
         let is_due = |at: Option<Instant>| at.is_some_and(|at| now >= at);
         match is_due(self.audit_at) || is_due(self.confirm_at) {
@@ -101,7 +102,7 @@ impl Settled {
         }
     }
 
-    /// A reading found the same bytes: what was due when it began is done.
+    /// A reading found the same bytes, so a digest that was due when the reading began is done.
     fn confirmed(&mut self, reading: Reading, rules: &Rules) {
         self.confirm_at = self.confirm_at.filter(|at| reading.begun < *at);
         if self.audit_at.is_some_and(|at| reading.begun >= at) {
@@ -115,7 +116,7 @@ impl Settled {
         self.audit_at = pause.map(|pause| reading.ended + pause);
     }
 
-    /// What was due could not be done.
+    /// A digest that was due failed, so it is put off.
     fn failed(&mut self, now: Instant) {
         let later = |at: Instant| if now >= at { now + FAILED_MOST } else { at };
         self.confirm_at = self.confirm_at.map(later);
@@ -133,7 +134,7 @@ impl Tracker {
         }
     }
 
-    /// Whether a look that saw `snapshot` calls for nothing. All that an idle poll asks.
+    /// Whether a look that saw `snapshot` calls for nothing. An idle poll asks only this.
     pub(crate) fn is_quiet(&self, now: Instant, snapshot: &Snapshot) -> bool {
         let State::Settled(settled) = &self.state else {
             return false;
@@ -148,7 +149,7 @@ impl Tracker {
         matches!(self.state, State::Suspect(_))
     }
 
-    /// Whether its absence was said.
+    /// Whether the artifact's absence was reported.
     pub(crate) fn is_missing(&self) -> bool {
         matches!(&self.state, State::Absent(absence) if absence.was_said())
     }
@@ -158,12 +159,12 @@ impl Tracker {
         matches!(&self.state, State::Suspect(suspect) if suspect.is_passing())
     }
 
-    /// Which fields of a snapshot mean nothing.
+    /// The fields of a snapshot that mean nothing.
     pub(crate) fn noise(&self) -> Fields {
         self.noise.fields()
     }
 
-    /// Something on the way to it changed, whatever a look at it says.
+    /// Something on the way to the artifact changed, whatever a look at the artifact says.
     pub(crate) fn moved(&mut self, now: Instant) {
         if let State::Settled(settled) = &self.state {
             let suspect = Suspect::new(now, settled.snapshot, self.base);
@@ -171,12 +172,12 @@ impl Tracker {
         }
     }
 
-    /// Whether anything was ever handed over or kept out.
+    /// Whether any content of the artifact was ever handed over or kept out.
     pub(crate) fn has_decided(&self) -> bool {
         self.decided.is_some()
     }
 
-    /// What was handed over was taken back before anybody saw it, so equal bytes are news again.
+    /// An update that was handed over was taken back before anybody saw it, so equal bytes are news again.
     pub(crate) fn taken_back(&mut self) {
         self.decided = None;
     }
@@ -189,7 +190,7 @@ impl Tracker {
         }
     }
 
-    /// What the artifact waits for, if it does.
+    /// The reason why the artifact waits, if it waits.
     pub(crate) fn waiting(&self) -> Option<Waiting> {
         match &self.state {
             State::Absent(_) => (self.base.is_none()).then_some(Waiting::Missing),
@@ -209,7 +210,7 @@ impl Tracker {
             return (None, None);
         };
         if self.base.is_none() {
-            // Only what was there can be missed.
+            // Only a file that was there can be missed.
             return (None, None);
         }
         let is_news = absence.lasts(now);
@@ -251,14 +252,14 @@ impl Tracker {
     fn suspect(&mut self, now: Instant, snapshot: Snapshot) {
         let mut suspect = Suspect::new(now, snapshot, self.base);
         if self.noise.is_suspected(now) {
-            // That it seems to be another file is what the last false alarms seemed to be.
+            // Looking like another file proves nothing now: the last false alarms looked like other files too.
             suspect.doubt();
         }
         self.state = State::Suspect(Box::new(suspect));
     }
 
-    /// Two looks at what is perhaps one content differ. Says whether that is noise from now on. A local filesystem
-    /// makes nothing up.
+    /// Two looks differ, perhaps at one and the same content. Says whether the difference is noise from now on. A
+    /// local filesystem makes nothing up.
     fn alarm(&mut self, now: Instant, one: &Snapshot, other: &Snapshot, rules: &Rules) -> bool {
         if !rules.place.is_remote() || !self.noise.alarm(now, one, other) {
             return false;
@@ -283,7 +284,7 @@ impl Tracker {
         }
     }
 
-    /// The gate answered.
+    /// The gate answered; the next order follows from that.
     pub(crate) fn gate(&mut self, now: Instant, gate: Gate, rules: &Rules) -> Order {
         match &mut self.state {
             State::Suspect(suspect) => suspect.gate(now, gate, rules),
@@ -291,7 +292,7 @@ impl Tracker {
         }
     }
 
-    /// A reading of the artifact ended: the first of two, or one that confirms.
+    /// A reading of the artifact ended: the first of two readings, or a reading that confirms an earlier one.
     pub(crate) fn digested(&mut self, reading: Reading, rules: &Rules) -> Order {
         match &mut self.state {
             State::Settled(settled) if settled.digest == reading.digest => {
@@ -300,7 +301,7 @@ impl Tracker {
             }
             State::Settled(settled) => {
                 let suspect = Suspect::unmasked(settled.snapshot, reading);
-                // What was taken for noise may have been all that told of this change.
+                // The fields that were taken for noise may have been the only sign of this change.
                 self.noise = Noise::default();
                 self.state = State::Suspect(Box::new(suspect));
                 self.follow(reading.ended, rules)
@@ -310,7 +311,7 @@ impl Tracker {
         }
     }
 
-    /// A private copy was made. `None` means that it is news: vet it, then [`Tracker::vetted`].
+    /// A private copy was made. `None` means that the copy is news: vet the copy, then call [`Tracker::vetted`].
     pub(crate) fn staged(&mut self, reading: Reading, rules: &Rules) -> Option<Order> {
         let State::Suspect(suspect) = &mut self.state else {
             return Some(Order::Rest(None));
@@ -340,7 +341,7 @@ impl Tracker {
         self.decide(reading, rules)
     }
 
-    /// The file changed while it was read: a look in between saw `seen`, if it saw anything.
+    /// The file changed while it was read. `seen` is the look that showed the change, if a look did.
     pub(crate) fn torn(&mut self, now: Instant, seen: Option<Snapshot>, rules: &Rules) -> Order {
         if let (State::Suspect(suspect), Some(seen)) = (&self.state, seen) {
             let before = *suspect.snapshot();
@@ -364,14 +365,14 @@ impl Tracker {
         }
     }
 
-    /// Somebody wants to know now: what failed, or was not complete, is tried again.
+    /// Somebody wants to know now: an artifact that failed, or was not complete, is tried again.
     pub(crate) fn end_pause(&mut self, now: Instant) {
         if let State::Suspect(suspect) = &mut self.state {
             suspect.end_pause(now);
         }
     }
 
-    /// Rests on what was read, until the file changes; racy readings are confirmed once.
+    /// Decides on what was read: the artifact rests until its file changes. A racy reading is confirmed once.
     fn decide(&mut self, reading: Reading, rules: &Rules) -> Order {
         let State::Suspect(suspect) = &self.state else {
             return Order::Rest(None);

@@ -1,5 +1,6 @@
-//! When to poll next: pure. On a local filesystem the interval is what the user said, at a fixed phase. On a remote one
-//! others pay for a poll too, so it is spread, slows down after long quiet, and keeps its share of the time small.
+//! The schedule: when to poll next. Pure. On a local filesystem the interval is what the user said, at a fixed phase.
+//! On a remote filesystem others pay for a poll too, so the polls are spread, slow down after long quiet, and keep
+//! their share of the time small.
 
 use std::time::{Duration, Instant};
 
@@ -7,24 +8,24 @@ use std::time::{Duration, Instant};
 /// no longer poll in step after some twenty polls.
 const JITTER: u32 = 20;
 
-/// After how much quiet a remote filesystem is polled half as often, and a quarter as often.
+/// The quiet after which a remote filesystem is polled half as often, and the quiet after which a quarter as often.
 const QUIET: Duration = Duration::from_secs(5 * 60);
 const LONG_QUIET: Duration = Duration::from_secs(10 * 60);
 
-/// No interval is made longer than this, unless the user's is.
+/// The longest interval that quiet leads to, unless the user's is longer.
 const SLOWEST: Duration = Duration::from_secs(2);
 
-/// For one part of looking there are this many of rest: 5 % of the time. What takes longer than three seconds is not slow
-/// but hangs, and the rest is not made longer for it.
+/// The parts of rest for each part of looking, so that looking takes 5 % of the time. A look that takes longer than
+/// three seconds is not slow but hangs, and the rest is not made longer for such a look.
 const REST: u32 = 19;
 const LONGEST_REST: Duration = Duration::from_secs(60);
 
-/// How long to rest after looking for so long.
+/// The rest that follows looks which took so long.
 pub(crate) fn rest_after(took: Duration) -> Duration {
     took.saturating_mul(REST).min(LONGEST_REST)
 }
 
-/// What the last polls say about the next one.
+/// The schedule of one poller: what the last polls say about the next one.
 #[derive(Debug)]
 pub(crate) struct Schedule {
     interval: Duration,
@@ -32,9 +33,9 @@ pub(crate) struct Schedule {
     /// The jitter's state.
     random: u64,
     first: Option<Instant>,
-    /// When the last poll was due that an interval called for.
+    /// When the next poll is due by the interval. A poll can come earlier, for an artifact that is suspect.
     due: Option<Instant>,
-    /// Since when nothing was suspect.
+    /// Since when nothing has been suspect.
     quiet_since: Option<Instant>,
     /// How long the last two polls took.
     took: [Duration; 2],
@@ -53,7 +54,7 @@ impl Schedule {
         }
     }
 
-    /// The first whole interval after `now`, counted from the first poll. What was missed is not made up for.
+    /// The first whole interval after `now`, counted from the first poll. Missed polls are not made up for.
     pub(crate) fn next_phase(&mut self, now: Instant) -> Instant {
         let first = *self.first.get_or_insert(now);
         let interval = self.interval.as_nanos();
@@ -62,18 +63,18 @@ impl Schedule {
         first + Duration::from_nanos(offset.try_into().unwrap_or(u64::MAX))
     }
 
-    /// When to poll next what is not local, after a poll from `begun` to `ended`.
+    /// When to poll a remote filesystem next, after a poll from `begun` to `ended`.
     pub(crate) fn next_remote(&mut self, begun: Instant, ended: Instant, busy: bool) -> Instant {
         let quiet_since = self.quiet_since.filter(|_| !busy).unwrap_or(begun);
         self.quiet_since = Some(quiet_since);
         let took = ended.saturating_duration_since(begun);
         let [_, last] = self.took;
-        // One poll that hung for long says nothing about the next; two slow ones do. Reading is no looking, so a poll that
-        // may have read can only show that looks are faster.
+        // One poll that hung says nothing about the next poll; two slow polls do. Reading is not looking, so a poll
+        // that may have read a file can only show that looks are faster.
         self.took = [last, if busy { took.min(last) } else { took }];
         let pace = self.pace(begun.saturating_duration_since(quiet_since));
         let due = match self.due {
-            // This poll came early, for what was suspect.
+            // This poll came early, for an artifact that is suspect.
             Some(due) if due > begun => due,
             _ => begun + pace - self.jitter(pace),
         };

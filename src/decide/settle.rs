@@ -1,5 +1,5 @@
-//! How a changed file earns belief: what speaks for its being complete, and how it is read for that reason.
-//! Pure, like the [`Tracker`](super::change) it is a part of.
+//! How a changed file earns belief: the evidence that the file is complete, and how the file is read for that reason.
+//! Pure, like the [`Tracker`](super::change) that this is a part of.
 
 use std::time::{Duration, Instant};
 
@@ -10,17 +10,17 @@ use crate::look::place::Place;
 use crate::look::snapshot::Snapshot;
 use crate::options::{GatePolicy, Options};
 
-/// How soon to look again at something that moves: longer than the pauses between the writes of a copy, shorter than
+/// How soon to look again at a file that changes: longer than the pauses between the writes of a copy, shorter than
 /// anybody notices.
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// How long a file must hold still that is read although the gate never opened: a build is at work there, and linkers
-/// pause for longer than copies.
+/// How long a file must hold still if it is read although the gate never opened: a build is at work there, and
+/// linkers pause for longer than copies.
 const CAPPED_SETTLE: Duration = Duration::from_secs(1);
 
-/// How long to wait before trying again, first and at most; it doubles in between. What failed is tried often enough
-/// that a full disk with room again, or a server that is back, is noticed while somebody watches; a dead half file
-/// seldom enough that reading it costs next to nothing.
+/// The pauses before a new try: the first one, and the longest after a failure and after a half file. They double in
+/// between. A failure is tried often enough that a full disk with room again, or a server that is back, is noticed
+/// while somebody watches; a dead half file seldom enough that reading it costs next to nothing.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 pub(crate) const FAILED_MOST: Duration = Duration::from_secs(2);
 const RETRY_MOST: Duration = Duration::from_secs(10);
@@ -32,10 +32,10 @@ pub(crate) struct Rules {
     pub(crate) place: Place,
 }
 
-/// What to do next for this artifact. Each but `Rest` is answered by the method named.
+/// The next step for an artifact. Each order but `Rest` is answered by a call of the method named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// Nothing, before the next poll or this earlier moment.
+    /// Do nothing before the next poll, or before this earlier moment.
     Rest(Option<Instant>),
     /// Ask the gate: [`Tracker::gate`](super::change::Tracker::gate).
     Ask,
@@ -45,7 +45,7 @@ pub(crate) enum Order {
     Stage,
 }
 
-/// When a read began and ended, and what it read.
+/// A finished reading: when it began and ended, and what it read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reading {
     pub(crate) begun: Instant,
@@ -53,12 +53,12 @@ pub(crate) struct Reading {
     pub(crate) digest: Digest,
 }
 
-/// A file whose snapshot is not the one that was last believed.
+/// A file whose snapshot is not the one last believed.
 #[derive(Debug)]
 pub(crate) struct Suspect {
     /// When the change was first seen.
     first_seen: Instant,
-    /// What the file looked like when it was last believed.
+    /// The snapshot of the file when it was last believed.
     base: Option<Snapshot>,
     snapshot: Snapshot,
     /// When this snapshot was first seen.
@@ -75,10 +75,10 @@ pub(crate) struct Suspect {
     retry_at: Option<Instant>,
 }
 
-/// What the gate has said since the change was seen.
+/// The answers of the gate since the change was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Passage {
-    /// Nothing that holds back.
+    /// The gate held nothing back.
     Free,
     Shut {
         since: Instant,
@@ -87,32 +87,33 @@ enum Passage {
     Capped {
         since: Instant,
     },
-    /// Shut, then open. It speaks for what held still from before it opened until after; who writes later holds no lock.
+    /// Shut, then open. That speaks for a file that held still from before the gate opened until after; a later
+    /// writer holds no lock.
     Opened {
         since: Instant,
         looks: Looks,
     },
 }
 
-/// What was seen since the gate opened.
+/// The looks at the file since the gate opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Looks {
-    /// Nothing yet.
+    /// No look yet.
     None,
-    /// What was there behind the shut gate.
+    /// Looks that saw the file as it was behind the shut gate.
     AsLeft,
-    /// Something newer.
+    /// A look that saw something newer.
     Changed,
 }
 
-/// What speaks for a suspect file being complete, and thus how it is read.
+/// The evidence that a suspect file is complete, which decides how the file is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Evidence {
-    /// It came as another file, linked or renamed into place: read at once.
+    /// The file came as another file, linked or renamed into place: read at once.
     Strong,
-    /// A build ended: read once it has held still from one look to the next.
+    /// A build ended: the file is read once it has held still from one look to the next.
     GateOpened,
-    /// Nothing: two equal digests, this far apart.
+    /// No evidence: two equal digests are needed, this far apart.
     Weak(Duration),
 }
 
@@ -134,7 +135,7 @@ impl Suspect {
         }
     }
 
-    /// A file that looks as it did, but a second reading found other bytes. Whatever this is, it was not
+    /// A file that looks as before, but a second reading found other bytes. Whatever happened, the file was not
     /// published whole.
     pub(crate) fn unmasked(snapshot: Snapshot, reading: Reading) -> Suspect {
         Suspect {
@@ -152,19 +153,19 @@ impl Suspect {
         &self.snapshot
     }
 
-    /// Nothing speaks for it any more but what is read.
+    /// The way in which the file arrived speaks for nothing any more; only its content does.
     pub(crate) fn doubt(&mut self) {
         self.doubted = true;
     }
 
-    /// Takes what is noise out of what was seen.
+    /// Takes the noise out of the snapshots that were seen.
     pub(crate) fn strip(&mut self, noise: &Noise) {
         self.snapshot = noise.strip(self.snapshot);
         self.base = self.base.map(|base| noise.strip(base));
         self.doubted = true;
     }
 
-    /// Whether the gate has let it pass and it will be read next.
+    /// Whether the gate has let the file pass, so that the file is read next.
     pub(crate) fn is_passing(&self) -> bool {
         matches!(self.gate, Passage::Opened { .. }) && self.retry_at.is_none()
     }
@@ -177,7 +178,7 @@ impl Suspect {
         self.incomplete
     }
 
-    /// Until when nothing is to be tried, after a failure.
+    /// The end of the pause after a failure, if that is still to come.
     pub(crate) fn pauses_until(&self, now: Instant) -> Option<Instant> {
         self.retry_at.filter(|at| now < *at)
     }
@@ -207,7 +208,7 @@ impl Suspect {
         self.retry_at = None;
     }
 
-    /// The gate answered.
+    /// The gate answered; the next order follows from that.
     pub(crate) fn gate(&mut self, now: Instant, gate: Gate, rules: &Rules) -> Order {
         let is_shut = match gate {
             Gate::Shut => true,
@@ -224,7 +225,8 @@ impl Suspect {
             (Some(since), false) => match self.gate {
                 opened @ Passage::Opened { .. } => opened,
                 _ => {
-                    // The last writes of a build can be newer than our last look, and the first of somebody else too.
+                    // The last writes of a build can be newer than our last look, and so can the first writes of
+                    // somebody else.
                     let looks = if self.still {
                         Looks::None
                     } else {
@@ -235,7 +237,8 @@ impl Suspect {
                 }
             },
             (since, true) => {
-                // A gate that opens now and then is shut since it first was: the cap holds for all of it.
+                // A gate that opens now and then counts as shut since it first was: the cap holds for all of that
+                // time.
                 let since = since.unwrap_or(now);
                 if now < since + rules.options.gate_max {
                     Passage::Shut { since }
@@ -250,7 +253,7 @@ impl Suspect {
         }
     }
 
-    /// How to go on, if no gate holds it back.
+    /// The next order for the file, if no gate holds the file back.
     pub(crate) fn order(&self, now: Instant, rules: &Rules) -> Order {
         match (self.evidence(rules), self.first) {
             (Evidence::Strong, _) => Order::Stage,
@@ -262,7 +265,7 @@ impl Suspect {
         }
     }
 
-    /// The first of two readings.
+    /// The first of two readings ended.
     pub(crate) fn digested(&mut self, reading: Reading, rules: &Rules) -> Order {
         self.first = Some(reading);
         self.order(reading.ended, rules)
@@ -278,12 +281,12 @@ impl Suspect {
         }
     }
 
-    /// Whether it arrived in a way that leaves no doubt about it.
+    /// Whether the file arrived in a way that leaves no doubt about its content.
     pub(crate) fn is_beyond_doubt(&self, rules: &Rules) -> bool {
         self.evidence(rules) == Evidence::Strong && !rules.place.is_remote()
     }
 
-    /// When a reading that is believed must be confirmed, if the snapshot was racy when it began.
+    /// When a believed reading must be confirmed, if the snapshot was racy when the reading began.
     pub(crate) fn confirm_at(&self, reading: Reading) -> Option<Instant> {
         let clean_at = self.snapshot_seen + self.snapshot.racy_for();
         (reading.begun < clean_at).then_some(clean_at)
@@ -297,19 +300,19 @@ impl Suspect {
         self.try_later(now, RETRY_MOST)
     }
 
-    /// It changed while it was read. If no look can see how, that is a failure like any other.
+    /// The file changed while it was read. If no look can see the change, that is a failure like any other.
     pub(crate) fn torn(&mut self, now: Instant) -> Order {
         self.still = false;
         self.first = None;
         self.try_later(now, RETRY_MOST)
     }
 
-    /// Something failed; it may not the next time.
+    /// A step failed; the step may succeed the next time.
     pub(crate) fn failed(&mut self, now: Instant) -> Order {
         self.try_later(now, FAILED_MOST)
     }
 
-    /// What is to be tried again is to be tried now.
+    /// Ends the pause before a new try: the try is due now.
     pub(crate) fn end_pause(&mut self, now: Instant) {
         self.retry_at = self.retry_at.map(|at| at.min(now));
     }
@@ -322,17 +325,17 @@ impl Suspect {
     }
 
     fn evidence(&self, rules: &Rules) -> Evidence {
-        // At the first sight there is nothing to tell it from.
+        // At the first sight there is no file to tell this one from.
         let is_another = self
             .base
             .is_none_or(|base| self.snapshot.is_another_file_than(&base));
         let arrived_whole = is_another && self.snapshot.was_changed_after_its_last_write();
         match self.gate {
             Passage::Capped { .. } => Evidence::Weak(rules.options.settle.max(CAPPED_SETTLE)),
-            // What a look that can lag says of how it arrived speaks for some earlier content.
+            // A look that can lag may tell how some earlier content arrived.
             _ if self.doubted || rules.place.looks_can_lag => Evidence::Weak(rules.options.settle),
             _ if arrived_whole => Evidence::Strong,
-            // Stamps that are too coarse do not show that it held still.
+            // Stamps that are too coarse do not show that the file held still.
             Passage::Opened {
                 looks: Looks::None | Looks::AsLeft,
                 ..

@@ -1,5 +1,5 @@
-//! What went wrong and has not ended: pure. An error is a state: it is said once per cause, looked at again ever more
-//! slowly, and its end is said as well.
+//! Trouble: a failure that has not ended. Pure. An error is a state: it is reported once per cause, the artifact is
+//! looked at again ever more slowly, and the end of the trouble is reported as well.
 
 use std::io::{self, ErrorKind};
 use std::mem;
@@ -10,11 +10,12 @@ use super::settle::LOOK_AGAIN;
 use crate::look::os::HOST_DOWN;
 use crate::look::snapshot::Kind;
 
-/// How long a failure that often ends by itself must last to be said, and how long it must be over.
+/// How long a failure that often ends by itself must last to be reported, and how long a failure must be over before
+/// its end is reported.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// What cannot be looked at is looked at again after at most this long, or the interval if that is longer: a server
-/// that is back is noticed while somebody watches.
+/// The longest pause before a new look at an artifact that cannot be looked at, unless the interval is longer: a
+/// server that is back is noticed while somebody watches.
 const SLOWEST_LOOK: Duration = Duration::from_secs(2);
 
 /// A failure, from its first sight to its end.
@@ -22,14 +23,14 @@ const SLOWEST_LOOK: Duration = Duration::from_secs(2);
 pub(crate) struct Trouble {
     pub(crate) at: Reached,
     since: Instant,
-    /// What was said of it so far, and where it had come to.
+    /// The causes that were reported so far, each with the step that the artifact had reached.
     said: Vec<(Reached, Cause)>,
-    /// How long the last look took that failed.
+    /// How long the last failed look took.
     took: Duration,
-    /// How long the next pause is, and when the present one ends.
+    /// The length of the next pause, and the end of the present one.
     pause: Duration,
     until: Instant,
-    /// Since when all is well, if it is.
+    /// Since when all has been well, if all is well.
     well_since: Option<Instant>,
 }
 
@@ -46,7 +47,7 @@ impl Trouble {
         }
     }
 
-    /// The trouble there is, now `at` this point, or a new one.
+    /// The trouble that there is, or a new one; now `at` this step.
     pub(crate) fn go_on(
         trouble: &mut Option<Box<Trouble>>,
         at: Reached,
@@ -58,10 +59,10 @@ impl Trouble {
         trouble
     }
 
-    /// It failed for this `cause` now. Says whether that is to be said.
+    /// The artifact failed for this `cause` now. Says whether that is to be reported.
     pub(crate) fn is_news(&mut self, now: Instant, cause: Cause) -> bool {
         let is_early = cause.often_ends_by_itself() && now < self.since + GRACE;
-        // That it cannot be looked at and that it cannot be read are one.
+        // A failure to look at the artifact and a failure to read it count as one.
         let is_said = |(at, said): &(Reached, Cause)| {
             at.is_degradation() == self.at.is_degradation() && *said == cause
         };
@@ -72,8 +73,8 @@ impl Trouble {
         true
     }
 
-    /// It came as far as `reached` now without failing. Says whether the trouble is over: for what is well and unwell by
-    /// turns is one trouble and not many.
+    /// The artifact came as far as `reached` now without failing. Says whether the trouble is over. An artifact that
+    /// is well and unwell by turns has one trouble, not many.
     pub(crate) fn is_over(&mut self, now: Instant, reached: Reached) -> bool {
         if self.at > reached && self.well_since.is_none() {
             return false;
@@ -82,9 +83,9 @@ impl Trouble {
         !self.has_degraded() || now >= since + GRACE
     }
 
-    /// When to look again after a look that `took` so long and has failed just `now`: soon at first, then ever more
-    /// slowly, and if two in a row took long, with as much rest as follows any other slow looks: one that hung says nothing
-    /// about the next.
+    /// When to look again after a look that `took` so long and has failed just `now`. Soon at first, then ever more
+    /// slowly. If two failed looks in a row took long, there is as much rest as after any other slow looks. A single
+    /// look that hung says nothing about the next.
     pub(crate) fn look_again(
         &mut self,
         now: Instant,
@@ -97,23 +98,23 @@ impl Trouble {
         self.until
     }
 
-    /// Until when not to look, if `now` is too early.
+    /// The end of the present pause, if `now` is too early for a look.
     pub(crate) fn pauses_until(&self, now: Instant) -> Option<Instant> {
         Some(self.until).filter(|until| now < *until)
     }
 
-    /// Somebody wants to know now.
+    /// Ends the pause, because somebody wants to know now.
     pub(crate) fn end_pause(&mut self, now: Instant) {
         self.until = now;
     }
 
-    /// Whether it was said that the artifact cannot be looked at or read, so that the end of that is to be said too.
+    /// Whether a failure to look at or read the artifact was reported, so that its end is to be reported too.
     pub(crate) fn has_degraded(&self) -> bool {
         self.said.iter().any(|(at, _)| at.is_degradation())
     }
 }
 
-/// How far an artifact came before it failed. Coming further ends the trouble.
+/// The steps that an artifact can reach before it fails. Reaching a later step ends the trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Reached {
     Look,
@@ -123,20 +124,21 @@ pub(crate) enum Reached {
 }
 
 impl Reached {
-    /// Whether to fail here means that the artifact itself cannot be reached or read, as opposed to being of no use.
+    /// Whether a failure at this step means that the artifact itself cannot be reached or read, as opposed to being
+    /// of no use.
     pub(crate) fn is_degradation(self) -> bool {
         matches!(self, Reached::Look | Reached::Read)
     }
 }
 
-/// What makes two failures the same.
+/// The cause of a failure. Failures with equal causes are the same failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cause {
     System(ErrorKind, Option<i32>),
     Kind(Kind),
-    /// The directory is now on another device, without what was known there.
+    /// The directory is now on another device, and the artifacts that were known there are gone.
     MountLost,
-    /// The directory names it, but it is not found there.
+    /// The directory names the artifact, but the artifact is not found there.
     NotFoundThoughListed,
 }
 
@@ -161,7 +163,7 @@ impl Cause {
     }
 }
 
-/// What sort of failure an error of the system is, for what follows from it.
+/// The sort of failure that a system's error is, by what follows from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
     /// The path leads nowhere.
@@ -170,7 +172,7 @@ pub(crate) enum Class {
     Stale,
     /// The server, or the daemon behind a mount, does not answer.
     RemoteDown,
-    /// It may not be looked at or read.
+    /// This user may not look at the file, or not read it.
     Permission,
     /// Anything else.
     Transient,
@@ -199,7 +201,7 @@ impl Class {
         }
     }
 
-    /// What a person can do about it.
+    /// Advice: what a person can do about the failure.
     pub(crate) fn advice(self) -> &'static str {
         match self {
             Class::Absent => "nothing is there; it is taken up when it appears",
@@ -213,7 +215,7 @@ impl Class {
     }
 }
 
-/// Whether a path leads nowhere, as opposed to one that cannot be followed.
+/// Whether an error says that a path leads nowhere, as opposed to a path that cannot be followed.
 pub(crate) fn is_absent(error: &io::Error) -> bool {
     Class::of(error) == Class::Absent
 }

@@ -13,7 +13,7 @@ const QUOTED: usize = 64;
 /// How many differences a message names.
 const NAMED: usize = 3;
 
-/// What a host expects of a plugin.
+/// A host's expectation: the declaration that a plugin must have been built from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expected {
     declaration: &'static str,
@@ -21,7 +21,7 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// A plugin that was built from the declaration of `T`.
+    /// Expects a plugin that was built from the declaration of `T`.
     pub fn of<T: Interface>() -> Expected {
         Expected {
             declaration: T::DECLARATION,
@@ -29,7 +29,7 @@ impl Expected {
         }
     }
 
-    /// One that may offer more functions, behind those that the host knows.
+    /// Expects a plugin that may offer more functions, behind the functions that the host knows.
     pub fn or_more(self) -> Expected {
         Expected {
             additions: true,
@@ -37,7 +37,7 @@ impl Expected {
         }
     }
 
-    /// The same for a host that calls by the declaration of `T`, whatever it was told to expect.
+    /// This expectation for a host that calls by the declaration of `T`, whatever declaration was expected before.
     pub(crate) fn called_by<T: Interface>(self) -> Expected {
         Expected {
             declaration: T::DECLARATION,
@@ -45,21 +45,21 @@ impl Expected {
         }
     }
 
-    /// Compares with what a library carries.
+    /// Compares the expected declaration with the handshake that a library carries.
     ///
     /// # Errors
     ///
-    /// All that differs.
+    /// A [`Mismatch`] that names all differences.
     pub(crate) fn check(self, carried: Option<&[u8]>) -> Result<(), Mismatch> {
         let carried = carried.ok_or(Mismatch::NoHandshake)?;
         let carried = str::from_utf8(carried).map_err(|_| Mismatch::Unreadable)?;
         let (format, facts) = carried.split_once('\n').ok_or(Mismatch::Unreadable)?;
         if format != FORMAT {
-            // It may be anything, and goes to a terminal.
+            // The line may be anything, and goes to a terminal.
             let said = format.escape_debug().take(QUOTED).collect();
             return Err(Mismatch::Format(said));
         }
-        // What it names is quoted in messages, and they go to a terminal.
+        // The names in a handshake are quoted in messages, which go to a terminal.
         if facts.contains(|c: char| c.is_control() && c != '\n') {
             return Err(Mismatch::Unreadable);
         }
@@ -82,7 +82,8 @@ impl Expected {
             .map_or("", |at| &carried[at + 1..]);
         match host.differences(&plugin, self.additions) {
             differences if differences.is_empty() => {
-                // Nothing can be named, but what is not the very same text, or begins with it, was damaged.
+                // No difference can be named. But a text that does not begin with the host's whole declaration was
+                // damaged.
                 let is_whole = declared.starts_with(self.declaration);
                 is_whole.then_some(()).ok_or(Mismatch::Unreadable)
             }
@@ -98,13 +99,13 @@ impl Expected {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Mismatch {
-    /// It was not made with `export!`.
+    /// The library was not made with `export!`.
     #[error("it has no handshake; build it with `replug::export!`")]
     NoHandshake,
-    /// What it carries is no text that a handshake could be.
+    /// The library carries bytes that can be no handshake.
     #[error("its handshake cannot be read")]
     Unreadable,
-    /// It was made by another version of replug.
+    /// The library was made by another version of replug.
     #[error("its handshake is `{0}`, this host speaks `{FORMAT}`")]
     Format(String),
     /// The plugin was built with a version of `replug-plugin` that this host does not fit.
@@ -112,28 +113,28 @@ pub enum Mismatch {
         "it was built with replug-plugin {0}, which does not fit this host with {VERSION}; build both with one version"
     )]
     Version(String),
-    /// It is another plugin, or for another host.
+    /// The library is another plugin, or a plugin for another host.
     #[error("it implements `{plugin}`, this host calls `{host}`")]
     Interface {
-        /// Name and version.
+        /// The name and version that the plugin implements.
         plugin: String,
-        /// Name and version.
+        /// The name and version that the host calls.
         host: String,
     },
-    /// A panic in it would end the process.
+    /// A panic in the plugin would end the process.
     #[error(
         "it was built with `panic = \"abort\"`, so that a panic in it would end the host; build it with `panic = \"unwind\"`"
     )]
     PanicsAbort,
-    /// It was built from another declaration.
+    /// The plugin was built from another declaration.
     #[error(
         "{}; rebuild it from the declaration of this host (it was built by {rustc})",
         Listed(differences)
     )]
     Differences {
-        /// What differs, the most telling first.
+        /// The differences, the most telling first.
         differences: Vec<Difference>,
-        /// What built it.
+        /// The compiler that built the plugin.
         rustc: String,
     },
 }
@@ -151,25 +152,25 @@ pub enum Difference {
     Signature {
         /// The function.
         name: String,
-        /// What it takes and returns in the plugin.
+        /// The function's signature in the plugin.
         plugin: String,
-        /// What the host calls it with.
+        /// The function's signature in the host.
         host: String,
     },
-    /// A function that the host calls is not there.
+    /// The plugin lacks a function that the host calls.
     #[error("`{0}`: the plugin lacks it")]
     Absent(String),
-    /// A function that the host does not know is there.
+    /// The plugin has a function that the host does not know.
     #[error("`{0}`: the host does not know it")]
     Unknown(String),
-    /// A function is there, at another place.
+    /// The plugin has a function at another place than the host.
     #[error("`{name}`: number {plugin} in the plugin, number {host} in the host")]
     Order {
         /// The function.
         name: String,
-        /// Its number in the plugin, from 1.
+        /// The function's number in the plugin, from 1.
         plugin: usize,
-        /// Its number in the host, from 1.
+        /// The function's number in the host, from 1.
         host: usize,
     },
     /// A struct that crosses lies differently in memory.
@@ -177,9 +178,9 @@ pub enum Difference {
     Layout {
         /// The struct.
         name: String,
-        /// Its layout in the plugin.
+        /// The struct's layout in the plugin.
         plugin: String,
-        /// Its layout in the host.
+        /// The struct's layout in the host.
         host: String,
     },
 }
@@ -200,7 +201,7 @@ impl fmt::Display for Listed<'_> {
     }
 }
 
-/// A signature, as one side has it: `takes (u32)`, with the result where that says more.
+/// A signature, as one side has it: `takes (u32)`, with the result where there is one.
 struct Told<'a>(&'a str, &'a str);
 
 impl fmt::Display for Told<'_> {
@@ -211,7 +212,7 @@ impl fmt::Display for Told<'_> {
 }
 
 impl Declaration<'_> {
-    /// What of `plugin` is not as this host has it.
+    /// The differences of `plugin` from this declaration, which is the host's.
     fn differences(&self, plugin: &Declaration<'_>, additions: bool) -> Vec<Difference> {
         let mut differences: Vec<_> = self
             .functions
@@ -228,7 +229,7 @@ impl Declaration<'_> {
             if plugin.layouts.contains(&(name, host)) {
                 continue;
             }
-            // One that the plugin does not have is told of by the function that takes it.
+            // A struct that the plugin does not have shows in the signature of the function that takes it.
             if let Some((_, plugin)) = plugin.layouts.iter().find(|(other, _)| *other == name) {
                 let (name, plugin, host) = (name.to_owned(), (*plugin).to_owned(), host.to_owned());
                 differences.push(Difference::Layout { name, plugin, host });
@@ -237,7 +238,7 @@ impl Declaration<'_> {
         differences
     }
 
-    /// What is wrong with the plugin's function at `index`, which the host calls as this one.
+    /// The difference, if there is one, in the function that the host calls by this name and expects at `index`.
     fn difference(&self, index: usize, (name, host): (&str, &str)) -> Option<Difference> {
         let found = self.functions.iter().position(|(other, _)| *other == name);
         let Some(found) = found else {
@@ -419,7 +420,7 @@ mod tests {
         );
     }
 
-    /// For how long this thread has had a processor, which a busy machine does not change.
+    /// The time for which this thread has had a processor, which a busy machine does not change.
     #[cfg(target_os = "linux")]
     fn worked() -> Duration {
         let worked = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
@@ -441,7 +442,7 @@ mod tests {
         let before = worked();
         assert_eq!(check(&carried, false), "equal");
         let took = worked() - before;
-        // If each line were compared with all before it, many seconds.
+        // Many seconds would pass if each line were compared with all lines before it.
         assert!(took < Duration::from_secs(2), "{took:?}");
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-/// A declaration, read.
+/// A declaration, parsed into its facts.
 #[derive(Debug, Default)]
 pub(super) struct Declaration<'a> {
     /// The version of `replug-plugin` that it was built with, if it says so.

@@ -1,5 +1,5 @@
-//! Handshake: was the plugin built from the declaration that the host calls by? Two texts are compared, the host's own
-//! and the one that the library carries. Pure: nothing of the library has run yet.
+//! Handshake: was the plugin built from the declaration that the host calls by? Two texts are compared, the host's
+//! own and the text that the library carries. Pure: nothing of the library has run yet.
 
 mod compare;
 mod declaration;
@@ -11,6 +11,6 @@ pub use self::compare::{Difference, Expected, Mismatch};
 /// The longest handshake that is read, in bytes: some thousand functions.
 pub(crate) const LONGEST: u64 = 256 * 1024;
 
-/// The symbol under which a library carries its handshake, and the one of what a host calls.
+/// The symbol of a library's handshake, and the symbol of its entry, with the functions that a host calls.
 pub(crate) const HANDSHAKE: &CStr = c"replug_handshake";
 pub(crate) const ENTRY: &CStr = c"replug_entry";

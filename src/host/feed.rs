@@ -19,12 +19,12 @@ pub(super) struct Feed {
 /// What comes out of a feed.
 pub(super) enum Fed {
     Update(Update),
-    /// What the worker cannot say itself.
+    /// The news of a stall, which the worker cannot tell itself.
     Stall(Stall),
 }
 
 impl Feed {
-    /// One that nothing comes out of.
+    /// A feed that nothing comes out of.
     pub(super) fn none() -> Feed {
         Feed {
             updates: crossbeam_channel::never(),
@@ -47,7 +47,7 @@ impl Feed {
         self.watcher.as_ref()
     }
 
-    /// What waits already.
+    /// The thing that waits already, if there is one.
     pub(super) fn poll(&mut self) -> Option<Fed> {
         match self.updates.try_recv() {
             Ok(update) => Some(Fed::Update(update)),
@@ -59,13 +59,13 @@ impl Feed {
         self.watcher.as_mut()?.stall().map(Fed::Stall)
     }
 
-    /// What comes until `deadline`; without one, what comes next.
+    /// The thing that comes next, if it comes before `deadline`; without a deadline, whenever it comes.
     pub(super) fn wait(&mut self, deadline: Option<Instant>) -> Option<Fed> {
         loop {
             let left = deadline.map_or(Duration::MAX, |at| {
                 at.saturating_duration_since(Instant::now())
             });
-            // A stuck worker wakes nobody.
+            // A stuck worker wakes nobody, so no wait is longer than the time between two checks for a stall.
             match self.updates.recv_timeout(left.min(Watcher::STALL_CHECK)) {
                 Ok(update) => return Some(Fed::Update(update)),
                 Err(RecvTimeoutError::Timeout) => match self.stall() {

@@ -1,4 +1,5 @@
-//! Calls from other threads. A handle never loads and never retires: it finds what the owner thread last made live.
+//! Handles, for calls from other threads. A handle never loads and never retires: it finds the generation that the
+//! owner thread made live last.
 
 use std::fmt;
 use std::ops::Deref;
@@ -10,10 +11,10 @@ use arc_swap::{ArcSwap, Guard};
 use crate::boundary::{Image, Leased};
 use replug_plugin::Interface;
 
-/// Calls the live generation of a [`Host`](crate::Host) from any thread. Cheap to clone and to send.
+/// A way to call the live generation of a [`Host`](crate::Host) from any thread. Cheap to clone and to send.
 ///
-/// A call that has begun ends on the generation it began on, however long it takes, and holds up no reload. What is lent
-/// to it ([`live`](Handle::live), [`caller`](Handle::caller)) keeps that generation's image mapped.
+/// A call that has begun ends on the generation it began on, however long it takes, and holds up no reload. A loan to
+/// the caller ([`live`](Handle::live), [`caller`](Handle::caller)) keeps that generation's image mapped.
 ///
 /// # Examples
 ///
@@ -43,20 +44,21 @@ pub struct Handle<T> {
     shared: Arc<Shared<T>>,
 }
 
-/// Where the owner thread leaves what is live.
+/// The place where the owner thread leaves the live generation for its handles.
 struct Shared<T> {
     live: ArcSwap<Leased<T>>,
-    /// How often that has changed: all that a caller needs to read as long as nothing changes.
+    /// The number of swaps: all that a caller needs to read as long as nothing changes.
     swaps: AtomicU64,
 }
 
 impl<T> Handle<T> {
-    /// The live generation's functions, for one call or a few. While there is none, they say so.
+    /// The live generation's functions, for one call or a few. While there is no generation, the functions say so.
     pub fn live(&self) -> Lent<T> {
         Lent(self.shared.live.load())
     }
 
-    /// For a thread that calls often: remembers what was live, and asks only whether that has changed.
+    /// A caller, for a thread that calls often: it remembers the live generation, and asks only whether that has
+    /// changed.
     pub fn caller(&self) -> Caller<T> {
         let shared = Arc::clone(&self.shared);
         // Read in this order, a swap in between is noticed at the next call.
@@ -83,20 +85,21 @@ impl<T> fmt::Debug for Handle<T> {
     }
 }
 
-/// What a host's swaps are told. A trait, so that a host of plugins that only its own thread may call needs no handle.
+/// A listener to a host's swaps. A trait, so that a host of plugins that only its own thread may call needs no
+/// handle.
 pub(crate) trait Publish<T>: Send {
     /// Another generation is live.
     fn publish(&self, table: &T, image: &Arc<Image>);
 
-    /// None is live any more.
+    /// No generation is live any more.
     fn withdraw(&self);
 
-    /// Another handle.
+    /// Makes another handle.
     fn handle(&self) -> Handle<T>;
 }
 
 impl<T: Interface> Handle<T> {
-    /// For a host whose live generation, if there is one, has this table and image.
+    /// The handle of a host whose live generation, if there is one, has this table and image.
     pub(crate) fn new(table: &T, image: Option<&Arc<Image>>) -> Handle<T> {
         let shared = Shared {
             live: ArcSwap::from_pointee(Leased::of(table, image)),
@@ -127,7 +130,7 @@ impl<T: Interface> Publish<T> for Handle<T> {
     }
 }
 
-/// A generation on loan from a [`Handle`], for as long as this lives.
+/// A generation on loan from a [`Handle`], for as long as the loan lives.
 pub struct Lent<T>(Guard<Arc<Leased<T>>>);
 
 impl<T> Deref for Lent<T> {
@@ -138,8 +141,8 @@ impl<T> Deref for Lent<T> {
     }
 }
 
-/// A [`Handle`] of one thread. Between two calls it keeps the generation of the last one from being stopped and unmapped, so
-/// a thread that will not call for long drops it.
+/// A [`Handle`] of one thread. Between two calls a caller keeps the generation of the last call from being stopped
+/// and unmapped, so a thread that will not call for long drops its caller.
 pub struct Caller<T> {
     shared: Arc<Shared<T>>,
     swaps: u64,
@@ -169,7 +172,7 @@ impl<T> Caller<T> {
 
 impl<T> Drop for Caller<T> {
     fn drop(&mut self) {
-        // What is retired is let go of here, for there is no next call.
+        // A generation that is retired by now is let go of here, for there is no next call.
         if !Arc::ptr_eq(&self.shared.live.load(), &self.live) {
             self.live.leave();
         }

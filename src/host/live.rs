@@ -12,7 +12,7 @@ use crate::stage::copies::Staged;
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) hooks: Option<BoundHooks>,
-    /// Counts as in use, for the ceiling on thread-local keys, until this generation is retired.
+    /// The image. It counts as in use, for the ceiling on thread-local keys, until this generation is retired.
     pub(super) image: Arc<Image>,
     pub(super) staged: Staged,
     pub(super) generation: u64,
@@ -27,12 +27,12 @@ pub struct Plugin<'a, T> {
 }
 
 impl<T> Plugin<'_, T> {
-    /// How many successful loads it took to come here; the first is 1.
+    /// The number of successful loads up to this generation; the first is 1.
     pub fn generation(&self) -> u64 {
         self.live.generation
     }
 
-    /// The digest of its bytes.
+    /// The digest of the generation's bytes.
     pub fn digest(&self) -> Digest {
         self.live.digest
     }

@@ -6,7 +6,7 @@ pub(crate) mod outcome;
 // Where updates come from, and how an owner takes them.
 pub(crate) mod feed;
 
-// Calls from other threads.
+// Calls into a plugin from other threads.
 pub(crate) mod handle;
 
 // The live generation, from one to the next, and the way out of one.

@@ -1,4 +1,4 @@
-//! What became of an update: what the second half has to say, as [`News`] is what the first half has.
+//! Outcomes: what became of an update. The second half has outcomes to tell, as the first half has [`News`].
 
 use std::fmt;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ use crate::watch::update::{News, Ready};
 pub enum Outcome {
     /// A new generation is live.
     Loaded(Loaded),
-    /// An artifact was kept out; what was live still is.
+    /// An artifact was kept out; the generation that was live still is.
     Kept(Kept),
     /// The artifact is not there yet, or not ready.
     Waiting(Waiting),
@@ -35,7 +35,7 @@ pub enum Outcome {
     Stalled(Duration),
     /// The artifact can be looked at and read again.
     Recovered,
-    /// A generation that was retired before, while something had still to do with it, has been stopped or unmapped.
+    /// A generation that was retired before, and could not be stopped or unmapped then, has been stopped or unmapped.
     Retired(Retired),
 }
 
@@ -132,17 +132,17 @@ impl fmt::Display for Kept {
 /// A new generation, and how it came to be live.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
-    /// Its number; the first is 1.
+    /// The generation's number; the first is 1.
     pub generation: u64,
-    /// The digest of its bytes.
+    /// The digest of the generation's bytes.
     pub digest: Digest,
     /// The private copy that was loaded.
     pub staged: PathBuf,
-    /// From the first sight of the change to the swap.
+    /// The time from the first sight of the change to the swap.
     pub latency: Duration,
     /// How long the owner thread was held.
     pub pause: Duration,
-    /// What it took the place of.
+    /// The generation that this one took the place of.
     pub retired: Option<Retired>,
 }
 
@@ -166,11 +166,11 @@ impl fmt::Display for Loaded {
 /// A generation that was taken out of use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retired {
-    /// Its number.
+    /// The generation's number.
     pub generation: u64,
-    /// Why its image is still mapped; `None` if it is not.
+    /// Why the image is still mapped; `None` if it is not.
     pub mapped: Option<Mapped>,
-    /// What its `stop` said, if it failed.
+    /// The error of the generation's `stop`, if that failed.
     pub stop: Option<CallError>,
 }
 
@@ -194,7 +194,7 @@ impl fmt::Display for Retired {
 pub struct NotLive {
     pub(crate) number: u64,
     pub(crate) live: Option<u64>,
-    /// What was kept out last.
+    /// The reason why a build was kept out last.
     #[source]
     pub(crate) kept: Option<Error>,
 }

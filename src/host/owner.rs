@@ -24,7 +24,7 @@ use crate::options::Options;
 use crate::watch::update::{Ready, Update};
 use crate::watch::watcher::Watcher;
 
-/// Owns the live generation of one plugin, whose functions are a `T`.
+/// The owner of the live generation of one plugin, whose functions are a `T`.
 ///
 /// Loading happens only inside [`poll`](Host::poll), [`wait`](Host::wait) and [`apply`](Host::apply), on the
 /// thread that calls them. Whatever fails there, the live generation stays.
@@ -60,20 +60,21 @@ use crate::watch::watcher::Watcher;
 /// # }
 /// ```
 pub struct Host<T> {
-    /// The live generation's functions, or ones that say that there is none: calls go through here and nowhere else.
+    /// The live generation's functions, or functions that say that there is no generation: calls go through here and
+    /// nowhere else.
     table: T,
     live: Option<Live>,
     bind: Bind<T>,
     generations: u64,
     feed: Feed,
     unload: Unload,
-    /// What was retired and cannot be stopped or unmapped yet.
+    /// Retired generations that cannot be stopped or unmapped yet.
     leftovers: Leftovers,
-    /// Tells handles of a swap, once there are any.
+    /// The way to tell handles of a swap, once there are handles.
     published: OnceCell<Box<dyn Publish<T>>>,
 }
 
-/// Makes the table of functions out of an image, resolving all it will ever need.
+/// Makes the table of functions out of an image, resolving all symbols that the table will ever need.
 type Bind<T> = Box<dyn Fn(&Image) -> Result<Bound<T>, LoadFailure> + Send>;
 
 impl<T: Interface> Host<T> {
@@ -132,7 +133,8 @@ impl Host<Text> {
         Host::with(move |image| Text::bind(image, &function))
     }
 
-    /// Watches for a plugin whose `function` takes and returns text; vet checks that it exports what that takes.
+    /// Watches for a plugin whose `function` takes and returns text; vet checks that the plugin exports the symbols
+    /// for that.
     ///
     /// # Errors
     ///
@@ -168,7 +170,7 @@ impl<T: Table> Host<T> {
 }
 
 impl<T> Host<T> {
-    /// What becomes of the images of generations that it loads from now on, when they are retired.
+    /// Chooses what becomes of the images of generations that this host loads from now on, when they are retired.
     pub fn unloading(mut self, unload: Unload) -> Host<T> {
         self.set_unload(unload);
         self
@@ -178,18 +180,19 @@ impl<T> Host<T> {
         self.unload = unload;
     }
 
-    /// Takes its updates from `watcher`, and owns it from now on.
+    /// Makes this host take its updates from `watcher`, and own the watcher from now on.
     pub fn watching(mut self, watcher: Watcher) -> Host<T> {
         self.feed = Feed::of(watcher);
         self
     }
 
-    /// The watcher it takes its updates from.
+    /// The watcher that this host takes its updates from.
     pub fn watcher(&self) -> Option<&Watcher> {
         self.feed.watcher()
     }
 
-    /// Where its updates come from, for hosts that `select!` and then [`apply`](Host::apply), and [`sweep`](Host::sweep).
+    /// The queue of this host's updates, for hosts that `select!` and then [`apply`](Host::apply), and
+    /// [`sweep`](Host::sweep).
     pub fn updates(&self) -> &Receiver<Update> {
         self.feed.updates()
     }
@@ -217,18 +220,19 @@ impl<T> Host<T> {
         self.take_stall()
     }
 
-    /// Goes on with retired generations that something had still to do with. [`poll`](Host::poll) and
-    /// [`wait`](Host::wait) do so by themselves; a host that calls [`apply`](Host::apply) instead calls this now and then.
+    /// Goes on with retired generations that could not be stopped or unmapped yet. [`poll`](Host::poll) and
+    /// [`wait`](Host::wait) do so by themselves; a host that calls [`apply`](Host::apply) instead calls this now and
+    /// then.
     pub fn sweep(&mut self) -> Option<Outcome> {
         self.leftovers.sweep().map(Outcome::Retired)
     }
 
-    /// Waits until generation `number`, or a later one, is live, and applies all that comes until then. For tests of a
-    /// plugin: build it, wait for the next generation, call it.
+    /// Waits until generation `number`, or a later one, is live, and applies all updates that come until then. For
+    /// tests of a plugin: build it, wait for the next generation, call it.
     ///
     /// # Errors
     ///
-    /// If it is not live at `deadline`; with what was kept out meanwhile.
+    /// If that generation is not live at `deadline`; the error has the reason why a build was kept out meanwhile.
     pub fn wait_for_generation(&mut self, number: u64, deadline: Instant) -> Result<(), NotLive> {
         let mut kept = None;
         while self.generations < number {
@@ -246,8 +250,8 @@ impl<T> Host<T> {
         Ok(())
     }
 
-    /// Applies one update: loads what is ready, and passes on the rest. `None` if it brings the bytes that are
-    /// live already.
+    /// Applies one update: loads a copy that is ready, and passes on all other news. `None` if the update brings the
+    /// bytes that are live already.
     pub fn apply(&mut self, update: Update) -> Option<Outcome> {
         match Next::after(update.news, self.generation()) {
             Next::Load(ready) => self.take_up(&update.artifact, ready),
@@ -255,7 +259,7 @@ impl<T> Host<T> {
         }
     }
 
-    /// Loads what is ready, unless it is live already.
+    /// Loads a copy that is ready, unless its bytes are live already.
     pub(super) fn take_up(&mut self, artifact: &Path, ready: Ready) -> Option<Outcome> {
         let live = self.live.as_ref();
         if live.is_some_and(|live| live.digest == ready.digest) {
@@ -361,8 +365,8 @@ impl<T> Owner for Host<T> {
 }
 
 impl<T> Drop for Host<T> {
-    /// The live generation stops, and so does what was retired and not stopped yet, even while a handle lends it. Handles
-    /// find none any more.
+    /// Stops the live generation, and every retired generation that was not stopped yet, even while a handle lends
+    /// it. Handles find no generation any more.
     fn drop(&mut self) {
         if let Some(published) = self.published.get() {
             published.withdraw();
@@ -377,8 +381,8 @@ impl<T> Drop for Host<T> {
 impl<T> Deref for Host<T> {
     type Target = T;
 
-    /// The live generation's functions. While there is none, those of an interface say so; of text and symbols there are
-    /// none.
+    /// The live generation's functions. While there is no generation, the functions of an interface say so; a host of
+    /// text or symbols has no functions then.
     fn deref(&self) -> &T {
         &self.table
     }

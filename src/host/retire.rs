@@ -1,4 +1,5 @@
-//! The way out of a generation: it is stopped when nobody calls it any more, and unmapped if that is wanted and proven.
+//! The way out of use for a generation: it is stopped when nobody calls it any more, and unmapped if that is wanted
+//! and proven to be safe.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -9,30 +10,32 @@ use replug_plugin::CallError;
 use super::outcome::Retired;
 use crate::boundary::{BoundHooks, Image, Mapped};
 
-/// What becomes of the image of a retired generation.
+/// The choice of what becomes of the image of a retired generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Unload {
-    /// It stays mapped, about 0.4 MB for a library of half a megabyte, and whatever reaches it still works. Its staged
-    /// copy leaves the disk.
+    /// The image stays mapped, about 0.4 MB for a library of half a megabyte, and whatever reaches the image still
+    /// works. The generation's staged copy leaves the disk.
     #[default]
     Never,
-    /// It is unmapped as soon as nothing can reach it any more: no call or handle lends it, no thread that it started runs,
-    /// no thread of the host has thread-locals of it, it handles no signal. Then the loader is asked whether it is gone.
+    /// The image is unmapped as soon as nothing can reach it any more: no call or handle lends it, no thread that it
+    /// started runs, no thread of the host has thread-locals of it, and it handles no signal. Then the loader is
+    /// asked whether the image is gone.
     ///
-    /// When a generation is retired, the owner thread drops its thread-locals of it, and so does each
-    /// [`Caller`](crate::Caller) when it notices. Only for plugins made with [`export!`](crate::export!), on Linux with
-    /// glibc on x86-64; all others stay mapped, and [`Retired::mapped`] says why. What a plugin gave away by other ways, such
-    /// as a callback that it registered in a library of the host, is not seen.
+    /// When a generation is retired, the owner thread drops its thread-locals of the image, and so does the thread of
+    /// each [`Caller`](crate::Caller) when the caller notices. Only for plugins made with
+    /// [`export!`](crate::export!), on Linux with glibc on x86-64; all other images stay mapped, and
+    /// [`Retired::mapped`] says why. Pointers that a plugin gave away in other ways, such as a callback that it
+    /// registered in a library of the host, are not seen.
     WhenProven,
 }
 
-/// A retired generation that there is still something to be done about.
+/// A retired generation that is still to be stopped or unmapped.
 #[derive(Debug)]
 struct Leftover {
-    /// None for a build that never was one.
+    /// The generation's number; `None` for a build that was loaded and never became a generation.
     generation: Option<u64>,
-    /// Until they have stopped it.
+    /// The hooks, until the generation is stopped.
     hooks: Option<BoundHooks>,
     image: Arc<Image>,
 }
@@ -110,7 +113,7 @@ impl Leftovers {
 }
 
 impl Leftover {
-    /// Stops it and lets go of its image, as far as that can be now.
+    /// Stops the generation and lets go of its image, as far as that can be done now.
     fn finish(&mut self) -> Retired {
         let mut retired = Retired {
             generation: self.generation.unwrap_or_default(),
@@ -124,7 +127,7 @@ impl Leftover {
         retired
     }
 
-    /// Unmaps its image, if that is wanted and possible.
+    /// Unmaps the image, if that is wanted and possible.
     fn release(&mut self) -> Result<(), Mapped> {
         if !self.image.is_to_go() {
             return Err(self.image.running_threads().unwrap_or(Mapped::Kept));
@@ -133,7 +136,7 @@ impl Leftover {
         Arc::get_mut(&mut self.image).ok_or(Mapped::Lent)?.unmap()
     }
 
-    /// Whether there is more to be done about it later, if it is still `mapped` for this reason.
+    /// Whether there is more to be done later, if the image is still `mapped` for this reason.
     fn is_worth_keeping(&self, mapped: Option<&Mapped>) -> bool {
         match mapped {
             Some(Mapped::Lent) => true,
@@ -142,7 +145,7 @@ impl Leftover {
         }
     }
 
-    /// Runs its `stop`, once.
+    /// Runs the generation's `stop`, once.
     fn stop(&mut self) -> Option<CallError> {
         let error = self.hooks.take()?.stop().err()?;
         tracing::warn!(generation = ?self.generation, %error, "a retired generation did not stop");

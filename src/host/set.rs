@@ -23,12 +23,12 @@ use crate::options::Options;
 use crate::watch::update::Update;
 use crate::watch::watcher::Watcher;
 
-/// Owns the live generations of all plugins in a directory.
+/// The owner of the live generations of all plugins in a directory.
 ///
-/// Each plugin has a host of its own: one that is kept out, degraded or missing changes nothing for the others. A
-/// library that appears is loaded; one that changes is reloaded; one that vanishes stays live and
-/// [is missing](Member::is_missing), and whether it is called on is for you to say. Of libraries that are ready at the
-/// same poll, those with earlier names are loaded first; those of one cargo build are ready together.
+/// Each plugin has a host of its own: a plugin that is kept out, degraded or missing changes nothing for the others.
+/// A library that appears is loaded; a library that changes is reloaded. A plugin whose library vanishes stays live
+/// and [is missing](Member::is_missing), and whether it is called on is for you to say. Of libraries that are ready
+/// at the same poll, those with earlier names are loaded first; the libraries of one cargo build are ready together.
 ///
 /// # Examples
 ///
@@ -123,13 +123,13 @@ impl<T> HostSet<T> {
         self
     }
 
-    /// The watcher it takes its updates from.
+    /// The watcher that this set takes its updates from.
     pub fn watcher(&self) -> &Watcher {
         let watcher = self.feed.watcher();
         watcher.expect("a set is made with its watcher")
     }
 
-    /// Where its updates come from, for hosts that `select!` and then [`apply`](HostSet::apply).
+    /// The queue of this set's updates, for hosts that `select!` and then [`apply`](HostSet::apply).
     pub fn updates(&self) -> &Receiver<Update> {
         self.feed.updates()
     }
@@ -151,8 +151,8 @@ impl<T> HostSet<T> {
         self.members.remove(&artifact)
     }
 
-    /// Applies the next update that waits, if one does, and says of which artifact; the directory itself stands for all.
-    /// Never waits itself.
+    /// Applies the next update that waits, if one does, and names its artifact; news about the whole directory names
+    /// the directory. Never waits itself.
     pub fn poll(&mut self) -> Option<(Arc<Path>, Outcome)> {
         self.take_waiting()
     }
@@ -162,7 +162,8 @@ impl<T> HostSet<T> {
         self.take_until(timeout)
     }
 
-    /// As [`Host::sweep`], for hosts that `select!` and [`apply`](HostSet::apply).
+    /// Goes on with retired generations as [`Host::sweep`] does, for hosts that `select!` and
+    /// [`apply`](HostSet::apply).
     pub fn sweep(&mut self) -> Option<(Arc<Path>, Outcome)> {
         self.members.values_mut().find_map(|member| {
             let unloaded = member.host.sweep()?;
@@ -170,13 +171,14 @@ impl<T> HostSet<T> {
         })
     }
 
-    /// Whether the worker has got stuck in the filesystem since this was last asked, or has come free again.
+    /// Whether the worker has got stuck in the filesystem since the last question, or has come free again.
     /// [`poll`](HostSet::poll) and [`wait`](HostSet::wait) ask by themselves.
     pub fn stall(&mut self) -> Option<(Arc<Path>, Outcome)> {
         self.take_stall()
     }
 
-    /// Applies one update: loads what is ready, and passes on the rest. `None` if it brings the bytes that are live already.
+    /// Applies one update: loads a copy that is ready, and passes on all other news. `None` if the update brings the
+    /// bytes that are live already.
     pub fn apply(&mut self, update: Update) -> Option<(Arc<Path>, Outcome)> {
         let artifact = update.artifact;
         let member = self.members.get(&artifact);
@@ -244,17 +246,17 @@ impl<T> fmt::Debug for HostSet<T> {
 }
 
 impl<T> Member<T> {
-    /// Its name.
+    /// The plugin's name.
     pub fn name(&self) -> String {
         plugin_name(&self.artifact)
     }
 
-    /// Its library.
+    /// The path of the plugin's library.
     pub fn artifact(&self) -> &Path {
         &self.artifact
     }
 
-    /// Whether its library is gone. It is still live.
+    /// Whether the plugin's library is gone. The plugin is still live.
     pub fn is_missing(&self) -> bool {
         self.is_missing
     }

@@ -5,7 +5,7 @@ use replug_plugin::CallError;
 use crate::boundary::BoundHooks;
 use crate::error::Hook;
 
-/// Runs the hooks on the way to a new generation, in their order. Whatever fails, the old one is as it was.
+/// Runs the hooks on the way to a new generation, in their order. Whatever fails, the old generation is as it was.
 pub(super) fn prepare(
     new: Option<&BoundHooks>,
     old: Option<&BoundHooks>,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::snapshot::{Kind, Snapshot};
 
-/// What one lock file said.
+/// The state of one lock file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lock {
     /// There is no such file.
@@ -28,42 +28,44 @@ pub struct Listing {
     pub directories: Vec<PathBuf>,
 }
 
-/// How a path leads to its file.
+/// The route of a path: the symbolic links by which the path leads to its file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Route {
-    /// The symbolic links on the way, each without a symbolic link before its name, in the order they are met.
+    /// The symbolic links on the way, in the order in which they are met. The directories in the path of each link
+    /// are real: no symbolic link is left in front of its name.
     pub links: Vec<PathBuf>,
-    /// What it leads to in the end, whether that is there or not.
+    /// The path at the end of the route, whether a file is there or not.
     pub end: PathBuf,
 }
 
 /// The filesystem that a path is on, as far as the system tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filesystem {
-    /// Its name, such as `ext4` or `nfs`; its magic number in hexadecimal if we have no name for it, and
-    /// `unknown` where the system tells nothing.
+    /// The filesystem's name, such as `ext4` or `nfs`; its magic number in hexadecimal if we have no name for that,
+    /// and `unknown` where the system tells nothing.
     pub name: Cow<'static, str>,
-    /// Who can change files there.
+    /// Where changes to files there can come from.
     pub locality: Locality,
     /// Whether probing a lock there can hang, so that the gate must not be asked.
     pub locks_can_hang: bool,
-    /// Whether a fresh look at an open file can still be answered with what somebody remembers: the daemon of a FUSE
-    /// mount, or the server. Then the content can be newer than the attributes, and only the content can show that
-    /// it holds still.
+    /// Whether a fresh look at an open file can still be answered from somebody's memory: that of the daemon of a
+    /// FUSE mount, or of the server. Then the content can be newer than the attributes, and only the content can show
+    /// that the file holds still.
     pub looks_can_lag: bool,
 }
 
-/// Whether all changes to files pass through this system's kernel, which then always answers with the truth.
+/// Where changes come from: whether all changes to files pass through this system's kernel, which then always answers
+/// with the truth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Locality {
-    /// They do.
+    /// All changes pass through this system's kernel.
     Local,
-    /// They do not, or nobody knows. What this system says may come out of a cache.
+    /// Some changes do not, or nobody knows. The answers of this system may come out of a cache.
     Remote,
 }
 
 impl Filesystem {
-    /// One that nothing is known of.
+    /// A filesystem that nothing is known of.
     pub fn unknown() -> Filesystem {
         Filesystem {
             name: Cow::Borrowed("unknown"),
@@ -93,8 +95,8 @@ pub trait Files {
     /// Opens an artifact for reading, without ever waiting for a writer.
     fn open(&self, path: &Path) -> io::Result<Self::Artifact>;
 
-    /// Reads the names in a directory to their end, in any order, and shows each to `each`. A client that keeps
-    /// names asks its server anew for them.
+    /// Reads all the names in a directory, in any order, and shows each name to `each`. A network filesystem's client
+    /// that remembers names asks its server for them anew.
     fn names(&self, directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Result<()>;
 
     /// Lists a directory, `depth` levels deep, as far as `is_wanted` says so by name and kind: a file that is not wanted is
@@ -117,7 +119,8 @@ pub trait Files {
         None
     }
 
-    /// Looks as [`look`](Files::look) does, from an open directory. `path` begins with the path that was opened.
+    /// Looks at `path` from an open directory, as [`look`](Files::look) does. `path` begins with the directory's own
+    /// path.
     fn look_from(&self, _directory: &Self::Directory, path: &Path) -> io::Result<Snapshot> {
         self.look(path)
     }
@@ -127,7 +130,7 @@ pub trait Files {
         Ok(())
     }
 
-    /// How `path` leads to its file.
+    /// The route by which `path` leads to its file.
     fn route(&self, path: &Path) -> io::Result<Route> {
         Ok(Route {
             links: Vec::new(),
@@ -135,7 +138,7 @@ pub trait Files {
         })
     }
 
-    /// Which filesystem `path`, or the nearest directory above it that exists, is on.
+    /// The filesystem that `path` is on, or that the nearest directory above it is on that exists.
     fn filesystem(&self, _path: &Path) -> io::Result<Filesystem> {
         Ok(Filesystem::unknown())
     }

@@ -1,12 +1,12 @@
-//! Is a cargo build running here? Asked of cargo's lock files, read-only, only while something is suspect.
-//! Shut means wait; open, absent and unknown prove nothing.
+//! The gate: is a cargo build running here? Cargo's lock files are asked, read-only, and only while something is
+//! suspect. Shut means wait; open, absent and unknown prove nothing.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::files::{Files, Lock};
 
-/// What the lock files said together.
+/// The answer of the lock files together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Gate {
     /// A build is running.
@@ -19,12 +19,12 @@ pub(crate) enum Gate {
 
 /// Cargo's lock files that are held exclusively while artifacts are written, oldest protocol last.
 ///
-/// Cargo up to 1.95 holds the second exclusively. Later ones hold it shared and the first exclusively.
-/// `.cargo-build-lock` is not asked: `cargo check` holds it for minutes and writes no artifact.
+/// Cargo up to 1.95 holds the second file exclusively. Later versions hold the second file shared and the first
+/// exclusively. `.cargo-build-lock` is not asked: `cargo check` holds it for minutes and writes no artifact.
 const LOCKS: [&str; 2] = [".cargo-artifact-lock", ".cargo-lock"];
 
-/// The directory of the profile, where cargo has its locks: the artifact's own or, for `deps/` and `examples/`, the one
-/// above.
+/// The directory of the profile, where cargo has its locks: the artifact's own directory or, for `deps/` and
+/// `examples/`, the directory above.
 fn profile_of(artifact: &Path) -> &Path {
     let directory = artifact.parent().unwrap_or(Path::new(""));
     match directory.file_name().and_then(|name| name.to_str()) {
@@ -33,7 +33,8 @@ fn profile_of(artifact: &Path) -> &Path {
     }
 }
 
-/// What the gates have answered in one poll. Each is asked once, so that all the libraries of one build pass together.
+/// The answers of the gates in one poll. Each gate is asked once, so that all the libraries of one build pass
+/// together.
 #[derive(Debug, Default)]
 pub(crate) struct Gates {
     answers: HashMap<PathBuf, Gate>,
@@ -45,7 +46,8 @@ impl Gates {
         self.answers.clear();
     }
 
-    /// Asks the locks of the cargo that may be writing `artifact`, or the `target` that it is a link to.
+    /// Asks the locks of the cargo build that may be writing `artifact`, or writing `target` if `artifact` is a link
+    /// to it.
     pub(crate) fn ask(
         &mut self,
         artifact: &Path,
@@ -71,8 +73,8 @@ impl Gates {
     }
 }
 
-/// Probes the locks in a directory, and stops at the first that is held. A link can lead from one filesystem to another,
-/// so each directory is asked for its own whether probing can hang there.
+/// Probes the locks in a directory, and stops at the first lock that is held. A link can lead from one filesystem to
+/// another, so each directory is asked whether probing can hang there.
 fn probe_all(profile: &Path, files: &impl Files) -> Gate {
     let mut gate = Gate::Absent;
     let filesystem = files.filesystem(profile);

@@ -1,21 +1,22 @@
-//! The symbolic links on the way to an artifact. Each is compared by itself: a swap of one (Kubernetes swaps `..data`) can
-//! lead to a file that looks like the one before, and a client that keeps names must be asked for each of them.
+//! The symbolic links on the way to an artifact. Each link is compared by itself: a swap of one link (Kubernetes
+//! swaps `..data`) can lead to a file that looks like the file before. And a network filesystem's client that
+//! remembers names must be asked for each link.
 
 use std::path::{Path, PathBuf};
 
 use super::files::{Files, Route};
 use super::snapshot::{Fields, Snapshot};
 
-/// What the links on the way looked like when they were last followed.
+/// The links on the way, as they looked when they were last followed.
 #[derive(Debug)]
 pub(crate) struct Hops {
     links: Vec<(PathBuf, Snapshot)>,
-    /// Where the links, and what they lead to, have their names.
+    /// The directories that hold the names of the links, and of the file at their end.
     directories: Vec<PathBuf>,
 }
 
 impl Hops {
-    /// Those of a route; `None` if there are none, or if one of them is gone already.
+    /// The links of a route; `None` if the route has none, or if a link is gone already.
     pub(crate) fn of(route: &Route, files: &impl Files) -> Option<Box<Hops>> {
         if route.links.is_empty() {
             return None;
@@ -31,7 +32,8 @@ impl Hops {
         }))
     }
 
-    /// Whether a link is not what it was, in other fields than the daemon behind it makes up anew at each look.
+    /// Whether a link has changed. Fields in `noise` do not count: the daemon behind the link makes them up anew at
+    /// each look.
     pub(crate) fn have_changed(&self, files: &impl Files, noise: Fields) -> bool {
         let is_as_it_was = |(link, before): &(PathBuf, Snapshot)| {
             let seen = files.look_link(link);
@@ -46,7 +48,7 @@ impl Hops {
     }
 }
 
-/// Where a path has its name.
+/// The directory that holds the name of a path.
 pub(crate) fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(directory) if !directory.as_os_str().is_empty() => directory,

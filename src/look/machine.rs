@@ -75,7 +75,7 @@ impl Files for OsFiles {
 
 /// Lists `directory`, `depth` levels deep; links to directories are not followed.
 ///
-/// Names that vanish while being listed are left out. Any other failure fails the listing, for a partial one
+/// Names that vanish while being listed are left out. Any other failure fails the listing, for a partial listing
 /// would look like removals.
 fn list(
     directory: &Path,
@@ -91,7 +91,7 @@ fn list(
     for entry in entries.into_iter().filter_entry(is_wanted) {
         match entry {
             Ok(entry) if entry.file_type().is_dir() => {
-                // A directory at the last level is not searched, so its changes are none of ours.
+                // A directory at the last level is not searched, so its changes do not matter.
                 if entry.depth() < depth {
                     listing.directories.push(entry.into_path());
                 }
@@ -121,12 +121,12 @@ fn is_gone(error: &walkdir::Error) -> bool {
 
 /// Follows `path` link by link, as the system does.
 fn route(path: &Path) -> io::Result<Route> {
-    /// As many as Linux follows before it says that they go in a circle.
+    /// The most links that are followed: as many as Linux follows before it says that they go in a circle.
     const MOST_LINKS: usize = 40;
     let absolute = std::path::absolute(path)?;
     let mut links = Vec::new();
     let mut end = PathBuf::new();
-    // What is still to be walked, the next component last.
+    // The components still to be walked, the next one last.
     let mut ahead: Vec<PathBuf> = backwards(&absolute);
     while let Some(component) = ahead.pop() {
         match component.components().next() {
@@ -137,7 +137,7 @@ fn route(path: &Path) -> io::Result<Route> {
             Some(Component::CurDir) | None => continue,
             Some(_) => end.push(&component),
         }
-        // The prefix and the root of a path are no links, and what is not there leads nowhere.
+        // The prefix and the root of a path are not links, and a missing component leads nowhere.
         let is_link = match end.file_name().map(|_| fs::symlink_metadata(&end)) {
             Some(Ok(found)) => found.is_symlink(),
             Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -163,7 +163,7 @@ fn backwards(path: &Path) -> Vec<PathBuf> {
     components.map(|part| part.as_os_str().into()).collect()
 }
 
-/// The nearest of `path` and its ancestors that exists: where to ask about a path that does not exist yet.
+/// The nearest of `path` and its ancestors that exists: the place to ask about a path that does not exist yet.
 fn nearest_existing(path: &Path) -> &Path {
     let existing = path.ancestors().find(|path| path.exists());
     match existing {

@@ -1,5 +1,5 @@
-//! What directories said of their names in one poll. Thousands of artifacts can share a directory, and its names are to
-//! be read once and not once for each. Forgets everything at the next poll, but keeps the room for it, so that idle
+//! The names in directories, as read in one poll. Thousands of artifacts can share a directory, and its names are
+//! read once, not once for each artifact. The next poll forgets all names but keeps the room for them, so that idle
 //! polls allocate nothing.
 
 use std::collections::HashSet;
@@ -10,20 +10,20 @@ use std::path::Path;
 
 use super::files::Files;
 
-/// Of each name only a hash of 64 bits is kept. Nobody can guess the keys, so that two names have the same hash by chance
-/// only, and that hardly ever; the names themselves would take more room.
+/// The hashes of names. Of each name only 64 bits are kept; the names themselves would take more room. Nobody can
+/// guess the keys of the hash, so two names have one hash only by chance, and hardly ever.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     keys: RandomState,
-    /// The directories that were asked, so that looks at what they name are fresh.
+    /// The directories that were asked, so that looks at the files in them are fresh.
     asked: HashSet<u64>,
-    /// Those whose names are known, and the names together with their directories.
+    /// The directories whose names are known, and the names, each hashed together with its directory.
     known: HashSet<u64>,
     names: HashSet<u64>,
 }
 
 impl Names {
-    /// Forgets all of it, for the next poll.
+    /// Forgets everything, for the next poll.
     pub(crate) fn forget(&mut self) {
         self.asked.clear();
         self.known.clear();
@@ -35,7 +35,8 @@ impl Names {
         self.asked.insert(self.keys.hash_one(directory.as_os_str()))
     }
 
-    /// Whether `directory` names this, by what it said when it was first asked about any name in this poll.
+    /// Whether `directory` holds `name`, by the names that were read when the directory was first asked for any name
+    /// in this poll.
     pub(crate) fn has(
         &mut self,
         directory: &Path,

@@ -1,29 +1,31 @@
-//! Identity fields that a filesystem makes up anew at every look, such as the inode numbers of some FUSE daemons: pure.
-//! Such a field says nothing, and without this the file would be suspect for ever.
+//! Noise: identity fields that a filesystem makes up anew at every look, such as the inode numbers of some FUSE
+//! daemons. Such a field says nothing. Without this module the file would be suspect for ever. Pure.
 
 use std::time::{Duration, Instant};
 
 use super::snapshot::{Fields, Snapshot};
 
-/// How many false alarms in a row demote a field. A file that is replaced within one timestamp tick raises one or two.
+/// The number of false alarms in a row that demotes a field. A file that is replaced within one timestamp tick raises
+/// one or two.
 const ENOUGH: u8 = 4;
 
-/// False alarms that are further apart have nothing to do with each other.
+/// The longest time between two false alarms of one row. Alarms that are further apart have nothing to do with each
+/// other.
 const IN_A_ROW: Duration = Duration::from_secs(60);
 
-/// What is known of one artifact's noise.
+/// The noise of one artifact, as far as it is known.
 #[derive(Debug, Default)]
 pub(crate) struct Noise {
-    /// Demoted, until other bytes are found behind equal looks.
+    /// The demoted fields, which count for nothing until other bytes are found behind equal looks.
     demoted: Fields,
-    /// What the last false alarms have in common, how many they are, and when the last one was.
+    /// The last false alarms: the fields that all of them have in common, their number, and the time of the last one.
     suspected: Fields,
     alarms: u8,
     last: Option<Instant>,
 }
 
 impl Noise {
-    /// What is left of a snapshot without the noise.
+    /// The snapshot without its noise.
     pub(crate) fn strip(&self, snapshot: Snapshot) -> Snapshot {
         match self.is_known() {
             true => snapshot.without(self.demoted),
@@ -36,17 +38,17 @@ impl Noise {
         self.demoted
     }
 
-    /// Whether some field is.
+    /// Whether any field is noise.
     pub(crate) fn is_known(&self) -> bool {
         !self.demoted.is_empty()
     }
 
-    /// Whether a false alarm was raised lately that is not explained.
+    /// Whether a false alarm was raised lately that no demoted field explains.
     pub(crate) fn is_suspected(&self, now: Instant) -> bool {
         self.alarms > 0 && self.last.is_some_and(|last| now < last + IN_A_ROW)
     }
 
-    /// Two snapshots of one content differ. Says whether that demotes a field.
+    /// Takes down a false alarm: two snapshots of one content differ. Says whether that demotes a field.
     pub(crate) fn alarm(&mut self, now: Instant, one: &Snapshot, other: &Snapshot) -> bool {
         let Some(fields) = one.noise_against(other).filter(|fields| !fields.is_empty()) else {
             return false;

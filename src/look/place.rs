@@ -47,7 +47,7 @@ impl Place {
     }
 }
 
-/// What `path` is on. What has no name is unknown.
+/// The filesystem that `path` is on; an unknown one if the system does not tell.
 pub(crate) fn filesystem(files: &impl Files, path: &Path) -> Filesystem {
     files.filesystem(path).unwrap_or_else(|error| {
         tracing::debug!(path = %path.display(), %error, "the filesystem has no name");
@@ -57,10 +57,11 @@ pub(crate) fn filesystem(files: &impl Files, path: &Path) -> Filesystem {
 
 /// Looks once at what `path` leads to.
 ///
-/// A remote filesystem's client answers a look at a path out of what it remembers of the name; opening the file is what
-/// makes it ask (NFS calls that close-to-open consistency). It must have been made to ask for the names before. Opening a
-/// device can do something, and opening a pipe lets pass who waits for a reader: so what the last look did not say to be a
-/// file is looked at first. An idle poll of a file asks no more for that.
+/// A remote filesystem's client answers a look at a path from its memory of the name; only opening the file makes the
+/// client ask the server (NFS calls that close-to-open consistency). The client must have been made to ask for the
+/// names before. Opening a device can set something off, and opening a pipe releases a writer that waits for a
+/// reader. So a path that was no file at the last look is looked at before it is opened. An idle poll of a file asks
+/// no more for that.
 pub(crate) fn look_afresh(
     files: &impl Files,
     path: &Path,
@@ -70,7 +71,7 @@ pub(crate) fn look_afresh(
     if locality == Locality::Local {
         return files.look(path);
     }
-    // That it is not found, or cannot be looked at, may be out of what is remembered: opening it will tell.
+    // A look that fails may have come from the client's memory: opening the file will tell.
     if !was_file
         && let Ok(snapshot) = files.look(path)
         && snapshot.kind != Kind::File

@@ -1,5 +1,5 @@
-//! Which artifacts exist: the libraries in a directory. Lists a directory only when it changed since the last
-//! listing, and forgets nothing because a listing failed.
+//! The scan: which artifacts exist, that is, which libraries a directory holds. A directory is listed only when it
+//! changed since the last listing, and nothing is forgotten because a listing failed.
 
 use std::ffi::OsStr;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -13,14 +13,14 @@ use super::files::{Files, Locality};
 use super::naming::{is_library_name, stage_owner};
 use super::snapshot::{Kind, Snapshot};
 
-/// Remembers what the directories looked like when they were last listed.
+/// The scan of one watched directory: what the directories looked like when they were last listed.
 #[derive(Debug)]
 pub(crate) struct Scan {
     root: PathBuf,
     depth: usize,
     searched: Vec<(PathBuf, Snapshot)>,
-    /// The names of libraries that the root gave before the last listing, summed up so that their order does not matter.
-    /// Some may be those of directories, which a listing leaves out.
+    /// The sum of the hashes of the library names in the root, read before the last listing; their order does not
+    /// matter to a sum. Some may be names of directories, which a listing leaves out.
     names: Option<u64>,
     /// When to list once more although nothing seems to have changed: a name added within one timestamp tick
     /// of the listing leaves the directory's snapshot as it was.
@@ -38,10 +38,11 @@ impl Scan {
         }
     }
 
-    /// Lists the directory if it, or one below it, changed. `root` is what a look at it just now said.
+    /// Lists the directory if it, or a directory below it, changed. `root` is what a look at the directory said just
+    /// now.
     ///
-    /// On a remote filesystem the names are read in any case, to the end: that is what makes its client ask for them, and
-    /// a look at one of them fresh.
+    /// On a remote filesystem the names are read to their end in any case: that makes the filesystem's client ask its
+    /// server for the names, and makes a look at one of the files fresh.
     pub(crate) fn changes(
         &mut self,
         now: Instant,
@@ -56,23 +57,24 @@ impl Scan {
             true => None,
             false => Some(self.sum_of_names(files)?),
         };
-        // Names are only summed up in the root: where there are directories below, all are listed each time.
+        // Names are only summed up in the root: where there are directories below, all directories are listed each
+        // time.
         let has_names = is_local || names.is_some() && names == self.names;
         if !confirms && has_names && self.is_as_listed(root, files) {
             return Ok(None);
         }
-        // Whatever ends this early, the next poll lists again.
+        // If anything ends this listing early, the next poll lists again.
         let before = mem::take(&mut self.searched);
         let begun = clock.now();
         let listing = files.list(&self.root, self.depth, &is_wanted)?;
         self.searched.push((self.root.clone(), root));
         for directory in listing.directories {
-            // One that cannot be looked at any more has changed; its parent's snapshot will say so.
+            // A directory that cannot be looked at any more has changed; its parent's snapshot will say so.
             if let Ok(snapshot) = files.look(&directory) {
                 self.searched.push((directory, snapshot));
             }
         }
-        // Directories below are looked at after the listing, so what they look like may be newer than it.
+        // Directories below are looked at after the listing, so their snapshots may be newer than the listing.
         let changed = self.searched != before;
         // Where the names are read at each poll, nothing is left to confirm.
         self.confirm_at = (changed && is_local).then(|| begun + root.racy_for());
@@ -80,13 +82,13 @@ impl Scan {
         Ok(Some(listing.files))
     }
 
-    /// The directory could not be looked at. What was listed proves nothing any more.
+    /// Forgets the last listing, because the directory could not be looked at: the listing proves nothing any more.
     pub(crate) fn forget(&mut self) {
         self.searched.clear();
         self.confirm_at = None;
     }
 
-    /// When it wants to be asked again, if before the next poll.
+    /// When the scan wants to be asked again, if before the next poll.
     pub(crate) fn wants(&self) -> Option<Instant> {
         self.confirm_at
     }

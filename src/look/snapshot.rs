@@ -1,5 +1,5 @@
-//! What one look said about one file. A snapshot may lie: equal snapshots prove nothing until a digest has
-//! confirmed them, and different ones only permit a digest. Looking is done elsewhere, through
+//! The snapshot: what one look said about one file. A snapshot may lie: equal snapshots prove nothing until a digest
+//! has confirmed them, and different snapshots only permit a digest. Looking is done elsewhere, through
 //! [`Files`](crate::look::files::Files).
 
 use std::fmt;
@@ -9,33 +9,33 @@ use std::time::Duration;
 /// for the lag until a write is visible.
 const FINE_TICK: Duration = Duration::from_millis(20);
 
-/// The same where stamps are in tenths or hundredths of seconds.
+/// The widest tick where stamps are in tenths or hundredths of seconds, doubled for the same reason.
 const MIDDLE_TICK: Duration = Duration::from_millis(200);
 
-/// The same where stamps are in whole seconds: FAT counts in twos.
+/// The widest tick where stamps are in whole seconds (FAT counts in twos), with some time until a write is visible.
 const COARSE_TICK: Duration = Duration::from_millis(2_100);
 
-/// What the filesystem says of a file in one look.
+/// A snapshot of a file: what the filesystem says of the file in one look.
 ///
-/// Compared only for equality: an older timestamp is as much a change as a newer one. Each field is here
-/// because a way of replacing a file exists that changes nothing else: a rename within one timestamp tick
-/// changes only `inode`; an unlink whose inode number is reused, only `born`; `cp -p` of a same-size file,
-/// only `changed`.
+/// Snapshots are compared only for equality: an older timestamp is as much a change as a newer one. Each field is
+/// here because a way of replacing a file exists that changes nothing else: a rename within one timestamp tick
+/// changes only `inode`; an unlink whose inode number is reused, only `born`; `cp -p` of a same-size file, only
+/// `changed`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Snapshot {
-    /// What sort of thing the path leads to.
+    /// The sort of thing that the path leads to.
     pub kind: Kind,
-    /// The device that holds it.
+    /// The device that holds the file.
     pub device: u64,
-    /// Its inode number, 0 where the system has none.
+    /// The file's inode number, 0 where the system has none.
     pub inode: u64,
-    /// How many names it has.
+    /// The number of names (hard links) that the file has.
     pub links: u64,
-    /// Its length in bytes.
+    /// The file's length in bytes.
     pub size: u64,
-    /// When its content was last written, by the clock of whoever wrote it.
+    /// When the content was last written, by the clock of whoever wrote it.
     pub modified: Stamp,
-    /// When its content or attributes last changed, by the filesystem's clock.
+    /// When the content or the attributes last changed, by the filesystem's clock.
     pub changed: Stamp,
     /// When the inode was made, where the filesystem remembers.
     pub born: Option<Stamp>,
@@ -46,7 +46,7 @@ pub struct Snapshot {
 pub struct Stamp {
     /// Whole seconds.
     pub seconds: i64,
-    /// The rest, in nanoseconds. Always 0 where the filesystem counts whole seconds.
+    /// The fraction of a second, in nanoseconds. Always 0 where the filesystem counts whole seconds.
     pub nanoseconds: u32,
 }
 
@@ -58,16 +58,16 @@ impl Stamp {
     }
 }
 
-/// What sort of thing a path leads to, symbolic links followed.
+/// The sort of thing that a path leads to, symbolic links followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A regular file: the only kind that is ever read.
     File,
     /// A directory.
     Directory,
-    /// A symbolic link that was itself looked at.
+    /// A symbolic link, when the link itself was looked at.
     Link,
-    /// A named pipe. Opening one would let a writer pass that waits for a reader.
+    /// A named pipe. Opening a pipe would release a writer that waits for a reader.
     Fifo,
     /// A character or block device.
     Device,
@@ -76,7 +76,7 @@ pub enum Kind {
 }
 
 impl Snapshot {
-    /// Whether `self` is another file than `before`, not the same one with new content.
+    /// Whether `self` shows another file than `before`, and not the same file with new content.
     ///
     /// The birth time is asked too because inode numbers are reused at once: unlinking a file and making a new
     /// one gave the same number in 500 of 500 tries on ext4.
@@ -84,10 +84,10 @@ impl Snapshot {
         (self.device, self.inode, self.born) != (before.device, before.inode, before.born)
     }
 
-    /// Whether its attributes changed later than its content, as builders leave a finished file that they link or rename
-    /// into place. A second name alone proves nothing: it stays when the file is written to again. Both times are the
-    /// filesystem's own, unless somebody set the first. Where the first is counted in whole seconds and the second is
-    /// not (FAT counts it in twos), they must be further apart than that.
+    /// Whether the file's attributes changed later than its content. Builders leave a finished file like that when
+    /// they link or rename it into place. A second name alone proves nothing: the name stays when the file is written
+    /// to again. Both times are the filesystem's own, unless somebody set the write time. Where the write time is in
+    /// whole seconds and the change time is not (FAT counts in twos), the two must be further apart than such a tick.
     pub fn was_changed_after_its_last_write(&self) -> bool {
         const FAT_TICK: i64 = 2;
         let (modified, changed) = (self.modified, self.changed);
@@ -98,10 +98,10 @@ impl Snapshot {
         }
     }
 
-    /// For how long after its first sight this snapshot is racy: a later write may leave an equal one.
+    /// How long after its first sight this snapshot is racy: a later write may leave an equal snapshot.
     ///
-    /// This is the problem, and the remedy, of git's `racy-git.txt`: what was read too soon after it was
-    /// written is read once more.
+    /// This is the problem, and the remedy, of git's `racy-git.txt`: a file that was read too soon after a write is
+    /// read once more.
     pub fn racy_for(&self) -> Duration {
         const MILLISECONDS: u32 = PER_SECOND / 1000;
         let counts_in = |unit: u32| {
@@ -115,7 +115,7 @@ impl Snapshot {
         }
     }
 
-    /// Which of the fields that can be noise differ; `None` if one does that is never noise.
+    /// The fields that differ, if all of them can be noise; `None` if a field differs that is never noise.
     pub(crate) fn noise_against(&self, other: &Snapshot) -> Option<Fields> {
         if (self.kind, self.size, self.modified) != (other.kind, other.size, other.modified) {
             return None;
@@ -129,7 +129,8 @@ impl Snapshot {
         })
     }
 
-    /// The same, saying nothing in these fields: nothing that differs, and nothing in favour of the file.
+    /// The snapshot with these fields made blank: they neither differ from other snapshots nor speak in favour of the
+    /// file.
     pub(crate) fn without(mut self, fields: Fields) -> Snapshot {
         if fields.device {
             self.device = 0;
@@ -150,8 +151,8 @@ impl Snapshot {
     }
 }
 
-/// Some fields of a snapshot, of those that a filesystem may make up anew at every look. Size and write time are not
-/// among them.
+/// A set of snapshot fields, out of those that a filesystem may make up anew at every look. Size and write time are
+/// never in a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Fields {
     device: bool,
@@ -174,7 +175,7 @@ impl Fields {
         self == Fields::NONE
     }
 
-    /// Those that are in both.
+    /// The fields that are in both sets.
     pub(crate) fn common(self, other: Fields) -> Fields {
         Fields {
             device: self.device && other.device,
@@ -185,7 +186,7 @@ impl Fields {
         }
     }
 
-    /// Those that are in either.
+    /// The fields that are in either set.
     pub(crate) fn with(self, other: Fields) -> Fields {
         Fields {
             device: self.device || other.device,

@@ -1,5 +1,5 @@
-//! Where private copies live: one directory per process, readable by nobody else, gone when the process is.
-//! It does not know what it is given to hold.
+//! The stage: where private copies live. One directory per process, readable by nobody else, gone when the process
+//! is. The stage does not know what its copies hold.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -37,16 +37,17 @@ pub trait Stage {
 /// before for the library it loaded then.
 static SERIAL: AtomicU64 = AtomicU64::new(1);
 
-/// No system of today has larger pages of memory, in bytes.
+/// The largest page of memory, in bytes, on any system of today.
 const LARGEST_PAGE: u64 = 64 * 1024;
 
 /// A place for private copies from which code can be mapped.
 ///
-/// A directory with mode 0700 in the temporary directory, or in one the user chose; where none allows mapping
-/// code (`noexec`), memory, on Linux. Removed when this and the last [`Staged`] in it are dropped.
+/// A directory with mode 0700 in the temporary directory, or in a directory that the user chose. Where none of them
+/// allows mapping code (`noexec`), the place is memory, on Linux. The directory is removed when this and the last
+/// [`Staged`] in it are dropped.
 #[derive(Debug, Clone)]
 pub struct StageDirectory {
-    /// `None` for memory.
+    /// The directory; `None` if copies are kept in memory.
     directory: Option<Arc<OwnedDirectory>>,
 }
 
@@ -54,15 +55,15 @@ pub struct StageDirectory {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot make a stage directory in `{}`", parent.display())]
 pub struct StageError {
-    /// Where it was to be.
+    /// Where the directory was to be.
     pub parent: PathBuf,
     /// What the system said.
     pub source: io::Error,
 }
 
 impl StageDirectory {
-    /// Makes one in `chosen`, or in the first usable of the system's temporary directories, and removes what
-    /// dead processes left there.
+    /// Makes a stage directory in `chosen`, or in the first usable of the system's temporary directories, and removes
+    /// the stage directories that dead processes left there.
     ///
     /// # Errors
     ///
@@ -73,7 +74,7 @@ impl StageDirectory {
         let usual =
             std::iter::once(temporary.as_path()).chain(os::MORE_TEMP_DIRS.iter().map(Path::new));
         if let Some(chosen) = chosen {
-            // A person named this one, so not being able to use it is an error and not a reason to go on.
+            // A person named this directory, so a failure to make one in it is an error and not a reason to go on.
             if let Some(stage) = StageDirectory::try_in(chosen, boundary::can_map_code)? {
                 return Ok(stage);
             }
@@ -81,7 +82,7 @@ impl StageDirectory {
         StageDirectory::among(usual, boundary::can_map_code)
     }
 
-    /// The first of `parents` that can be used, or memory.
+    /// A stage in the first of `parents` that can be used, or in memory.
     fn among<'a>(
         parents: impl Iterator<Item = &'a Path>,
         can_map_code: fn(&File) -> io::Result<()>,
@@ -108,7 +109,7 @@ impl StageDirectory {
         }))
     }
 
-    /// Makes one in `parent`; `None` if code cannot be mapped from there.
+    /// Makes a stage directory in `parent`; `None` if code cannot be mapped from there.
     fn try_in(
         parent: &Path,
         can_map_code: fn(&File) -> io::Result<()>,
@@ -166,10 +167,11 @@ impl Stage for StageDirectory {
     }
 }
 
-/// Keeps the artifact's name in front, for whoever reads a backtrace or a process's mappings.
+/// Makes the file of a copy. Its name begins with the artifact's, for whoever reads a backtrace or a process's
+/// mappings.
 fn in_directory(directory: &Path, artifact: &Path, serial: u64) -> io::Result<(File, PathBuf)> {
-    /// Names have 255 bytes, of which the number and the extension need some, and a byte that is no text becomes
-    /// three.
+    /// The longest stem, in characters. Names have 255 bytes, of which the number and the extension need some, and a
+    /// byte that is not text becomes three bytes.
     const LONGEST_STEM: usize = 64;
     let stem = artifact
         .file_stem()
@@ -188,13 +190,13 @@ fn in_directory(directory: &Path, artifact: &Path, serial: u64) -> io::Result<(F
 /// One private copy of an artifact. Removed from the disk when dropped.
 #[derive(Debug)]
 pub struct Staged {
-    /// Open until it is sealed; in memory for as long as it lives.
+    /// The open file, until the copy is sealed; a copy in memory stays open for as long as it lives.
     file: Option<File>,
     path: PathBuf,
-    /// How much stays on the disk when the file goes and its image does not, if most of it need not: a library is often
-    /// for debuggers above all.
+    /// The size to which the file is cut when the copy is dropped, if most of the file need not stay for a loaded
+    /// image: often most of a library is for debuggers.
     cut_at: Option<u64>,
-    /// Keeps the directory for as long as something is in it.
+    /// Keeps the directory for as long as a copy is in it.
     stage: StageDirectory,
 }
 
@@ -204,10 +206,11 @@ impl Staged {
         &self.path
     }
 
-    /// Closes it. Thousands can be live at a time, and a process can have only so many files open.
+    /// Closes the copy's file. Thousands of copies can be live at a time, and a process can have only so many files
+    /// open.
     fn seal(&mut self, mapped: u64) {
         let found = self.file.as_ref().and_then(|file| file.metadata().ok());
-        // To the end of a page, for the loader maps whole ones.
+        // To the end of a page, because the loader maps whole pages.
         let end = mapped.checked_next_multiple_of(LARGEST_PAGE);
         let is_little = |end: &u64| found.is_some_and(|found| *end < found.len() / 2);
         self.cut_at = end.filter(is_little);
@@ -216,7 +219,8 @@ impl Staged {
         }
     }
 
-    /// Cuts off what no loader maps. A file that was removed keeps its room for as long as it is mapped.
+    /// Cuts off the part of the file that no loader maps. A removed file keeps its room on the disk for as long as it
+    /// is mapped.
     fn trim(&self) -> io::Result<()> {
         let Some(end) = self.cut_at else {
             return Ok(());

@@ -1,8 +1,8 @@
-//! A directory that belongs to one living process, and how others tell that it lives.
+//! A directory that belongs to one living process, and how other processes tell that its owner lives.
 //!
-//! It is called `replug-PID-START-RANDOM`, and the first file in it is one that its owner keeps locked. Process
-//! numbers are blind across containers and locks across some shared filesystems, so a directory is swept only if
-//! both say that its owner is dead.
+//! The directory is called `replug-PID-START-RANDOM`. The first file in it is one that the owner keeps locked.
+//! Process numbers mean nothing across containers, and locks nothing across some shared filesystems, so a directory
+//! is swept only if both say that its owner is dead.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
@@ -15,7 +15,7 @@ use crate::look::os;
 
 const OWNER: &str = "owner";
 
-/// How often a directory is made anew because a sweeper was faster. One sweeper meets one directory once.
+/// How often a directory is made anew if a sweeper was faster. One sweeper meets one directory once.
 const TRIES: usize = 100;
 
 /// A directory of this process. Removed when dropped, with all that is in it.
@@ -26,7 +26,7 @@ pub(super) struct OwnedDirectory {
 }
 
 impl OwnedDirectory {
-    /// Makes one in `parent`.
+    /// Makes a directory in `parent`.
     pub(super) fn make(parent: &Path) -> io::Result<OwnedDirectory> {
         let prefix = stage_prefix(process::id(), os::own_start());
         let mut builder = tempfile::Builder::new();
@@ -51,7 +51,7 @@ impl OwnedDirectory {
         self.owner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes it again, under its name, after somebody removed it.
+    /// Makes the directory again, under its name, after somebody removed it.
     pub(super) fn restore(&self) -> io::Result<()> {
         os::make_private_directory(&self.path)?;
         match take_possession(&self.path)? {
@@ -92,18 +92,18 @@ fn take_possession(directory: &Path) -> io::Result<Option<File>> {
     match owner.try_lock() {
         Err(TryLockError::WouldBlock) => return Ok(None),
         Err(TryLockError::Error(error)) => {
-            // Our number and start time still tell that we live, to everybody who can see our process.
+            // Our process number and start time still tell that we live, to everybody who can see our process.
             tracing::debug!("cannot lock `{}`: {error}", path.display());
         }
         Ok(()) => {}
     }
-    // Who removed it before we had the lock has removed this file as well.
+    // A sweeper that removed the directory before we had the lock has removed this file as well.
     Ok(path.exists().then_some(owner))
 }
 
 /// Removes the stage directories that dead processes left in `parent`.
 pub(super) fn sweep(parent: &Path) {
-    // What cannot be listed cannot be used either, and whoever tries says so.
+    // A directory that cannot be listed cannot be used either, and whoever tries to use it says so.
     let Ok(entries) = fs::read_dir(parent) else {
         return;
     };
@@ -127,17 +127,17 @@ pub(super) fn sweep(parent: &Path) {
     }
 }
 
-/// Removes a stage directory unless its owner's lock says that it lives. Says whether it is removed.
+/// Removes a stage directory unless its owner's lock says that the owner lives. Says whether it is removed.
 fn remove_unowned(directory: &Path) -> io::Result<bool> {
     let owner = match os::open_own(&directory.join(OWNER)) {
-        // Its owner died before making the file, or is about to make it. Only an empty directory goes this way.
+        // The owner died before making the file, or is about to make it. Only an empty directory goes this way.
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return fs::remove_dir(directory).map(|()| true);
         }
         owner => owner?,
     };
     match owner.try_lock() {
-        // Held until the directory is gone, so that an owner who is about to lock it knows.
+        // The lock is held until the directory is gone, so that an owner who is about to lock the file knows.
         Ok(()) => fs::remove_dir_all(directory).map(|()| true),
         Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(error)) => Err(error),
@@ -172,7 +172,7 @@ pub(super) mod tests {
             .to_owned();
         // No system gives a process this number.
         let dead = format!("{}dead", stage_prefix(u32::MAX, start));
-        // In another container its number would be unknown here, but its lock is not.
+        // An owner in another container has a number that is unknown here, but its lock is seen.
         let elsewhere = format!("{}elsewhere", stage_prefix(u32::MAX, start));
         let foreign = "replug-notes".to_owned();
         for name in [&dead, &elsewhere, &foreign] {

@@ -12,10 +12,10 @@ use crate::look::snapshot::{Fields, Snapshot};
 /// second-level cache.
 const CHUNK: usize = 128 * 1024;
 
-/// Why a pass has no digest.
+/// Why a reading has no digest.
 #[derive(Debug)]
 pub(crate) enum Unread {
-    /// The file was not the same from beginning to end, but looked like this in between, if a look showed it.
+    /// The file changed during the reading. Holds the look that showed the change, if a look did.
     Torn(Option<Snapshot>),
     /// The artifact could not be read.
     Artifact(io::Error),
@@ -23,21 +23,21 @@ pub(crate) enum Unread {
     Staged(io::Error),
 }
 
-/// How to read an artifact.
+/// The terms of a reading: how the artifact is looked at and read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Terms {
-    /// What every look before and after must see.
+    /// The snapshot that every look before and after the reading must see.
     pub(crate) snapshot: Snapshot,
-    /// Which fields of it mean nothing.
+    /// The fields of the snapshot that mean nothing.
     pub(crate) noise: Fields,
-    /// How to look, and whether what this system keeps of the content may be out of date.
+    /// How to look at the file, and whether this system's cache of the content may be out of date.
     pub(crate) locality: Locality,
 }
 
 /// Reads the artifact at `path` to its end, once, digesting and copying it to `copy`.
 ///
-/// Before and after, the open file and the path must look like the snapshot, and the bytes must be as many as it
-/// says; otherwise the reading is torn and means nothing.
+/// The open file must look like the snapshot before and after the reading, and the path must look like it after the
+/// reading. There must be as many bytes as the snapshot says. Otherwise the reading is torn and means nothing.
 pub(crate) fn read<F: Files>(
     files: &F,
     path: &Path,
@@ -55,7 +55,7 @@ pub(crate) fn read<F: Files>(
     if terms.locality == Locality::Remote
         && let Err(error) = files.forget_content(&artifact)
     {
-        // What is read may be old then; the next audit asks again.
+        // The bytes that are read may then be old; the next audit asks again.
         tracing::debug!(artifact = %path.display(), %error, "its content cannot be forgotten");
     }
     let digest = pass(&mut artifact, copy, wanted.size)?;
@@ -65,7 +65,7 @@ pub(crate) fn read<F: Files>(
     Ok(digest)
 }
 
-/// One pass over exactly `size` bytes, of which the last is the artifact's last.
+/// One pass over the artifact, which must be exactly `size` bytes long.
 fn pass(artifact: &mut impl Read, copy: &mut impl Write, size: u64) -> Result<Digest, Unread> {
     let mut chunk = vec![0; CHUNK.min(usize::try_from(size).unwrap_or(CHUNK).max(1))];
     let mut digester = Digester::default();
@@ -126,7 +126,7 @@ mod tests {
         assert!(matches!(unread, Unread::Staged(_)));
     }
 
-    /// An artifact that changes behind the reader's back: each look is told what to see.
+    /// An artifact that changes behind the reader's back: each look sees the next snapshot of a list.
     struct Shifting {
         content: &'static [u8],
         looks: RefCell<Vec<Snapshot>>,

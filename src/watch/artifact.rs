@@ -19,22 +19,24 @@ use crate::stage::copies::Stage;
 #[derive(Debug)]
 pub(super) struct Artifact {
     pub(super) path: Arc<Path>,
-    /// Whether it was found in a listing, as opposed to named by the user. Names in a directory come and go.
+    /// Whether the artifact was found in a listing, as opposed to named by the user. Names in a directory come and
+    /// go.
     pub(super) listed: bool,
     pub(super) tracker: Tracker,
-    /// What was said last of what it waits for, and of what is wrong with it.
+    /// The reason for waiting that was reported last, and the failure that has not ended.
     pub(super) waiting: Option<Waiting>,
     pub(super) trouble: Option<Box<Trouble>>,
     /// The symbolic links on the way, if there are any.
     pub(super) hops: Option<Box<Hops>>,
-    /// The device that its directory was on. If it is on another, an absence is not a removal.
+    /// The device that the artifact's directory was on. If the directory is on another device, an absence is not a
+    /// removal.
     pub(super) home: Option<u64>,
-    /// Whether the last look said that it is a file.
+    /// Whether the last look found a regular file.
     was_file: bool,
 }
 
 impl Artifact {
-    /// One that the user named: that it is missing is worth saying.
+    /// An artifact that the user named: its absence is worth reporting.
     pub(super) fn named(path: Arc<Path>) -> Artifact {
         Artifact {
             path,
@@ -48,7 +50,7 @@ impl Artifact {
         }
     }
 
-    /// One that a directory listed.
+    /// An artifact that a directory listed.
     pub(super) fn listed(path: Arc<Path>) -> Artifact {
         Artifact {
             listed: true,
@@ -60,12 +62,12 @@ impl Artifact {
         &self.path
     }
 
-    /// Whether there is nothing at its path, and nothing ever came of it.
+    /// Whether no file is at the artifact's path, and nothing ever came of the artifact.
     pub(super) fn is_idle(&self) -> bool {
         self.waiting == Some(Waiting::Missing) && self.trouble.is_none()
     }
 
-    /// Whether it was said that it cannot be looked at or read.
+    /// Whether it was reported that the artifact cannot be looked at or read.
     pub(super) fn is_degraded(&self) -> bool {
         self.trouble.as_deref().is_some_and(Trouble::has_degraded)
     }
@@ -80,19 +82,19 @@ impl Artifact {
         self.tracker.is_passing()
     }
 
-    /// Whether anything was ever handed over or kept out.
+    /// Whether any content of the artifact was ever handed over or kept out.
     pub(super) fn has_decided(&self) -> bool {
         self.tracker.has_decided()
     }
 
-    /// Until when it is not worth looking at, because looks have failed.
+    /// The end of the pause before the next look, if looks have failed.
     pub(super) fn pauses_until(&self, now: Instant) -> Option<Instant> {
         let trouble = self.trouble.as_deref()?;
         let is_look = trouble.at == Reached::Look;
         trouble.pauses_until(now).filter(|_| is_look)
     }
 
-    /// What has failed is tried again at the next poll.
+    /// Ends all pauses: a step that has failed is tried again at the next poll.
     pub(super) fn end_pauses(&mut self, now: Instant) {
         if let Some(trouble) = &mut self.trouble {
             trouble.end_pause(now);
@@ -100,7 +102,7 @@ impl Artifact {
         self.tracker.end_pause(now);
     }
 
-    /// Looks once, as the locality demands; from the watched directory, should that be open.
+    /// Looks once at the artifact, as the locality demands; from the watched directory, should that be open.
     pub(super) fn look<F: Files, S: Stage, C: Clock>(
         &self,
         shared: &mut Shared<F, S, C>,
@@ -111,7 +113,7 @@ impl Artifact {
             return shared.files.look_from(directory, &self.path);
         }
         if shared.rules.place.is_remote() {
-            // The names in a watched directory were asked for already, for all that are listed there.
+            // The names in a watched directory were asked for already, for all artifacts that are listed there.
             let own = (!self.listed).then(|| directory_of(&self.path));
             let of_hops = self.hops.iter().flat_map(|hops| hops.directories());
             for directory in own.into_iter().chain(of_hops) {

@@ -34,7 +34,7 @@ pub(super) struct Directory {
     absence: Absence,
     /// Whether it was last said that there is no library.
     is_empty: bool,
-    /// Where to go on, if the last poll made as many readings as one may.
+    /// The artifact to go on with, if the last poll made as many readings as a poll may.
     turn: usize,
 }
 
@@ -101,7 +101,7 @@ impl Directory {
                 return Polled::Until(None);
             }
             Err(source) => {
-                // What was listed proves nothing any more.
+                // The last listing proves nothing any more.
                 self.scan.forget();
                 let (cause, path) = (Cause::from(&source), self.root.to_path_buf());
                 let again = self.fail(now, cause, Error::Look { path, source }, shared);
@@ -117,7 +117,8 @@ impl Directory {
         }
         let listed = self.rescan(now, root, shared);
         if has_moved && self.is_moving(root, shared) {
-            // Mounted or unmounted between the two, so that the names are not of that device. Nothing follows.
+            // A mount came or went between the look and the listing, so the names are not of that device. Nothing
+            // follows.
             return Polled::Until(Some(now + LOOK_AGAIN));
         }
         if has_moved && matches!(&listed, Ok(Some(listed)) if self.is_mount_lost(listed)) {
@@ -141,7 +142,7 @@ impl Directory {
                 let (cause, path) = (Cause::from(&source), self.root.to_path_buf());
                 let again = self.fail(now, cause, Error::List { path, source }, shared);
                 if has_moved {
-                    // Whether it is the same place at all is not known.
+                    // Nobody knows whether this is the directory of before at all.
                     return Polled::Until(Some(again));
                 }
                 Some(again)
@@ -164,7 +165,7 @@ impl Directory {
         let first = mem::take(&mut self.turn);
         let directory = match shared.locality() {
             Locality::Local => shared.files.open_directory(&self.root, count),
-            // There each artifact is opened by its path, for the sake of asking.
+            // On a remote filesystem each artifact is opened by its path, so that the server is asked.
             Locality::Remote => None,
         };
         for offset in 0..count {
@@ -180,7 +181,7 @@ impl Directory {
             artifact.note(shared);
             wanted = [wanted, until].into_iter().flatten().min();
             if shared.is_out_of_readings() {
-                // The next poll is due at once, and goes on here. How the others are is as it was.
+                // The next poll is due at once, and goes on here. The other artifacts are as they were.
                 self.turn = index;
                 self.artifacts
                     .iter()
@@ -191,7 +192,7 @@ impl Directory {
         wanted
     }
 
-    /// Whether the root is on another device by now than this look at it said.
+    /// Whether the root is on another device by now than the look `root` said.
     fn is_moving<F: Files, S: Stage, C: Clock>(
         &self,
         root: Snapshot,
@@ -201,7 +202,8 @@ impl Directory {
         again.is_ok_and(|again| again.device != root.device)
     }
 
-    /// An unmounted filesystem leaves an empty directory on another device. That is not a removal.
+    /// Whether the mount is lost: an unmounted filesystem leaves an empty directory on another device. That is not a
+    /// removal.
     fn is_mount_lost(&self, listed: &[PathBuf]) -> bool {
         listed.is_empty() && self.artifacts.iter().any(Artifact::has_decided)
     }
@@ -211,7 +213,7 @@ impl Directory {
         now: Instant,
         shared: &mut Shared<F, S, C>,
     ) {
-        // Should it return, nothing is known of it.
+        // Should the directory return, nothing is known of its content.
         self.scan.forget();
         self.recovered(now, shared);
         if self.absence.lasts(now) {
@@ -236,8 +238,8 @@ impl Directory {
         Ok(listed)
     }
 
-    /// The directory cannot be looked at or listed. Nothing follows from that for what was known of it. Says when to try
-    /// again.
+    /// The directory cannot be looked at or listed. Nothing follows from that for its known artifacts. Says when to
+    /// try again.
     fn fail<F: Files, S: Stage, C: Clock>(
         &mut self,
         now: Instant,
@@ -271,8 +273,9 @@ impl Directory {
         }
     }
 
-    /// Takes up what a listing names, and lets go of what it does not name and nothing ever came of. Nothing else is ever
-    /// taken off the list because of a listing: each artifact finds out for itself that it is gone.
+    /// Takes up the libraries that a listing names, and lets go of artifacts that it does not name and nothing ever
+    /// came of. No other artifact is ever dropped because of a listing: each finds out for itself that its file is
+    /// gone.
     fn add<F: Files, S: Stage, C: Clock>(
         &mut self,
         listed: Vec<PathBuf>,

@@ -1,5 +1,5 @@
-//! Why a file that is not found may be there all the same: because its filesystem was unmounted, or because what a client
-//! remembers of a directory is older or newer than what it remembers of a file.
+//! Doubt about an absence: why a file that is not found may be there all the same. Its filesystem may have been
+//! unmounted, or what a client remembers of the directory may be older or newer than what it remembers of the file.
 
 use std::path::Path;
 
@@ -9,10 +9,10 @@ use crate::look::files::{Files, Locality};
 use crate::look::hops::directory_of;
 use crate::look::names::Names;
 
-/// What speaks against an absence.
+/// A reason to doubt an absence.
 type Doubt = (Cause, Error);
 
-/// Whether anything speaks against it that `path` is gone, whose directory was on the device `home`.
+/// A reason to doubt that `path` is gone, if there is one. The directory of `path` was on the device `home`.
 pub(super) fn about_absence(
     files: &impl Files,
     names: &mut Names,
@@ -31,7 +31,7 @@ pub(super) fn about_absence(
                 let (cause, path) = (Cause::from(&source), directory.to_owned());
                 return Some((cause, Error::Look { path, source }));
             }
-            // It is where it was, or gone with all that was in it.
+            // The directory is where it was, or gone with all that was in it.
             Ok(_) | Err(_) => {}
         }
     }
@@ -49,13 +49,13 @@ pub(super) fn about_absence(
     }
 }
 
-/// Whether its directory names it although no look finds it.
+/// Whether the directory of `path` names the file although no look finds it.
 fn is_listed_after_all(files: &impl Files, names: &mut Names, path: &Path) -> Result<bool, Doubt> {
-    // First the name alone: of what is simply not there, an idle poll asks no more.
+    // First the name alone: for a file that is simply not there, an idle poll asks no more.
     if !is_listed(files, names, path)? {
         return Ok(false);
     }
-    // A link that leads nowhere is listed, and there is nothing: what counts is where it leads.
+    // A link that leads nowhere is listed although no file is there: the name at the end of the link counts.
     match files.route(path) {
         Ok(route) if route.end == path => Ok(true),
         Ok(route) => is_listed(files, names, &route.end),
@@ -67,7 +67,7 @@ fn is_listed_after_all(files: &impl Files, names: &mut Names, path: &Path) -> Re
     }
 }
 
-/// Whether the directory of `path` names it. One that is gone names nothing.
+/// Whether the directory of `path` names the file. A directory that is gone names nothing.
 fn is_listed(files: &impl Files, names: &mut Names, path: &Path) -> Result<bool, Doubt> {
     let (directory, Some(name)) = (directory_of(path), path.file_name()) else {
         return Ok(false);

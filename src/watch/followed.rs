@@ -22,7 +22,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         self.artifact.path.to_path_buf()
     }
 
-    /// Says a failure, once for each cause until it is over.
+    /// Reports a failure, once for each cause until the trouble is over.
     pub(super) fn fail(&mut self, at: Reached, cause: Cause, error: Error) {
         let now = self.shared.clock.now();
         let trouble = Trouble::go_on(&mut self.artifact.trouble, at, now);
@@ -39,7 +39,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         });
     }
 
-    /// Ends a trouble that is overcome by having come as far as `reached`.
+    /// Ends the trouble, if having come as far as `reached` overcomes it.
     pub(super) fn recovered(&mut self, reached: Reached) {
         let Some(trouble) = &mut self.artifact.trouble else {
             return;

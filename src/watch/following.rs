@@ -46,7 +46,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             Err(error) if is_absent(&error) => match self.doubt_about_absence() {
                 Some((cause, error)) => self.cannot_look(cause, error),
                 None => {
-                    // Nothing can be wrong with what is gone.
+                    // Nothing can be wrong with a file that is gone.
                     self.recovered(Reached::Stage);
                     let (until, whereabouts) = self.artifact.tracker.absent(now);
                     self.say_whereabouts(whereabouts);
@@ -60,7 +60,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         }
     }
 
-    /// Why a file that is not found may be there all the same.
+    /// The reason why a file that is not found may be there all the same, if there is one.
     fn doubt_about_absence(&mut self) -> Option<(Cause, Error)> {
         let Artifact {
             path,
@@ -96,7 +96,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         }
         self.recovered(Reached::Kind);
         let target = self.remember_the_way();
-        // Asked only now: an idle poll asks no clock.
+        // The time is asked for only now: an idle poll asks no clock.
         let now = self.shared.clock.now();
         let (mut order, whereabouts) =
             self.artifact
@@ -112,7 +112,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
                     let now = self.shared.clock.now();
                     self.artifact.tracker.gate(now, gate, &self.shared.rules)
                 }
-                // The next poll goes on here, at once.
+                // The next poll comes at once, and goes on here.
                 _ if self.shared.readings_left == 0 => return self.rest(Some(now)),
                 Order::Digest => self.digest(&snapshot),
                 Order::Stage => self.stage(&snapshot),
@@ -120,16 +120,16 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         }
     }
 
-    /// Learns, while something is suspect, what leads to the artifact: the links on the way, and where it is at home.
-    /// Returns where the way ends.
+    /// Learns the way to the artifact, while it is suspect: the links on the way, and the device of its directory.
+    /// Returns the path at the end of the way.
     fn remember_the_way(&mut self) -> Option<PathBuf> {
         let files = &self.shared.files;
-        // A way that cannot be followed any more: the next look will see that.
+        // If the way cannot be followed any more, the next look will see that.
         let route = files.route(&self.artifact.path).ok();
         let hops = route.as_ref().and_then(|route| Hops::of(route, files));
         self.artifact.hops = hops;
         if let Ok(directory) = files.look(directory_of(&self.artifact.path))
-            // Were it unmounted since the look at the artifact, that would be the wrong home.
+            // If the directory was unmounted since the look at the artifact, its device is the wrong home.
             && files.look(&self.artifact.path).is_ok()
         {
             self.artifact.home = Some(directory.device);

@@ -18,7 +18,7 @@
 //! # Ok::<(), replug::Error>(())
 //! ```
 
-// What crosses to the owner thread.
+// The message that crosses to the owner thread.
 pub(crate) mod update;
 
 // Signs of life of the worker.

@@ -1,6 +1,6 @@
-//! The first half as a plain struct: looks at artifacts, follows what changed, and puts updates into a queue.
-//! It has no thread and never sleeps; a [`Watcher`](super::watcher::Watcher), a test or a game loop drives it. It
-//! decides nothing: [`Tracker`](crate::decide::change::Tracker) does.
+//! The poller: the first half as a plain struct. A poller looks at artifacts, follows changes, and puts updates into
+//! a queue. It has no thread and never sleeps; a [`Watcher`](super::watcher::Watcher), a test or a game loop drives
+//! it. It decides nothing: [`Tracker`](crate::decide::change::Tracker) does.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -28,7 +28,7 @@ use crate::look::snapshot::Kind;
 use crate::options::Options;
 use crate::stage::copies::{Stage, StageDirectory};
 
-/// Watches one path: a library, or a directory of libraries.
+/// Watches one path, without a thread of its own: the path of a library, or of a directory of libraries.
 ///
 /// # Examples
 ///
@@ -49,7 +49,7 @@ use crate::stage::copies::{Stage, StageDirectory};
 pub struct Poller<F: Files = OsFiles, S: Stage = StageDirectory, C: Clock = Monotonic> {
     shared: Shared<F, S, C>,
     watched: Watched,
-    /// Since when updates are held back for others of the same build.
+    /// Since when updates are held back for other updates of the same build.
     held_since: Option<Instant>,
     schedule: Schedule,
     polls: u64,
@@ -74,8 +74,8 @@ impl Watched {
     }
 }
 
-/// Updates of one build are held back for each other for at most this long since the first of them was ready, or since the
-/// last poll that had more of them to read than a poll may.
+/// The longest time that updates of one build are held back for each other, since the first of them was ready, or
+/// since the last poll that had more of them to read than a poll may.
 const HOLD: Duration = Duration::from_secs(1);
 
 impl Poller {
@@ -114,7 +114,7 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         &self.shared.rules.place
     }
 
-    /// Where updates arrive.
+    /// The queue in which updates arrive.
     pub fn updates(&self) -> &Receiver<Update<S::Staged>> {
         self.shared.outbox.receiver()
     }
@@ -129,12 +129,12 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         &self.shared.stage
     }
 
-    /// The present, by the clock it was made with.
+    /// The present time, by the poller's clock.
     pub fn now(&self) -> Instant {
         self.shared.clock.now()
     }
 
-    /// How often it was polled.
+    /// How many polls have been made.
     pub fn polls(&self) -> u64 {
         self.polls
     }
@@ -160,13 +160,14 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         self.shared.survey();
     }
 
-    /// Looks at everything once, follows what is suspect, and says when to poll next. `now` is the present,
-    /// by the clock it was made with.
+    /// One poll: looks at everything once, follows each suspect artifact, and says when to poll next. `now` is the
+    /// present time, by the poller's clock.
     ///
-    /// On a local filesystem an idle poll looks once at each artifact, and once at each directory that is searched. It
-    /// opens no artifact; on Linux, where a directory holds many, it opens the directory, to look from there. For paths of
-    /// less than 256 bytes it allocates nothing. On a remote filesystem it reads the names in each directory, and opens
-    /// each artifact to look at it; it reads none of the content.
+    /// On a local filesystem an idle poll looks once at each artifact, and once at each directory that is searched.
+    /// The poll opens no artifact; on Linux, if a directory holds many artifacts, the poll opens the directory, to
+    /// look from there. For paths of less than 256 bytes an idle poll allocates nothing. On a remote filesystem the
+    /// poll reads the names in each directory, and opens each artifact to look at it; the poll reads none of the
+    /// content.
     pub fn poll(&mut self, now: Instant) -> Instant {
         self.polls += 1;
         self.shared.begin();
@@ -185,7 +186,7 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         next
     }
 
-    /// The next poll looks at everything and tries everything again, whatever has failed lately.
+    /// Ends all pauses: the next poll looks at everything and tries everything again, whatever has failed lately.
     pub(crate) fn end_pauses(&mut self) {
         let now = self.shared.clock.now();
         match &mut self.watched {
@@ -194,7 +195,7 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         }
     }
 
-    /// When to poll next, if something `wanted` it before the interval is over.
+    /// The time of the next poll, if something `wanted` a poll before the interval is over.
     fn next(&mut self, now: Instant, wanted: Option<Instant>) -> Instant {
         let next = match self.shared.locality() {
             Locality::Local => self.schedule.next_phase(now),
@@ -248,7 +249,7 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
     }
 
     fn become_directory(&mut self) {
-        // What was said of the path as a file holds for the directory, or is over.
+        // The reports about the path as a file hold for the directory too, or are over.
         let was_said_empty = match &self.watched {
             Watched::File(artifact) if artifact.is_degraded() => {
                 let root = Arc::clone(&self.shared.root);
@@ -274,7 +275,8 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         }
     }
 
-    /// Puts what was said into the queue; but the libraries of one build together, once the gate has let them pass.
+    /// Puts the news of this poll into the queue; but the libraries of one build together, once the gate has let them
+    /// pass.
     fn deliver(&mut self, now: Instant) {
         if self.shared.outbox.is_empty() {
             self.held_since = None;
@@ -283,7 +285,7 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         let mut artifacts = self.watched.artifacts().iter();
         let is_more_coming = artifacts.any(Artifact::is_passing);
         if self.shared.is_out_of_readings() {
-            // The rest of the build follows at once; what came so far waits for it.
+            // The rest of the build follows at once; the updates so far wait for it.
             self.held_since = None;
         }
         if is_more_coming && now < *self.held_since.get_or_insert(now) + HOLD {

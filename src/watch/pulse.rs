@@ -1,25 +1,26 @@
-//! Signs of life of a worker, and what its owner makes of their absence. A filesystem that hangs takes the worker with
-//! it, which can then say nothing; so the owner looks.
+//! The pulse: a worker's signs of life, and what its owner makes of their absence. A filesystem that hangs takes the
+//! worker with it. The worker can then say nothing, so the owner looks.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Written by the worker at each step that can hang, read by the owner. Only ever compared, so nothing is ordered by it.
+/// The signs of life, written by the worker at each step that can hang, and read by the owner. The counts are only
+/// ever compared, so nothing is ordered by them.
 #[derive(Debug, Default)]
 pub(crate) struct Pulse {
     beats: AtomicU64,
     is_polling: AtomicBool,
     /// How many polls have ended.
     ended: AtomicU64,
-    /// Whether the last poll left something that was said to be wrong.
+    /// Whether the last poll left a failure that was reported and has not ended.
     is_degraded: AtomicBool,
 }
 
 impl Pulse {
     /// The worker goes on.
     pub(crate) fn beat(&self) {
-        // It alone writes; a store is less than an increment.
+        // Only the worker writes; a store is less than an increment.
         let beats = self.beats.load(Ordering::Relaxed);
         self.beats.store(beats.wrapping_add(1), Ordering::Relaxed);
     }
@@ -35,12 +36,12 @@ impl Pulse {
         self.is_degraded.store(is_degraded, Ordering::Relaxed);
         let ended = self.ended.load(Ordering::Relaxed);
         self.ended.store(ended.wrapping_add(1), Ordering::Relaxed);
-        // What was said is in the queue before the owner can think that all is well.
+        // The news is in the queue before the owner can think that all is well.
         self.is_polling.store(false, Ordering::Release);
     }
 }
 
-/// Passes bytes on, and gives a sign of life for each piece.
+/// A writer that passes bytes on, and gives a sign of life for each piece.
 pub(crate) struct Beating<'a, W> {
     inner: W,
     pulse: &'a Pulse,
@@ -63,24 +64,24 @@ impl<W: Write> Write for Beating<'_, W> {
     }
 }
 
-/// How long one step of a poll can take before it is said that it hangs.
+/// How long one step of a poll can take before the worker is said to hang.
 const STALLED_AFTER: Duration = Duration::from_secs(2);
 
-/// What the owner has noticed of the worker's pulse.
+/// The owner's watch over the worker's pulse.
 #[derive(Debug)]
 pub(crate) struct Vigil {
     beats: u64,
     since: Instant,
-    /// If a stall was said: how many polls had ended when it was.
+    /// The number of polls that had ended when a stall was reported, if one was.
     said: Option<u64>,
 }
 
-/// A change in what the owner notices.
+/// News of a stall: the owner notices that the worker hangs, or goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stall {
     /// The worker waits for the filesystem, for this long already.
     Begun(Duration),
-    /// It goes on, and nothing else is wrong.
+    /// The worker goes on, and nothing else is wrong.
     Over,
 }
 
@@ -93,7 +94,7 @@ impl Vigil {
         }
     }
 
-    /// Feels the pulse. Each stall is said once, and so is its end.
+    /// Feels the pulse. Each stall is reported once, and so is its end.
     pub(crate) fn check(&mut self, now: Instant, pulse: &Pulse) -> Option<Stall> {
         let is_polling = pulse.is_polling.load(Ordering::Acquire);
         let beats = pulse.beats.load(Ordering::Relaxed);
@@ -101,7 +102,7 @@ impl Vigil {
         if !is_polling || beats != self.beats {
             self.beats = beats;
             self.since = now;
-            // If the poll has ended in another trouble, that was said, and so will be its end.
+            // If the poll has ended in another trouble, that trouble was reported, and its end will be.
             let is_well = !pulse.is_degraded.load(Ordering::Relaxed);
             let over = self.said.take_if(|at| *at != ended);
             return over.filter(|_| is_well).map(|_| Stall::Over);
@@ -115,7 +116,7 @@ impl Vigil {
     }
 }
 
-/// What a worker has done so far. It goes on counting while this is looked at.
+/// The counters of a worker, which goes on counting while they are read.
 #[derive(Debug, Default)]
 pub struct Counts {
     polls: AtomicU64,
@@ -123,7 +124,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// So many until now.
+    /// Sets both counts as they are now.
     pub(crate) fn set(&self, polls: u64, digests: u64) {
         self.polls.store(polls, Ordering::Relaxed);
         self.digests.store(digests, Ordering::Relaxed);

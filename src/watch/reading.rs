@@ -19,7 +19,7 @@ use crate::stage::reading::{self, Terms, Unread};
 use crate::stage::vet::{self, Refusal, Vetted};
 
 impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
-    /// Reads the artifact without keeping what was read.
+    /// Reads and digests the artifact, without keeping a copy.
     pub(super) fn digest(&mut self, snapshot: &Snapshot) -> Order {
         match self.read(snapshot, &mut io::sink()) {
             Ok(reading) => self.artifact.tracker.digested(reading, &self.shared.rules),
@@ -29,7 +29,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
 
     /// Makes a private copy, and hands it over if it is news and passes vet.
     pub(super) fn stage(&mut self, snapshot: &Snapshot) -> Order {
-        // A copy that the owner has not taken yet is out of date: two at a time are enough.
+        // A copy that the owner has not taken yet is out of date: two copies at a time are enough.
         let has_decided = self.artifact.tracker.has_decided();
         if has_decided && self.shared.outbox.withdraw_content(&self.artifact.path) {
             self.artifact.tracker.taken_back();
@@ -82,7 +82,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             .vetted(reading, verdict, &self.shared.rules)
     }
 
-    /// Compares the declaration that it was built from, if the host goes by one.
+    /// Compares the declaration that the copy was built from with the host's, if the host has one.
     fn shake_hands(&self, vetted: &Vetted) -> Result<(), Mismatch> {
         let expected = self.shared.rules.options.expected;
         expected.map_or(Ok(()), |expected| {
@@ -112,7 +112,8 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         }));
     }
 
-    /// One bracketed pass. What goes wrong is said, and answered with the order that follows from it.
+    /// Reads once, with looks before and after. A failure is reported, and answered with the order that follows from
+    /// it.
     fn read(&mut self, snapshot: &Snapshot, copy: &mut impl Write) -> Result<Reading, Order> {
         self.shared.readings_left -= 1;
         let terms = Terms {
@@ -137,7 +138,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             Err(Unread::Torn(seen)) => {
                 Err(self.artifact.tracker.torn(ended, seen, &self.shared.rules))
             }
-            // It was there a moment ago: that is a replacement, and the next look will see its end.
+            // The file was there a moment ago, so it is being replaced, and the next look will see the end of that.
             Err(Unread::Artifact(error)) if is_absent(&error) => {
                 Err(self.artifact.tracker.torn(ended, None, &self.shared.rules))
             }

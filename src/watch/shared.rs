@@ -17,7 +17,8 @@ use crate::look::place::{self, Place};
 use crate::options::Options;
 use crate::stage::copies::Stage;
 
-/// How many readings one poll makes before it lets the worker see whether it is to stop, and the others be looked at.
+/// The most readings of one poll. After them the worker sees whether it is to stop, and the other artifacts are
+/// looked at.
 const READINGS: u32 = 64;
 
 /// Everything that the artifacts of a poller share.
@@ -32,14 +33,15 @@ pub(super) struct Shared<F: Files, S: Stage, C: Clock> {
     pub(super) clock: C,
     pub(super) outbox: Outbox<S::Staged>,
     pub(super) digests: u64,
-    /// What gates and directories have answered in this poll, and how many readings it may still make.
+    /// The answers of gates and directories in this poll, and how many readings the poll may still make.
     pub(super) gates: Gates,
     pub(super) names: Names,
     pub(super) readings_left: u32,
     /// Whether this poll has found a change that is being followed, and a trouble that was said.
     pub(super) is_busy: bool,
     pub(super) is_degraded: bool,
-    /// When the present look at a remote filesystem began. Local ones are not timed: that would cost as much as they do.
+    /// When the present look at a remote filesystem began. Local looks are not timed: that would cost as much as the
+    /// look.
     look_begun: Option<Instant>,
     pub(super) pulse: Arc<Pulse>,
 }
@@ -78,7 +80,8 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
     pub(super) fn survey(&mut self) {
         self.pulse.begin();
         if self.device.is_none() {
-            // Before the question: should it be mounted in between, the next look finds it on another device.
+            // The look comes before the question: should a filesystem be mounted in between, the next look finds
+            // another device.
             let root = self.files.look(&self.root);
             self.device = root.ok().map(|root| root.device);
         }
@@ -94,8 +97,8 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
         self.device.is_some_and(|before| before != device)
     }
 
-    /// A path on another device than before is on another filesystem, and one that was not there was taken for what the
-    /// nearest directory above it is on.
+    /// Surveys again if the device is another than before: then the path is on another filesystem. A path that was
+    /// not there counted as part of the nearest directory above it.
     pub(super) fn notice_device(&mut self, device: u64) {
         if self.device.replace(device) != Some(device) {
             self.survey();
@@ -121,14 +124,14 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
         self.look_begun = is_remote.then(|| self.clock.now());
     }
 
-    /// When to look again at what could not be looked at.
+    /// When to look again at a path that could not be looked at.
     pub(super) fn look_again(&self, trouble: &mut Trouble) -> Instant {
         let now = self.clock.now();
         let took = self.look_begun.map_or(Duration::ZERO, |begun| now - begun);
         trouble.look_again(now, took, self.rules.options.interval)
     }
 
-    /// Whether the rest has to wait for the next poll.
+    /// Whether the remaining work has to wait for the next poll.
     pub(super) fn is_out_of_readings(&self) -> bool {
         self.readings_left == 0
     }
@@ -138,13 +141,13 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
         self.names.ask(directory);
     }
 
-    /// Asks for the names in a directory, once in a poll, so that a look at one of them is fresh. That it cannot be listed
-    /// says nothing against the looks.
+    /// Asks for the names in a directory, once in a poll, so that a look at one of the files in it is fresh. A
+    /// directory that cannot be listed says nothing against the looks.
     pub(super) fn ask_for_names(&mut self, directory: &Path) {
         if !self.names.ask(directory) {
             return;
         }
-        // A look at the directory makes its client notice that what it keeps of the names is old.
+        // A look at the directory makes the filesystem's client notice that the names it remembers are old.
         let names = self.files.look(directory);
         let names = names.and_then(|_| self.files.names(directory, &mut |_| {}));
         if let Err(error) = names {

@@ -1,5 +1,5 @@
-//! What crosses to the owner thread, and the queue it waits in. The queue never blocks the worker and never
-//! grows: of two updates about the same side of an artifact, the latest wins.
+//! Updates, which cross to the owner thread, and the queue that they wait in. The queue never blocks the worker and
+//! never grows without bound: of two updates about the same side of an artifact, the latest wins.
 
 use std::collections::{HashSet, VecDeque};
 use std::mem;
@@ -14,16 +14,16 @@ use crate::error::Error;
 use crate::look::digest::Digest;
 use crate::stage::copies::Staged;
 
-/// One thing that the first half has to say about one artifact.
+/// An update: one piece of news from the first half about one artifact.
 #[derive(Debug)]
 pub struct Update<S = Staged> {
-    /// The artifact's path; the watched directory itself for what concerns all of it.
+    /// The artifact's path; the watched directory itself for news about all of it.
     pub artifact: Arc<Path>,
-    /// What there is to say.
+    /// The news.
     pub news: News<S>,
 }
 
-/// What there is to say about an artifact.
+/// News about an artifact.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum News<S = Staged> {
@@ -31,20 +31,20 @@ pub enum News<S = Staged> {
     Ready(Ready<S>),
     /// An artifact was kept out before it came to loading.
     Kept {
-        /// Its digest, if it could be read.
+        /// The artifact's digest, if its content could be read.
         digest: Option<Digest>,
         /// The step that failed, and the cause.
         error: Error,
     },
-    /// It is not there yet, or not ready.
+    /// The artifact is not there yet, or not ready.
     Waiting(Waiting),
-    /// It is gone, for longer than a replacement takes. The live generation stays.
+    /// The artifact is gone, for longer than a replacement takes. The live generation stays.
     Missing,
-    /// It is back.
+    /// The artifact is back.
     Returned,
-    /// It cannot be looked at or read for now. The live generation stays.
+    /// The artifact cannot be looked at or read for now. The live generation stays.
     Degraded(Error),
-    /// It can be looked at and read again.
+    /// The artifact can be looked at and read again.
     Recovered,
 }
 
@@ -59,7 +59,7 @@ pub struct Ready<S = Staged> {
     pub first_seen: Instant,
 }
 
-/// What an update is about. Of two about the same, only the later one says how things are.
+/// The topic of an update. Of two updates about one topic of an artifact, only the later one says how things are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Topic {
     Content,
@@ -72,7 +72,7 @@ enum Topic {
 impl<S> News<S> {
     fn topic(&self) -> Topic {
         match self {
-            // Bytes that were read stand for the artifact; that none could be is another matter.
+            // Bytes that were read stand for the artifact; an artifact that could not be read is another topic.
             News::Kept { digest: None, .. } => Topic::Obstacle,
             News::Ready(_) | News::Kept { .. } => Topic::Content,
             News::Missing | News::Returned => Topic::Whereabouts,
@@ -82,15 +82,16 @@ impl<S> News<S> {
     }
 }
 
-/// The worker's end of the queue. It holds the receiving end too, to take back what is superseded.
+/// The worker's end of the queue. It holds the receiving end too, to take back updates that are superseded.
 #[derive(Debug)]
 pub(crate) struct Outbox<S> {
     sender: Sender<Update<S>>,
     receiver: Receiver<Update<S>>,
-    /// What was said since the last delivery.
+    /// The updates since the last delivery.
     said: Vec<Update<S>>,
-    /// What the updates are about that were put into the queue last. Those that still wait are the last of them, for
-    /// it is first in, first out; so it need not be emptied to learn that nothing in it is out of date.
+    /// The subjects of the updates that were put into the queue last. The updates that still wait are the last of
+    /// these, for the queue is first in, first out; so the queue need not be emptied to learn that nothing in it is
+    /// out of date.
     sent: VecDeque<(Arc<Path>, Topic)>,
 }
 
@@ -110,7 +111,7 @@ impl<S> Outbox<S> {
         &self.receiver
     }
 
-    /// Takes something down for the next delivery.
+    /// Takes news down for the next delivery.
     pub(crate) fn say(&mut self, artifact: &Arc<Path>, news: News<S>) {
         self.said.push(Update {
             artifact: Arc::clone(artifact),
@@ -123,7 +124,7 @@ impl<S> Outbox<S> {
         self.said.is_empty()
     }
 
-    /// Puts what was said behind what still waits, without what it is newer than.
+    /// Puts the new updates into the queue, and takes out of it the older updates about the same subjects.
     pub(crate) fn deliver(&mut self) {
         let said = mem::take(&mut self.said);
         let news: HashSet<_> = said.iter().map(Update::subject).collect();
@@ -131,8 +132,8 @@ impl<S> Outbox<S> {
         said.into_iter().for_each(|update| self.put(update));
     }
 
-    /// Takes back what was said of the content of `artifact` and nobody has heard yet, and with it its staged copy.
-    /// Says whether there was anything.
+    /// Takes back the updates about the content of `artifact` that nobody has received yet, and with them its staged
+    /// copy. Says whether there were any.
     pub(crate) fn withdraw_content(&mut self, artifact: &Path) -> bool {
         let is_content =
             |(path, topic): &(Arc<Path>, Topic)| **path == *artifact && *topic == Topic::Content;
@@ -161,7 +162,7 @@ impl<S> Outbox<S> {
 
     fn put(&mut self, update: Update<S>) {
         self.sent.push_back(update.subject());
-        // It cannot be refused: we hold the other end ourselves.
+        // The update cannot be refused: we hold the other end ourselves.
         let _ = self.sender.send(update);
     }
 }
@@ -176,7 +177,7 @@ impl<S> Update<S> {
 mod tests {
     use super::*;
 
-    /// Delivers these, of artifacts by name, in one go.
+    /// Delivers this news, of artifacts by name, in one go.
     fn deliver<const N: usize>(outbox: &mut Outbox<u32>, said: [(&str, News<u32>); N]) {
         for (artifact, news) in said {
             outbox.say(&Path::new(artifact).into(), news);

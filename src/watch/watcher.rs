@@ -1,10 +1,10 @@
-//! The worker thread around a [`Poller`]. It polls, waits, and ends when its owner lets go of it; it never
-//! loads anything.
+//! The worker thread around a [`Poller`]. The worker polls, waits, and ends when its owner drops the watcher; it
+//! never loads anything.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-// Not crossbeam's: a wait in there begins and ends with yielding the processor four times, and this one is
-// the wait of an idle process.
+// Not crossbeam's channel: a wait in one begins and ends with yielding the processor four times, and the wait here is
+// that of an idle process.
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -21,19 +21,20 @@ use crate::look::place::Place;
 use crate::options::Options;
 use crate::stage::copies::{Stage, Staged};
 
-/// What the worker is called in debuggers and process lists.
+/// The worker's name in debuggers and process lists.
 const THREAD_NAME: &str = "replug-watcher";
 
-/// How long a watcher that is dropped waits for its thread: half of what a person grants a program that is to end. A
-/// thread that takes longer is busy with a slow filesystem, or stuck in a dead one.
+/// How long a watcher that is dropped waits for its thread: half of the time that a person grants a program that is
+/// to end. A thread that takes longer is busy with a slow filesystem, or stuck in a dead one.
 const JOIN_GRACE: Duration = Duration::from_millis(500);
 
 /// How long to wait for the filesystem to say what it is.
 const SURVEY_GRACE: Duration = Duration::from_secs(1);
 
-/// A thread that watches a path, and the queue of what it found.
+/// A thread that watches a path, and the queue of the updates that it found.
 ///
-/// Dropping it ends the thread. One that is stuck in a dead mount is left behind, with a warning in the log.
+/// Dropping the watcher ends the thread. A thread that is stuck in a dead mount is left behind, with a warning in the
+/// log.
 ///
 /// # Examples
 ///
@@ -48,7 +49,7 @@ const SURVEY_GRACE: Duration = Duration::from_secs(1);
 /// ```
 #[derive(Debug)]
 pub struct Watcher {
-    // Dropped top to bottom: hanging up `orders` ends the worker's wait, and only then can it be joined.
+    // Dropped top to bottom: hanging up `orders` ends the worker's wait, and only then can the worker be joined.
     orders: Sender<PollNow>,
     _worker: JoinOnDrop,
     updates: Receiver<Update<Staged>>,
@@ -60,7 +61,7 @@ pub struct Watcher {
     vigil: Vigil,
 }
 
-/// Asks the worker for a poll; it answers when one has ended that began later.
+/// A request for a poll; the worker answers when a poll has ended that began after the request.
 type PollNow = Sender<()>;
 
 impl Watcher {
@@ -104,7 +105,7 @@ impl Watcher {
             let path = path.to_path_buf();
             Error::Spawn { path, source }
         })?;
-        // On a filesystem that hangs this never comes; the owner must not hang with it.
+        // On a filesystem that hangs the answer never comes; the owner must not hang with the worker.
         let place = surveyed.recv_timeout(SURVEY_GRACE).unwrap_or(unknown);
         Ok(Watcher {
             orders,
@@ -119,13 +120,13 @@ impl Watcher {
         })
     }
 
-    /// Where updates arrive. The queue never fills: of two updates about the same side of an artifact only the
-    /// later one waits.
+    /// The queue in which updates arrive. The queue never fills: of two updates about the same side of an artifact
+    /// only the later one waits.
     pub fn updates(&self) -> &Receiver<Update> {
         &self.updates
     }
 
-    /// What it watches.
+    /// The watched path.
     pub fn path(&self) -> &Arc<Path> {
         &self.path
     }
@@ -140,10 +141,10 @@ impl Watcher {
         self.stage.as_deref()
     }
 
-    /// How often to ask for a [`stall`](Watcher::stall): often enough to learn of one within five seconds.
+    /// How often to ask for a [`stall`](Watcher::stall): often enough to learn of a stall within five seconds.
     pub const STALL_CHECK: Duration = Duration::from_secs(2);
 
-    /// Whether the worker has got stuck in the filesystem since this was last asked, or has come free again.
+    /// Whether the worker has got stuck in the filesystem since the last question, or has come free again.
     ///
     /// A thread that hangs in a dead mount cannot say so itself. [`Host::poll`](crate::Host::poll) and
     /// [`Host::wait`](crate::Host::wait) ask; a host that does neither asks here, now and then.
@@ -151,8 +152,8 @@ impl Watcher {
         self.vigil.check(Instant::now(), &self.pulse)
     }
 
-    /// Waits until a poll has ended that began after this call, and for at most `timeout`. Says whether one
-    /// did; its updates are then in the queue. What failed lately is tried again in this poll.
+    /// Waits until a poll has ended that began after this call, and for at most `timeout`. Says whether such a poll
+    /// ended; its updates are then in the queue. Steps that failed lately are tried again in this poll.
     pub fn poll_now(&self, timeout: Duration) -> bool {
         let (answer, answered) = mpsc::channel();
         self.orders.send(answer).is_ok() && answered.recv_timeout(timeout).is_ok()
@@ -163,7 +164,7 @@ impl Watcher {
         self.counts.polls()
     }
 
-    /// What the worker has done so far, for those who outlive the watcher.
+    /// The counters of polls and digests, for readers who outlive the watcher.
     pub fn counts(&self) -> Arc<Counts> {
         Arc::clone(&self.counts)
     }
@@ -196,7 +197,7 @@ fn work<F: Files, S: Stage, C: Clock>(
 #[derive(Debug)]
 struct JoinOnDrop {
     thread: Option<JoinHandle<()>>,
-    /// Hung up by the thread when it ends; nothing is ever sent.
+    /// A channel that the thread hangs up when it ends; nothing is ever sent.
     ended: mpsc::Receiver<()>,
 }
 

@@ -10,7 +10,7 @@ use replug::{CallError, Host, Options, Outcome, chain};
 use vocabulary::{Artifact, DEADLINE, Scratch, workspace};
 
 replug::shared! {
-    /// Passed in registers by some, in memory by others.
+    /// A struct that some systems pass in registers, and others in memory.
     #[derive(Debug, PartialEq)]
     struct Pair {
         whole: u32,
@@ -21,21 +21,21 @@ replug::shared! {
 replug::interface! {
     /// One function for each sort of value.
     interface Gauge, plugin trait Measure, version 1 {
-        /// Half of it.
+        /// Half of the number.
         fn halve(number: f64) -> f64;
-        /// Fewer digits of it.
+        /// The number with fewer digits.
         fn narrow(number: f64) -> f32;
-        /// Whether it is even.
+        /// Whether the number is even.
         fn is_even(number: i32) -> bool;
-        /// Both.
+        /// Both values in a pair.
         fn split(whole: u32, half: f64) -> Pair;
-        /// The one by the other.
+        /// The whole number of `pair` times the half of `by`.
         fn weigh(pair: &Pair, by: Pair) -> f64;
-        /// Doubles the whole.
+        /// Doubles the whole number of the pair.
         fn swell(pair: &mut Pair);
-        /// The sum.
+        /// The sum of the numbers.
         fn sum(numbers: &[i64]) -> i64;
-        /// Overwrites them.
+        /// Overwrites the numbers.
         fn fill(numbers: &mut [u16], with: u16);
         /// Says no.
         fn refuse();
@@ -112,14 +112,14 @@ fn wait_for_generation(host: &mut Host<Gauge>, number: u64) {
     live.unwrap_or_else(|error| panic!("{}", chain(&error)));
 }
 
-/// The plugin, built from this declaration; its state has this version.
+/// The plugin in C, built from this declaration; the state that it saves has this version.
 #[track_caller]
 fn gauge(scratch: &Scratch, state: u32) -> Vec<u8> {
     let output = scratch.join(&format!("gauge-{state}"));
     let compiled = Command::new("cc")
         .args(["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror"])
         .args(["-shared", "-fPIC", "-I", "docs"])
-        // As a text of Rust is written, so is one of C.
+        // Text is written in C as in Rust.
         .arg(format!("-DDECLARATION={:?}", Gauge::DECLARATION))
         .arg(format!("-DSTATE={state}"))
         .args(["-o".as_ref(), output.as_path()])

@@ -109,7 +109,7 @@ fn a_handler_in_c_takes_the_place_of_one_in_rust() {
     server.end(&scratch);
 }
 
-/// A build of a library in which one text is another.
+/// A build of a library with one text in the place of another.
 #[track_caller]
 fn edited(library: &[u8], from: &str, to: &str) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
@@ -122,7 +122,7 @@ fn edited(library: &[u8], from: &str, to: &str) -> Vec<u8> {
     edited
 }
 
-/// What a game shows.
+/// The picture that a game shows.
 struct Picture {
     frame: u64,
     /// How often the ball fell to the floor.
@@ -149,7 +149,7 @@ struct Client {
 }
 
 impl Client {
-    /// A client of who said that it is `listening on` an address.
+    /// A client of the server that said that it is `listening on` an address.
     #[track_caller]
     fn of(listening: &str) -> Client {
         let (_, address) = listening.rsplit_once(' ').unwrap();
@@ -160,7 +160,7 @@ impl Client {
         }
     }
 
-    /// The answer; nothing if the connection was closed.
+    /// The answer to a request; empty if the connection was closed.
     #[track_caller]
     fn ask(&mut self, request: &str) -> String {
         let request = format!("{request}\n");
@@ -214,7 +214,7 @@ impl Example {
         }
     }
 
-    /// Stops it as Ctrl-C does, and sees that it leaves nothing behind.
+    /// Stops the host as Ctrl-C does, and sees that it leaves nothing behind.
     #[track_caller]
     fn end(mut self, scratch: &Scratch) {
         kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();

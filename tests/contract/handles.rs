@@ -8,13 +8,14 @@ use fixtures::Fixture;
 use replug::{CallError, Handle, Sink};
 use vocabulary::{Doorbell, World};
 
-/// How many threads call.
+/// The number of threads that call.
 const CALLERS: usize = 8;
 
-/// How often the plugin is swapped under them.
+/// The number of times that the plugin is swapped under the callers.
 const RELOADS: u64 = 50;
 
-/// The number of the fixture that these functions are of. All of them must be of the same, or two generations were mixed.
+/// The number of the fixture that these functions belong to. All of them must have one number, or two generations
+/// were mixed.
 fn number_of(functions: &Fixture) -> u64 {
     let number = functions.act(0).unwrap();
     let mut name = Vec::new();
@@ -24,7 +25,8 @@ fn number_of(functions: &Fixture) -> u64 {
     number
 }
 
-/// Calls over and over, by one of the two ways, until there will be no more reloads; says what the last call reached.
+/// Calls over and over, by one of the two ways, until there will be no more reloads. Returns the number that the last
+/// call reached.
 fn call_until(done: &AtomicBool, calling: &Barrier, handle: &Handle<Fixture>, way: usize) -> u64 {
     let mut caller = handle.caller();
     let mut call = || match way % 2 {

@@ -1,4 +1,4 @@
-//! What a plugin does at the turning points of its life, and what becomes of its state.
+//! The hooks of a plugin at the turning points of its life, and what becomes of its state.
 
 use std::cell::RefCell;
 
@@ -36,7 +36,8 @@ fn a_generation_that_saves_nothing_hands_nothing_over() {
     assert_eq!(world.host.act(0), Ok(1));
 }
 
-/// What is live and answers 1 and then 2, what comes, and at which step and why that is kept out.
+/// The live fixture, which answers 1 and then 2; the fixture that comes; and the step and the reason why that is kept
+/// out.
 const KEPT_OUT: &[(&str, &str, Step, &str)] = &[
     (
         "counter",
@@ -105,7 +106,7 @@ fn after_a_hook_that_failed_the_next_build_gets_the_state() {
 }
 
 thread_local! {
-    /// What the bell looks at.
+    /// The handle that the bell looks at.
     static LIVE: RefCell<Option<Handle<Fixture>>> = const { RefCell::new(None) };
 }
 

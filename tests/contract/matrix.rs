@@ -13,17 +13,17 @@ use replug::error::Step;
 use replug::{Host, Options, Outcome, Text, Unload, chain};
 use vocabulary::{Artifact, Scratch, World, wait_until};
 
-/// How often each is reloaded.
+/// How often each plugin is reloaded.
 const RELOADS: u64 = 50;
 
-/// How many threads call it meanwhile.
+/// How many threads call the plugin meanwhile.
 const CALLERS: usize = 8;
 
 /// What is left of a plugin's old generations when all calls are over.
 enum Left {
-    /// Nothing.
+    /// Nothing is left.
     Nothing,
-    /// Those that started threads which still run.
+    /// Generations that started threads which still run.
     Threads,
 }
 
@@ -48,13 +48,13 @@ fn every_plugin_is_reloaded_fifty_times_under_calls_from_eight_threads() {
         let unloaded = reload_under_calls(name);
         match left {
             Left::Nothing => assert_eq!(unloaded, RELOADS - 1, "{name}"),
-            // One that was replaced before anybody called it has started none.
+            // A generation that was replaced before anybody called it has started no thread.
             Left::Threads => assert!(unloaded < RELOADS / 2, "{name}: {unloaded}"),
         }
     }
 }
 
-/// Returns how many of the retired generations were unmapped in the end.
+/// Reloads a plugin under calls, and returns how many of its retired generations were unmapped in the end.
 fn reload_under_calls(name: &str) -> u64 {
     let mut world = World::unloading(name);
     let handle = world.host.handle();
@@ -176,7 +176,8 @@ fn plugins_in_c_and_cplusplus_are_reloaded_and_stay_mapped() {
     }
 }
 
-/// Their room is set aside when the process starts, so that there comes a build that the loader has none for.
+/// The room for such thread-locals is set aside when the process starts, so in the end a build comes that has no
+/// room.
 #[test]
 fn a_plugin_with_initial_exec_thread_locals_is_kept_out_when_there_is_no_room_left() {
     let scratch = Scratch::new();

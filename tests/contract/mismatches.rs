@@ -8,7 +8,7 @@ use replug::watch::Watcher;
 use replug::{Host, Options, Sink};
 use vocabulary::{World, damaged, library, specimen};
 
-/// What the build says of itself in every difference.
+/// The end of the message for every difference: how the plugin was built, and what to do.
 fn rebuild() -> String {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let version = std::process::Command::new(rustc).arg("--version").output();
@@ -17,7 +17,7 @@ fn rebuild() -> String {
     format!("; rebuild it from the declaration of this host (it was built by {version})")
 }
 
-/// Fixtures that do not fit, and what is told of each.
+/// Fixtures that do not fit, and what the message says of each.
 const DIFFERENT: &[(&str, &str)] = &[
     (
         "other_signature",
@@ -40,7 +40,7 @@ const DIFFERENT: &[(&str, &str)] = &[
     ),
 ];
 
-/// Fixtures that are out of the question, and what is told of each.
+/// Fixtures that are refused as a whole, and what the message says of each.
 const FOREIGN: &[(&str, &str)] = &[
     (
         "other_version",
@@ -57,7 +57,7 @@ const FOREIGN: &[(&str, &str)] = &[
     ),
 ];
 
-/// Both, in full.
+/// All fixtures that do not fit, with their messages in full.
 fn mismatches() -> Vec<(&'static str, String)> {
     let rebuild = rebuild();
     let different = DIFFERENT
@@ -87,7 +87,7 @@ fn a_host_that_was_told_nothing_before_finds_the_same_difference_at_the_load() {
     for (name, why) in mismatches() {
         let mut world = World::unsuspecting().and("pure");
         assert_eq!(world.keep_out(name), (Step::Handshake, why), "{name}");
-        // Which shows that the diary would have told of it before.
+        // This shows that the diary would have told of it before.
         assert_eq!(diary.read(), ["code of it ran"], "{name}");
         assert_eq!(world.generation(), Some(1), "{name}");
         assert_eq!(world.host.act(1), Ok(2), "{name}");
@@ -108,15 +108,15 @@ fn what_can_do_more_is_welcome_to_a_host_that_says_so() {
 }
 
 replug::interface! {
-    /// The one that `other_interface` implements.
+    /// The interface that `other_interface` implements.
     interface Greeter, plugin trait Greet, version 1 {
-        /// As there.
+        /// The sum, as in the fixture.
         fn add(one: u64, other: u64) -> u64;
-        /// As there.
+        /// The greeting, as in the fixture.
         fn greet(name: &str, greeting: Sink<'_>);
-        /// As there.
+        /// One step, as in the fixture.
         fn step(world: &mut fixtures::World, seconds: f64);
-        /// As there.
+        /// An action, as in the fixture.
         fn act(number: u64) -> u64;
     }
 }

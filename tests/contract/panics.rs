@@ -1,4 +1,4 @@
-//! Panics are values.
+//! Panics of a plugin, which reach the host as values.
 
 use std::thread;
 

@@ -51,7 +51,7 @@ impl Shelf {
         artifact(&self.directory, name)
     }
 
-    /// Waits for the next outcome that is worth a test's attention, and says of which plugin.
+    /// Waits for the next outcome that is worth a test's attention, and names its plugin.
     #[track_caller]
     fn next(&mut self) -> (String, Outcome) {
         let deadline = Instant::now() + DEADLINE;

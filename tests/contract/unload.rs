@@ -1,4 +1,4 @@
-//! What becomes of retired generations: which are unmapped, which not, and why.
+//! Retired generations: which are unmapped, which are not, and why.
 
 use std::fs::{self, File};
 use std::sync::mpsc;
@@ -11,7 +11,7 @@ use vocabulary::{World, specimen};
 /// How often each kind of plugin is reloaded.
 const RELOADS: u32 = 50;
 
-/// Loads the fixture, calls it, and loads its next build. Says what became of the first.
+/// Loads the fixture, calls it, and loads its next build. Returns what became of the first generation.
 #[track_caller]
 fn retire(name: &str) -> (World, Retired) {
     let mut world = World::unloading(name);
@@ -34,7 +34,8 @@ fn images(world: &World) -> usize {
     paths.len()
 }
 
-/// Reloads it many times under calls of the owner, each of which answers, and returns how many images are left.
+/// Reloads a fixture many times under calls of the owner, each of which answers, and returns how many images are
+/// left.
 fn reload_many_times(name: &str) -> usize {
     let mut world = World::unloading(name);
     for generation in 2..=u64::from(RELOADS) {
@@ -75,7 +76,7 @@ fn images_stay_mapped_unless_the_host_asks_for_it() {
 fn of_what_stays_mapped_the_rest_leaves_the_disk() {
     let mut world = World::new();
     let mut library = specimen("pure", 0);
-    // No loader maps it, as no loader maps what is for debuggers.
+    // No loader maps this part, as no loader maps sections for debuggers.
     library.resize(3 * library.len(), 0);
     world.put(&library);
     assert!(matches!(world.next_outcome(), Outcome::Loaded(_)));

@@ -1,4 +1,4 @@
-//! Waiting for a generation, as tests of plugins do.
+//! Waiting for a generation, in the way in which tests of plugins do.
 
 use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};

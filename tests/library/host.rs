@@ -1,4 +1,4 @@
-//! The second half, fed by hand or by a watcher, in this process.
+//! The host, which is the second half, fed by hand or by a watcher, in this process.
 
 use std::ffi::{CStr, c_char};
 use std::io;
@@ -23,7 +23,7 @@ fn options(scratch: &Scratch, artifact: &Artifact) -> Options {
         .exports([FUNCTION, Text::FREE])
 }
 
-/// A host of the artifact that a watcher feeds.
+/// A host that a watcher of the artifact feeds.
 fn watching(scratch: &Scratch, artifact: &Artifact) -> Host<Text> {
     Host::<Text>::watch(FUNCTION, options(scratch, artifact)).unwrap()
 }
@@ -251,7 +251,7 @@ mod unsafe_symbols {
     pub fn answer(host: &Host<Raw>, input: &CStr) -> String {
         // SAFETY: plugin01 has this function under this name.
         let function = unsafe { host.get::<Function>(FUNCTION) }.unwrap();
-        // SAFETY: and this one.
+        // SAFETY: plugin01 has this function under this name, too.
         let free = unsafe { host.get::<Free>(Text::FREE) }.unwrap();
         // SAFETY: `input` is NUL-terminated.
         let answer = unsafe { function(input.as_ptr()) };

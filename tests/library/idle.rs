@@ -1,4 +1,4 @@
-//! What a poll costs while nothing changes: looks, and nothing else.
+//! The cost of a poll while nothing changes: looks, and nothing else.
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -6,14 +6,14 @@ use std::rc::Rc;
 
 use vocabulary::{Asked, ByHand, Scratch, Spy, library};
 
-/// Settles on `path`, which has so many artifacts ready, and checks that each poll from then on asks this, in this order,
-/// and nothing else.
+/// Settles on `path`, with as many artifacts as `ready` says, and checks that each poll from then on asks exactly
+/// this, in this order.
 #[track_caller]
 fn assert_idle_poll_asks(scratch: &Scratch, path: &Path, ready: usize, expected: &[Asked]) {
     let asked = Rc::<RefCell<Vec<Asked>>>::default();
     let heard = Rc::clone(&asked);
     let files = Spy::on_this_machine(move |asked| heard.borrow_mut().push(asked));
-    let mut watch = ByHand::watch(&scratch, path, files);
+    let mut watch = ByHand::watch(scratch, path, files);
     assert_eq!(watch.poll_until_settled(), ready);
     for _ in 0..3 {
         asked.borrow_mut().clear();

@@ -1,4 +1,5 @@
-//! What is not known to be local: how it is looked at, what is made of its errors, and what its owner learns of a hang.
+//! Remote filesystems, and all that are not known to be local: how they are looked at, what is made of their errors,
+//! and what an owner learns of a hang.
 
 use std::cell::{Cell, RefCell};
 use std::fs;
@@ -16,19 +17,19 @@ use vocabulary::{
     Artifact, Asked, ByHand, DEADLINE, Hands, Scratch, Spy, library, stage_in, wait_until,
 };
 
-/// What was asked of the filesystem since it was last looked into.
+/// The requests to the filesystem since this list was last emptied.
 type Heard = Rc<RefCell<Vec<Asked>>>;
 
-/// A remote watch of `path`, and what it asks.
+/// A remote watch of `path`, and the requests that it makes.
 fn remote_watch(scratch: &Scratch, path: &Path) -> (ByHand<Spy<impl Fn(Asked) + use<>>>, Heard) {
     let asked = Heard::default();
     let heard = Rc::clone(&asked);
     let files = Spy::on_this_machine(move |asked| heard.borrow_mut().push(asked));
     let options = Options::new(path).fs(FsPolicy::Remote);
-    (ByHand::with(&scratch, options, files), asked)
+    (ByHand::with(scratch, options, files), asked)
 }
 
-/// Polls, and says what that asked.
+/// Polls, and returns the requests of that poll.
 fn asked_by_a_poll<F: replug::watch::Files>(
     watch: &mut ByHand<F>,
     asked: &RefCell<Vec<Asked>>,
@@ -58,7 +59,7 @@ fn an_idle_poll_of_a_remote_library_asks_for_the_names_and_looks_at_the_open_fil
 fn an_idle_poll_of_a_remote_directory_asks_for_its_names_once() {
     let scratch = Scratch::new();
     let directory = scratch.join("plugins");
-    // One inside may be called like a library, and is none.
+    // A directory inside may be called like a library, and is none.
     fs::create_dir_all(directory.join("libdirectory.so")).unwrap();
     let paths = [1, 2].map(|number| directory.join(format!("lib{number}.so")));
     for (path, number) in paths.iter().zip(1..) {
@@ -170,7 +171,7 @@ fn names_that_a_remote_directory_does_not_confess_in_its_times_are_found() {
     watch.poll_until_settled();
     let lists = |asked: &[Asked]| asked.contains(&Asked::List(directory.clone()));
     assert!(!lists(&asked_by_a_poll(&mut watch, &asked)), "nothing new");
-    // The same times as before, as on a filesystem that counts in seconds: only the name tells.
+    // The times are those of before, as on a filesystem that counts in seconds: only the name tells.
     let stamp = fs::metadata(&directory).unwrap().modified().unwrap();
     fs::rename(&other, directory.join("libx.so")).unwrap();
     fs::File::open(&directory)
@@ -187,7 +188,7 @@ fn a_swapped_link_leads_to_a_reload_and_its_directories_are_asked_for_names() {
         fs::create_dir(scratch.join(version)).unwrap();
         fs::write(scratch.join(version).join("libx.so"), library(number)).unwrap();
     }
-    // As Kubernetes does it: the library is a link through a link, and the second is swapped.
+    // As Kubernetes does it: the library is a link through a link, and the second link is swapped.
     symlink("v1", scratch.join("..data")).unwrap();
     symlink("..data/libx.so", scratch.join("libx.so")).unwrap();
     let path = scratch.join("libx.so");
@@ -213,7 +214,7 @@ fn what_a_swapped_link_leads_to_is_read_although_it_looks_the_same() {
     for version in ["v1", "v2"] {
         fs::create_dir(scratch.join(version)).unwrap();
     }
-    // One file with two names: every look at either says the same.
+    // One file with two names: a look at either name says the same.
     fs::write(scratch.join("v1/libx.so"), library(1)).unwrap();
     fs::hard_link(scratch.join("v1/libx.so"), scratch.join("v2/libx.so")).unwrap();
     symlink("v1", scratch.join("..data")).unwrap();
@@ -237,7 +238,7 @@ fn the_libraries_of_one_build_are_handed_over_together_once_the_gate_opens() {
     let mut watch = ByHand::watch(&scratch, &directory, OsFiles);
     watch.poll_until_settled();
     lock.lock().unwrap();
-    // One is linked into place and beyond doubt, the other copied and must hold still.
+    // One library is linked into place and beyond doubt, the other is copied and must hold still.
     Artifact::at(directory.join("liblinked.so")).link(&library(1));
     fs::write(directory.join("libcopied.so"), library(2)).unwrap();
     watch.poll();
@@ -275,7 +276,7 @@ fn what_is_held_back_for_others_of_its_build_is_handed_over_after_a_second() {
     copied.overwrite(&library(2));
     watch.poll();
     lock.unlock().unwrap();
-    // Newer than what the build left, so that it must hold still for as long as any other.
+    // The copy is newer than the build's file, so it must hold still for as long as any other.
     copied.overwrite(&library(3));
     watch.poll_for(Duration::from_secs(2));
     let updates = watch.poller.updates().try_iter();
@@ -379,13 +380,13 @@ fn a_filesystem_that_hangs_from_the_start_does_not_take_its_owner_along() {
     drop(watcher);
 }
 
-/// A link that leads in a circle can neither be looked at nor opened.
+/// Makes a link that leads in a circle, which can neither be looked at nor opened.
 fn break_path(path: &Path) {
     symlink(path, path).unwrap();
 }
 
-/// Watches `path`, lets `happen` make it fail at each look, after ten seconds, and says how many of the next thousand
-/// seconds went into looking.
+/// Watches `path`, lets `happen` make each look at it fail after ten seconds, and returns how many of the next
+/// thousand seconds went into looking.
 fn seconds_lost_to(scratch: &Scratch, path: &Path, happen: impl Fn()) -> u64 {
     const LOOK: Duration = Duration::from_secs(10);
     let (hands, lost) = (Hands::default(), Rc::new(Cell::new(Duration::ZERO)));
@@ -419,7 +420,7 @@ fn looks_that_fail_after_a_long_time_are_paid_for_with_rest() {
         fs::remove_dir(&directory).unwrap();
         break_path(&directory);
     });
-    // Ten seconds twice, and from then on ten seconds and a minute of rest.
+    // Two looks of ten seconds, and from then on ten seconds of looking and a minute of rest.
     for lost in [lost_to_library, lost_to_directory] {
         assert!((100..=160).contains(&lost), "{lost} s of 1000");
     }
@@ -504,7 +505,7 @@ fn what_is_there_at_the_start_is_surveyed_once() {
     assert_eq!(surveys(&asked.take(), artifact.path()), 1);
 }
 
-/// How often it was asked which filesystem `path` is on.
+/// How often the system was asked which filesystem `path` is on.
 fn surveys(asked: &[Asked], path: &Path) -> usize {
     let survey = Asked::Filesystem(path.to_owned());
     asked.iter().filter(|asked| **asked == survey).count()
@@ -530,7 +531,7 @@ fn a_filesystem_that_is_mounted_between_a_look_and_its_listing_is_not_taken_for_
     let mut watch = ByHand::with(&scratch, Options::new(&directory), files);
     assert_eq!(watch.poll_until_settled(), 1);
 
-    // Unmounted: another device, and nothing there.
+    // The filesystem is unmounted: another device, and nothing there.
     artifact.remove();
     mounted.store(1, Ordering::Relaxed);
     assert_eq!(news_of_a_while(&mut watch), ["degraded"]);
@@ -539,7 +540,7 @@ fn a_filesystem_that_is_mounted_between_a_look_and_its_listing_is_not_taken_for_
     watch.pass(Duration::from_secs(3));
     watch.poll();
     assert!(!returns.get(), "it was listed");
-    // Deleted where it is at home, it is missing, and nothing else is wrong.
+    // If the library is deleted where it is at home, it is missing, and nothing else is wrong.
     artifact.remove();
     assert_eq!(news_of_a_while(&mut watch), ["recovered", "missing"]);
 }
@@ -619,7 +620,7 @@ fn links_and_directories_whose_numbers_are_made_up_come_to_rest() {
     assert!((240..=254).contains(&polls), "{polls} polls in a minute");
 }
 
-/// What is said of health and whereabouts in a few polls.
+/// The news of health and whereabouts in a few polls.
 fn news_of_a_while<F: replug::watch::Files>(watch: &mut ByHand<F>) -> Vec<&'static str> {
     let mut said = Vec::new();
     for _ in 0..10 {
@@ -659,7 +660,7 @@ fn a_route_names_each_link_and_ends_where_the_system_ends() {
     assert_eq!(route(&through).unwrap(), (links.to_vec(), end.clone()));
     assert_eq!(fs::canonicalize(&through).unwrap(), end);
     assert!(route(&root.join("loop")).is_err());
-    // What is not there has a place all the same.
+    // A missing file has a place all the same.
     symlink("gone/on", root.join("dangling")).unwrap();
     let (links, end) = route(&root.join("dangling/file")).unwrap();
     assert_eq!(links, [root.join("dangling")]);

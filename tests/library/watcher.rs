@@ -1,4 +1,4 @@
-//! The worker thread: it polls when asked, and ends with its owner, even if the filesystem does not answer.
+//! The watcher's thread: it polls when asked, and ends with its owner, even if the filesystem does not answer.
 
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
@@ -28,10 +28,10 @@ fn a_watcher_whose_filesystem_hangs_is_left_behind_and_its_owner_goes_on() {
         !watcher.poll_now(Duration::from_millis(10)),
         "a poll that hangs does not answer"
     );
-    // Were the thread waited for, this would never end.
+    // If the thread were waited for, this would never end.
     drop(watcher);
     drop(allow);
-    // Let go by its filesystem, the thread ends by itself and leaves nothing behind.
+    // The thread ends by itself when its filesystem lets it go, and leaves nothing behind.
     while was_asked.recv_timeout(DEADLINE).is_ok() {}
     let deadline = Instant::now() + DEADLINE;
     while !scratch.staged().is_empty() && Instant::now() < deadline {

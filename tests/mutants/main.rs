@@ -1,5 +1,6 @@
-//! Takes one rule at a time out of the product, in a copy of it, and sees that the simulation notices: a property of
-//! that name must fail. `cargo test --features mutants --test mutants`; it builds as often as there are rules.
+//! A test of the simulation: it takes one rule at a time out of the product, in a copy of it, and sees that a
+//! property fails which must notice. `cargo test --features mutants --test mutants`; it builds as often as there are
+//! rules.
 //! Written for Linux, as the vocabulary of all tests is; there is nothing to run elsewhere.
 
 #![cfg(target_os = "linux")]
@@ -10,10 +11,10 @@ use std::process::Command;
 
 use vocabulary::workspace;
 
-/// How many seeds a mutant must survive to count as alive. The rarest is missed once in some 70,000.
+/// How many seeds a mutant must survive to count as alive. The rarest mutant is missed once in some 70,000 seeds.
 const SEEDS: &str = "100000";
 
-/// A rule, where it is, what takes its place, and the properties of which one must fail then.
+/// A mutant: a rule, the place of the rule, the text in its place, and the properties of which one must fail then.
 struct Mutant {
     rule: &'static str,
     file: &'static str,
@@ -41,182 +42,182 @@ const fn mutant(
 const MUTANTS: &[Mutant] = &[
     mutant(
         "identity: the size",
-        "src/change.rs",
+        "src/decide/change.rs",
         "settled.snapshot == *snapshot",
         "settled.snapshot == (Snapshot { size: settled.snapshot.size, ..*snapshot })",
         &["final state"],
     ),
     mutant(
         "identity: when it was written",
-        "src/change.rs",
+        "src/decide/change.rs",
         "settled.snapshot == *snapshot",
         "settled.snapshot == (Snapshot { modified: settled.snapshot.modified, changed: if snapshot.changed == snapshot.modified { settled.snapshot.changed } else { snapshot.changed }, ..*snapshot })",
         &["final state"],
     ),
     mutant(
         "identity: when it was changed",
-        "src/change.rs",
+        "src/decide/change.rs",
         "settled.snapshot == *snapshot",
         "settled.snapshot == (Snapshot { changed: settled.snapshot.changed, ..*snapshot })",
         &["final state"],
     ),
     mutant(
         "identity: the inode",
-        "src/change.rs",
+        "src/decide/change.rs",
         "settled.snapshot == *snapshot",
         "settled.snapshot == (Snapshot { inode: settled.snapshot.inode, ..*snapshot })",
         &["final state"],
     ),
     mutant(
         "names first, in a directory",
-        "src/scan.rs",
+        "src/look/scan.rs",
         "let has_names = is_local || names.is_some() && names == self.names;",
         "let has_names = true;",
         &["final state"],
     ),
     mutant(
         "names first, for a file",
-        "src/artifact/shared.rs",
+        "src/watch/shared.rs",
         "let names = names.and_then(|_| self.files.names(directory, &mut |_| {}));",
         "",
         &["final state"],
     ),
     mutant(
         "a racy reading is confirmed",
-        "src/change.rs",
+        "src/decide/change.rs",
         "confirm_at: suspect.confirm_at(reading),",
         "confirm_at: None,",
         &["final state"],
     ),
     mutant(
         "audits",
-        "src/change.rs",
+        "src/decide/change.rs",
         "self.audit_at = pause.map(|pause| reading.ended + pause);",
         "self.audit_at = pause.map(|pause| reading.ended + pause).and(None);",
         &["final state"],
     ),
     mutant(
         "an open gate speaks for what held still behind it",
-        "src/settle.rs",
+        "src/decide/settle.rs",
         "let looks = if self.still {",
         "let looks = if self.still || true {",
         &["torn"],
     ),
     mutant(
         "a second name proves nothing",
-        "src/settle.rs",
+        "src/decide/settle.rs",
         "let arrived_whole = is_another && self.snapshot.was_changed_after_its_last_write();",
         "let arrived_whole = is_another;",
         &["torn"],
     ),
     mutant(
         "two digests",
-        "src/settle.rs",
+        "src/decide/settle.rs",
         ".is_some_and(|first| first.digest == reading.digest),",
         ".is_some(),",
         &["torn"],
     ),
     mutant(
         "a settle time between them",
-        "src/settle.rs",
+        "src/decide/settle.rs",
         "Some(first)) if now >= first.ended + settle",
         "Some(first)) if now >= first.ended + settle / 50",
         &["torn"],
     ),
     mutant(
         "content is asked for anew",
-        "src/digest.rs",
+        "src/stage/reading.rs",
         "if terms.locality == Locality::Remote",
         "if terms.locality == Locality::Local",
         &["torn", "final state"],
     ),
     mutant(
         "the gate is asked",
-        "src/change.rs",
+        "src/decide/change.rs",
         "(None, GatePolicy::Auto | GatePolicy::Require) => Order::Ask,",
         "(None, GatePolicy::Auto | GatePolicy::Require) => suspect.order(now, rules),",
         &["gate"],
     ),
     mutant(
         "the gate has a cap",
-        "src/settle.rs",
-        "if now < since + rules.gate_max",
-        "if now < since + rules.gate_max * 1000",
+        "src/decide/settle.rs",
+        "if now < since + rules.options.gate_max",
+        "if now < since + rules.options.gate_max * 1000",
         &["final state"],
     ),
     mutant(
         "a partial listing proves nothing",
-        "src/artifact/doubt.rs",
+        "src/watch/doubt.rs",
         "let (cause, path) = (Cause::from(&source), directory.to_owned());\n            Err((cause, Error::List { path, source }))",
         "Ok(false)",
         &["missing"],
     ),
     mutant(
         "what is listed is there",
-        "src/artifact/doubt.rs",
+        "src/watch/doubt.rs",
         "Ok(is_listed) => Ok(is_listed),",
         "Ok(is_listed) => Ok(is_listed && false),",
         &["missing"],
     ),
     mutant(
         "a short absence is no removal",
-        "src/absence.rs",
+        "src/decide/absence.rs",
         "Duration::from_secs(1)",
         "Duration::ZERO",
         &["missing"],
     ),
     mutant(
         "unmounted is not removed",
-        "src/artifact/doubt.rs",
+        "src/watch/doubt.rs",
         "Ok(seen) if seen.device != home => {",
         "Ok(seen) if seen.device != home && home == 0 => {",
         &["missing"],
     ),
     mutant(
         "polls are as frequent as the user said",
-        "src/schedule.rs",
+        "src/decide/schedule.rs",
         "(self.interval * factor).min(SLOWEST.max(self.interval))",
         "10 * self.interval * factor",
         &["final state"],
     ),
     mutant(
         "noise is demoted",
-        "src/noise.rs",
+        "src/look/noise.rs",
         "self.demoted = self.demoted.with(self.suspected);",
         "",
         &["final state"],
     ),
     mutant(
         "equal bytes are no news",
-        "src/change.rs",
+        "src/decide/change.rs",
         "if self.decided != Some(reading.digest) {",
         "if self.decided.is_none() || self.decided.is_some() {",
         &["no update without changed bytes"],
     ),
     mutant(
         "the latest wins",
-        "src/artifact/reading.rs",
+        "src/watch/reading.rs",
         "if has_decided && self.shared.outbox.withdraw_content(&self.artifact.path) {",
         "if has_decided && false {",
         &["copies", "latest wins"],
     ),
     mutant(
         "each cause is said once",
-        "src/trouble.rs",
+        "src/decide/trouble.rs",
         "self.said.push((self.at, cause));",
         "",
         &["once", "recovery"],
     ),
     mutant(
         "the end of a trouble is said",
-        "src/artifact/following.rs",
+        "src/watch/followed.rs",
         "self.say(News::Recovered);",
         "",
         &["recovery"],
     ),
 ];
 
-/// A copy of what the simulation is built from.
+/// A copy of the files that the simulation is built from.
 struct Copy {
     root: tempfile::TempDir,
 }
@@ -231,6 +232,8 @@ impl Copy {
             "Cargo.lock",
             "README.md",
             "src",
+            "plugin",
+            "cli",
             "tests",
             "plugin01",
             "examples",
@@ -252,8 +255,8 @@ impl Copy {
             .args([
                 "test",
                 "--release",
-                "--no-default-features",
-                "--features=host",
+                "-p",
+                "replug",
                 "--test",
                 "simulation",
                 "whatever",

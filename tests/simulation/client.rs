@@ -16,42 +16,43 @@ use replug::watch::{
 use crate::random::Random;
 use crate::world::{MS, ROOT, SECOND, World, stamp_of};
 
-/// What a client remembers, and for how long.
+/// The cache of a client: what the client remembers, and for how long.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Cache {
     pub name: &'static str,
-    /// For how long it trusts a name that leads to a file, and one that leads nowhere.
+    /// How long the client trusts a name that leads to a file, and a name that leads nowhere.
     pub entries: u64,
     pub negative: u64,
-    /// A file whose last name is gone makes it look the name up again (NFS); otherwise it goes on showing that file.
+    /// Whether the client looks a name up again if the last name of its file is gone (NFS), instead of showing that
+    /// file still.
     pub notices_removal: bool,
-    /// For how long it answers even the most urgent look from memory.
+    /// How long the client answers even the most urgent look from memory.
     pub attributes: u64,
-    /// Content stays as it was first read until it is let go of.
+    /// Whether content stays as it was first read until the client is told to let go of it.
     pub keeps_content: bool,
-    /// For how long a look that is in no hurry is answered from memory.
+    /// How long the client answers a plain look, which is in no hurry, from memory.
     pub plain: u64,
 }
 
-/// How locks of the server's other clients show here.
+/// How locks that the server's other clients hold show here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Locks {
     Shared,
-    /// They exist, and seem free whoever holds them.
+    /// Lock files exist, and seem free whoever holds them.
     LocalOnly,
     /// There are no lock files.
     Unknown,
-    /// Asking would hang.
+    /// Asking for a lock would hang.
     Hanging,
 }
 
-/// What goes wrong, from when to when.
+/// A fault: what goes wrong, from when to when.
 #[derive(Debug, Clone, Copy)]
 pub struct Fault {
     pub from: u64,
     pub until: u64,
     pub what: Wrong,
-    /// In how many of a hundred cases.
+    /// In how many of a hundred cases the fault strikes.
     pub percent: u64,
 }
 
@@ -62,7 +63,7 @@ pub enum Wrong {
     Read(i32),
     List(i32),
     Stage(i32),
-    /// Everything, as when a server is down.
+    /// Every operation fails, as when a server is down.
     All(i32),
     /// A name is listed, but not found.
     NotFound,
@@ -74,25 +75,25 @@ pub enum Wrong {
     Slow(u64),
 }
 
-/// How a client behaves.
+/// The nature of a client: how it behaves.
 #[derive(Debug, Clone)]
 pub struct Nature {
     pub cache: Cache,
     pub locks: Locks,
-    /// Whether what is done behind a shut gate is judged.
+    /// Whether the run judges reading behind a shut gate.
     pub is_judged: bool,
     pub locality: Locality,
-    /// What the product is told: true of all that is not known to ask its server.
+    /// The answer that the product gets: looks can lag on every client that is not known to ask its server.
     pub looks_can_lag: bool,
     pub unstable_inodes: bool,
-    /// Whether this system finds that it pays to open a directory.
+    /// Whether this system finds that opening a directory pays.
     pub opens_directories: bool,
     pub latency: u64,
     pub chunk: usize,
     pub faults: Vec<Fault>,
 }
 
-/// What was asked so far.
+/// The counts of requests so far.
 #[derive(Debug, Default, Clone)]
 pub struct Asked {
     pub steps: u64,
@@ -100,7 +101,7 @@ pub struct Asked {
     pub staged: u64,
     pub forgotten: u64,
     pub probes: u64,
-    /// Copies that exist now, and the most that ever did.
+    /// The most copies that ever existed at a time.
     pub most_copies: usize,
 }
 
@@ -109,16 +110,17 @@ pub struct State {
     pub asked: Asked,
     /// When the present poll began, to judge what it does.
     pub poll_began: u64,
-    /// What was done that must not be.
+    /// Actions of the product that must not be.
     pub violations: Vec<String>,
-    /// What happened at all.
+    /// Names of things that happened.
     pub covered: std::collections::BTreeSet<String>,
     random: Random,
     entries: HashMap<PathBuf, (Option<usize>, u64)>,
     attributes: HashMap<usize, (Snapshot, u64)>,
     plain: HashMap<PathBuf, (Result<Snapshot, i32>, u64)>,
     pages: HashMap<usize, Rc<Vec<u8>>>,
-    /// Since when the gate has been shut for an artifact that is not decided, and for how long it may be.
+    /// Since when the gate has been shut for an artifact that is not decided, and for how long the gate can hold it
+    /// back.
     pub gated_since: HashMap<PathBuf, u64>,
     pub gate_max: u64,
 }
@@ -204,7 +206,7 @@ impl Client {
         }
     }
 
-    /// Whether something is wrong now that does not fail a step.
+    /// Whether a fault strikes now that makes no step fail.
     fn is_wrong(&self, what: Wrong) -> bool {
         let mut state = self.state.borrow_mut();
         let now = state.world.now;
@@ -242,13 +244,13 @@ impl Client {
         entry
     }
 
-    /// Follows a path to what is there.
+    /// Follows a path to the file at its end.
     fn walk(&self, path: &Path) -> io::Result<(Vec<PathBuf>, PathBuf, usize)> {
         let (links, end, inode) = self.way(path)?;
         Ok((links, end, inode.ok_or(ErrorKind::NotFound)?))
     }
 
-    /// Follows a path, and says which links it met, where it ends and what is there.
+    /// Follows a path. Returns the links on the way, the path at the end, and the file there, if there is one.
     fn way(&self, path: &Path) -> io::Result<(Vec<PathBuf>, PathBuf, Option<usize>)> {
         let mut state = self.state.borrow_mut();
         let state = &mut *state;
@@ -288,7 +290,7 @@ impl Client {
         } else {
             state.world.device
         };
-        // What was remembered is gone with the mount.
+        // Remembered attributes are gone with the mount.
         if let Some((seen, until)) = state.attributes.get(&inode)
             && now < *until
             && seen.device == device
@@ -323,7 +325,7 @@ impl Client {
         seen
     }
 
-    /// A look as programs take it that ask for nothing special.
+    /// A plain look, as programs make it that ask for nothing special.
     pub fn plain_look(&self, path: &Path) -> io::Result<Snapshot> {
         self.step("stat", path, |_| None)?;
         let now = self.state.borrow().world.now;
@@ -345,7 +347,7 @@ impl Client {
         seen.map_err(io::Error::from_raw_os_error)
     }
 
-    /// Whoever has opened a directory goes on seeing what was mounted there then.
+    /// Looks from an open directory, which goes on showing the filesystem that was mounted when it was opened.
     fn as_mounted_at<T>(&self, directory: &Directory, look: impl FnOnce() -> T) -> T {
         let swap = |mounted: &Directory| {
             let world = &mut self.state.borrow_mut().world;
@@ -367,7 +369,7 @@ impl Client {
             return Ok(Vec::new());
         }
         let names = state.world.names_in(directory);
-        // Reading names brings what they lead to, and shows which are gone.
+        // Reading names makes the client learn which files they lead to, and which names are gone.
         state
             .entries
             .retain(|path, _| path.parent() != Some(directory));
@@ -430,12 +432,12 @@ fn hits_stage(wrong: Wrong) -> Option<i32> {
     }
 }
 
-/// An artifact, open: it stays the file it was, whatever becomes of its name.
+/// An open artifact: it stays the file it was, whatever becomes of its name.
 pub struct Opened {
     client: Client,
     inode: usize,
     at: usize,
-    /// What it held when it was first read.
+    /// The content when the artifact was first read.
     begun: Option<Rc<Vec<u8>>>,
 }
 
@@ -470,7 +472,7 @@ impl Read for Opened {
     }
 }
 
-/// A directory, open, and what was mounted there when it was opened.
+/// An open directory, and what was mounted there when it was opened.
 pub struct Directory {
     is_detached: bool,
     device: u64,
@@ -654,7 +656,7 @@ impl Files for Client {
     }
 
     fn probe(&self, lock: &Path) -> io::Result<Lock> {
-        // What a probe that fails means is not judged here: it proves nothing.
+        // A probe that fails is not judged here: it proves nothing.
         self.step("probe", lock, |_| None)?;
         let mut state = self.state.borrow_mut();
         let state = &mut *state;
@@ -701,10 +703,10 @@ impl Stage for Client {
 }
 
 impl Client {
-    /// Nothing may be staged behind a gate that was shut when the poll began, before the cap is reached.
+    /// Judges that nothing is staged behind a gate that was shut when the poll began, before the cap is reached.
     fn judge_gate(&self, state: &mut State, artifact: &Path) {
-        // While it is unmounted, its locks are out of reach as well. What was opened before can still be looked at, but the
-        // copy opens the path, and finds nothing.
+        // While the filesystem is unmounted, its locks are out of reach as well. A file that was opened before can
+        // still be looked at, but the copy opens the path, and finds nothing.
         let is_detached = state.world.is_detached;
         if self.nature.locks != Locks::Shared || !self.nature.is_judged || is_detached {
             return;
@@ -736,7 +738,7 @@ impl Clock for Client {
     }
 }
 
-/// Clients as they are found.
+/// The caches of clients as they are found.
 pub const LOCAL: Cache = Cache {
     name: "local",
     entries: 0,
@@ -772,7 +774,7 @@ pub const ALWAYS: Cache = Cache {
     ..FUSE
 };
 
-/// The server itself remembers attributes: nobody can ask past it.
+/// A client whose server itself remembers attributes: nobody can ask past it.
 pub const SERVER: Cache = Cache {
     name: "sshfs",
     attributes: 20 * SECOND,
@@ -780,7 +782,7 @@ pub const SERVER: Cache = Cache {
     ..LOCAL
 };
 
-/// A share of a virtual machine whose pages go stale.
+/// A client that is a share of a virtual machine, whose pages go stale.
 pub const PAGES: Cache = Cache {
     name: "vboxsf",
     keeps_content: true,

@@ -1,6 +1,6 @@
 //! The smallest shared libraries that pass vet, each with a number all over it, so that a mixture of two shows.
 
-/// A complete library that carries `number`, with `payload` bytes of it.
+/// A complete library that carries `number`, in `payload` bytes.
 pub fn library(number: u64, payload: usize) -> Vec<u8> {
     const HEADER: u64 = 64;
     const SEGMENT: u64 = 56;
@@ -39,12 +39,12 @@ pub fn library(number: u64, payload: usize) -> Vec<u8> {
     put(&mut file, &[3, machine, 1, 0]);
     words(&mut file, &[0, HEADER, sections]);
     put(&mut file, &[0, 0, 64, 56, 2, 64, 3, 2]);
-    // Two segments: all of it, and the dynamic section.
+    // Two segments: the whole file, and the dynamic section.
     halfwords(&mut file, &[1, 5]);
     words(&mut file, &[0, 0, 0, names, names, 4096]);
     halfwords(&mut file, &[2, 6]);
     words(&mut file, &[DYNAMIC, DYNAMIC, DYNAMIC, 80, 80, 8]);
-    // The dynamic section: where strings, symbols and their hash table are.
+    // The dynamic section: the places of the strings, the symbols and their hash table.
     words(&mut file, &[5, STRINGS, 10, 3, 6, SYMBOLS, 4, HASH, 0, 0]);
     // The first symbol is nothing by definition, the second a function `f`.
     words(&mut file, &[0, 0, 0]);

@@ -1,7 +1,7 @@
 //! A simulation: the same `Poller` that runs in programs, on a simulated filesystem and clock, everything from one seed.
 //!
-//! `REPLUG_SEEDS=100000 cargo test --release --test simulation` runs so many seeds, `REPLUG_SEED=7` one of them with its
-//! trace. `docs/testing.md` tells what is simulated, and what must hold.
+//! `REPLUG_SEEDS=100000 cargo test --release --test simulation` runs that many seeds, `REPLUG_SEED=7` runs one of
+//! them and prints its trace. `docs/testing.md` tells what is simulated, and what must hold.
 
 #![cfg(all(
     target_os = "linux",
@@ -29,7 +29,7 @@ use scenario::{ERRNOS, Scenario};
 /// How many seeds run unless told otherwise.
 const SEEDS: u64 = 2000;
 
-/// Failures that are shown before a run of many seeds gives up.
+/// The number of failures that are shown before a run of many seeds gives up.
 const SHOWN: usize = 3;
 
 fn number(variable: &str) -> Option<u64> {
@@ -89,7 +89,7 @@ fn whatever_a_seed_draws_all_properties_hold() {
     }
 }
 
-/// How many seeds broke each property, and the first of them.
+/// The number of seeds that broke each property, and the first of these seeds.
 fn tally(failures: &Failures) -> String {
     let mut tally = BTreeMap::<&str, (usize, u64)>::new();
     for (seed, violations) in failures {
@@ -110,7 +110,7 @@ fn run_many(first: u64, seeds: u64) -> (BTreeSet<String>, Failures, u64) {
     let next = AtomicU64::new(first);
     let polls = AtomicU64::new(0);
     let all = Mutex::new((BTreeSet::new(), Failures::new()));
-    // Whoever looks for one property to fail need not run on.
+    // A run that looks for one property to fail need not go on when it has failed.
     let until = std::env::var("REPLUG_UNTIL").unwrap_or_default();
     let until: Vec<String> = until
         .split(',')
@@ -154,7 +154,7 @@ fn run_many(first: u64, seeds: u64) -> (BTreeSet<String>, Failures, u64) {
     (covered, failures, polls.into_inner())
 }
 
-/// What must occur in some seed, or the simulation does not reach it.
+/// Everything that must occur in some seed; if it does not, the simulation does not reach it.
 fn must_occur() -> Vec<String> {
     let mut all: Vec<String> = OCCURRENCES.map(str::to_owned).into();
     for (from, states) in EDGES {
@@ -227,7 +227,8 @@ const OCCURRENCES: [&str; 56] = [
     "said: not found though listed",
 ];
 
-/// From which state an artifact must go to which others, by what its owner hears.
+/// The edges between an artifact's states, as its owner hears of them: from each state to those that must occur after
+/// it.
 const EDGES: [(&str, &[&str]); 10] = [
     ("unknown", &["settling", "degraded"]),
     (

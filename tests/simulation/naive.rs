@@ -1,4 +1,4 @@
-//! Pollers as they are usually written, in the same worlds: expected to fail.
+//! Naive pollers, as they are usually written, in the same worlds: expected to fail.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::random::Random;
 use crate::scenario::Scenario;
 use crate::world::MS;
 
-/// When a naive poller takes a file for changed.
+/// The rule by which a naive poller takes a file for changed.
 pub type Rule = fn(&Snapshot, &Snapshot) -> bool;
 
 pub fn other_size_or_time(before: &Snapshot, now: &Snapshot) -> bool {
@@ -22,12 +22,12 @@ pub fn newer(before: &Snapshot, now: &Snapshot) -> bool {
     time(now.modified) > time(before.modified)
 }
 
-/// What became of one scenario.
+/// The fate of a naive poller in one scenario.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Fate {
-    /// It read bytes that nobody published.
+    /// Whether it read bytes that nobody published.
     pub torn: bool,
-    /// It never got to the final state.
+    /// Whether it never got to the final state.
     pub missed: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Runs one scenario: the poller, its owner, and those who judge both.
+//! A run of one scenario: the poller, its owner, and the judges of both.
 
 use std::cell::RefMut;
 use std::collections::{BTreeSet, HashMap};
@@ -13,7 +13,7 @@ use crate::random::Random;
 use crate::scenario::Scenario;
 use crate::world::{MS, SECOND};
 
-/// What a run came to.
+/// The report of a run.
 pub struct Report {
     pub violations: Vec<String>,
     pub covered: BTreeSet<String>,
@@ -22,27 +22,27 @@ pub struct Report {
     pub polls: u64,
 }
 
-/// More polls than any scenario can need: one that polls without end is stopped.
+/// More polls than any scenario can need: a run that polls without end is stopped.
 const MOST_POLLS: u64 = 400_000;
 
-/// Of so many seeds one goes on for a minute after all is over.
+/// One seed in this many goes on for a minute after all is over.
 const QUIET_SEEDS: u64 = 8;
 
-/// Beside the polls that the interval calls for, what each artifact may ask for in a quiet minute: half a file is tried
-/// again every ten seconds, and what cannot be found every two.
+/// The polls and readings that each artifact may ask for in a quiet minute, beside the polls of the interval: half a
+/// file is tried again every ten seconds, and a file that cannot be found every two.
 const QUIET_POLLS: u64 = 60;
 const QUIET_READINGS: u64 = 24;
 
-/// Whoever takes the updates.
+/// The owner, who takes the updates.
 #[derive(Default)]
 struct Owner {
     live: HashMap<PathBuf, Digest>,
     loads: HashMap<PathBuf, Vec<Digest>>,
     kept: HashMap<PathBuf, Digest>,
-    /// What was said to be wrong, and has not ended.
+    /// The failures that were reported and have not ended.
     degraded: HashMap<PathBuf, Vec<String>>,
     missing: BTreeSet<PathBuf>,
-    /// What was said last of each artifact.
+    /// The last report on each artifact.
     states: HashMap<PathBuf, &'static str>,
 }
 
@@ -54,7 +54,7 @@ struct Run<'a> {
     random: Random,
 }
 
-/// Runs it to its end, and a bound longer.
+/// Runs a scenario to its end, and for its bound longer.
 pub fn run(scenario: &Scenario, is_traced: bool) -> Report {
     let (world, end) = scenario.plan();
     let client = Client::new(
@@ -95,7 +95,7 @@ impl Run<'_> {
 
     fn violate(&self, what: String) {
         let mut state = self.state();
-        // One of a kind is enough to read.
+        // One violation of a kind is enough to read.
         let kind = |text: &str| text.split(':').next().map(str::to_owned);
         if !state
             .violations
@@ -135,7 +135,7 @@ impl Run<'_> {
         }
     }
 
-    /// Where nothing changes, and nothing fails, there is little to do.
+    /// Judges that little is done where nothing changes and nothing fails.
     fn judge_a_quiet_minute(&mut self) {
         const MINUTE: u64 = 60 * SECOND;
         let artifacts = self.scenario.artifacts.len() as u64;
@@ -163,13 +163,13 @@ impl Run<'_> {
         if readings > 64 {
             self.violate(format!("work: {readings} readings in one poll"));
         }
-        // One waits in the queue or is being made; what is live is not counted here.
+        // One copy waits in the queue or is being made; live copies are not counted here.
         if copies > artifacts {
             self.violate(format!(
                 "copies: {copies} at a time of {artifacts} artifacts"
             ));
         }
-        // A directory and its names; for each artifact its names, open, look, three links.
+        // The most steps: a look at a directory and its names; for each artifact its names, open, look, three links.
         let idle = 4 + 12 * artifacts as u64;
         if readings == 0 && steps > 3 * idle {
             self.violate(format!("work: {steps} steps in a poll that read nothing"));
@@ -225,10 +225,11 @@ impl Run<'_> {
         }
         match update.news {
             News::Ready(ready) => self.load(path, ready.digest, &ready.staged),
-            News::Kept { digest, .. } => {
-                if let Some(digest) = digest {
-                    self.owner.kept.insert(path, digest);
-                }
+            News::Kept {
+                digest: Some(digest),
+                ..
+            } => {
+                self.owner.kept.insert(path, digest);
             }
             News::Missing => {
                 self.judge_missing(&path, now);
@@ -236,7 +237,7 @@ impl Run<'_> {
             }
             News::Returned => {
                 let was_missing = self.owner.missing.remove(&path);
-                // One that looks seldom hears only the latest.
+                // An owner who looks seldom hears only the latest news.
                 if !was_missing && self.scenario.attention == 100 {
                     self.violate("whereabouts: returned what was not missing".to_owned());
                 }
@@ -256,7 +257,7 @@ impl Run<'_> {
         }
     }
 
-    /// Takes down from where to where an artifact's state went, as its owner sees it.
+    /// Takes down the edge from an artifact's last state to its new one, as its owner sees them.
     fn note_edge(&mut self, path: &Path, news: &News<Copy>) {
         let to = match news {
             News::Ready(_) => "live",
@@ -272,7 +273,7 @@ impl Run<'_> {
             News::Waiting(Waiting::Incomplete) => "incomplete",
             _ => return,
         };
-        // Who looks seldom hears only the latest.
+        // An owner who looks seldom hears only the latest news.
         if self.scenario.attention < 100 {
             return;
         }
@@ -298,7 +299,7 @@ impl Run<'_> {
                 path.display()
             ));
         }
-        // A host that is given what it runs does nothing.
+        // A host that is given the bytes it runs does nothing.
         if self.owner.live.insert(path.clone(), digest) != Some(digest) {
             self.owner.loads.entry(path).or_default().push(digest);
         } else if self.scenario.attention == 100 {
@@ -306,7 +307,8 @@ impl Run<'_> {
         }
     }
 
-    /// Nothing may be called missing that was there, or only for a moment not there, or only not mounted.
+    /// Judges news of a missing artifact: it must not have been there all the time, or gone for a moment, or only
+    /// unmounted.
     fn judge_missing(&self, path: &Path, now: u64) {
         if self.scenario.is_directory && path == Path::new(crate::world::ROOT) {
             self.violate("missing: the directory was never gone".to_owned());
@@ -361,7 +363,8 @@ impl Run<'_> {
                 ));
             }
         }
-        // If it is mounted again from another device, without what was there, nobody can tell that from not mounted.
+        // A filesystem that is mounted again from another device, without its files, cannot be told from one that is
+        // not mounted.
         let is_another = matches!(self.scenario.detached, Some((_, _, device)) if device != 1);
         let mut artifacts = self.scenario.artifacts.iter();
         let is_empty = artifacts.any(|path| self.state().world.content(path).is_none());
@@ -376,7 +379,7 @@ impl Run<'_> {
         }
     }
 
-    /// Without audits, nobody finds what looks cannot see.
+    /// Whether the change can be known: without audits, nobody finds a change that looks cannot see.
     fn can_know(&self) -> bool {
         self.scenario.audits || !self.scenario.needs_audit()
     }
@@ -410,7 +413,7 @@ impl Run<'_> {
     }
 }
 
-/// What is said to have happened, and to be waited for.
+/// The name of the cause in the news: what has happened, or what is waited for.
 fn cause_of(news: &News<Copy>) -> Option<String> {
     let error = match news {
         News::Waiting(reason) => return Some(format!("waiting {reason:?}")),
@@ -438,7 +441,7 @@ fn cause_of(news: &News<Copy>) -> Option<String> {
     })
 }
 
-/// Whether `part` is `whole` with some left out.
+/// Whether `part` is `whole` with some digests left out.
 fn is_subsequence(part: &[Digest], whole: &[Digest]) -> bool {
     let mut rest = whole.iter();
     part.iter()

@@ -1,4 +1,4 @@
-//! What one seed draws: a filesystem, a client, writers, faults, an owner, and how long each may take.
+//! A scenario, as one seed draws it: a filesystem, a client, writers, faults, an owner, and how long each may take.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::random::Random;
 use crate::world::{self, MS, Op, ROOT, SECOND, World};
 use crate::writers::{Plan, WRITERS, Writer};
 
-/// Everything that a run follows from.
+/// A scenario: everything that a run follows from.
 pub struct Scenario {
     pub seed: u64,
     pub options: Options,
@@ -28,9 +28,9 @@ pub struct Scenario {
     pub same_size: bool,
     pub pause: u64,
     pub locked_pause: u64,
-    /// Who writes which artifact, and how long after the one before.
+    /// The writers: how long after the one before, who, and which artifact.
     pub writers: Vec<(u64, Writer, usize)>,
-    /// From when to when the filesystem is not mounted.
+    /// From when to when the filesystem is not mounted, and the device that it comes back on.
     pub detached: Option<(u64, u64, u64)>,
     pub clock_steps: Vec<(u64, i64)>,
     /// In how many of a hundred polls the owner looks at its updates.
@@ -110,7 +110,7 @@ impl Scenario {
             .audit(if audits { Audit::Auto } else { Audit::Off })
             .steady(is_steady)
             .seed(seed);
-        // A lock that shows lets a writer take its time: the gate holds the poller back.
+        // A lock that shows gives a writer time: the gate holds the poller back.
         let is_gated = locks == Locks::Shared && gate == GatePolicy::Auto;
         let pause = settle / 4;
         let locked_pause = if is_gated { 240 * MS } else { pause };
@@ -175,7 +175,7 @@ impl Scenario {
         }
     }
 
-    /// Plans all of it. Returns the world, and when the last of it is over.
+    /// Plans the scenario. Returns its world, and when its last event is over.
     pub fn plan(&self) -> (World, u64) {
         let mut world = World::new(self.server);
         for artifact in &self.artifacts {
@@ -217,8 +217,8 @@ impl Scenario {
         (world, end)
     }
 
-    /// For how long after the last change, and the last fault, the final state may be unknown: the bound of
-    /// `docs/filesystems.md`, in terms of what this client and these writers do.
+    /// The bound: how long after the last change, and the last fault, the final state may be unknown. It is the bound
+    /// of `docs/filesystems.md`, in terms of what this client and these writers do.
     pub fn bound(&self) -> u64 {
         let is_remote = self.client.locality == Locality::Remote;
         let step = self.client.latency * 3 / 2 + 1;
@@ -240,11 +240,12 @@ impl Scenario {
             settled += 10 * SECOND;
         }
         if self.detached.is_some() || !self.client.faults.is_empty() {
-            // It is looked at again after two seconds, and is over when all was well for one, at the next poll.
+            // The artifact is looked at again after two seconds, and is well when all was well for one second, at the
+            // next poll.
             settled += 2 * SECOND + SECOND + pace;
         }
         if artifacts > 1 {
-            // Those of one build wait for each other.
+            // The libraries of one build wait for each other.
             settled += SECOND;
         }
         // The last step of a slow poll may have begun just before the fault was healed.
@@ -279,7 +280,7 @@ impl Scenario {
         writers.any(|(_, writer, _)| wanted.contains(writer))
     }
 
-    /// Whether a file can go on looking as it did when it was torn or cut, so that it is tried again only after a while.
+    /// Whether a file can look as before although it was torn or cut, so that it is tried again only after a while.
     fn can_seem_cut(&self) -> bool {
         let mut faults = self.client.faults.iter();
         self.is_written_by(&[Writer::Dying, Writer::Mapped])
@@ -293,7 +294,7 @@ impl Scenario {
     pub fn needs_audit(&self) -> bool {
         let writes = |wanted: &[Writer]| self.is_written_by(wanted);
         let server = &self.server;
-        // Times that are set back, and no stamp that says so: a new file shows in its number or its birth.
+        // Times that are set back, and no stamp that tells: a new file shows in its number or its birth.
         let hides_in_place =
             !server.has_change_time && self.same_size && writes(&[Writer::CpPreserving]);
         let hides_new = !server.has_change_time && server.reuses_inodes && !server.has_birth;
@@ -319,7 +320,7 @@ fn draw_writers(
     };
     let mut able: Vec<_> = WRITERS.into_iter().filter(can).collect();
     if is_linked {
-        // The usual way there.
+        // A swap of links is the usual way to change a linked file.
         able.extend([Writer::Kubernetes; 6]);
     }
     let mut writers = Vec::new();
@@ -333,7 +334,7 @@ fn draw_writers(
         writers.push((pause, random.one_of(&able), artifact));
     }
     if random.percent(3) {
-        // After long quiet.
+        // One writer comes after long quiet.
         writers.push((660 * SECOND, random.one_of(&able), 0));
     }
     writers

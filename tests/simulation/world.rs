@@ -12,7 +12,7 @@ use replug::watch::{Kind, Stamp};
 pub const MS: u64 = 1_000_000;
 pub const SECOND: u64 = 1000 * MS;
 
-/// Where everything that is watched lives.
+/// The directory where everything that is watched lives.
 pub const ROOT: &str = "/p";
 
 /// One file, directory or link, whatever names it has.
@@ -28,17 +28,17 @@ pub struct Inode {
     pub target: PathBuf,
 }
 
-/// What a filesystem keeps of files, and how exactly.
+/// The nature of a filesystem: what it keeps of files, and how exactly.
 #[derive(Debug, Clone, Copy)]
 pub struct Nature {
-    /// Timestamps are cut to this.
+    /// The step of timestamps, to which they are cut.
     pub granularity: u64,
     pub reuses_inodes: bool,
     pub has_hard_links: bool,
     pub has_birth: bool,
-    /// Without, a change of attributes shows in no stamp: the second one is the first.
+    /// Without it, a change of attributes shows in no stamp: the change time is the write time.
     pub has_change_time: bool,
-    /// Without, a directory looks the same whatever names come and go.
+    /// Without it, a directory looks the same whatever names come and go.
     pub stamps_directories: bool,
 }
 
@@ -50,7 +50,7 @@ pub enum Op {
     Open(PathBuf),
     Truncate(PathBuf, usize),
     Write(PathBuf, usize, Rc<Vec<u8>>),
-    /// Through a shared mapping: no stamp moves.
+    /// Writes through a shared mapping: no stamp moves.
     WriteMapped(PathBuf, usize, Rc<Vec<u8>>),
     Link(PathBuf, PathBuf),
     Unlink(PathBuf),
@@ -61,7 +61,7 @@ pub enum Op {
     SetModified(PathBuf, u64),
     Lock(PathBuf),
     Unlock(PathBuf),
-    /// What is at the path now is what its writer wanted there.
+    /// The content that is at the path now is the content that its writer wanted there.
     Published(PathBuf),
     StepClock(i64),
     Detach,
@@ -84,7 +84,7 @@ impl Op {
     }
 }
 
-/// Everything that happened, as one number and, if wanted, as lines.
+/// The trace: everything that happened, as one number and, if wanted, as lines.
 #[derive(Debug, Default)]
 pub struct Trace {
     pub sum: u64,
@@ -119,9 +119,9 @@ pub struct World {
     next_number: u64,
     pub lock_files: BTreeSet<PathBuf>,
     pub held: HashMap<PathBuf, u64>,
-    /// What was published at each path, in order.
+    /// The digests that were published at each path, in order.
     pub published: HashMap<PathBuf, Vec<Digest>>,
-    /// From when to when there was nothing at a path; the last may be open.
+    /// The times at which no file was at a path; the last one may be open.
     pub absences: HashMap<PathBuf, Vec<(u64, Option<u64>)>>,
 }
 
@@ -150,13 +150,13 @@ impl World {
         world
     }
 
-    /// Plans something for a moment that has not come.
+    /// Plans an event for a moment that has not come.
     pub fn plan(&mut self, at: u64, op: Op) {
         self.planned += 1;
         self.events.insert((at.max(self.now), self.planned), op);
     }
 
-    /// Lets time pass, and with it all that was planned.
+    /// Lets time pass, and carries out the events that were planned for it.
     pub fn advance(&mut self, to: u64) {
         while let Some(entry) = self.events.first_entry() {
             if entry.key().0 > to {
@@ -169,7 +169,7 @@ impl World {
         self.now = self.now.max(to);
     }
 
-    /// When the last thing happens that is planned.
+    /// When the last planned event happens.
     pub fn last_event(&self) -> u64 {
         self.events
             .keys()
@@ -217,7 +217,7 @@ impl World {
         None
     }
 
-    /// The bytes at a path, links followed.
+    /// The bytes of the file at a path, links followed.
     pub fn content(&self, path: &Path) -> Option<Rc<Vec<u8>>> {
         self.resolve(path)
             .map(|inode| Rc::clone(&self.inodes[inode].data))
@@ -229,7 +229,7 @@ impl World {
         self.names.keys().filter(inside).cloned().collect()
     }
 
-    /// Since when somebody holds a lock.
+    /// The time since when somebody holds a lock.
     pub fn held_since(&self, lock: &Path) -> Option<u64> {
         self.held.get(lock).copied()
     }
@@ -364,7 +364,7 @@ impl World {
         self.note_absences();
     }
 
-    /// Keeps the books of what is not there. A filesystem that is not mounted has no part in that.
+    /// Takes down which paths have no file. An unmounted filesystem has no part in that.
     fn note_absences(&mut self) {
         let paths: Vec<_> = self.absences.keys().cloned().collect();
         for path in paths {

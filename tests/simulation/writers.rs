@@ -1,4 +1,4 @@
-//! Who writes libraries, and how: each plans its steps into the world's future.
+//! Writers of libraries: each plans its steps into the world's future.
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -7,12 +7,12 @@ use crate::library::library;
 use crate::random::Random;
 use crate::world::{MS, Op, SECOND, World};
 
-/// Where builders keep the other name of what they link into place.
+/// The directory where builders keep the other name of a file that they link into place.
 const DEPS: &str = "/d";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writer {
-    /// Cargo up to 1.95, and later: they unlink, then link, and hold different locks.
+    /// Cargo up to 1.95, and later cargo: they unlink, then link, and hold different locks.
     Cargo,
     LaterCargo,
     /// Cargo where hard links fail: it copies in place, under its lock.
@@ -26,12 +26,12 @@ pub enum Writer {
     /// lld, mold: a temporary file, renamed.
     Lld,
     Cp,
-    /// Copies the times as well, so that those of two versions can be equal.
+    /// A `cp` that copies the times as well, so that those of two versions can be equal.
     CpPreserving,
     Rsync,
-    /// Over the old content, without truncating.
+    /// Writes over the old content, without truncating.
     RsyncInplace,
-    /// Through a shared mapping, which moves no stamp.
+    /// Writes through a shared mapping, which moves no stamp.
     Mapped,
     /// Swaps a link to a directory.
     Kubernetes,
@@ -42,11 +42,11 @@ pub enum Writer {
     SameTick,
     /// Writes half a file and dies.
     Dying,
-    /// Something that is no library.
+    /// Writes something that is no library.
     Garbage,
-    /// Deletes, and after a while puts a new version there.
+    /// Deletes the file, and after a while puts a new version there.
     Removal,
-    /// Deletes for good.
+    /// Deletes the file for good.
     Deletion,
 }
 
@@ -77,11 +77,11 @@ pub const WRITERS: [Writer; 20] = [
 pub struct Plan<'a> {
     pub world: &'a mut World,
     pub random: &'a mut Random,
-    /// The longest pause between the pieces of one write, without and with a lock that others can see.
+    /// The longest pause between the pieces of one write, without a lock that others can see and with one.
     pub pause: u64,
     pub locked_pause: u64,
     pub has_hard_links: bool,
-    /// All versions have equal sizes.
+    /// Whether all versions have equal sizes.
     pub same_size: bool,
     pub next_number: u64,
     pub at: u64,
@@ -137,7 +137,7 @@ impl Plan<'_> {
         self.pieces(path, content, pause, false);
     }
 
-    /// A finished file beside.
+    /// Makes a finished file beside the artifact.
     fn aside(&mut self, directory: &str, content: &Rc<Vec<u8>>) -> PathBuf {
         let path = Path::new(directory).join(format!(".tmp{}", self.next_number));
         self.op(Op::Create(path.clone()));
@@ -145,7 +145,7 @@ impl Plan<'_> {
         path
     }
 
-    /// A finished file, linked into place where that is possible.
+    /// Makes a finished file and links it into place, where that is possible.
     fn link_into_place(&mut self, path: &Path, pause: u64) {
         let content = self.version();
         if self.has_hard_links {
@@ -167,7 +167,7 @@ impl Plan<'_> {
         self.published(path);
     }
 
-    /// Puts the first version there at once.
+    /// Puts the first version of an artifact there at once.
     pub fn begin(&mut self, path: &Path) {
         let content = self.version();
         self.op(Op::Create(path.to_owned()));
@@ -175,7 +175,7 @@ impl Plan<'_> {
         self.published(path);
     }
 
-    /// The same behind a link through a link, as Kubernetes does it.
+    /// Puts the first version there behind a link through a link, as Kubernetes does it.
     pub fn begin_linked(&mut self, path: &Path) {
         self.kubernetes(path);
         let name = Path::new("..data").join(path.file_name().unwrap_or_default());
@@ -208,7 +208,7 @@ impl Plan<'_> {
         self.op(Op::Unlock(lock));
     }
 
-    /// Does what `writer` does once. It is over at `self.at`.
+    /// Does once what `writer` does, which is over at `self.at`.
     pub fn write(&mut self, writer: Writer, path: &Path) {
         let (pause, locked_pause) = (self.pause, self.locked_pause);
         match writer {
@@ -319,7 +319,7 @@ impl Plan<'_> {
                 let content = self.version();
                 self.op(Op::Open(path.to_owned()));
                 self.op(Op::Truncate(path.to_owned(), 0));
-                // Its last bytes are zeros: without them it would be complete.
+                // The last bytes of a library are zeros: without them the file would count as complete.
                 let half = self.random.between(0, content.len() as u64 - 100) as usize;
                 self.pieces(path, &Rc::new(content[..half].to_vec()), pause, false);
             }

@@ -1,8 +1,8 @@
-//! What a call costs, in instructions.
+//! A lab for the cost of a call, in instructions.
 
 use crate::counted;
 
-/// Calls that are counted.
+/// The number of calls that are counted.
 const CALLS: u64 = 1_000_000;
 
 fn instructions(way: &str) -> f64 {

@@ -1,5 +1,5 @@
-//! What containers put between a build and a program: bind mounts and overlays, in a mount namespace of the program's
-//! own.
+//! A lab for containers, and what they put between a build and a program: bind mounts and overlays, in a mount
+//! namespace of the program's own.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use vocabulary::{Artifact, Program, Scratch, library, version};
 use crate::mounts::{Mounted, as_seen_by, with_mounts};
 use crate::shared::{CHANGES, FRESH, time_to_answer};
 
-/// Watches `libplugin01.so` in `at`, where this is mounted for it alone.
+/// Watches `libplugin01.so` in `at`, where `mounted` is mounted for the program alone.
 fn watch(scratch: &Scratch, at: &Path, mounted: Mounted<'_>) -> Program {
     let mut command = Program::command(scratch);
     command
@@ -19,7 +19,7 @@ fn watch(scratch: &Scratch, at: &Path, mounted: Mounted<'_>) -> Program {
     Program::start(with_mounts(&command, &[mounted]))
 }
 
-/// Directories of these names.
+/// New directories of these names.
 fn made<const COUNT: usize>(scratch: &Scratch, names: [&str; COUNT]) -> [PathBuf; COUNT] {
     let paths = names.map(|name| scratch.join(name));
     paths.iter().for_each(|path| fs::create_dir(path).unwrap());
@@ -63,7 +63,7 @@ fn what_is_built_outside_is_seen_through_a_bind_mount_and_so_is_the_lock_of_the_
 fn what_is_built_in_an_overlay_is_seen_there() {
     let scratch = Scratch::new();
     let [lower, upper, work, merged] = made(&scratch, ["lower", "upper", "work", "merged"]);
-    // It came with the image, and the first write copies it up.
+    // The file came with the image, and the first write copies it up.
     Artifact::at(lower.join("libplugin01.so")).overwrite(&library(1));
     let mounted = Mounted::overlay(&lower, &upper, &work, &merged);
     let mut program = watch(&scratch, &merged, mounted);

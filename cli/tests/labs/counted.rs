@@ -1,4 +1,5 @@
-//! Programs under a counter of their instructions, which a busy machine does not change. The kernel's are not counted.
+//! Programs under a counter of their instructions, which a busy machine does not change. The kernel's instructions
+//! are not counted.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -7,8 +8,8 @@ use vocabulary::{cargo_build, target_tmp, workspace};
 
 use crate::assert_installed;
 
-/// Builds the examples that are counted, optimised. In one unit, for how code is spread over many depends on where it is built,
-/// and what is inlined depends on that: by a fifth of all that is counted.
+/// Builds the examples that are counted, optimised, in one codegen unit. With many units, the spread of code over
+/// them depends on where it is built, and inlining depends on that: by a fifth of all that is counted.
 pub fn build() {
     for package in ["fixtures", "replug"] {
         let built = cargo_build()
@@ -23,13 +24,13 @@ pub fn build() {
     }
 }
 
-/// Where they are.
+/// The place where the examples are.
 pub fn examples() -> PathBuf {
     target_tmp().join("plugins/release/examples")
 }
 
-/// The instructions of one time, of an example that is told by its last argument how many times. What is not repeated is
-/// no part of it.
+/// The instructions of one repetition in an example, which is told by its last argument how often to repeat. Work
+/// that is not repeated is not counted.
 #[track_caller]
 pub fn instructions(example: &str, arguments: &[&str], times: u64) -> f64 {
     assert_installed("valgrind");

@@ -1,4 +1,4 @@
-//! What a filesystem can do wrong, one at a time, on one that does it when told.
+//! A lab for the faults of a filesystem, one at a time, on a filesystem that fails when it is told to.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -14,7 +14,7 @@ const EACCES: i32 = 13;
 const ETIMEDOUT: i32 = 110;
 const ESTALE: i32 = 116;
 
-/// Nothing is remembered: each look is asked for.
+/// A mount of which the kernel remembers nothing: each look asks the filesystem.
 fn mount(shared: &Shared) -> Faulty {
     Faulty::mount(&shared.server, &shared.client, Duration::ZERO)
 }
@@ -104,7 +104,7 @@ fn an_error_that_is_over_within_a_second_is_not_worth_a_word() {
         mount.set(|faults| {
             faults.errors.insert(Operation::Look, ESTALE);
         });
-        // One look fails, and no second passes: heal as soon as it was asked.
+        // One look fails, and the next one must not: heal as soon as the look was asked for.
         let deadline = Instant::now() + DEADLINE;
         while mount.asked(Operation::Look).len() == before {
             assert!(Instant::now() < deadline, "nobody looks");
@@ -149,7 +149,7 @@ fn a_content_that_cannot_be_read_keeps_the_live_one_until_it_can() {
 fn what_is_listed_and_not_found_is_not_missing() {
     for hidden in ["libplugin01.so", "real.so"] {
         let shared = Shared::new();
-        // A link to a file beside it, so that either of the two can be what is not found.
+        // A link to a file beside it, so that either of the two can be the one not found.
         Artifact::at(shared.server.join("real.so")).overwrite(&library(1));
         symlink("real.so", shared.artifact().path()).unwrap();
         let mount = mount(&shared);
@@ -235,7 +235,7 @@ fn stamps_in_steps_of_two_seconds_hide_no_write_in_place() {
     let mut program = shared.watch(&shared.seen());
     program.wait_for_answer(&version(1));
     for number in 2..=6 {
-        // Of the same size, in the same file, and with luck in the same step.
+        // A file of the same size, in the same inode, and with luck in the same step of the clock.
         artifact.overwrite(&library(number));
         program.go_on_for(Duration::from_millis(300));
     }
@@ -329,7 +329,8 @@ fn a_hundred_hosts_fall_out_of_step_and_none_starves() {
         polls.push(ended.said("stopped")[0].number("polls"));
     }
 
-    // Of one interval, the busiest tenth: a tenth of all requests if they are spread evenly, all if they are in step.
+    // The busiest tenth of an interval: a tenth of all requests if they are spread evenly, all of them if they are in
+    // step.
     let listed: Vec<Duration> = mount
         .asked(Operation::List)
         .iter()
@@ -367,7 +368,7 @@ fn a_hundred_hosts_fall_out_of_step_and_none_starves() {
     shared.scratch.assert_nothing_staged();
 }
 
-/// What the kernel has counted for a process, in steps of 10 ms.
+/// The processor time that the kernel has counted for a process, in steps of 10 ms.
 fn processor_time(program: &Program) -> Duration {
     let line = fs::read_to_string(format!("/proc/{}/stat", program.id())).unwrap();
     let after_name = line.rsplit(") ").next().unwrap();

@@ -1,5 +1,5 @@
-//! A filesystem that shows a directory and fails as it is told to. It serves by number of file, not by path, and fills
-//! in names when it lists, as virtiofs and libfuse's passthrough do; the kernel may remember what it answered.
+//! A filesystem that shows a directory and fails as it is told to. It serves by number of file, not by path, and
+//! fills in names when it lists, as virtiofs and libfuse's passthrough do; the kernel may remember its answers.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -18,7 +18,7 @@ use fuser::{
 };
 use rustix::fs::{Mode, OFlags, openat, readlinkat};
 
-/// What a client asks for.
+/// A request of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operation {
     Find,
@@ -28,16 +28,16 @@ pub enum Operation {
     Read,
 }
 
-/// What it does wrong. Nothing, at first.
+/// The faults of the filesystem. None, at first.
 #[derive(Debug, Default)]
 pub struct Faults {
-    /// These are answered with an errno.
+    /// These operations are answered with an errno.
     pub errors: HashMap<Operation, i32>,
     /// This name is listed, and not found.
     pub hides: Option<&'static str>,
     /// Listings fail after the first name.
     pub lists_half: bool,
-    /// Nothing is answered, until it is.
+    /// Nothing is answered, until this is false again.
     pub hangs: bool,
     /// Times are in steps of so many seconds.
     pub stamps: Option<u64>,
@@ -51,14 +51,14 @@ pub struct Faults {
     pub stale: Option<Vec<u8>>,
 }
 
-/// The mount. It ends with this.
+/// The mount, which ends when this is dropped.
 pub struct Faulty {
     session: Option<BackgroundSession>,
     shared: Arc<Shared>,
 }
 
 impl Faulty {
-    /// `server` at `at`, of which the kernel may remember names and attributes for so long.
+    /// Mounts `server` at `at`. The kernel may remember names and attributes for so long.
     pub fn mount(server: &Path, at: &Path, remembers: Duration) -> Faulty {
         let shared = Arc::new(Shared::default());
         let directory = openat(
@@ -105,7 +105,7 @@ impl Faulty {
 
 impl Drop for Faulty {
     fn drop(&mut self) {
-        // One that hangs could not be unmounted.
+        // A mount that hangs could not be unmounted.
         self.heal();
         if let Some(session) = self.session.take() {
             let _ = session.umount_and_join();
@@ -121,7 +121,8 @@ struct Shared {
 }
 
 impl Shared {
-    /// Notes the request, waits while nothing is answered, and finds what is wrong.
+    /// Notes the request, waits while nothing is answered, and returns the present faults, or the error that is
+    /// wanted.
     fn ask(&self, operation: Operation) -> Result<MutexGuard<'_, Faults>, Errno> {
         self.asked.lock().unwrap().push((Instant::now(), operation));
         let faults = self.faults.lock().unwrap();
@@ -202,7 +203,7 @@ impl Served {
         Ok(attributes(shown, &found, &faults))
     }
 
-    /// The entries from `offset` on, each with its own.
+    /// The entries of a directory from `offset` on, each with its own offset.
     fn list(
         &self,
         directory: INodeNo,
@@ -239,7 +240,7 @@ impl Served {
     }
 }
 
-/// A path to what is open already.
+/// A path to a file that is open already.
 fn reached(file: &File) -> String {
     format!("/proc/self/fd/{}", file.as_raw_fd())
 }
@@ -311,7 +312,7 @@ impl Filesystem for Served {
 
     fn open(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
         match self.shared.ask(Operation::Open) {
-            // Then a reader sees how many bytes each read gave.
+            // With these faults a reader sees how many bytes each read gave.
             Ok(faults) if faults.most_per_read.is_some() || faults.ends_at.is_some() => {
                 reply.opened(FileHandle(0), FopenFlags::FOPEN_DIRECT_IO);
             }
@@ -383,7 +384,7 @@ impl Filesystem for Served {
         };
         for (offset, entry) in entries {
             let name = entry.file_name();
-            // What went away meanwhile is not there.
+            // A file that went away meanwhile is not listed.
             let Ok(found) = self.find(directory, &name, &faults) else {
                 continue;
             };

@@ -1,6 +1,6 @@
-//! Filesystems whose changes are made elsewhere: FUSE mounts that keep names and attributes for a minute, that hang, die
-//! and come back, and sshfs, which keeps them in a process of its own. Writers work on the server's side, the program
-//! watches through the mount.
+//! A lab for filesystems whose changes are made elsewhere: FUSE mounts that keep names and attributes for a minute,
+//! that hang, die and come back, and sshfs, which keeps them in a process of its own. Writers work on the server's
+//! side, the program watches through the mount.
 
 use std::fs;
 use std::io;
@@ -15,14 +15,14 @@ use vocabulary::{DEADLINE, Program, Scratch, library, pause, version, wait_for_e
 use crate::assert_installed;
 use crate::shared::{CHANGES, FRESH, Shared, compare, time_to_answer};
 
-/// A mount, and the daemon that serves it. Both end with it.
+/// A mount, and the daemon that serves it. Both end when this is dropped.
 struct Mount {
     daemon: Child,
     at: PathBuf,
 }
 
 impl Mount {
-    /// `server` as seen through a daemon that keeps names and attributes for a minute.
+    /// A mount that shows `server` through a daemon that keeps names and attributes for a minute.
     fn bindfs(server: &Path, at: &Path) -> Mount {
         assert_installed("bindfs");
         let mut command = Command::new("bindfs");
@@ -66,7 +66,7 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        // One that was stopped must go on to end; one that has ended is not there to hear it.
+        // A daemon that was stopped must go on to end; a daemon that has ended does not hear this.
         let _ = kill_process(Pid::from_child(&self.daemon), Signal::CONT);
         let _ = Command::new("umount")
             .arg("-l")
@@ -151,7 +151,8 @@ fn a_daemon_that_is_killed_and_comes_back_costs_two_words_and_no_reload() {
     }
     let ended = program.stop();
     assert_eq!(ended.said("missing").len(), 0);
-    // Not connected while nobody serves it; and once it is taken away, another device without the library.
+    // While nobody serves the mount, it is not connected; once it is taken away, there is another device without the
+    // library.
     let degraded = ended.said("degraded");
     assert!(degraded.len() <= 2, "{degraded:#?}");
     assert_eq!(ended.said("recovered").len(), 1);
@@ -214,7 +215,7 @@ fn a_daemon_that_hangs_is_noticed_by_the_owner_who_goes_on_calling() {
 
     let back = Instant::now();
     mount.signal(Signal::CONT);
-    // Which of the two is said first is open.
+    // Which of the two is reported first is open.
     wait_until("its return", || {
         program.go_on_for(Duration::from_millis(50));
         program.said("recovered").len() == 1 && program.said("loaded").len() == 2
@@ -245,9 +246,10 @@ fn a_program_whose_filesystem_hangs_ends_its_work_when_told_to() {
     mount.signal(Signal::STOP);
     program.wait_for_event("stalled");
     program.signal(Signal::TERM);
-    // It has said its last word; whether the kernel can end a thread that waits for the daemon is another matter.
+    // The program has said its last word; whether the kernel can end a thread that waits for the daemon is another
+    // matter.
     program.wait_for_event("stopped");
-    // Time to find that its thread does not end.
+    // Time for the program to find that its thread does not end.
     pause(Duration::from_secs(2));
     mount.signal(Signal::CONT);
     let ended = program.end();
@@ -268,7 +270,7 @@ impl Sshd {
     fn start(scratch: &Scratch) -> Sshd {
         let directory = scratch.join("ssh");
         fs::create_dir(&directory).unwrap();
-        // It refuses to start without this directory, which its package makes at boot.
+        // The sshd refuses to start without this directory, which its package makes at boot.
         fs::create_dir_all("/run/sshd").unwrap();
         for key in ["host", "user"] {
             let made = Command::new("ssh-keygen")
@@ -353,7 +355,7 @@ fn what_sshfs_remembers_delays_a_reload_and_does_not_prevent_it() {
     }
 }
 
-/// What a look that is in no hurry sees, for comparison: the mount's memory.
+/// A plain look, for comparison: it sees the mount's memory.
 #[test]
 fn a_plain_look_at_such_a_mount_sees_what_was() {
     let shared = Shared::new();

@@ -1,4 +1,4 @@
-//! Ten idle seconds at the default options, as the kernel saw them.
+//! A lab for ten idle seconds at the default options, as the kernel saw them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,13 +10,13 @@ use vocabulary::{Program, Scratch, library, version, wait_until};
 
 use crate::assert_installed;
 
-/// How long it is watched.
+/// How long the program is watched.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// Polls in that time, at the default interval: the first of them may fall on its beginning.
+/// The polls in that time, at the default interval: the first of them may fall on its beginning.
 const POLLS: usize = 10_000 / 250 + 1;
 
-/// Results in that time, at the default time between calls.
+/// The results in that time, at the default time between calls.
 const CALLS: usize = 10 + 1;
 
 /// One system call: when it began, on which thread, and how strace writes it.
@@ -28,7 +28,8 @@ struct Call {
 }
 
 impl Call {
-    /// Of a line by `strace -f -ttt`. What ends a call that was begun in an earlier line is no call.
+    /// Reads a call from a line of `strace -f -ttt`. A line with the end of a call that began in an earlier line is
+    /// no call.
     fn parse(line: &str) -> Option<Call> {
         let (thread, rest) = line.trim_start().split_once(' ')?;
         let (at, text) = rest.trim_start().split_once(' ')?;
@@ -87,13 +88,13 @@ fn assert_idle(scratch: &Scratch, watched: &Path, paths: &[&Path]) {
     let program = Program::command(scratch);
     let mut command = Command::new("strace");
     command
-        // As a grandchild of ours, so that the program itself is our child.
+        // The tracer runs as a grandchild of ours, so that the program itself is our child.
         .arg("-D")
         .args(["-f", "-ttt", "-s", "4096", "-o"])
         .arg(&log)
         .arg(program.get_program())
         .args(program.get_args())
-        // An audit reads; it comes ever more seldom, and is not what is counted here.
+        // An audit reads the file. Audits come ever more seldom, and are not counted here.
         .args(["--audit", "off"])
         .arg(watched);
     let mut program = Program::start(command);

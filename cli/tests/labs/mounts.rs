@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What is mounted at a path: the arguments of `mount -t KIND -o OPTIONS SOURCE AT`.
+/// A filesystem to be mounted at a path: the arguments of `mount -t KIND -o OPTIONS SOURCE AT`.
 pub struct Mounted<'a> {
     kind: &'a str,
     options: String,
@@ -32,7 +32,7 @@ impl<'a> Mounted<'a> {
         }
     }
 
-    /// What is in `lower`, and in front of it what is in `upper`, as in a container.
+    /// The files in `lower`, and in front of them the files in `upper`, as in a container.
     pub fn overlay(lower: &Path, upper: &Path, work: &Path, at: &'a Path) -> Mounted<'a> {
         let [lower, upper, work] = [lower, upper, work].map(Path::display);
         Mounted {
@@ -44,9 +44,9 @@ impl<'a> Mounted<'a> {
     }
 }
 
-/// The same command, for which these are mounted, and for nobody else.
+/// This command with these filesystems mounted for it, and for nobody else.
 pub fn with_mounts(command: &Command, mounts: &[Mounted<'_>]) -> Command {
-    // What it mounts is named in its arguments, in fours, before the command.
+    // The mounts are named in the script's arguments, in fours, before the command.
     const SCRIPT: &str = r#"
         set -e
         count=$1; shift
@@ -78,7 +78,7 @@ pub fn with_mounts(command: &Command, mounts: &[Mounted<'_>]) -> Command {
     unshare
 }
 
-/// What the process with this number sees at `path`.
+/// The path by which we see what the process with this number sees at `path`.
 pub fn as_seen_by(process: u32, path: &Path) -> PathBuf {
     let inside = path.strip_prefix("/").expect("an absolute path");
     Path::new("/proc")

@@ -1,5 +1,5 @@
-//! What an idle poll costs, in instructions. How many system calls it makes is seen in `idle`, and that it allocates
-//! nothing in `tests/allocations.rs`.
+//! A lab for the cost of an idle poll, in instructions. `idle` counts its system calls, and `tests/allocations.rs`
+//! sees that it allocates nothing.
 
 use std::fs;
 
@@ -7,13 +7,13 @@ use vocabulary::{Scratch, library};
 
 use crate::counted;
 
-/// A poll of one library may take so many instructions outside the kernel: a sixth more than the 809 that were seen.
+/// The most instructions outside the kernel for a poll of one library: a sixth more than the 809 that were seen.
 const OF_ONE: f64 = 940.0;
 
-/// And each library of many so many: a sixth more than the 503 that were seen.
+/// The most instructions for each of many libraries: a sixth more than the 503 that were seen.
 const OF_EACH: f64 = 585.0;
 
-/// So many libraries show what each of them costs.
+/// As many libraries as it takes to see the cost of each of them.
 const LIBRARIES: usize = 100;
 
 #[test]

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use vocabulary::lookers::{self, Looker};
 use vocabulary::{Artifact, Program, Scratch, library, version};
 
-/// What is found only when a mount's own memory runs out takes a minute; what is asked for takes a moment. This is far
-/// from both.
+/// The longest time until a fresh change is seen. A change that is found only when a mount's own memory runs out
+/// takes a minute; a change that is asked for takes a moment. This is far from both.
 pub const FRESH: Duration = Duration::from_secs(20);
 
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -53,7 +53,7 @@ impl Shared {
     }
 }
 
-/// How long after `change` the program answers from it.
+/// The time from `change` until the program answers from the new library.
 #[track_caller]
 pub fn time_to_answer(program: &mut Program, number: u32, change: impl FnOnce()) -> Duration {
     change();
@@ -62,7 +62,7 @@ pub fn time_to_answer(program: &mut Program, number: u32, change: impl FnOnce())
     changed.elapsed()
 }
 
-/// What a change is called, and how it is made.
+/// The name of a change, and the function that makes it.
 type Change = (&'static str, fn(&Artifact, &[u8]));
 
 /// Changes on the server's side.
@@ -73,13 +73,13 @@ pub const CHANGES: [Change; 4] = [
     ("linked", Artifact::link),
 ];
 
-/// How long after each change replug has loaded it, and pollers as they are usually written see it, each through a mount
-/// of its own. Prints them as a row of a table, and returns what replug took.
+/// Measures how long after each change replug has loaded it, and how long until pollers as they are usually written
+/// see it, each through a mount of its own. Prints the times as a row of a table, and returns those of replug.
 ///
-/// The name is looked for in vain before it is there. Nothing is loaded twice or called missing.
+/// The library is looked for in vain before it is there. Nothing is loaded twice or called missing.
 #[track_caller]
 pub fn compare<M>(name: &str, mount: impl Fn(&Path, &Path) -> M) -> Vec<(&'static str, Duration)> {
-    /// How long the others are waited for.
+    /// How long to wait for the other pollers.
     const PATIENCE: Duration = Duration::from_secs(5);
     let shared = Shared::new();
     let artifact = shared.artifact();
@@ -99,8 +99,8 @@ pub fn compare<M>(name: &str, mount: impl Fn(&Path, &Path) -> M) -> Vec<(&'stati
     program.wait_for_waiting("missing");
     let mut times = Vec::new();
     for (number, (change, publish)) in (1..).zip(CHANGES) {
-        // Some compare write times in whole seconds, which is not what is measured here.
-        // And nobody's polls are in step with the changes.
+        // Some pollers compare write times in whole seconds, which is not measured here. And nobody's polls are in
+        // step with the changes.
         program.go_on_for(Duration::from_millis(2_000 + 61 * u64::from(number)));
         let changed = lookers::now();
         times.push((

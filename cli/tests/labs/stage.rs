@@ -1,4 +1,4 @@
-//! Places for staged copies that are full, or from which no code can be mapped.
+//! A lab for staged copies in places that are full, or from which no code can be mapped.
 
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
@@ -9,7 +9,7 @@ use vocabulary::{Program, Scratch, library, program, version};
 
 use crate::mounts::{Mounted, as_seen_by, with_mounts};
 
-/// Enough for some repeated attempts.
+/// Time for some repeated attempts.
 const SOME_ATTEMPTS: Duration = Duration::from_millis(800);
 
 #[test]
@@ -43,7 +43,7 @@ fn a_full_disk_keeps_the_live_generation_and_room_on_it_lets_the_next_one_in() {
 
     fs::remove_file(&filler).unwrap();
     program.wait_for_answer(&version(2));
-    // It outlives the process and its mounts, so that what is left behind can be seen.
+    // The open directory outlives the process and its mounts, so that we see whatever was left behind.
     let left = File::open(&stage).unwrap();
     let ended = program.stop();
     ended.assert_quiet_success();
@@ -127,7 +127,7 @@ fn noexec(at: &Path) -> Mounted<'_> {
     Mounted::tmpfs(at, "noexec".to_owned())
 }
 
-/// What is in an open directory, wherever it may be mounted by now.
+/// The names in an open directory, wherever it may be mounted by now.
 fn names_in(directory: &File) -> Vec<String> {
     let path = format!("/proc/self/fd/{}", directory.as_raw_fd());
     let entries = fs::read_dir(path).unwrap();

@@ -1,4 +1,4 @@
-//! Builds and copies made by the tools that people use.
+//! A lab for builds and copies that are made by the tools that people use.
 
 use std::fs;
 use std::process::Command;
@@ -16,7 +16,7 @@ fn what_rsync_copies_is_loaded_once_and_whole() {
     artifact.overwrite(&mixable(1));
     let mut program = Program::watch(&scratch, artifact.path(), &[]);
     program.wait_for_answer(&version(1));
-    // In place, in place and only what differs, and by renaming.
+    // The ways of rsync: in place, in place with only the differing parts, and by renaming.
     let ways: [&[&str]; 3] = [
         &["--inplace", "--whole-file"],
         &["--inplace", "--no-whole-file"],

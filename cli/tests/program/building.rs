@@ -1,4 +1,5 @@
-//! `replug run -p PACKAGE`: cargo builds, cargo says where the library is, and from then on it is watched.
+//! Building with `replug run -p PACKAGE`: cargo builds, cargo says where the library is, and from then on it is
+//! watched.
 
 use std::path::PathBuf;
 
@@ -14,7 +15,7 @@ fn run(scratch: &Scratch, package: &Package, options: &[&str]) -> Program {
     Program::start(command)
 }
 
-/// What is left of the program after a build of which nothing came.
+/// The ended program, after a build that gave no library.
 #[track_caller]
 fn built_in_vain(scratch: &Scratch, package: &Package) -> Ended {
     let ended = run(scratch, package, &[]).end();
@@ -38,7 +39,7 @@ fn a_package_is_built_and_loaded_and_the_next_build_is_generation_two() {
     let ended = program.stop();
     assert_eq!(ended.said("loaded").len(), 2, "one build is one reload");
     assert_eq!(ended.said("kept").len(), 0);
-    // Cargo says on stderr what it does, and nothing else is said there.
+    // Cargo says on stderr what it does, and the program adds nothing.
     assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
     assert!(ended.stderr.contains("Compiling tiny"), "{}", ended.stderr);
     assert!(!ended.stderr.contains("replug:"), "{}", ended.stderr);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use replug::Digest;
 use vocabulary::{Artifact, Build, Program, Scratch, library, plugin, version};
 
-/// Looks all the time, asks no gate, and reads what seems finished at once: all that stands between a damaged
+/// Options of a program that looks all the time, asks no gate, and reads at once: all that stands between a damaged
 /// file and the loader is vet.
 const HASTY: &[&str] = &["--interval-ms", "1", "--settle-ms", "0", "--gate", "off"];
 
@@ -87,7 +87,7 @@ fn a_library_that_was_incomplete_for_long_is_loaded_soon_after_it_is_completed()
     artifact.overwrite(&content[..length]);
     let mut program = Program::watch(&scratch, artifact.path(), HASTY);
     program.wait_for_waiting("incomplete");
-    // By now it is looked into every few seconds only, and the next time is three seconds off.
+    // By now the file is read every few seconds only, and the next time is three seconds off.
     program.go_on_for(Duration::from_millis(3300));
     artifact.write_from(length, &content[length..]);
     let completed = Instant::now();
@@ -114,7 +114,7 @@ fn every_damage_is_survived(build: Build) {
     }));
 }
 
-/// Puts each damaged file in place, and a good one once the program has given its verdict.
+/// Puts each damaged file in place, and a good file once the program has given its verdict.
 fn each_is_refused(damaged: impl IntoIterator<Item = (String, Vec<u8>)>) {
     let scratch = Scratch::new();
     let artifact = scratch.artifact();
@@ -135,8 +135,8 @@ fn each_is_refused(damaged: impl IntoIterator<Item = (String, Vec<u8>)>) {
     program.stop_cleanly(&scratch);
 }
 
-/// Begins to write a library over the one that is live, as far as every fifth percent, and completes it once
-/// the program has seen it so.
+/// Begins to write a library over the live one, as far as every fifth percent, and completes it once the program has
+/// seen the beginning.
 fn every_beginning_is_waited_out(begin: impl Fn(&Artifact, &[u8], usize)) {
     let scratch = Scratch::new();
     let artifact = scratch.artifact();
@@ -149,7 +149,7 @@ fn every_beginning_is_waited_out(begin: impl Fn(&Artifact, &[u8], usize)) {
         let length = cut(&content, percent).len();
         begin(&artifact, &content, length);
         program.wait_for_waiting("incomplete");
-        // What was loaded is not what is watched: nothing that happens to the artifact reaches it.
+        // The loaded copy is not the watched file: nothing that happens to the artifact reaches it.
         program.wait_for_answer(&version(number - 1));
         artifact.write_from(length, &content[length..]);
         program.wait_for_bytes(&content);
@@ -189,7 +189,7 @@ fn without_sections(whole: &[u8]) -> Vec<u8> {
         .max()
         .unwrap();
     let mut content = whole[..end as usize].to_vec();
-    // Where the table is, how many entries it has, and which holds the names.
+    // The place of the section table, the number of its entries, and the entry that holds the names.
     content[40..48].fill(0);
     content[60..64].fill(0);
     content

@@ -78,7 +78,7 @@ fn copies_that_are_staged_below_a_watched_directory_are_not_loaded_as_well() {
     scratch.assert_nothing_staged();
 }
 
-/// It is open for the length of a poll. Should it be another one by then, the next poll sees that.
+/// The directory is open for the length of a poll. If it is replaced meanwhile, the next poll sees that.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_directory_that_is_swapped_while_it_is_looked_at_loses_nothing() {
@@ -135,7 +135,7 @@ fn names_that_come_and_go_are_forgotten() {
             poller.poll(now);
         }
     }
-    // Its `Debug` is the only place that tells.
+    // The poller's `Debug` is the only place that tells.
     let told = format!("{poller:?}");
     assert!(
         told.contains("artifacts: 0") || told.contains("artifacts: 1"),

@@ -1,4 +1,4 @@
-//! While a cargo build holds its lock, nothing is loaded; and asking leaves no trace.
+//! The gate: while a cargo build holds its lock, nothing is loaded; and asking leaves no trace.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use vocabulary::{Artifact, DEADLINE, Program, Scratch, library, pause, version};
 
-/// What a build of cargo 1.96 and later holds exclusively.
+/// The file that a build of cargo 1.96 and later locks exclusively.
 const ARTIFACT_LOCK: &str = ".cargo-artifact-lock";
 
-/// What a build of an earlier cargo holds exclusively, and one of a later cargo shared.
+/// The file that a build of an earlier cargo locks exclusively, and a build of a later cargo shared.
 const CARGO_LOCK: &str = ".cargo-lock";
 
-/// What `cargo check` holds, too.
+/// The file that `cargo check` locks, too.
 const BUILD_LOCK: &str = ".cargo-build-lock";
 
 /// How long a shut gate is seen to hold.
@@ -130,7 +130,7 @@ fn a_gate_that_shuts_while_a_file_settles_holds_it_back() {
     built.program.wait_for_waiting("settling");
     let lock = built.lock(ARTIFACT_LOCK);
     built.is_held_back();
-    // By now it would have settled.
+    // By now the file would have settled.
     built.program.go_on_for(Duration::from_secs(1));
     assert_eq!(built.program.loaded().len(), 1);
     lock.unlock().unwrap();
@@ -213,7 +213,7 @@ fn asking_leaves_no_lock() {
     let lock = built.lock(CARGO_LOCK);
     let asked = lock_file(&built.scratch.join(ARTIFACT_LOCK));
     built.artifact.link(&library(2));
-    // From now on both are asked in every poll.
+    // From now on both locks are asked in every poll.
     built.is_held_back();
     for _ in 0..50 {
         lock_in_time(&asked);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use rustix::process::Signal;
 use vocabulary::{Program, Scratch, library, version};
 
-/// The stage directory of a program, which has its number in the name.
+/// The stage directory of a program, which has the program's number in its name.
 #[track_caller]
 fn stage_of(scratch: &Scratch, program: &Program) -> PathBuf {
     let mine = format!("replug-{}-", program.id());
@@ -89,7 +89,7 @@ fn a_killed_program_whose_parent_never_asks_is_dead_all_the_same() {
     killed.wait_for_answer(&version(1));
     let left = stage_of(&scratch, &killed);
     killed.signal(Signal::KILL);
-    // Its output ends with it, and its entry in the process table stays until we ask how it ended.
+    // The program's output ends with it, and its entry in the process table stays until we ask how it ended.
     killed.wait_for_end_of_output();
     let mut next = start();
     next.wait_for_answer(&version(1));

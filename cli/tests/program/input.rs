@@ -1,4 +1,4 @@
-//! Bad input: paths that hold no library, and options that make no sense. Each is said in words of its own.
+//! Bad input: paths that hold no library, and options that make no sense. Each is reported in words of its own.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::fs::{CWD, Mode, mkfifoat};
 use vocabulary::{Ended, Line, Program, Scratch, for_each_case, library, program, version};
 
-/// Enough for many polls and some repeated attempts: what is said once must not be said again in it.
+/// Time for many polls and some repeated attempts: a report that is made once must not be made again in it.
 const MANY_POLLS: Duration = Duration::from_millis(400);
 
 // Paths.
@@ -169,7 +169,7 @@ fn a_loop_of_links_degrades_the_watch_until_it_is_untied() {
     stop_and_leave_nothing(program, &scratch);
 }
 
-// Files that are no library, or none for this host. Each takes the place of one that is live.
+// Files that are no library, or no library for this host. Each takes the place of a live one.
 
 #[test]
 fn what_is_no_library_for_this_host_is_kept_out_and_said_to_be_what_it_is() {
@@ -426,7 +426,7 @@ fn a_stage_directory_that_may_not_be_written_is_an_error() {
     scratch.assert_nothing_staged();
 }
 
-/// Where an ELF header has its type and its machine, and values of them (`man 5 elf`).
+/// The places of type and machine in an ELF header, and some of their values (`man 5 elf`).
 const TYPE: usize = 16;
 const MACHINE: usize = 18;
 const RELOCATABLE: u16 = 1;
@@ -440,7 +440,7 @@ fn with_header_field(at: usize, value: u16) -> Vec<u8> {
     bytes
 }
 
-/// Puts `bad` in the place of a live library: it is kept out in words that hold all of `telling`, the live one
+/// Puts `bad` in the place of a live library. It is kept out in words that hold all of `telling`, the live library
 /// stays, and the next good one is loaded.
 #[track_caller]
 fn assert_kept_out(bad: &[u8], telling: &[&str]) {
@@ -481,7 +481,7 @@ fn stop_and_leave_nothing(program: Program, scratch: &Scratch) {
     scratch.assert_nothing_staged();
 }
 
-/// What is left of `replug run` with options that it refuses.
+/// The ended `replug run`, after options that it refuses.
 #[track_caller]
 fn refused(options: &[&str]) -> Ended {
     let mut command = Command::new(program());
@@ -491,7 +491,7 @@ fn refused(options: &[&str]) -> Ended {
     ended
 }
 
-/// What is left of a program that was to keep its staged copies in `parent`.
+/// The ended program, after an order to keep its staged copies in `parent`.
 #[track_caller]
 fn staged_in(scratch: &Scratch, parent: &Path) -> Ended {
     let mut command = Command::new(program());

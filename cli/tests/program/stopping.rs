@@ -11,16 +11,16 @@ use vocabulary::{
     wait_for_exit, wait_until,
 };
 
-/// Far more than it takes to stop, and far less than anything that a program which is told to stop could wait
-/// for: these tests let it poll and call once a day.
+/// Far more time than stopping takes, and far less than anything else that the program could wait for: these tests
+/// let it poll and call once a day.
 const PROMPT: Duration = Duration::from_secs(10);
 
-/// A day.
+/// A day, in milliseconds.
 const RARELY: &str = "86400000";
 
 const SIGNALS: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::HUP];
 
-/// Brings a program into a state for each signal, sends it, and checks that it ends well and soon.
+/// Brings a program into a state for each signal, sends the signal, and checks that the program ends well and soon.
 #[track_caller]
 fn assert_signals_end(reach: impl Fn(&Scratch) -> Program) {
     for signal in SIGNALS {
@@ -290,7 +290,7 @@ fn its_last_line_counts_polls_digests_and_reloads() {
 
 #[test]
 fn on_a_terminal_the_status_stays_on_one_line_and_no_result_is_repeated() {
-    /// Too few for the status, which must be cut instead of going on in the next line.
+    /// Too few columns for the status, which must be cut instead of going on in the next line.
     const COLUMNS: u16 = 40;
     const CLEAR_LINE: &str = "\r\x1b[2K";
     let scratch = Scratch::new();

@@ -1,4 +1,4 @@
-//! A thousand builds in a few seconds, and more than a process can load.
+//! A storm: a thousand builds in a few seconds, and more builds than a process can load.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,7 +10,7 @@ use vocabulary::{Artifact, Ended, Program, Scratch, key_taker, mixable, pause, v
 struct Random(u64);
 
 impl Random {
-    /// From `STORM_SEED`, or by the time of day. A test that fails shows what it printed.
+    /// Starts from `STORM_SEED`, or from the time of day. A test that fails shows the seed that it printed.
     fn new() -> Random {
         let seed = match std::env::var("STORM_SEED") {
             Ok(seed) => seed.parse().expect("STORM_SEED is a number"),
@@ -20,7 +20,7 @@ impl Random {
                 .as_nanos() as u64,
         };
         println!("again with STORM_SEED={seed}");
-        // Nothing follows from nothing.
+        // From zero only zeros follow.
         Random(seed.max(1))
     }
 
@@ -32,10 +32,10 @@ impl Random {
     }
 }
 
-/// The longest time between two builds, and for writing one in pieces.
+/// The longest time between two builds, and the longest for writing one in pieces.
 const LONGEST_PAUSE_MS: u64 = 16;
 
-/// Writes in a way that never leaves a mixture of two builds: a file that is one would be right to be loaded.
+/// Writes a build in some way that never leaves a mixture of two builds: loading such a mixture would be right.
 fn write_somehow(artifact: &Artifact, build: &[u8], random: &mut Random) {
     match random.below(4) {
         0 => artifact.replace_with(build),
@@ -64,7 +64,7 @@ fn a_thousand_builds_written_in_every_way_crash_nothing_and_the_last_one_lives()
         let build = mixable(number);
         built.insert(Digest::of(&build).to_string(), number);
         write_somehow(&artifact, &build, &mut random);
-        // Now and then a build makes what the one before made.
+        // Now and then a build has the bytes of the build before.
         if random.below(8) == 0 {
             pause(Duration::from_millis(random.below(LONGEST_PAUSE_MS)));
             write_somehow(&artifact, &build, &mut random);
@@ -112,7 +112,7 @@ fn assert_each_answer_is_of_the_build_that_was_loaded(ended: &Ended, built: &Has
 
 #[test]
 fn running_out_of_thread_local_keys_keeps_what_runs_and_aborts_nothing() {
-    /// More than the 1024 keys that a process has.
+    /// More builds than the 1024 keys that a process has.
     const BUILDS: u32 = 1050;
     let scratch = Scratch::new();
     let artifact = scratch.artifact();

@@ -14,7 +14,7 @@ use vocabulary::{Artifact, Ended, Program, Scratch, library, mixable, pause, ver
 /// How long a program is watched for a second reload that must not come.
 const A_WHILE: Duration = Duration::from_millis(800);
 
-/// Longer than an absence that is passed over as a replacement.
+/// A time that is longer than an absence which is passed over as a replacement.
 const A_LONG_ABSENCE: Duration = Duration::from_millis(1300);
 
 #[test]
@@ -417,12 +417,12 @@ fn a_bad_build_is_kept_out_once_and_the_next_good_one_is_loaded() {
     }
 }
 
-/// What runs before the test's writer writes.
+/// The library that runs before the test's writer writes.
 fn old() -> Vec<u8> {
     mixable(1)
 }
 
-/// What the test's writer writes.
+/// The library that the test's writer writes.
 fn new() -> Vec<u8> {
     mixable(2)
 }
@@ -438,14 +438,15 @@ fn swap_symlink(target: &Path, link: &Path) {
     fs::rename(aside, link).unwrap();
 }
 
-/// A program that is told to watch [`old`] must go over to [`new`], once, when `write` has written it.
+/// Checks that a program which is told to watch [`old`] goes over to [`new`], once, when `write` has written it.
 fn is_reloaded_once(options: &[&str], write: impl FnOnce(&Artifact)) {
     let running = Running::start(options);
     write(&running.artifact);
     running.goes_over_once();
 }
 
-/// Polls an empty directory, removes it, and puts something else there that cannot be listed.
+/// Polls an empty directory, and puts something in its place that cannot be listed; checks that polls come no more
+/// often.
 fn is_polled_no_more_often_after(replace: impl FnOnce(&Path)) {
     let scratch = Scratch::new();
     let directory = scratch.join("plugins");
@@ -470,13 +471,14 @@ struct Running {
     program: Program,
 }
 
-/// Where the artifact is, and what of it is watched.
+/// The place of the artifact, and the part of it that is watched.
 enum Place {
-    /// In a directory of its own.
+    /// The artifact is in a directory of its own.
     Directory { watch_directory: bool },
-    /// Behind a symlink to a version of it, beside which there is a new one.
+    /// The artifact is behind a symlink to a version of it, beside which there is a new version.
     Symlink,
-    /// Behind a symlink to itself in a directory which is a symlink to a version, as Kubernetes mounts volumes.
+    /// The artifact is behind a symlink into a directory which is a symlink to a version, as Kubernetes mounts
+    /// volumes.
     Volume { watch_directory: bool },
 }
 
@@ -526,7 +528,7 @@ impl Running {
         }
     }
 
-    /// Another artifact beside the one that runs.
+    /// Another artifact beside the running one.
     fn neighbour(&self, name: &str) -> Artifact {
         Artifact::at(self.artifact.path().with_file_name(name))
     }
@@ -538,7 +540,7 @@ impl Running {
         self.ends_having_loaded(&[&old(), &new()]);
     }
 
-    /// Lets it go on for a while, and stops it.
+    /// Lets the program go on for a while, and stops it.
     #[track_caller]
     fn ends_having_loaded(mut self, contents: &[&[u8]]) -> Ended {
         self.program.go_on_for(A_WHILE);

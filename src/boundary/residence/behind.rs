@@ -5,7 +5,8 @@ use std::ptr::NonNull;
 
 use crate::boundary::system::base_of;
 
-/// Keeps what the loader mapped behind the image that `address` is in, which is what came in with it.
+/// Keeps the dependencies of an image mapped: the libraries that the loader lists behind the image, because they came
+/// in with it. The image is the one that `address` is in.
 pub(in crate::boundary) fn keep_dependencies(address: NonNull<c_void>) {
     let Some(image) = base_of(address.as_ptr()) else {
         return;
@@ -15,16 +16,16 @@ pub(in crate::boundary) fn keep_dependencies(address: NonNull<c_void>) {
         is_past: false,
         names: Vec::new(),
     };
-    // SAFETY: `note_behind` takes what is passed for it. Meanwhile the loader keeps its list as it is.
+    // SAFETY: `note_behind` takes the pointer that is passed for it. Meanwhile the loader keeps its list as it is.
     unsafe { libc::dl_iterate_phdr(Some(note_behind), (&raw mut behind).cast()) };
     for name in behind.names {
         let flags = libc::RTLD_NOW | libc::RTLD_NOLOAD | libc::RTLD_NODELETE;
-        // SAFETY: it asks for a library that is mapped already, and runs nothing.
+        // SAFETY: the call asks for a library that is mapped already, and runs nothing.
         unsafe { libc::dlopen(name.as_ptr(), flags) };
     }
 }
 
-/// What the loader lists behind an image.
+/// The libraries that the loader lists behind an image.
 struct Behind {
     image: usize,
     is_past: bool,
@@ -38,10 +39,10 @@ unsafe extern "C" fn note_behind(
 ) -> libc::c_int {
     // SAFETY: the loader passes an entry of its list.
     let listed = unsafe { &*listed };
-    // SAFETY: `keep_dependencies` passes it, and uses it no more until the list is through.
+    // SAFETY: `keep_dependencies` passes the pointer, and does not use it again until the list is through.
     let behind = unsafe { &mut *behind.cast::<Behind>() };
     if behind.is_past && !listed.dlpi_name.is_null() {
-        // SAFETY: it is text with a NUL at its end.
+        // SAFETY: the name is text with a NUL at its end.
         let name = unsafe { CStr::from_ptr(listed.dlpi_name) };
         behind.names.push(name.to_owned());
     }

@@ -1,4 +1,5 @@
-//! The host's side of [`Services`]: what it does for an image in the place of libc, and whether the image can go.
+//! The host's side of [`Services`]: the functions that stand in the place of libc's for an image, and whether the
+//! image can go.
 
 // Which threads have something to do with an image.
 mod seats;
@@ -20,12 +21,12 @@ use replug_plugin::__private::{Attach, Destructor, FIRST_KEY, Services, Start};
 ///
 /// # Safety
 ///
-/// `image` is the one of services that were not taken back.
+/// `image` comes from services that were not taken back.
 unsafe fn house_of(image: *const c_void) -> Arc<House> {
     let house = image.cast::<House>();
-    // SAFETY: the services hold a count for as long as the image is mapped.
+    // SAFETY: the services hold a count of the house for as long as the image is mapped.
     unsafe { Arc::increment_strong_count(house) };
-    // SAFETY: of which this takes one more.
+    // SAFETY: the count that was just added is the one that this takes.
     unsafe { Arc::from_raw(house) }
 }
 
@@ -92,7 +93,7 @@ unsafe extern "C-unwind" fn set(image: *const c_void, key: c_uint, value: *mut c
     0
 }
 
-/// Takes no seat: who only asks owes nothing.
+/// Takes no seat: a thread that only asks owes nothing.
 unsafe extern "C-unwind" fn get(image: *const c_void, key: c_uint) -> *mut c_void {
     let house = image.cast::<House>();
     with_seats(|seats| {
@@ -112,7 +113,7 @@ struct Birth {
 }
 
 unsafe extern "C" {
-    /// Libc's, with a type that allows `pthread_exit` to unwind through what is started.
+    /// Libc's own function, with a type that allows `pthread_exit` to unwind through the start function.
     #[link_name = "pthread_create"]
     fn create_thread(
         thread: *mut usize,
@@ -134,7 +135,7 @@ unsafe extern "C-unwind" fn spawn(
     if house.is_closing() {
         return libc::EAGAIN;
     }
-    // Seated before it exists, so that there is no moment at which it is not counted.
+    // The thread is seated before it exists, so that there is no moment at which it is not counted.
     let sitter = Sitter {
         id: 0,
         was_started: true,
@@ -148,7 +149,7 @@ unsafe extern "C-unwind" fn spawn(
     // SAFETY: the caller keeps libc's rules; `begin_thread` takes the box.
     let status = unsafe { create_thread(thread, attributes, begin_thread, birth.cast()) };
     if status != 0 {
-        // SAFETY: no thread has taken it.
+        // SAFETY: no thread has taken the box.
         drop(unsafe { Box::from_raw(birth) });
     }
     status
@@ -157,9 +158,9 @@ unsafe extern "C-unwind" fn spawn(
 /// The outermost frame of a thread that a plugin started. When `start` has returned, no code of the plugin is left on
 /// this stack. There is nothing to drop here, so that `pthread_exit` may unwind it.
 unsafe extern "C-unwind" fn begin_thread(birth: *mut c_void) -> *mut c_void {
-    // SAFETY: `spawn` made it of a box for this thread.
+    // SAFETY: `spawn` made the pointer of a box for this thread.
     let (start, argument) = take_seat(*unsafe { Box::from_raw(birth.cast::<Birth>()) });
-    // SAFETY: it is what the plugin wants to be run, and its image is mapped, because this thread has a seat.
+    // SAFETY: the plugin wants `start` to be run, and its image is mapped, because this thread has a seat.
     unsafe { start(argument) }
 }
 
@@ -194,9 +195,9 @@ impl Residence {
     ///
     /// # Safety
     ///
-    /// It is the function of an image that was just mapped, and none other of it was called.
+    /// `attach` is the function of an image that was just mapped, and no other function of the image was called.
     pub(super) unsafe fn attach(attach: Attach, is_to_go: bool) -> Residence {
-        // Not for the first time inside of something that a plugin asks for.
+        // The key of the seats must not be made inside of something that a plugin asks for.
         LazyLock::force(&SEATS);
         let house = Arc::new(House::default());
         let services = Box::into_raw(Box::new(Services {
@@ -228,13 +229,14 @@ impl Residence {
         }
     }
 
-    /// Why it can never be unmapped.
+    /// Why the image can never be unmapped, if there is a reason.
     pub(super) fn forever(&self) -> Option<&'static str> {
         self.forever
     }
 
-    /// Runs this thread's destructors for the image, as if the thread had ended. What its code reaches by them is gone
-    /// then. Not on a thread that the image started: its code is on the stack.
+    /// Runs this thread's destructors for the image, as if the thread had ended. The thread-locals that the image's
+    /// code has here are gone then. Does nothing on a thread that the image started: the image's code is on that
+    /// thread's stack.
     pub(super) fn leave(&self) {
         let has_seat = |was_started| {
             with_seats(|seats| {
@@ -249,8 +251,8 @@ impl Residence {
         }
     }
 
-    /// The threads that still have something to do with the image, by name: all of them, or those that it started. Names
-    /// are asked of the system, so only of those.
+    /// The names of the threads that still have something to do with the image: of all such threads, or of those that
+    /// the image started. The system is asked for each name, so only for these.
     pub(super) fn threads(&self, only_started: bool) -> Vec<String> {
         let sitters: Vec<_> = self.house.taken().seats.values().copied().collect();
         let name = |Sitter { id, .. }: Sitter| {
@@ -268,7 +270,7 @@ impl Residence {
         self.house.taken().seats.is_empty()
     }
 
-    /// Before and after the image is unmapped: from here on it registers nothing; or it does again.
+    /// Says whether the image is being unmapped. Meanwhile it registers nothing; if unmapping fails, it does again.
     pub(super) fn set_closing(&self, is_closing: bool) {
         self.house.is_closing.store(is_closing, Ordering::SeqCst);
     }
@@ -279,7 +281,7 @@ impl Residence {
     ///
     /// The image is unmapped.
     pub(super) unsafe fn end(self) {
-        // SAFETY: `attach` made it of a box, and the code that knew it is gone.
+        // SAFETY: `attach` made the services of a box, and the code that knew them is gone.
         let services = unsafe { Box::from_raw(self.services) };
         // SAFETY: the services held this count.
         drop(unsafe { Arc::from_raw(services.image.cast::<House>()) });

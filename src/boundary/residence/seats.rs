@@ -1,8 +1,8 @@
-//! Which threads still have something to do with an image. Each such thread has a seat in its house; an image with an
-//! empty house can be unmapped.
+//! Seats: which threads still have something to do with an image. Each such thread has a seat in the image's house;
+//! an image with an empty house can be unmapped.
 //!
-//! What a plugin asks of libc for its threads is kept here, in the thread's seat, and done by code of the host when the
-//! thread ends. So no code of an image is ever the last to run on a thread.
+//! A plugin's requests to libc for its threads are kept here, in the thread's seat, and carried out by code of the
+//! host when the thread ends. So no code of an image is ever the last to run on a thread.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -14,15 +14,15 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use replug_plugin::__private::Destructor;
 
-/// How often a thread that ends goes through its keys, as POSIX has it.
+/// How often an ending thread goes through its keys, as POSIX has it.
 const ROUNDS: usize = 4;
 
-/// The seats of one image, and the keys that it made.
+/// A house: the seats of one image, and the keys that the image made.
 #[derive(Debug, Default)]
 pub(super) struct House {
     pub(super) keys: Mutex<Vec<Option<Key>>>,
     pub(super) taken: Mutex<Taken>,
-    /// The image is being unmapped: what it registers now could only run when it is gone.
+    /// Whether the image is being unmapped: a destructor that it registers now could only run when the image is gone.
     pub(super) is_closing: AtomicBool,
 }
 
@@ -40,13 +40,13 @@ pub(super) struct Taken {
 /// A thread that has a seat.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sitter {
-    /// Its number in the system, 0 before it runs.
+    /// The thread's number in the system, 0 before the thread runs.
     pub(super) id: i32,
-    /// Whether the image started it.
+    /// Whether the image started the thread.
     pub(super) was_started: bool,
 }
 
-/// What one thread owes to one image.
+/// A seat: the destructors and the values that one thread keeps for one image.
 pub(super) struct Seat {
     pub(super) house: Arc<House>,
     pub(super) number: u64,
@@ -99,8 +99,9 @@ impl Drop for Seat {
 /// The seats of one thread.
 type Seats = RefCell<Vec<Seat>>;
 
-/// Under which a thread keeps its seats. A key of libc's and no `thread_local!`: its destructor runs after those of all
-/// thread-locals of the host, which may still own things of a plugin, and it can be used while it runs.
+/// The key under which a thread keeps its seats. A key of libc's and no `thread_local!`: the key's destructor runs
+/// after those of all thread-locals of the host, which may still own things of a plugin, and the key can be used
+/// while its destructor runs.
 pub(super) static SEATS: LazyLock<libc::pthread_key_t> = LazyLock::new(|| {
     let mut key = 0;
     // SAFETY: `key` can be written to, and the destructor takes what `seats` stores.
@@ -126,14 +127,14 @@ fn store(seats: *mut c_void) {
     assert_eq!(status, 0, "a thread can keep a pointer");
 }
 
-/// Does something with this thread's seats. No code of a plugin may run meanwhile.
+/// Runs `work` on this thread's seats. No code of a plugin may run meanwhile.
 pub(super) fn with_seats<R>(work: impl FnOnce(&mut Vec<Seat>) -> R) -> R {
-    // SAFETY: they live until the thread ends, and are this thread's alone.
+    // SAFETY: the seats live until the thread ends, and are this thread's alone.
     let seats = unsafe { &*seats() };
     work(&mut seats.borrow_mut())
 }
 
-/// The same with its seat in one house, which it takes if it has none.
+/// Runs `work` on this thread's seat in one house. A thread that has no seat there takes one.
 pub(super) fn with_seat<R>(house: &Arc<House>, work: impl FnOnce(&mut Seat) -> R) -> R {
     with_seats(|seats| {
         let found = seats
@@ -155,19 +156,19 @@ pub(super) fn own_id() -> i32 {
     rustix::thread::gettid().as_raw_nonzero().get()
 }
 
-/// The last thing that a thread does.
+/// The last thing that a thread does: it leaves all its houses.
 unsafe extern "C" fn end_thread(seats: *mut c_void) {
-    // The destructors may still ask for what they keep.
+    // The destructors may still ask for their values, which the seats keep.
     store(seats);
     while let Some(house) = with_seats(|seats| Some(Arc::clone(&seats.last()?.house))) {
         leave(&house);
     }
     store(ptr::null_mut());
-    // SAFETY: `seats` made it of a box, and nobody can find it any more.
+    // SAFETY: the function `seats` made the pointer of a box, and nobody can find it any more.
     drop(unsafe { Box::from_raw(seats.cast::<Seats>()) });
 }
 
-/// Ends this thread as far as one image is concerned: runs its destructors, in the order in which libc does.
+/// Ends this thread as far as one image is concerned: runs the image's destructors, in the order in which libc does.
 pub(super) fn leave(house: &Arc<House>) {
     run_destructors(house);
     for _ in 0..ROUNDS {
@@ -177,7 +178,8 @@ pub(super) fn leave(house: &Arc<House>) {
             });
             let destructor = house.key(index).and_then(|key| key.destructor);
             if let (false, Some(destructor)) = (value.is_null(), destructor) {
-                // SAFETY: the image is mapped, because this thread has a seat in it; it gave both for this purpose.
+                // SAFETY: the image is mapped, because this thread has a seat in its house; the image gave destructor
+                // and value for this purpose.
                 unsafe { destructor(value) };
             }
         }

@@ -1,4 +1,4 @@
-//! Decisions, against a clock that the test moves and files that are numbers.
+//! Tests of the tracker's decisions, against a clock that the test moves and files that are numbers.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::options::{Audit, Options};
 const SETTLE: Duration = Duration::from_millis(200);
 const GATE_MAX: Duration = Duration::from_secs(60);
 
-/// Milliseconds before what failed is tried again for the first time.
+/// Milliseconds before a failed step is tried again for the first time.
 const RETRY_FIRST: u128 = 100;
 
-/// A tracker, and the time.
+/// A tracker, and the time on its clock.
 struct Watch {
     tracker: Tracker,
     start: Instant,
@@ -185,7 +185,8 @@ fn a_file_written_in_place_takes_two_equal_digests_a_settle_time_apart() {
 fn where_looks_can_lag_only_equal_contents_show_that_a_file_is_whole() {
     let mut watch = Watch::resting_on(linked(1), "old");
     watch.rules.place.looks_can_lag = true;
-    // It came as another file, after its last write; and somebody may be writing to it since that look was fresh.
+    // The file came as another file, after its last write; and somebody may be writing to it since that look was
+    // fresh.
     let order = watch.look(linked(2));
     assert_eq!(watch.rest(order), LOOK_AGAIN.as_millis());
     watch.pass(LOOK_AGAIN);
@@ -589,7 +590,8 @@ fn an_artifact_that_never_was_is_waited_for() {
 }
 
 impl Watch {
-    /// Passes the time until a digest is due of a `file` that looks as it did; `None` if none is due within an hour.
+    /// Passes the time until a digest is due of a `file` that looks as before; `None` if no digest is due within an
+    /// hour.
     fn pass_until_digest(&mut self, file: Snapshot) -> Option<(u64, Order)> {
         let start = self.now;
         for _ in 0..3600 {
@@ -603,7 +605,7 @@ impl Watch {
     }
 }
 
-/// When audits of a file with the bytes `old` are due, in seconds after the one before.
+/// The seconds between audits of a file with the bytes `old`, each counted from the audit before.
 fn audits(watch: &mut Watch, file: Snapshot) -> Vec<u64> {
     let mut due = Vec::new();
     while let Some((seconds, order)) = watch.pass_until_digest(file) {
@@ -666,7 +668,8 @@ fn bytes_that_change_under_an_equal_snapshot_are_found_by_an_audit_and_settle() 
     assert_eq!(watch.stage("new"), None, "that is news");
 }
 
-/// A file with a made-up number, and one who has settled on it although the number is another at each look.
+/// A file with a made-up number, and a tracker that has settled on the file although its number is another at each
+/// look.
 fn settled_among_made_up_numbers(locality: Locality) -> (impl Fn(u64) -> Snapshot, Watch) {
     let file = |inode| Snapshot {
         links: 1,
@@ -681,7 +684,7 @@ fn settled_among_made_up_numbers(locality: Locality) -> (impl Fn(u64) -> Snapsho
             .torn(watch.now, Some(file(inode + 100)), &watch.rules);
         watch.pass(Duration::from_secs(11));
     }
-    // Now it holds still, but for the number.
+    // Now the file holds still, but for its number.
     for inode in 20..30 {
         let order = watch.look(file(inode));
         watch.pass(SETTLE);
@@ -749,7 +752,7 @@ fn an_open_gate_speaks_for_what_held_still_behind_it_if_the_stamps_can_show_that
         watch.look(file);
         assert_eq!(watch.ask(Gate::Open), wanted);
     }
-    // It was another file when the gate was last seen shut: somebody else may have begun.
+    // The file was another one when the gate was last seen shut: somebody else may have begun.
     let mut watch = Watch::new(GatePolicy::Auto);
     watch.look(written(2, 1));
     watch.ask(Gate::Shut);

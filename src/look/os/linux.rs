@@ -17,7 +17,7 @@ pub(crate) use super::posix::{HOST_DOWN, make_private, make_private_directory, o
 use crate::look::files::{Filesystem, Locality};
 use crate::look::snapshot::{Kind, Snapshot, Stamp};
 
-/// Where else staged copies can go if the temporary directory cannot map code.
+/// Further directories for staged copies, if code cannot be mapped from the temporary directory.
 pub(crate) const MORE_TEMP_DIRS: &[&str] = &["/var/tmp", "/dev/shm"];
 
 /// Whether a file can be made that exists in memory only.
@@ -28,24 +28,24 @@ pub(crate) fn look(path: &Path) -> io::Result<Snapshot> {
     statx(CWD, path, AtFlags::STATX_FORCE_SYNC)
 }
 
-/// The same of a symbolic link itself.
+/// Looks at a symbolic link itself, in the same way.
 pub(crate) fn look_link(path: &Path) -> io::Result<Snapshot> {
     let flags = AtFlags::STATX_FORCE_SYNC | AtFlags::SYMLINK_NOFOLLOW;
     statx(CWD, path, flags)
 }
 
-/// A directory to look from, so that the system need not walk to it anew for each look.
+/// A directory to look from, so that the system need not walk to the directory anew for each look.
 #[derive(Debug)]
 pub struct Directory {
     open: OwnedFd,
-    /// How many bytes of a path lead to it.
+    /// The number of bytes of a path that lead to the directory.
     prefix: usize,
 }
 
-/// Opens a directory for nothing but to begin at, if that is worth it for so many looks.
+/// Opens a directory only to look from it, if that is worth its cost for so many looks.
 pub(crate) fn open_directory(directory: &Path, looks: usize) -> Option<Directory> {
-    /// To open and close it takes as many instructions as seven walks to it, where it is two names away
-    /// (`target/debug`), on Linux 6.1.
+    /// The fewest looks that are worth an open directory. Opening and closing one takes as many instructions as seven
+    /// walks to a directory two names away (`target/debug`), on Linux 6.1.
     const WORTH_IT: usize = 8;
     if looks < WORTH_IT {
         return None;
@@ -58,11 +58,11 @@ pub(crate) fn open_directory(directory: &Path, looks: usize) -> Option<Directory
     Some(Directory { open, prefix })
 }
 
-/// Looks as [`look`] does, at what is below an open directory.
+/// Looks at a path below an open directory, as [`look`] does.
 pub(crate) fn look_from(directory: &Directory, path: &Path) -> io::Result<Snapshot> {
     match path.as_os_str().as_bytes().get(directory.prefix..) {
         Some(rest) => statx(&directory.open, rest, AtFlags::STATX_FORCE_SYNC),
-        // The directory itself, say.
+        // Such as the path of the directory itself.
         None => look(path),
     }
 }
@@ -139,8 +139,8 @@ pub(crate) fn forget_content(file: &File) -> io::Result<()> {
     Ok(rustix::fs::fadvise(file, 0, None, Advice::DontNeed)?)
 }
 
-/// Asks which filesystem `path` is on. A 9p server answers `statfs` with what is behind it, so how it was mounted counts
-/// for more.
+/// Asks which filesystem `path` is on. A 9p server answers `statfs` for the filesystem behind it, so the type in the
+/// table of mounts counts for more.
 pub(crate) fn filesystem(path: &Path) -> io::Result<Filesystem> {
     // The field's type differs between architectures; the magic numbers all have 32 bits.
     let magic = rustix::fs::statfs(path)?.f_type as u32;
@@ -165,8 +165,8 @@ pub(crate) fn filesystem(path: &Path) -> io::Result<Filesystem> {
     })
 }
 
-/// The type under which a device is mounted, by the table of mounts (`man 5 proc_pid_mountinfo`). Some have none there:
-/// each subvolume of btrfs has a device number of its own.
+/// The type under which a device is mounted, by the table of mounts (`man 5 proc_pid_mountinfo`). Some devices are
+/// not in the table: each subvolume of btrfs has a device number of its own.
 fn mounted_as(mounts: &str, device: u64) -> Option<&str> {
     let device = format!(
         "{}:{}",
@@ -180,9 +180,10 @@ fn mounted_as(mounts: &str, device: u64) -> Option<&str> {
     })
 }
 
-/// Magic number (`man 2 statfs`); name; who can change files there; whether `flock` goes to a server and can hang, for
-/// which reason cargo itself takes no locks on NFS; and whether a fresh look can lag behind the content: on NFS, opening
-/// asks the server, and of the others nobody has shown it. What is not in the table counts as the last line does.
+/// The known filesystems. Each line has the magic number (`man 2 statfs`); the name; who can change files there;
+/// whether `flock` goes to a server and can hang, for which reason cargo itself takes no locks on NFS; and whether a
+/// fresh look can lag behind the content. On NFS, opening a file asks the server; for the other remote filesystems
+/// nobody has shown that. A filesystem that is not in the table counts as the last line does.
 const FILESYSTEMS: &[(u32, &str, Locality, bool, bool)] = &[
     (0xef53, "ext4", Locality::Local, false, false),
     (0x0102_1994, "tmpfs", Locality::Local, false, false),
@@ -205,7 +206,8 @@ const FILESYSTEMS: &[(u32, &str, Locality, bool, bool)] = &[
     (0x786f_4256, "vboxsf", Locality::Remote, false, true),
 ];
 
-/// When this process started, in clock ticks since boot: with its number, the name of one process for ever.
+/// When this process started, in clock ticks since boot. With the process number, that is the name of one process for
+/// ever.
 pub(crate) fn own_start() -> u64 {
     start_of("self").unwrap_or(0)
 }
@@ -216,8 +218,8 @@ pub(crate) fn is_running(pid: u32, start: u64) -> bool {
 }
 
 fn start_of(process: &str) -> Option<u64> {
-    /// `starttime` is the 22nd field of `stat`; the second is a name in parentheses that may hold spaces,
-    /// so fields are counted from its end.
+    /// The number of fields between the state and `starttime`, which is the 22nd field of `stat`. The second field is
+    /// a name in parentheses that may hold spaces, so fields are counted from the end of the name.
     const FIELDS_BETWEEN: usize = 18;
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     let (_, after_name) = stat.rsplit_once(')')?;
@@ -229,9 +231,9 @@ fn start_of(process: &str) -> Option<u64> {
 
 /// Makes a file that exists in memory only, and a path by which the loader can open it.
 ///
-/// The loader takes a path it has seen before for the library it loaded then, and descriptor numbers are
-/// reused. So `serial`, never the same twice, is written into the path as slashes and dots that change
-/// nothing about where it leads.
+/// The loader takes a path that it has seen before for the library that it loaded then, and descriptor numbers are
+/// reused. So `serial`, never the same twice, is written into the path as slashes and dots that change nothing about
+/// where the path leads.
 pub(crate) fn memory_file(name: &CStr, serial: u64) -> io::Result<(File, PathBuf)> {
     let file = File::from(rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC)?);
     let bits = u64::BITS - serial.leading_zeros();

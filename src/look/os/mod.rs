@@ -1,4 +1,5 @@
-//! Where systems differ: one file per system behind the same names. Nothing here decides anything.
+//! The calls in which systems differ: one file per system, with the same names in each. Nothing here decides
+//! anything.
 
 #[cfg(unix)]
 mod posix;

@@ -1,15 +1,15 @@
-//! What Linux and the other Unix systems share: files and directories of this user's own.
+//! The calls that Linux and the other Unix systems share: files and directories of this user's own.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-/// What the system says of a server that is switched off. std has no word for it.
+/// The system's error number for a server that is switched off. std has no word for that.
 pub(crate) const HOST_DOWN: i32 = rustix::io::Errno::HOSTDOWN.raw_os_error();
 
-/// Opens a file of this user's for locking. Neither waits nor follows a link: others can write where it is
-/// looked for.
+/// Opens a file that belongs to this user, for locking. The call neither waits nor follows a link: others can write
+/// in the directory that is searched.
 pub(crate) fn open_own(path: &Path) -> io::Result<File> {
     let flags = libc::O_NONBLOCK | libc::O_NOFOLLOW;
     let file = OpenOptions::new()

@@ -1,4 +1,4 @@
-//! Unix systems other than Linux: what std offers.
+//! Unix systems other than Linux, by the calls that std offers.
 
 use std::ffi::{CStr, OsStr};
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -13,7 +13,7 @@ pub(crate) use super::posix::{HOST_DOWN, make_private, make_private_directory, o
 use crate::look::files::Filesystem;
 use crate::look::snapshot::{Kind, Snapshot, Stamp};
 
-/// Where else staged copies can go if the temporary directory cannot map code.
+/// Further directories for staged copies, if code cannot be mapped from the temporary directory.
 pub(crate) const MORE_TEMP_DIRS: &[&str] = &["/var/tmp"];
 
 /// Whether a file can be made that exists in memory only.
@@ -27,7 +27,7 @@ pub(crate) fn look_link(path: &Path) -> io::Result<Snapshot> {
     fs::symlink_metadata(path).map(|metadata| snapshot(&metadata))
 }
 
-/// Looking from an open directory is for Linux, where it was measured.
+/// A directory to look from: on Linux only, where the gain was measured.
 #[derive(Debug)]
 pub enum Directory {}
 
@@ -98,7 +98,7 @@ pub(crate) fn names(directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Resul
     Ok(())
 }
 
-/// What is read here is what the system reads; there is nothing to ask it to forget.
+/// Does nothing: a read here sees what the system sees, and std has no call to make the system forget.
 pub(crate) fn forget_content(_file: &File) -> io::Result<()> {
     Ok(())
 }
@@ -107,7 +107,7 @@ pub(crate) fn filesystem(_path: &Path) -> io::Result<Filesystem> {
     Ok(Filesystem::unknown())
 }
 
-/// Start times are not asked here; the stage directory's lock tells the dead from the living.
+/// Always 0: start times are not asked for here; the stage directory's lock tells the dead from the living.
 pub(crate) fn own_start() -> u64 {
     0
 }

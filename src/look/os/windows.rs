@@ -1,4 +1,5 @@
-//! Windows: what std offers. It has no inode numbers, so replacing a file shows in its times and its size.
+//! Windows, by the calls that std offers. These give no inode numbers, so a replaced file shows in its times and its
+//! size.
 
 use std::ffi::{CStr, OsStr};
 use std::fs::{self, File, Metadata};
@@ -9,10 +10,10 @@ use std::path::{Path, PathBuf};
 use crate::look::files::Filesystem;
 use crate::look::snapshot::{Kind, Snapshot, Stamp};
 
-/// Where else staged copies can go if the temporary directory cannot map code.
+/// Further directories for staged copies, if code cannot be mapped from the temporary directory.
 pub(crate) const MORE_TEMP_DIRS: &[&str] = &[];
 
-/// What the system says of a server that is switched off (WSAEHOSTDOWN). std has no word for it.
+/// The system's error number for a server that is switched off (WSAEHOSTDOWN). std has no word for that.
 pub(crate) const HOST_DOWN: i32 = 10064;
 
 /// Whether a file can be made that exists in memory only.
@@ -26,7 +27,7 @@ pub(crate) fn look_link(path: &Path) -> io::Result<Snapshot> {
     fs::symlink_metadata(path).map(|metadata| snapshot(&metadata))
 }
 
-/// Looking from an open directory is for Linux, where it was measured.
+/// A directory to look from: on Linux only, where the gain was measured.
 #[derive(Debug)]
 pub enum Directory {}
 
@@ -51,7 +52,7 @@ fn snapshot(metadata: &Metadata) -> Snapshot {
         links: 1,
         size: metadata.file_size(),
         modified,
-        // There is no change time to ask for here; claiming the write time claims nothing more.
+        // std tells no change time here; the write time in its place claims nothing more.
         changed: modified,
         born: Some(stamp(metadata.creation_time())),
     }
@@ -93,7 +94,7 @@ pub(crate) fn names(directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Resul
     Ok(())
 }
 
-/// What is read here is what the system reads; there is nothing to ask it to forget.
+/// Does nothing: a read here sees what the system sees, and std has no call to make the system forget.
 pub(crate) fn forget_content(_file: &File) -> io::Result<()> {
     Ok(())
 }
@@ -102,7 +103,7 @@ pub(crate) fn filesystem(_path: &Path) -> io::Result<Filesystem> {
     Ok(Filesystem::unknown())
 }
 
-/// Start times are not asked here; the stage directory's lock tells the dead from the living.
+/// Always 0: start times are not asked for here; the stage directory's lock tells the dead from the living.
 pub(crate) fn own_start() -> u64 {
     0
 }
@@ -118,7 +119,7 @@ pub(crate) fn memory_file(_name: &CStr, _serial: u64) -> io::Result<(File, PathB
 /// The temporary directory of a user is accessible to that user only.
 pub(crate) fn make_private(_builder: &mut tempfile::Builder<'_, '_>) {}
 
-/// Makes a directory with the rights of the one it is in, a user's temporary directory.
+/// Makes a directory with the rights of the directory above, a user's temporary directory.
 pub(crate) fn make_private_directory(path: &Path) -> io::Result<()> {
     fs::create_dir(path)
 }

@@ -48,7 +48,7 @@ pub(super) fn is_blank(bytes: &[u8]) -> bool {
     bytes.iter().all(|&byte| byte == 0)
 }
 
-/// A processor as Rust names it, of those that have a Rust with dynamic libraries.
+/// The name that Rust has for a processor, of those processors whose Rust has dynamic libraries.
 fn name_of(found: Architecture) -> &'static str {
     match found {
         Architecture::Aarch64 => "aarch64",

@@ -48,11 +48,11 @@ pub(super) fn vet<'a, D: ReadRef<'a>>(data: D, exports: &[CString]) -> Checked<V
     })
 }
 
-/// Judges machine and kind by the header alone. It is written first, so what can never become a library for this
-/// host is said at once instead of being waited for.
+/// Judges machine and kind by the header alone. The header is written first, so a file that can never become a
+/// library for this host is refused at once instead of being waited for.
 fn check_header<'a, D: ReadRef<'a>>(data: D) -> Checked {
     let mut header = *Header::<Endianness>::parse(data).or(missing("header"))?;
-    // `object` would follow these two to tables that may not be there yet.
+    // `object` would follow these two offsets to tables that may not be there yet.
     header.e_phoff = Default::default();
     header.e_shoff = Default::default();
     let file = ElfFile::<Header<Endianness>>::parse(pod::bytes_of(&header));
@@ -64,8 +64,8 @@ fn check_header<'a, D: ReadRef<'a>>(data: D) -> Checked {
     check_target(&file)
 }
 
-/// Checks the table that linkers write last, at the very end: the sentinel of a finished write. A library that
-/// was stripped of it goes without.
+/// Checks the section table, which linkers write last, at the very end of the file: the sentinel of a finished write.
+/// A library whose section table was stripped off goes without this check.
 fn check_sections<'a, H: FileHeader<Endian = E>, D: ReadRef<'a>>(header: &H, data: D) -> Checked {
     let (start, count) = (header.e_shoff(E).into(), u64::from(header.e_shnum(E)));
     if start == 0 && count == 0 {
@@ -74,7 +74,7 @@ fn check_sections<'a, H: FileHeader<Endian = E>, D: ReadRef<'a>>(header: &H, dat
     check_inside(data, start, count * u64::from(header.e_shentsize(E)))?;
     let sections = header.section_headers(E, data).unwrap_or_default();
     let entries = sections.iter().skip(1);
-    // The alignment is the last field of the last entry that is not zero in any case.
+    // In the last entry, the alignment is the last field that is never zero in a finished table.
     let last = sections.last();
     let ended = last.is_some_and(|last| last.sh_addralign(E).into() != 0);
     if !ended || entries.clone().any(|it| is_blank(pod::bytes_of(it))) {
@@ -92,12 +92,12 @@ fn check_sections<'a, H: FileHeader<Endian = E>, D: ReadRef<'a>>(header: &H, dat
 
 /// A symbol that the library defines.
 struct Export<'a> {
-    /// Its name, a NUL, and all that follows.
+    /// The symbol's name, a NUL, and all text that follows.
     name: &'a [u8],
     address: u64,
 }
 
-/// What the loader itself goes by: the segments it maps, and the dynamic section.
+/// The parts of the file that the loader itself goes by: the segments it maps, and the dynamic section.
 struct Dynamic<'a, H: FileHeader> {
     loaded: Vec<&'a H::ProgramHeader>,
     entries: &'a [H::Dyn],
@@ -112,7 +112,7 @@ impl<'a, H: FileHeader<Endian = E>> Dynamic<'a, H> {
         for (start, size) in loaded.iter().map(|it| it.file_range(E)) {
             check_inside(data, start, size)?;
         }
-        // One is read, however many say that they are it.
+        // Only the first dynamic section is read, however many segments claim to be one.
         let dynamic = segments.iter().find(|it| it.p_type(E) == elf::PT_DYNAMIC);
         let entries = dynamic.and_then(|it| it.dynamic(E, data).ok()?);
         let entries = entries.unwrap_or_default();
@@ -126,7 +126,7 @@ impl<'a, H: FileHeader<Endian = E>> Dynamic<'a, H> {
         Some(entry.val(E))
     }
 
-    /// The table whose address `tag` holds, up to the next table or the end of its segment: few have a length.
+    /// The table whose address `tag` holds, up to the next table or the end of its segment: few tables have a length.
     fn table<D: ReadRef<'a>>(&self, tag: DynamicTag, data: D) -> Option<&'a [u8]> {
         let start = self.value(tag)?;
         let addresses = self.entries.iter().filter(|it| it.is_address(E));
@@ -136,7 +136,7 @@ impl<'a, H: FileHeader<Endian = E>> Dynamic<'a, H> {
         data.read_bytes_at(offset, size).ok()
     }
 
-    /// Where in the file lies what is loaded at an address, and how much of it, up to `most` bytes.
+    /// The place in the file of the bytes that are loaded at an address, and how many they are, up to `most`.
     fn place(&self, start: u64, most: u64) -> Option<(u64, u64)> {
         self.loaded.iter().find_map(|it| {
             let (offset, size) = it.file_range(E);
@@ -153,7 +153,7 @@ impl<'a, H: FileHeader<Endian = E>> Dynamic<'a, H> {
         until_nul(data.read_bytes_at(offset, size).ok()?)
     }
 
-    /// Each defined symbol, unless a symbol or a name is still zeros.
+    /// All defined symbols; `None` if a symbol or a name is still zeros.
     fn exports<D: ReadRef<'a>>(&self, data: D) -> Option<Vec<Export<'a>>> {
         let strings = self.table(elf::DT_STRTAB, data)?;
         let strings = strings.get(..self.value(elf::DT_STRSZ)?.try_into().ok()?)?;
@@ -176,7 +176,7 @@ impl<'a, H: FileHeader<Endian = E>> Dynamic<'a, H> {
         Some(exports)
     }
 
-    /// How many symbols there are: the loader does not care, and only the hash tables tell.
+    /// The number of symbols. The loader does not need the number, and only the hash tables tell it.
     fn symbol_count<D: ReadRef<'a>>(&self, data: D) -> Option<u32> {
         let Some(bytes) = self.table(elf::DT_GNU_HASH, data) else {
             let table = HashTable::<H>::parse(E, self.table(elf::DT_HASH, data)?);

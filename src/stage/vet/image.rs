@@ -9,7 +9,7 @@ use super::checks::{check_exports, check_inside, check_target, until_nul};
 use super::verdict::{Checked, Vetted, missing};
 use crate::handshake::{HANDSHAKE, LONGEST};
 
-/// Vets a Mach-O or PE file less closely than an ELF file: its parts must be inside it, its exports readable.
+/// Vets a Mach-O or PE file less closely than an ELF file: its parts must be inside the file, its exports readable.
 pub(crate) fn vet_image<'a, D: ReadRef<'a>>(data: D, exports: &[CString]) -> Checked<Vetted> {
     let file = object::File::parse(data).or(missing("header"))?;
     check_target(&file)?;
@@ -33,7 +33,7 @@ pub(crate) fn vet_image<'a, D: ReadRef<'a>>(data: D, exports: &[CString]) -> Che
     };
     Ok(Vetted {
         static_tls: false,
-        // Only Linux lets go of a file that is mapped.
+        // Only on Linux is a file cut while it is mapped.
         mapped: u64::MAX,
         handshake,
     })
@@ -41,7 +41,7 @@ pub(crate) fn vet_image<'a, D: ReadRef<'a>>(data: D, exports: &[CString]) -> Che
 
 /// The text at an address of a Mach-O or PE file, up to its NUL.
 fn text_at<'a>(file: &impl Object<'a>, address: u64) -> Option<Vec<u8>> {
-    // At the very end of one section the next may begin.
+    // At the very end of one section the next section may begin.
     let section = file.sections().find(|it| {
         let end = it.address().saturating_add(it.size());
         (it.address()..end).contains(&address)

@@ -1,8 +1,9 @@
 //! Vet: is a staged copy a complete shared library for this machine, exporting what the host needs?
 //!
-//! Decided by parsing headers and tables, because to the dynamic loader a damaged library is no error but a fatal
-//! signal. Nothing here runs, maps or waits. The poller asks between the digest and the update, and a refusal is
-//! of one of two kinds: *incomplete*, a writer may still be at work, look again; or *wrong*, keep what is running.
+//! Vet decides by parsing headers and tables, because to the dynamic loader a damaged library is no error but a fatal
+//! signal. Nothing here runs, maps or waits. The poller asks vet between the digest and the update. A refusal is of
+//! one of two kinds: *incomplete*, a writer may still be at work, look again; or *wrong*, keep the running
+//! generation.
 
 mod verdict;
 
@@ -26,18 +27,18 @@ const QUOTED: u64 = 16;
 
 /// Vets `staged`, which must hold still and define every symbol of `exports`.
 ///
-/// A library as a linker leaves it, stripped or not, is told from itself cut short or with its tail still zeros at
-/// any byte: an ELF file ends with its section table. Three things go unseen, and settling has to catch them: a
-/// hole or a mixture of two builds in code or data; zeros at the end of a file whose section table is elsewhere
-/// (patchelf) or gone (sstrip); and, in Mach-O and PE files, zeros in general.
+/// A library as a linker leaves it, stripped or not, is told from the same library cut short at any byte, or still
+/// zeros from any byte on: an ELF file ends with its section table. Three things go unseen, and settling has to catch
+/// them: a hole or a mixture of two builds in code or data; zeros at the end of a file whose section table is
+/// elsewhere (patchelf) or gone (sstrip); and, in Mach-O and PE files, zeros in general.
 ///
 /// # Errors
 ///
-/// A [`Refusal`]. One that [is incomplete](Refusal::is_incomplete) is worth another look.
+/// A [`Refusal`]. A refusal that [is incomplete](Refusal::is_incomplete) is worth another look.
 pub(crate) fn vet(mut staged: impl Read + Seek, exports: &[CString]) -> Checked<Vetted> {
     let verdict = judge(&ReadCache::new(&mut staged), exports);
     if verdict.as_ref().is_err_and(Refusal::is_incomplete) {
-        // To `object` a read that fails is a part that is missing, so see whether all of it can be read.
+        // The crate `object` takes a read that fails for a missing part, so see whether the whole copy can be read.
         staged.rewind().map_err(Refusal::Unreadable)?;
         io::copy(&mut staged, &mut io::sink()).map_err(Refusal::Unreadable)?;
     }
@@ -47,7 +48,7 @@ pub(crate) fn vet(mut staged: impl Read + Seek, exports: &[CString]) -> Checked<
 fn judge<'a, D: ReadRef<'a>>(data: D, exports: &[CString]) -> Checked<Vetted> {
     let len = data.len().unwrap_or(0);
     let head = data.read_bytes_at(0, len.min(QUOTED)).unwrap_or_default();
-    // A preallocated file is zeros from where the writer is, at first from the start.
+    // A preallocated file is zeros behind the place that its writer has reached, and at first zeros from the start.
     let mut magic = head.iter().zip(NATIVE.1);
     let begun = magic.all(|(&byte, &magic)| byte == magic || byte == 0);
     match FileKind::parse(data) {

@@ -1,4 +1,4 @@
-//! ELF is the system this is proven on: these build real libraries, cut them and blank them.
+//! Tests of vet on ELF, the format that vet is proven on: they build real libraries, cut them and blank them.
 
 use std::cell::Cell;
 use std::env::consts::ARCH;
@@ -32,7 +32,8 @@ struct Library {
     bytes: Vec<u8>,
 }
 
-/// plugin01 by rustc's linker and a C plugin by the system's; the first is optimized and stripped, and small.
+/// The libraries under test: plugin01 by rustc's linker, and a C plugin by the system's. The first is small: it is
+/// optimized and stripped.
 static LIBRARIES: LazyLock<Vec<Library>> = LazyLock::new(|| {
     let rust: [&[&str]; 4] = [
         &["-O", "-C", "strip=symbols"],
@@ -113,7 +114,7 @@ impl Library {
         start as usize..(start + size) as usize
     }
 
-    /// The same, with `patch` written at `at`.
+    /// The library's bytes, with `patch` written at `at`.
     fn patched(&self, at: usize, patch: &[u8]) -> Vec<u8> {
         let mut bytes = self.bytes.clone();
         bytes[at..at + patch.len()].copy_from_slice(patch);
@@ -315,7 +316,7 @@ fn a_library_stripped_of_its_section_table_passes_if_its_segments_are_whole() {
     let (offset, word) = if header == 64 { (40, 8) } else { (32, 4) };
     for library in &*LIBRARIES {
         let mut bytes = library.patched(offset, &[0; 8][..word]);
-        // How many sections there are, and which of them names the others.
+        // The number of sections, and the number of the section that names the others.
         bytes[header - 4..header].fill(0);
         vetted(&bytes, &EXPORTS).expect(&library.made);
         assert!(vetted(&bytes, &[c"plugin_init"]).is_err());
@@ -400,7 +401,8 @@ fn a_read_that_fails_is_neither_damage_nor_a_writer_at_work() {
 
 #[test]
 fn no_damage_makes_it_panic_or_read_without_bound() {
-    // More than the tables of any file: each is read once, and a file that seems incomplete once more.
+    // More passes than the tables of any file take: each table is read once, and a file that seems incomplete once
+    // more.
     const PASSES: usize = 8;
     let original = &LIBRARIES[0].bytes;
     let (header, len) = (size_of::<Header<E>>(), original.len());
@@ -444,7 +446,7 @@ fn segments_that_overlap_are_not_read_one_by_one() {
     bytes.resize(len, 0);
     for (number, segment) in bytes[header..].chunks_exact_mut(segment).enumerate() {
         segment[..4].copy_from_slice(&elf::PT_DYNAMIC.0.to_ne_bytes());
-        // The file, almost to its end, and no whole number of entries.
+        // The size of a segment: almost to the end of the file, and no whole number of entries.
         segment[32..40].copy_from_slice(&(len - 1 - 16 * number).to_ne_bytes());
     }
     let read = Cell::new(0);
@@ -457,7 +459,7 @@ fn segments_that_overlap_are_not_read_one_by_one() {
     assert!(read.get() <= 8 * len, "{} bytes of {len}", read.get());
 }
 
-/// The same numbers on every run, each below the given bound: Marsaglia's xorshift.
+/// Random numbers that are the same on every run, each below the given bound: Marsaglia's xorshift.
 fn random_numbers() -> impl FnMut(usize) -> usize {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     move |bound| {

@@ -6,7 +6,7 @@ use std::io;
 
 use object::elf::ELFMAG;
 
-/// What this system's loader takes, and how such a file starts.
+/// The file format that this system's loader takes, and how such a file starts.
 pub(super) const NATIVE: (&str, &[u8]) = match (cfg!(windows), cfg!(target_vendor = "apple")) {
     (true, _) if cfg!(target_pointer_width = "32") => ("32-bit PE", b"MZ"),
     (true, _) => ("64-bit PE", b"MZ"),
@@ -15,15 +15,15 @@ pub(super) const NATIVE: (&str, &[u8]) = match (cfg!(windows), cfg!(target_vendo
     _ => ("64-bit ELF", &ELFMAG),
 };
 
-/// What vet learnt about a good library.
+/// The facts that vet learnt about a good library.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Vetted {
-    /// It uses initial-exec thread-locals (`DF_STATIC_TLS`). Their room is fixed when the process starts, so only
-    /// a few copies of it can ever be loaded.
+    /// Whether the library uses initial-exec thread-locals (`DF_STATIC_TLS`). Their room is fixed when the process
+    /// starts, so only a few copies of the library can ever be loaded.
     pub(crate) static_tls: bool,
-    /// Where what a loader maps of it ends, in bytes; behind that are sections for debuggers.
+    /// The end of the part that a loader maps, in bytes; behind that part are sections for debuggers.
     pub(crate) mapped: u64,
-    /// What it says of the declaration that it was built from.
+    /// The library's handshake: its text about the declaration that the library was built from.
     pub(crate) handshake: Option<Vec<u8>>,
 }
 
@@ -34,25 +34,25 @@ pub enum Refusal {
     /// Incomplete: nothing has been written.
     #[error("it is empty")]
     Empty,
-    /// Incomplete: it has the first number of bytes, and a part of it should end at the second.
+    /// Incomplete: the file has as many bytes as the first number, and a part of it should end at the second.
     #[error("it ends at byte {0} of {1}")]
     Cut(u64, u64),
     /// Incomplete: a part that every finished library has is absent, damaged or still zeros.
     #[error("its {0} is missing")]
     Missing(&'static str),
-    /// Wrong: it starts like no native code of any system.
+    /// Wrong: the file starts like no native code of any system.
     #[error("it is not a shared library: it starts with `{}`", .0.escape_ascii())]
     Unknown(Vec<u8>),
-    /// Wrong: it is for another kind of system.
+    /// Wrong: the library is for another kind of system.
     #[error("it is a {0} file, this system loads {native}", native = NATIVE.0)]
     Format(&'static str),
-    /// Wrong: it is for another kind of processor.
+    /// Wrong: the library is for another kind of processor.
     #[error("it is for {0}, this host is {ARCH}")]
     Foreign(&'static str),
-    /// Wrong: it holds native code, but not in the form of a library.
+    /// Wrong: the file holds native code, but not in the form of a library.
     #[error("it is {0}, not a shared library")]
     Kind(&'static str),
-    /// Wrong: it lacks these symbols, which the host needs.
+    /// Wrong: the library lacks these symbols, which the host needs.
     #[error("it does not export {}", quote(.0))]
     Exports(Vec<CString>),
     /// The staged copy could not be read, which says nothing about the artifact.

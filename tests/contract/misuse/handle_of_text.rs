@@ -1,6 +1,6 @@
 //! A handle for other threads of a plain C function.
 
 fn main() {
-    let mut host = replug::Host::<replug::Text>::new(c"greet");
+    let host = replug::Host::<replug::Text>::new(c"greet");
     let _handle = host.handle();
 }

@@ -1,4 +1,4 @@
-//! A thread that keeps the functions of one generation for longer than what lends them.
+//! A thread that keeps the functions of one generation for longer than the loan of them.
 
 replug::interface! {
     /// Does arithmetic.
@@ -9,7 +9,7 @@ replug::interface! {
 }
 
 fn main() {
-    let mut host = replug::Host::<Arithmetic>::new();
+    let host = replug::Host::<Arithmetic>::new();
     let mut caller = host.handle().caller();
     let functions = caller.live();
     drop(caller);

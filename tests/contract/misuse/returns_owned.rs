@@ -1,6 +1,6 @@
 //! Functions that return memory of the plugin's allocator, or a pointer into the plugin.
 
-/// What a function of an interface does with what it returns.
+/// A function that takes any type which a function of an interface can return.
 fn give<T: replug::wire::Answer>(_: T) {}
 
 fn main() {

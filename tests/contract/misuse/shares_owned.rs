@@ -1,6 +1,6 @@
 //! A shared struct with something in it that is not plain data.
 
-/// What a shared struct does with each of its fields.
+/// A function that takes any type which a field of a shared struct can have.
 fn share(_: impl replug::wire::Plain) {}
 
 fn main() {

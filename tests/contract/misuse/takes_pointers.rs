@@ -2,7 +2,7 @@
 
 use std::ptr;
 
-/// What a function of an interface does with each thing that it takes.
+/// A function that takes any type which a function of an interface can take.
 fn take(_: impl replug::wire::Argument) {}
 
 fn main() {

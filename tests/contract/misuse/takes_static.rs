@@ -1,4 +1,4 @@
-//! A declaration by which a plugin may keep what it is lent.
+//! A declaration by which a plugin may keep text that it is lent.
 
 replug::interface! {
     /// Remembers things.

@@ -5,7 +5,7 @@ pub struct State {
     pub is_done: bool,
 }
 
-/// What a function of an interface does with each thing that it takes.
+/// A function that takes any type which a function of an interface can take.
 fn take(_: impl replug::wire::Argument) {}
 
 fn main() {

@@ -1,4 +1,4 @@
-//! Does all that makes a copy of std leave something behind.
+//! A plugin that does everything that makes a copy of std leave something behind.
 
 use std::cell::RefCell;
 use std::sync::mpsc;

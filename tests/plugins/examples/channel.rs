@@ -1,4 +1,4 @@
-//! Waits for another thread at a channel.
+//! A plugin that waits for another thread at a channel.
 
 use std::sync::mpsc;
 use std::thread;

@@ -1,4 +1,4 @@
-//! Counts its calls, and hands the count on to the next generation.
+//! A plugin that counts its calls, and hands the count on to the next generation.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,4 +1,4 @@
-//! Starts a thread and forgets it.
+//! A plugin that starts a thread and forgets it.
 
 use std::sync::mpsc;
 use std::thread;

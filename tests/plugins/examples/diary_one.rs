@@ -1,3 +1,3 @@
-//! Keeps a diary, and is number 1.
+//! A plugin that keeps a diary, and is number 1.
 
 fixtures::diarist!(1);

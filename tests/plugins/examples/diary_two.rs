@@ -1,3 +1,3 @@
-//! Keeps a diary, and is number 2.
+//! A plugin that keeps a diary, and is number 2.
 
 fixtures::diarist!(2);

@@ -1,4 +1,4 @@
-//! Can do more.
+//! A plugin with one function more than the host knows.
 
 fixtures::stranger! {
     interface Fixture, version 1 {

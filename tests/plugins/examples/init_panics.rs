@@ -1,4 +1,4 @@
-//! Fails to get ready.
+//! A plugin whose `init` panics.
 
 use replug_plugin::{HookError, Hooks};
 

@@ -1,4 +1,4 @@
-//! Cannot get ready.
+//! A plugin whose `init` says no.
 
 use replug_plugin::{HookError, Hooks};
 

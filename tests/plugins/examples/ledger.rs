@@ -1,4 +1,4 @@
-//! Panics when it is given nothing, and says otherwise how many bytes of memory it holds.
+//! A plugin that panics when it is given 0, and else says how many bytes of memory it holds.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::panic;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 static HELD: AtomicU64 = AtomicU64::new(0);
 
-/// The system's allocator, with an eye on it.
+/// The system's allocator, with a count of the bytes that are held.
 struct Ledger;
 
 #[global_allocator]

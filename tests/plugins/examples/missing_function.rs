@@ -1,4 +1,4 @@
-//! Does not greet.
+//! A plugin that lacks the function `greet`.
 
 fixtures::stranger! {
     interface Fixture, version 1 {

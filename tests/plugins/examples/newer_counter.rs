@@ -1,4 +1,4 @@
-//! The counter with another form of state: it understands the old form, and the old one does not understand its own.
+//! The counter with another form of state: the newer one understands the old form, but not the other way round.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

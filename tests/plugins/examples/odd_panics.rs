@@ -1,8 +1,8 @@
-//! Panics with things that are no message.
+//! A plugin that panics with things that are no message.
 
 use std::panic::panic_any;
 
-/// Panics once more when it is dropped.
+/// A thing that panics once more when it is dropped.
 struct Bomb;
 
 impl Drop for Bomb {

@@ -1,4 +1,4 @@
-//! Is something else, and the same otherwise.
+//! A plugin of an interface with another name and the same functions.
 
 fixtures::stranger! {
     interface Greeter, version 1 {

@@ -1,4 +1,4 @@
-//! Has another idea of the state that the host owns.
+//! A plugin with another layout of the state that the host owns.
 
 replug_plugin::shared! {
     /// State that the host owns.

@@ -1,4 +1,4 @@
-//! Has the same functions in another order.
+//! A plugin with the same functions in another order.
 
 fixtures::stranger! {
     interface Fixture, version 1 {

@@ -1,4 +1,4 @@
-//! Adds other numbers.
+//! A plugin whose `add` takes other numbers.
 
 fixtures::stranger! {
     interface Fixture, version 1 {

@@ -1,4 +1,4 @@
-//! Is of another version, and the same otherwise.
+//! A plugin of an interface with another version and the same functions.
 
 fixtures::stranger! {
     interface Fixture, version 2 {

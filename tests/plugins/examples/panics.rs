@@ -1,4 +1,4 @@
-//! Panics when it is given nothing.
+//! A plugin that panics when it is given 0.
 
 fixtures::fixture!(|number| {
     assert!(number != 0, "{number} is too little");

@@ -1,9 +1,9 @@
-//! Prints.
+//! A plugin that prints.
 
 use std::io::{self, Write};
 
 fixtures::fixture!(|number| {
-    // Nothing that could be seen between the lines of the tests.
+    // A character that cannot be seen between the lines of the tests.
     print!("\r");
     io::stdout().flush().unwrap();
     number

@@ -1,4 +1,4 @@
-//! Computes, and does nothing else.
+//! A plugin that computes, and does nothing else.
 
 #![allow(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! Cannot take over what was saved.
+//! A plugin whose `restore` panics.
 
 use replug_plugin::{HookError, Hooks};
 

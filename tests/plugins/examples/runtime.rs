@@ -1,4 +1,4 @@
-//! Keeps a tokio runtime from `init` to `stop`.
+//! A plugin that keeps a tokio runtime from `init` to `stop`.
 
 use std::sync::Mutex;
 
@@ -24,7 +24,7 @@ impl Hooks for This {
     }
 
     fn stop() -> Result<(), HookError> {
-        // Dropping it waits for its threads.
+        // Dropping the runtime waits for its threads.
         drop(RUNTIME.lock().unwrap().take());
         Ok(())
     }

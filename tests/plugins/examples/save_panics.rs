@@ -1,4 +1,4 @@
-//! Cannot write its state.
+//! A plugin whose `save` panics.
 
 use replug_plugin::{HookError, Hooks};
 

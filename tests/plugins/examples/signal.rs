@@ -1,4 +1,4 @@
-//! Handles a signal.
+//! A plugin that handles a signal.
 
 #![allow(unsafe_code)]
 
@@ -8,7 +8,8 @@ unsafe extern "C" {
     fn signal(number: c_int, handler: extern "C" fn(c_int)) -> usize;
 }
 
-/// That a terminal has another size. Nobody sends it here, and who does not handle it does not notice it.
+/// The signal that a terminal has another size. Nobody sends it here, and a program that does not handle it does not
+/// notice it.
 const SIGWINCH: c_int = 28;
 
 extern "C" fn ignore(_: c_int) {}

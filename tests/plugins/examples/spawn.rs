@@ -1,4 +1,4 @@
-//! Starts a thread and waits for it.
+//! A plugin that starts a thread and waits for it.
 
 use std::thread;
 

@@ -1,4 +1,4 @@
-//! Cannot end in peace.
+//! A plugin whose `stop` panics.
 
 use replug_plugin::{HookError, Hooks};
 

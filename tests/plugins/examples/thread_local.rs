@@ -1,4 +1,4 @@
-//! Keeps something on each thread that called it, which is dropped when the thread ends.
+//! A plugin that keeps something on each thread that called it, which is dropped when the thread ends.
 
 use std::cell::RefCell;
 

@@ -1,4 +1,4 @@
-//! Logs through tracing, to a subscriber of its own.
+//! A plugin that logs through tracing, to a subscriber of its own.
 
 use std::io;
 

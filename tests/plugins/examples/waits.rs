@@ -1,4 +1,4 @@
-//! Rings at the doorbell that it is given the path of, and answers when it is let in.
+//! A plugin that rings at the doorbell whose path it is given, and answers when it is let in.
 
 use std::io::Read;
 use std::os::unix::net::UnixStream;
@@ -16,7 +16,7 @@ impl Behave for This {
 
     fn greet(doorbell: &str, mut greeting: Sink<'_>) {
         let mut door = UnixStream::connect(doorbell).unwrap();
-        // It opens when the other side hangs up.
+        // The door opens when the other side hangs up.
         let _ = door.read(&mut [0]);
         greeting.write(b"at last");
     }

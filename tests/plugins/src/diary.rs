@@ -1,7 +1,7 @@
-//! What a fixture notes at the turning points of its life, for the test to read that made it happen.
+//! Diaries: notes of a fixture at the turning points of its life, which the test reads that made these happen.
 //!
-//! There is one diary for each thread, so that tests that run at the same time do not meet, and what another thread does
-//! is not in it. Where nobody keeps one, nothing is noted.
+//! Each thread has a diary of its own, so that tests that run at the same time do not meet, and a diary tells nothing
+//! of other threads. Where nobody keeps a diary, nothing is noted.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -14,14 +14,14 @@ pub struct Diary {
 }
 
 impl Diary {
-    /// An empty one, for this thread.
+    /// An empty diary, for this thread.
     pub fn open() -> Diary {
         let path = of_this_thread();
         fs::write(&path, "").expect("the temporary directory can be written to");
         Diary { path }
     }
 
-    /// What was noted since it was last read.
+    /// The lines that were noted since the diary was last read.
     pub fn read(&self) -> Vec<String> {
         let noted = fs::read_to_string(&self.path).expect("a diary stays where it was opened");
         fs::write(&self.path, "").expect("the temporary directory can be written to");
@@ -39,12 +39,13 @@ impl Drop for Diary {
 pub fn note(line: &str) {
     let opened = OpenOptions::new().append(true).open(of_this_thread());
     if let Ok(mut diary) = opened {
-        // Whoever reads it misses the line.
+        // The reader of the diary misses the line.
         let _ = writeln!(diary, "{line}");
     }
 }
 
-/// A path that the host's copy of std and a plugin's agree on; to each of them the thread has another name and number.
+/// The path of this thread's diary, which the host's copy of std and a plugin's agree on. To each of them the thread
+/// has another name and number.
 fn of_this_thread() -> PathBuf {
     let thread = fs::read_link("/proc/thread-self").unwrap_or_default();
     let thread = thread.to_string_lossy().replace('/', ".");

@@ -1,4 +1,4 @@
-//! The declaration that the fixtures are built from, and what all of them do alike.
+//! The declaration that the fixtures are built from, and the functions that all of them share.
 
 pub mod diary;
 
@@ -8,7 +8,7 @@ replug_plugin::shared! {
     /// State that the host owns.
     #[derive(Debug, Default, PartialEq)]
     pub struct World {
-        /// How often it was stepped.
+        /// How often the world was stepped.
         pub frames: u64,
         /// The sum of all steps.
         pub seconds: f64,
@@ -16,20 +16,20 @@ replug_plugin::shared! {
 }
 
 replug_plugin::interface! {
-    /// What each fixture offers.
+    /// The functions that each fixture offers.
     pub interface Fixture, plugin trait Behave, version 1 {
         /// The sum, and nothing else: the shortest way there and back.
         fn add(one: u64, other: u64) -> u64;
         /// Writes a greeting for `name`.
         fn greet(name: &str, greeting: Sink<'_>);
-        /// One step.
+        /// Steps the world once.
         fn step(world: &mut World, seconds: f64);
-        /// What the fixture is about.
+        /// The function that a fixture is about.
         fn act(number: u64) -> u64;
     }
 }
 
-/// Makes a plugin that does what all do alike, and `act`.
+/// Makes a fixture: a plugin with the functions that all fixtures share, and an `act` of its own.
 #[macro_export]
 macro_rules! fixture {
     ($act:expr) => {
@@ -72,7 +72,7 @@ macro_rules! fixture {
     };
 }
 
-/// Makes a plugin of another declaration, which notes that code of it ran.
+/// Makes a plugin of another declaration. The plugin notes that code of it ran.
 #[macro_export]
 macro_rules! stranger {
     (
@@ -81,10 +81,10 @@ macro_rules! stranger {
         }
     ) => {
         replug_plugin::interface! {
-            /// Not the one that hosts call by.
+            /// A declaration that hosts do not call by.
             interface $Table, plugin trait Behave, version $version {
                 $(
-                    /// As it is called.
+                    /// A function of a stranger, as it is called.
                     fn $name($($arg: $takes),*) $(-> $returns)?;
                 )+
             }
@@ -102,12 +102,12 @@ macro_rules! stranger {
     };
 }
 
-/// Notes that code of the library ran, at the first moment: while the loader has it in hand.
+/// Notes that code of the library ran, at the first moment: while the loader is still loading the library.
 #[macro_export]
 macro_rules! constructor {
     () => {
         #[used]
-        // SAFETY: what is in this section are functions that the loader calls.
+        // SAFETY: this section holds functions that the loader calls.
         #[allow(unsafe_code)]
         #[unsafe(link_section = ".init_array")]
         static CONSTRUCTOR: extern "C" fn() = {
@@ -119,11 +119,11 @@ macro_rules! constructor {
     };
 }
 
-/// What a [`diarist`] saves when it is told to by this number, and no other takes over.
+/// State that no other takes over. A [`diarist`] that is given this number saves it.
 pub const INDIGESTIBLE: u64 = u64::MAX;
 
-/// Makes a plugin that notes its hooks and knows its number. It rings the bell that it was given: the address of a function
-/// of the host's, which is carried over to the next generation.
+/// Makes a diarist: a plugin that notes its hooks and knows its number. The diarist rings the bell that it was given:
+/// the address of a function of the host's, which is carried over to the next generation.
 #[macro_export]
 macro_rules! diarist {
     ($number:literal) => {

@@ -13,10 +13,10 @@ use crate::pause;
 /// size can be told apart by nothing that a builder sets.
 const LONG_AGO: Duration = Duration::from_secs(1_600_000_000);
 
-/// How much older than its arrival a finished file is. Builders take some time from the last write to the link.
+/// The age of a finished file when it arrives. Builders take some time from the last write to the link.
 const BUILD: Duration = Duration::from_millis(50);
 
-/// Names for files that are renamed or linked into place.
+/// The number in the next name for a file that is renamed or linked into place.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// A path that a program under test watches.
@@ -42,7 +42,7 @@ impl Artifact {
     }
 
     /// Puts a finished file in place that was last written long ago, as backups and package managers do. Whoever
-    /// looks at it can tell that nobody is still writing it.
+    /// looks at the file can tell that nobody is still writing it.
     pub fn restore(&self, content: &[u8]) {
         let backup = self.aside_from_long_ago(content);
         fs::rename(backup, &self.path).unwrap();
@@ -53,10 +53,10 @@ impl Artifact {
         let aside = self.aside(content);
         let _ = fs::remove_file(&self.path);
         fs::hard_link(&aside, &self.path).unwrap();
-        // Cargo's other name stays; whether ours does makes no difference to what was linked.
+        // Cargo's other name of the file stays; whether ours stays makes no difference to the linked file.
     }
 
-    /// Truncates the file and writes it anew, as `cp` does.
+    /// Truncates the file and writes all of it, as `cp` does.
     pub fn overwrite(&self, content: &[u8]) {
         fs::write(&self.path, content).unwrap();
     }
@@ -93,7 +93,7 @@ impl Artifact {
         file.write_all(&content[..length]).unwrap();
     }
 
-    /// Writes `rest` from `offset` to the end, and leaves what is before.
+    /// Writes `rest` from `offset` to the end, and leaves the bytes before it.
     pub fn write_from(&self, offset: usize, rest: &[u8]) {
         let mut file = OpenOptions::new().write(true).open(&self.path).unwrap();
         file.seek(SeekFrom::Start(offset as u64)).unwrap();

@@ -62,11 +62,12 @@ impl<F: Files> ByHand<F> {
         self.hands.turn(time);
     }
 
-    /// Polls until nothing is left to follow, and says how many artifacts are ready.
+    /// Polls until nothing is left to follow, and returns how many artifacts are ready.
     pub fn poll_until_settled(&mut self) -> usize {
-        /// Longer than anything has to hold still, and than any doubt about a timestamp lasts.
+        /// Time that passes at each round: longer than anything has to hold still, and than any doubt about a
+        /// timestamp lasts.
         const LONG: Duration = Duration::from_secs(60);
-        /// More rounds than an artifact has stages on its way, and more than its first audits.
+        /// The number of rounds: more than an artifact has stages on its way, and more than its first audits.
         const ROUNDS: usize = 12;
         let mut ready = 0;
         for _ in 0..ROUNDS {
@@ -80,7 +81,7 @@ impl<F: Files> ByHand<F> {
         ready
     }
 
-    /// Polls once, and says how long after its beginning the next poll is due.
+    /// Polls once, and returns how long after its beginning the next poll is due.
     pub fn poll(&mut self) -> Duration {
         let now = self.hands.now();
         self.poller.poll(now) - now

@@ -51,7 +51,7 @@ impl Visitor {
         match self.0.read(&mut [0]) {
             Ok(0) => {}
             Ok(_) => panic!("a visitor says nothing"),
-            // What was left unread at its end makes it a reset instead.
+            // Bytes that were left unread at the visitor's end make it a reset instead.
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
             Err(error) => panic!("whoever rang is still there: {error}"),
         }

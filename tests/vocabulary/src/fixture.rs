@@ -1,5 +1,5 @@
-//! Libraries to load: plugin01 and some plugins written here for one purpose each, built once per test run, and
-//! any number of distinct ones made by patching their version text.
+//! Libraries to load: plugin01 and some plugins written here for one purpose each, built once per test run, and any
+//! number of distinct libraries made by patching their version text.
 
 use std::collections::HashMap;
 use std::fs;
@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use crate::{target_tmp, workspace};
 
-/// The version text that is compiled in, and that [`library`] replaces with one of the same length.
+/// The version text that is compiled in, and that [`library`] replaces with a text of the same length.
 const MARKER: &str = "version-00000000";
 
 /// How a fixture is compiled.
@@ -52,14 +52,15 @@ pub unsafe extern "C" fn plugin_free(answer: *mut c_char) {
 }
 "#;
 
-/// Asking for the current thread makes a copy of std take a thread-local key, for good.
+/// A function that takes a thread-local key for good, because asking for the current thread makes a copy of std take
+/// one.
 const KEY_TAKER: &str = r#"
 fn answer(_: &str) -> String {
     format!("{:?} says {}", std::thread::current().id(), env!("PLUGIN01_VERSION"))
 }
 "#;
 
-/// Connects to the socket that it is given the path of, and never returns.
+/// A function that connects to the socket whose path it is given, and never returns.
 const SLEEPER: &str = r#"
 fn answer(doorbell: &str) -> String {
     let _doorbell = std::os::unix::net::UnixStream::connect(doorbell).unwrap();
@@ -82,7 +83,7 @@ struct Fixture {
     marks: Vec<usize>,
 }
 
-/// The source of a plugin that answers with what `answer`, a function from `&str` to `String`, makes of its
+/// The source of a plugin that answers with the result of `answer`, a function from `&str` to `String`, for its
 /// input.
 pub(crate) fn plugin_source(answer: &str) -> String {
     format!("{SURFACE}{answer}")
@@ -98,7 +99,7 @@ pub fn library(number: u32) -> Vec<u8> {
     built(Recipe::Plugin01(Build::ReleaseStripped)).patched(number)
 }
 
-/// Like [`library`], but each takes one of the process's thread-local keys when it is called.
+/// Like [`library`], but each library takes one of the process's thread-local keys when it is called.
 pub fn key_taker(number: u32) -> Vec<u8> {
     built(Recipe::Written(KEY_TAKER)).patched(number)
 }
@@ -108,8 +109,8 @@ pub fn sleeper() -> Vec<u8> {
     built(Recipe::Written(SLEEPER)).bytes.to_vec()
 }
 
-/// Like [`library`], but different in its first and its last bytes too, in fields that no loader reads. Every
-/// mixture of two of them is a valid library: one that was read half-written would be loaded.
+/// Like [`library`], but the libraries differ in their first and last bytes too, in fields that no loader reads.
+/// Every mixture of two of them is a valid library: a file that was read half-written would be loaded.
 pub fn mixable(number: u32) -> Vec<u8> {
     let mut bytes = library(number);
     let field = |at: usize| u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap()) as usize;
@@ -162,7 +163,7 @@ impl Fixture {
         }
     }
 
-    /// The same plugin with another version text.
+    /// This plugin with another version text.
     fn patched(&self, number: u32) -> Vec<u8> {
         assert!(!self.marks.is_empty(), "the fixture has no marker to patch");
         let mut bytes = self.bytes.to_vec();

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-/// One JSON line.
+/// One JSON line of the program.
 #[derive(Clone, PartialEq)]
 pub struct Line(pub Value);
 

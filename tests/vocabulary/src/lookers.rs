@@ -65,7 +65,7 @@ impl Looker {
         Looker { child, seen }
     }
 
-    /// How many milliseconds after `changed` it first saw something, if it does within `patience` from now.
+    /// The milliseconds from `changed` until the looker first saw something, if it does within `patience` from now.
     pub fn delay(&self, changed: u128, patience: Duration) -> Option<u128> {
         loop {
             let seen = self.seen.recv_timeout(patience).ok()?;

@@ -61,7 +61,7 @@ impl Package {
         self.directory.join("target")
     }
 
-    /// Where cargo puts the library of a build with the `dev` profile.
+    /// The path of the library that cargo builds with the `dev` profile.
     pub fn library(&self) -> PathBuf {
         self.target()
             .join("debug")
@@ -80,7 +80,7 @@ impl Package {
         ]
     }
 
-    /// Builds it as a person would, with further `options`.
+    /// Builds the package as a person would, with further `options`.
     #[track_caller]
     pub fn build(&self, options: &[&str]) {
         let mut cargo = cargo_build();
@@ -88,7 +88,7 @@ impl Package {
         self.build_with(cargo);
     }
 
-    /// Builds it with a given `cargo build`.
+    /// Builds the package with a given `cargo build`.
     #[track_caller]
     pub fn build_with(&self, cargo: Command) {
         let built = self.run(cargo);

@@ -21,13 +21,13 @@ use crate::{DEADLINE, Line, Scratch, program, wait_for_exit};
 pub struct Program {
     child: Child,
     lines: Receiver<Line>,
-    /// Everything it has said so far.
+    /// Everything that the program has said so far.
     pub said: Vec<Line>,
-    /// All that it wrote on stderr, once that is closed.
+    /// All that the program wrote on stderr, once that is closed.
     errors: Receiver<String>,
 }
 
-/// What is left of a program that has ended.
+/// A program that has ended, with its status and its output.
 pub struct Ended {
     /// How it ended.
     pub status: ExitStatus,
@@ -44,7 +44,7 @@ impl Program {
         command
             .args(["run", "--json", "--stage-dir"])
             .arg(scratch.stage())
-            // So that what cargo says can be compared.
+            // Without colours, so that cargo's words can be compared.
             .env("CARGO_TERM_COLOR", "never");
         command
     }
@@ -53,7 +53,7 @@ impl Program {
     ///
     /// Files that the tests make in `scratch` belong to another user then.
     pub fn unprivileged_command(scratch: &Scratch) -> Command {
-        /// Nobody, on every system.
+        /// The user called nobody, on every system.
         const NOBODY: u32 = 65534;
         if !geteuid().is_root() {
             return Program::command(scratch);
@@ -74,7 +74,7 @@ impl Program {
         command
     }
 
-    /// Watches `path` with `options`, polling and calling often unless they say otherwise.
+    /// Watches `path` with `options`. The program polls and calls often, unless the options say otherwise.
     pub fn watch(scratch: &Scratch, path: &Path, options: &[&str]) -> Program {
         let mut command = Program::command(scratch);
         for usual in ["--interval-ms", "--every-ms"] {
@@ -159,7 +159,7 @@ impl Program {
         self.wait_for(event, |line| line.event() == event)
     }
 
-    /// Waits until this generation is live.
+    /// Waits until the generation with this number is live.
     #[track_caller]
     pub fn wait_for_generation(&mut self, generation: u64) -> Line {
         self.wait_for(&format!("generation {generation}"), |line| {
@@ -176,7 +176,7 @@ impl Program {
         })
     }
 
-    /// Waits until it says that it waits for this `reason`.
+    /// Waits until the program says that it waits for this `reason`.
     #[track_caller]
     pub fn wait_for_waiting(&mut self, reason: &str) -> Line {
         self.wait_for(&format!("waiting because {reason}"), |line| {
@@ -192,7 +192,7 @@ impl Program {
         })
     }
 
-    /// Lets it go on for `duration`, reading what it says.
+    /// Lets the program go on for `duration`, reading what it says.
     pub fn go_on_for(&mut self, duration: Duration) {
         let deadline = Instant::now() + duration;
         while let Ok(line) = self
@@ -208,7 +208,7 @@ impl Program {
         about(&self.said, event)
     }
 
-    /// The digests of everything it has loaded so far, in order.
+    /// The digests of everything that the program has loaded so far, in order.
     pub fn loaded(&self) -> Vec<&str> {
         let lines = self.said("loaded");
         lines.into_iter().map(|line| line.text("sha256")).collect()
@@ -219,14 +219,14 @@ impl Program {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Stops it as Ctrl-C does, and waits for its end.
+    /// Stops the program as Ctrl-C does, and waits for its end.
     #[track_caller]
     pub fn stop(self) -> Ended {
         self.signal(Signal::INT);
         self.end()
     }
 
-    /// Stops it, and makes sure that it ends well and leaves no staged copy behind.
+    /// Stops the program, and makes sure that it ends well and leaves no staged copy behind.
     #[track_caller]
     pub fn stop_cleanly(self, scratch: &Scratch) -> Ended {
         let ended = self.stop();
@@ -235,7 +235,7 @@ impl Program {
         ended
     }
 
-    /// Waits until it can say nothing more, without asking how it ended.
+    /// Waits until the program can say nothing more, without asking how it ended.
     #[track_caller]
     pub fn wait_for_end_of_output(&mut self) {
         let deadline = Instant::now() + DEADLINE;
@@ -253,7 +253,7 @@ impl Program {
         }
     }
 
-    /// Waits for its end.
+    /// Waits for the program's end.
     #[track_caller]
     pub fn end(mut self) -> Ended {
         self.wait_for_end_of_output();

@@ -33,7 +33,7 @@ impl Scratch {
         self.path().join(name)
     }
 
-    /// Where the program under test makes its stage directory.
+    /// The directory in which the program under test makes its stage directory.
     pub fn stage(&self) -> PathBuf {
         self.join("stage")
     }
@@ -43,7 +43,8 @@ impl Scratch {
         Artifact::at(self.join("libplugin01.so"))
     }
 
-    /// A directory with so many libraries of these numbers, each called by its place, and their paths.
+    /// A directory with a library for each of these numbers, named by its place in the list; and the paths of the
+    /// libraries.
     pub fn directory_of(
         &self,
         name: &str,

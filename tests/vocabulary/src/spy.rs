@@ -40,7 +40,7 @@ pub enum Asked {
 /// The files of this machine. Each question to them is told to `hear` first, and waits until that returns.
 pub struct Spy<H> {
     hear: H,
-    /// Added to the number of each device, as if something else were mounted there.
+    /// A number that is added to the number of each device, as if something else were mounted there.
     pub mounted: Arc<AtomicU64>,
     /// Whether each look gets another inode number, as some daemons give them.
     pub makes_numbers_up: bool,

@@ -19,7 +19,7 @@ pub struct Terminal {
     child: Child,
     written: Receiver<Vec<u8>>,
     text: Vec<u8>,
-    /// The window belongs to it, so it must outlive the process.
+    /// The window of the terminal, which must outlive the process.
     _window: OwnedFd,
 }
 
@@ -80,7 +80,7 @@ impl Terminal {
         for character in text.chars() {
             match character {
                 '\r' => column = 0,
-                // It clears the line, and leaves the cursor where it is.
+                // The sequence clears the line, and leaves the cursor where it is.
                 '\x1b' => line.fill(' '),
                 '\n' => lines.push(line.drain(..).collect::<String>().trim_end().to_owned()),
                 _ => {
@@ -94,7 +94,7 @@ impl Terminal {
         lines
     }
 
-    /// Waits until what is shown fits.
+    /// Waits until the screen shows something that fits.
     #[track_caller]
     pub fn wait_for(&mut self, what: &str, fits: impl Fn(&Terminal) -> bool) {
         let deadline = Instant::now() + DEADLINE;

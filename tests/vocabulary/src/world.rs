@@ -68,7 +68,7 @@ impl World {
         World::watched_by(|options| watch(options).unloading(Unload::WhenProven)).and(name)
     }
 
-    /// Puts another build of the fixture in place, which goes live.
+    /// Puts another build of the fixture in place, and checks that it goes live.
     #[track_caller]
     pub fn load(&mut self, name: &str) -> Loaded {
         match self.publish(name) {
@@ -92,7 +92,7 @@ impl World {
         self.next_outcome()
     }
 
-    /// Puts a library in place, and has it looked at.
+    /// Puts a library in place, and makes the watcher look at it.
     #[track_caller]
     pub fn put(&self, library: &[u8]) {
         self.artifact.link(library);

@@ -9,15 +9,15 @@ use std::process::Command;
 
 use vocabulary::{lookers, program, target_tmp, workspace};
 
-/// A plain look is half a minute late there, and what is asked for takes a moment: this is far from both, for emulation
-/// is slow.
+/// The longest time until a change is seen, in milliseconds. A plain look is half a minute late there, and a look
+/// that asks the server takes a moment: this is far from both, for emulation is slow.
 const FRESH_MS: u64 = 5_000;
 
-/// A client of 9p that was told to believe itself never asks again: what is found there an audit found, of which the third
-/// comes a minute after the second.
+/// The longest time until an audit finds a change, in milliseconds. A client of 9p that was told to believe itself
+/// never asks again, so only an audit finds a change, and the third audit comes a minute after the second.
 const AUDITED_MS: u64 = 75_000;
 
-/// What the guest wrote down.
+/// The lines that the guest wrote down.
 struct Results(Vec<Vec<String>>);
 
 impl Results {

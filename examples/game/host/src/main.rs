@@ -1,6 +1,6 @@
 //! A game whose rules are a plugin. `cargo build -p game_rules && cargo run -p game`
 //!
-//! It watches the rules that lie beside it, or those that its first argument names.
+//! The game watches the library of the rules that lies beside it, or the library that its first argument names.
 
 use std::env::{self, consts};
 use std::error::Error;
@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             host.draw(&world, Sink::new(&mut picture))?;
             println!("{}", String::from_utf8_lossy(&picture));
         }
-        // What goes wrong in every frame is said once.
+        // An error that comes in every frame is printed once.
         if stepped != said {
             if let Err(error) = &stepped {
                 println!("{error}");

@@ -1,4 +1,4 @@
-//! What the game and its rules have in common. Both are built from this file, and replug compares.
+//! The interface between the game and its rules. Both are built from this file, and replug compares them.
 
 use replug_plugin::Sink;
 
@@ -10,7 +10,7 @@ replug_plugin::shared! {
         pub frames: u64,
         /// Where the ball is, in metres from the lower left corner of the room.
         pub ball: [f32; 2],
-        /// How fast it is, in metres per second.
+        /// How fast the ball is, in metres per second.
         pub speed: [f32; 2],
     }
 }
@@ -18,9 +18,9 @@ replug_plugin::shared! {
 replug_plugin::interface! {
     /// The rules of the game.
     pub interface Rules, plugin trait Play, version 1 {
-        /// Moves all that moves by one frame.
+        /// Moves everything that moves by one frame.
         fn step(world: &mut World, seconds: f32);
-        /// Writes what a player sees.
+        /// Writes the picture that a player sees.
         fn draw(world: &World, picture: Sink<'_>);
     }
 }

@@ -10,13 +10,13 @@ use replug_plugin::{HookError, Hooks, Sink};
 /// Width and height of the room, in metres.
 const ROOM: [f32; 2] = [16.0, 9.0];
 
-/// In metres per second, every second. Edit me.
+/// The pull on the ball, in metres per second, every second. Edit me.
 const GRAVITY: f32 = -9.81;
 
 /// How fast the ball is thrown when it has come to rest, in metres per second. Edit me.
 const THROW: [f32; 2] = [7.0, 12.0];
 
-/// What each wall leaves of the ball's speed. Edit me.
+/// The part of the ball's speed that is left after a wall. Edit me.
 const BOUNCE: f32 = 0.8;
 
 /// Below this speed the ball is thrown again, in metres per second.
@@ -57,7 +57,8 @@ impl Play for Ball {
     }
 }
 
-/// What the rules remember. A map does not cross to a host, so it is the plugin's own, and [`Hooks`] carry it over.
+/// The memory of the rules. A map does not cross to a host, so the memory is the plugin's own, and [`Hooks`] carry it
+/// over.
 struct Memory {
     bounces: BTreeMap<String, u64>,
 }

@@ -1,7 +1,7 @@
 //! A server whose handler is a plugin. `cargo build -p server_handler && cargo run -p server`
 //!
-//! It watches the handler that lies beside it, or the one that its first argument names, and listens on 127.0.0.1, at
-//! the port that its second argument names.
+//! The server watches the library of the handler that lies beside it, or the library that its first argument names.
+//! It listens on 127.0.0.1, at the port that its second argument names.
 
 use std::env::{self, consts};
 use std::error::Error;
@@ -61,8 +61,9 @@ fn work(listener: &TcpListener, mut handler: Caller<Handler>) {
 fn serve(mut stream: &TcpStream, handler: &mut Caller<Handler>) -> io::Result<()> {
     for request in BufReader::new(stream).lines() {
         let mut response = Vec::new();
-        // A request ends on the generation it began on. The next one, on the same connection, may meet another. Until then
-        // this worker keeps the old one from being stopped; a handler with a `stop` is better called by `handle.live()`.
+        // A request ends on the generation it began on. The next request, on the same connection, may meet another
+        // generation. Until then this worker keeps the old generation from being stopped; a handler with a `stop` is
+        // better called by `handle.live()`.
         let handled = handler.live().respond(&request?, Sink::new(&mut response));
         let goes_on = handled.unwrap_or_else(|error| {
             response = format!("sorry: {error}").into_bytes();

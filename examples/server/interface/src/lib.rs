@@ -1,4 +1,4 @@
-//! What the server and its handler have in common. Both are built from this file, and replug compares.
+//! The interface between the server and its handler. Both are built from this file, and replug compares them.
 
 use replug_plugin::Sink;
 

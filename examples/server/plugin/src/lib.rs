@@ -1,13 +1,13 @@
 //! The handler of requests. Change something here while the server runs, and then `cargo build -p server_handler`.
 //!
-//! Several threads call it at once.
+//! Several threads call the handler at once.
 
 use std::fmt::Write;
 
 use replug_plugin::Sink;
 use server_interface::{Handler, Respond};
 
-/// What everybody is greeted with. Edit me.
+/// The greeting for everybody. Edit me.
 const GREETING: &str = "hello";
 
 struct Desk;
@@ -26,7 +26,7 @@ impl Respond for Desk {
     }
 }
 
-/// Panics if it is given nonsense: the server gets that as an error, and goes on.
+/// Divides one number by the other. Panics on nonsense: the server gets the panic as an error, and goes on.
 fn divide(one: &str, other: &str) -> i64 {
     let [one, other] = [one, other].map(|number| number.parse::<i64>().expect("a number"));
     one / other

@@ -51,12 +51,12 @@ fn by_notify(path: &Path, interval: Duration) -> Result<(), Failure> {
     let (sender, events) = mpsc::channel();
     let config = Config::default().with_poll_interval(interval);
     let mut watcher = PollWatcher::new(sender, config)?;
-    // A path that is not there yet cannot be watched, so its directory is.
+    // A missing path cannot be watched, so its directory is.
     let directory = path.parent().ok_or("a path without a directory")?;
     watcher.watch(directory, RecursiveMode::NonRecursive)?;
     say("looking")?;
     for event in events {
-        // An error of one look is one that the next may not have.
+        // The next look may be without the error of this one.
         if event.is_ok_and(|event| event.paths.iter().any(|it| it == path)) {
             say(&milliseconds()?)?;
         }
