@@ -29,7 +29,7 @@ fn work() -> PathBuf {
 /// Boots it, and runs the rows of these names in it by this very program.
 pub fn run(rows: &[&str], rounds: Option<usize>) -> Results {
     let out = work().join("out");
-    let mut boot = Command::new(package().join("../tests/labs/guest/boot.sh"));
+    let mut boot = Command::new(package().join("../cli/tests/labs/guest/boot.sh"));
     boot.arg(work())
         .arg(package().join("guest.sh"))
         .arg(this_program())

@@ -117,7 +117,13 @@ macro_rules! interface {
         // length of an array in one.
         const _: () = {
             $(
-                const _: () = $crate::__private::assert_free(::core::stringify!($name));
+                const _: () = ::core::assert!(
+                    !$crate::__private::is_taken(::core::stringify!($name)),
+                    "a function of an interface has the name of a method of `Host`, `Plugin` or `Member`, which would be \
+                    called in its place; these names are taken: apply, artifact, digest, drop, expecting, generation, \
+                    handle, into, is_missing, live, name, poll, staged, stall, sweep, try_into, unloading, updates, wait, \
+                    wait_for_generation, watcher, watching",
+                );
                 $(
                     const _: () = ::core::assert!(
                         !$crate::__private::says_static(::core::stringify!($takes)),

@@ -78,7 +78,7 @@ pub mod __private {
     pub use crate::hooks::HookTable;
     #[cfg(unloads)]
     pub use crate::interpose;
-    pub use crate::refuse::{TAKEN, assert_free, says_static};
+    pub use crate::refuse::{TAKEN, is_taken, says_static};
     pub use crate::services::{Attach, Destructor, FIRST_KEY, Services, Start};
     pub use crate::shape::{Field, Function, Layout, Shape};
     pub use crate::table::{Implemented, Slot};

@@ -1,7 +1,5 @@
 //! Refusals of the compiler: names and types of a declaration that would go wrong later, or in silence.
 
-use crate::text::Text;
-
 /// The names of the methods by which a host's types are used. A function of an interface is called through these types like a
 /// method, so one with such a name would never be reached.
 pub const TAKEN: &[&str] = &[
@@ -29,42 +27,30 @@ pub const TAKEN: &[&str] = &[
     "watching",
 ];
 
-/// What the compiler says of a name that is taken.
-const MESSAGE: Text<{ message::<0>().len() }> = message();
-
-const fn message<const N: usize>() -> Text<N> {
-    let mut text = Text::new().put(
-        "a function of an interface cannot have the name of a method of `Host`, `Plugin` or `Member`, \
-         which would be called in its place; these names are taken: ",
-    );
+/// Whether a function of an interface cannot have this name, which may be written as a raw identifier.
+pub const fn is_taken(name: &str) -> bool {
     let mut at = 0;
     while at < TAKEN.len() {
-        text = text.put(if at == 0 { "" } else { ", " }).put(TAKEN[at]);
+        if is_same_but_for_raw(name.as_bytes(), TAKEN[at].as_bytes()) {
+            return true;
+        }
         at += 1;
     }
-    text
+    false
 }
 
-/// Refuses a name that a function of an interface cannot have.
-///
-/// # Panics
-///
-/// If it is the name of a method of the host's types; in a constant, that is an error of the compiler.
-pub const fn assert_free(name: &str) {
-    let mut at = 0;
-    while at < TAKEN.len() {
-        assert!(!is_same(name, TAKEN[at]), "{}", MESSAGE.as_str());
-        at += 1;
-    }
-}
-
-const fn is_same(one: &str, other: &str) -> bool {
-    if one.len() != other.len() {
+/// Whether a name is the same as another, but for the `r#` of a raw identifier before the first.
+const fn is_same_but_for_raw(name: &[u8], other: &[u8]) -> bool {
+    let skipped = match name {
+        [b'r', b'#', ..] => 2,
+        _ => 0,
+    };
+    if name.len() != skipped + other.len() {
         return false;
     }
     let mut at = 0;
-    while at < one.len() {
-        if one.as_bytes()[at] != other.as_bytes()[at] {
+    while at < other.len() {
+        if name[skipped + at] != other[at] {
             return false;
         }
         at += 1;
@@ -88,4 +74,28 @@ pub const fn says_static(written: &str) -> bool {
         at += 1;
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_taken_is_refused_as_a_raw_identifier_too() {
+        for name in TAKEN {
+            assert!(is_taken(name), "{name}");
+            assert!(is_taken(&format!("r#{name}")), "{name}");
+        }
+        for name in ["", "r#", "r", "pol", "polls", "greet", "r#type", "_poll"] {
+            assert!(!is_taken(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_words_of_the_compiler_name_all_that_are_taken() {
+        let listed = TAKEN.join(", ");
+        let message = include_str!("declare.rs").replace("\\\n", "");
+        let words: Vec<_> = message.split_whitespace().collect();
+        assert!(words.join(" ").contains(&listed), "{listed}");
+    }
 }

@@ -103,7 +103,6 @@ impl From<Stall> for Outcome {
 
 /// An artifact that was kept out, and why.
 #[derive(Debug)]
-#[non_exhaustive]
 pub struct Kept {
     /// The generation that goes on; `None` if none is live yet.
     pub live: Option<u64>,

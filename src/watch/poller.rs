@@ -36,7 +36,8 @@ use crate::stage::copies::{Stage, StageDirectory};
 ///
 /// ```
 /// use std::time::Instant;
-/// use replug::{Options, Poller};
+/// use replug::Options;
+/// use replug::watch::Poller;
 ///
 /// let mut poller = Poller::new(Options::new("target/debug/libplugin01.so"))?;
 /// let next = poller.poll(Instant::now());

@@ -39,7 +39,8 @@ const SURVEY_GRACE: Duration = Duration::from_secs(1);
 /// # Examples
 ///
 /// ```no_run
-/// use replug::{Options, Watcher};
+/// use replug::Options;
+/// use replug::watch::Watcher;
 ///
 /// let watcher = Watcher::new(Options::new("target/debug/libplugin01.so"))?;
 /// for update in watcher.updates() {

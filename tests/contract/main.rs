@@ -15,3 +15,4 @@ mod panics;
 mod sets;
 mod unload;
 mod waiting;
+mod words;

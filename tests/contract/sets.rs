@@ -8,7 +8,7 @@ use fixtures::Fixture;
 use fixtures::diary::Diary;
 use replug::error::Step;
 use replug::outcome::Kept;
-use replug::{HostSet, Options, Outcome, chain};
+use replug::{HostSet, Options, Outcome, Unload, chain};
 use vocabulary::{Artifact, DEADLINE, Scratch, specimen};
 
 /// A set, and the directory that it watches.
@@ -22,6 +22,16 @@ struct Shelf {
 impl Shelf {
     /// A set whose directory holds these fixtures from the start, in this order of arrival.
     fn with(fixtures: &[(&str, &str)]) -> Shelf {
+        Shelf::made_by(fixtures, |options| {
+            HostSet::<Fixture>::watch(options).unwrap()
+        })
+    }
+
+    /// A shelf whose set is made of the usual options by `watch`.
+    fn made_by(
+        fixtures: &[(&str, &str)],
+        watch: impl FnOnce(Options) -> HostSet<Fixture>,
+    ) -> Shelf {
         let scratch = Scratch::new();
         let directory = scratch.join("plugins");
         fs::create_dir(&directory).unwrap();
@@ -33,7 +43,7 @@ impl Shelf {
             .interval(Duration::from_millis(2))
             .settle(Duration::from_millis(10));
         Shelf {
-            set: HostSet::<Fixture>::watch(options).unwrap(),
+            set: watch(options),
             directory,
             builds: 0,
             _scratch: scratch,
@@ -186,4 +196,53 @@ fn all_of_them_stop_when_the_set_is_dropped() {
     assert_eq!(diary.read(), ["2: init", "1: init"]);
     drop(shelf);
     assert_eq!(diary.read(), ["2: stop", "1: stop"]);
+}
+
+#[test]
+fn a_member_that_is_removed_is_retired_and_comes_back_with_other_bytes() {
+    let mut shelf = Shelf::with(&[("a", "pure"), ("b", "pure")]);
+    assert_eq!(shelf.next_loaded(), loaded("a", 1));
+    assert_eq!(shelf.next_loaded(), loaded("b", 1));
+    let handle = shelf.set.get("a").unwrap().handle();
+    assert!(shelf.set.remove("nobody").is_none());
+    let removed = shelf.set.remove("a").expect("it is in the set");
+    assert_eq!(removed.name(), "a");
+    assert_eq!(shelf.names(), ["b"]);
+    assert!(handle.live().act(1).is_ok(), "whoever has it can call it");
+    drop(removed);
+    assert!(handle.live().act(1).is_err());
+    shelf.put("a", "pure");
+    assert_eq!(shelf.next_loaded(), loaded("a", 1));
+    assert_eq!(shelf.names(), ["a", "b"]);
+}
+
+#[test]
+fn a_member_hands_out_handles_that_follow_its_reloads() {
+    let mut shelf = Shelf::with(&[("a", "diary_one")]);
+    assert_eq!(shelf.next_loaded(), loaded("a", 1));
+    let handle = shelf.set.get("a").unwrap().handle();
+    let called = std::thread::scope(|scope| scope.spawn(|| handle.live().act(0)).join());
+    assert_eq!(called.unwrap(), Ok(1));
+    shelf.put("a", "diary_two");
+    assert_eq!(shelf.next_loaded(), loaded("a", 2));
+    assert_eq!(handle.live().act(0), Ok(2));
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_set_that_unloads_unmaps_what_its_members_retire() {
+    let watch = |options| HostSet::<Fixture>::watch(options).unwrap();
+    let unloads = |options| watch(options).unloading(Unload::WhenProven);
+    for (watch, unmaps) in [
+        (&unloads as &dyn Fn(Options) -> HostSet<Fixture>, true),
+        (&watch, false),
+    ] {
+        let mut shelf = Shelf::made_by(&[("a", "pure")], watch);
+        assert_eq!(shelf.next_loaded(), loaded("a", 1));
+        shelf.put("a", "pure");
+        let (_, Outcome::Loaded(second)) = shelf.next() else {
+            panic!("the second build is not loaded");
+        };
+        assert_eq!(second.retired.unwrap().mapped.is_none(), unmaps);
+    }
 }

@@ -353,6 +353,30 @@ fn the_owner_of_a_worker_that_hangs_is_told_goes_on_and_is_told_of_the_end() {
 }
 
 #[test]
+fn a_host_that_selects_by_itself_asks_for_the_stall_and_its_end() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.link(&library(1));
+    let hang = Hang::default();
+    let options = Options::new(artifact.path()).interval(Duration::from_millis(10));
+    let poller = Poller::with(options, hanging_files(&hang), stage_in(&scratch), Monotonic);
+    let watcher = Watcher::spawn(poller).unwrap();
+    let mut host = Host::<Text>::new(c"plugin_function").watching(watcher);
+    assert!(host.stall().is_none());
+    let hanging = hang.lock().unwrap();
+    let mut stalled = None;
+    wait_until("stall", || {
+        stalled = host.stall();
+        stalled.is_some()
+    });
+    assert!(matches!(stalled, Some(Outcome::Stalled(_))), "{stalled:?}");
+    drop(hanging);
+    wait_until("end of the stall", || {
+        matches!(host.stall(), Some(Outcome::Recovered))
+    });
+}
+
+#[test]
 fn a_filesystem_that_hangs_from_the_start_does_not_take_its_owner_along() {
     let scratch = Scratch::new();
     let hang = Hang::default();

@@ -18,6 +18,7 @@ mod polls;
 mod shared;
 mod stage;
 mod tools;
+mod workspace;
 
 /// Runs a tool to see whether it is there.
 #[track_caller]

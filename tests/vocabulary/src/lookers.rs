@@ -1,4 +1,4 @@
-//! Lookers: pollers as they are usually written, to compare with. Their program is `tests/labs/looker`.
+//! Lookers: pollers as they are usually written, to compare with. Their program is `cli/tests/labs/looker`.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

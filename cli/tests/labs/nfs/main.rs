@@ -22,7 +22,7 @@ struct Results(Vec<Vec<String>>);
 
 impl Results {
     fn of_guest() -> Results {
-        let output = Command::new(workspace().join("tests/labs/nfs/host.sh"))
+        let output = Command::new(workspace().join("cli/tests/labs/nfs/host.sh"))
             .arg(target_tmp().join("nfs"))
             .arg(program())
             .arg(lookers::program())
