@@ -11,7 +11,7 @@
  *     const char replug_handshake[] = REPLUG_HANDSHAKE("interface ...");
  *     const struct replug_entry replug_entry = {&table, NULL, NULL};
  *
- * The text is the host's declaration; `<Name as replug::interface::Interface>::DECLARATION` is it, to be printed once.
+ * The text is the host's declaration; `<Name as replug::Interface>::DECLARATION` is it, to be printed once.
  * The host reads it out of the file before anything runs, and compares. The table is a struct of your own, with one
  * function pointer for each line `fn` of the declaration, in that order. What crosses:
  *

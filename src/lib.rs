@@ -1,8 +1,8 @@
 //! Swap a running program's native plugin for a newly built one: on filesystems where file events never
 //! arrive, never from half a file, never losing the good build to a bad one.
 //!
-//! A host and its plugin share one declaration. The host watches the library, loads it, calls it, and reloads it when it has
-//! really changed:
+//! A host and its plugin share one declaration. The host watches the library, loads it, calls it, and reloads it when
+//! it has really changed:
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -28,9 +28,9 @@
 //! # }
 //! ```
 //!
-//! The plugin depends on `replug-plugin` alone, which brings no other crate; [`export!`] is its side of the declaration.
-//! [`HostSet`] owns a directory of plugins, [`Handle`] calls one from other threads, [`Text`] and [`Raw`] are for libraries
-//! without a declaration.
+//! The plugin depends on `replug-plugin` alone, which brings no other crate; [`export!`] is its side of the
+//! declaration. [`HostSet`] owns a directory of plugins, [`Handle`] calls one from other threads, [`Text`] and [`Raw`]
+//! are for libraries without a declaration.
 //!
 //! # How it works
 //!
@@ -41,37 +41,37 @@
 //! ```
 //!
 //! A [`Poller`](watch::Poller) looks at a library, or at a directory of them. It reads one only when its
-//! [`Snapshot`](watch::Snapshot) changed and no cargo build is writing, makes a private copy in the pass that computes its
-//! [`Digest`], and checks by parsing that the copy is a complete library for this machine. A [`Watcher`](watch::Watcher) is the
-//! thread around it. [`Update`](watch::Update)s come out of it. A [`Host`] loads what is ready, when its owner says so, and
-//! keeps what runs if anything fails.
+//! [`Snapshot`](watch::Snapshot) changed and no cargo build is writing, makes a private copy in the pass that computes
+//! its [`Digest`], and checks by parsing that the copy is a complete library for this machine. A
+//! [`Watcher`](watch::Watcher) is the thread around it. [`Update`](watch::Update)s come out of it. A [`Host`] loads
+//! what is ready, when its owner says so, and keeps what runs if anything fails.
 //!
 //! The watched file is never mapped. No file event API is used, so replug works where file events do not.
 
 #![warn(unreachable_pub)]
 
-// The rooms, in the order of the work. Each imports from those above it, and `error` from all of them but the last two;
-// `docs/architecture.md` has the table that a test compares with the imports.
-
-// The choices of a person.
-pub mod options;
+// The rooms, in the order of the work. Each imports only from rooms above it: `docs/architecture.md` has the table of
+// all files, which `tests/imports.rs` compares with the imports.
 
 // Was a plugin built from the host's declaration? Pure.
 mod handshake;
 
-// Everything that the compiler cannot check: images, and what is found in them.
+// The choices of a person.
+pub mod options;
+
+// Everything that the compiler cannot check: images, and their functions.
 mod boundary;
 
-// What there is to see.
+// Looks at files, directories and filesystems.
 mod look;
 
-// What follows from it: pure.
+// Decisions: pure.
 mod decide;
 
 // Private copies.
 mod stage;
 
-// What can fail.
+// Errors.
 pub mod error;
 
 // The first half: finds out that a finished new library exists.
@@ -90,6 +90,7 @@ pub use replug_plugin::{
 };
 
 pub use crate::boundary::{Raw, Text};
+#[doc(inline)]
 pub use crate::error::{Error, chain};
 pub use crate::host::handle::{Caller, Handle, Lent};
 pub use crate::host::live::Plugin;
@@ -98,9 +99,10 @@ pub use crate::host::owner::Host;
 pub use crate::host::retire::Unload;
 pub use crate::host::set::{HostSet, Member};
 pub use crate::look::digest::Digest;
+#[doc(inline)]
 pub use crate::options::{Audit, FsPolicy, GatePolicy, Options};
 
-/// What became of an update, in detail: the types that an [`Outcome`] consists of.
+/// The parts of an [`Outcome`].
 pub mod outcome {
     pub use crate::boundary::Mapped;
     pub use crate::decide::change::Waiting;

@@ -150,8 +150,8 @@ impl Options {
 
 /// Whether to ask cargo's locks before reading a suspect artifact.
 ///
-/// On filesystems where asking for a lock can hang (NFS, CIFS, 9p, Ceph) the gate is off whatever is chosen, as cargo itself
-/// takes no locks on NFS; [`Place::gate`](crate::watch::Place::gate) tells.
+/// On filesystems where asking for a lock can hang (NFS, CIFS, 9p, Ceph) the gate is off whatever is chosen, as cargo
+/// itself takes no locks on NFS; [`Place::gate`](crate::watch::Place::gate) tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum GatePolicy {
     /// Ask; wait while a build runs. An absent lock holds nothing back.
@@ -179,8 +179,8 @@ pub enum FsPolicy {
 /// that a look can see, and a remote filesystem can keep showing an old state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Audit {
-    /// Where the artifact arrived with weak evidence of being complete, or the filesystem is remote: 2 s, 10 s and 60 s
-    /// after a digest, then every 5 minutes. Elsewhere once, after 2 s.
+    /// Where the artifact arrived with weak evidence of being complete, or the filesystem is remote: 2 s, 10 s and 60
+    /// s after a digest, then every 5 minutes. Elsewhere once, after 2 s.
     #[default]
     Auto,
     /// Never.

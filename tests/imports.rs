@@ -1,5 +1,5 @@
-//! The order of the rooms: `docs/architecture.md` has a table of the files in `src/`, and each imports only from those above
-//! its own row. So there is no circle, and no arrow that runs back.
+//! The order of the rooms: `docs/architecture.md` has a table of the files in `src/`, and each imports only from those
+//! above its own row. So there is no circle, and no arrow that runs back.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -56,15 +56,20 @@ fn module_of(path: &Path) -> String {
     alias.map_or(name, |(_, module)| module).to_owned()
 }
 
-/// The paths that a file names: those of its own crate, from the root, without comments and tests.
-fn named(module: &str, source: &str) -> Vec<String> {
-    let code = source.split("#[cfg(test)]").next().unwrap_or_default();
-    let code = code.split("#[cfg(all(test").next().unwrap_or_default();
-    // To whom something is visible is no import.
-    let code = code.replace("pub(in crate", "");
+/// The code of a file, without comments and the tests at its end.
+fn code_of(source: &str) -> String {
+    let tests = source
+        .find("mod tests")
+        .map(|at| source[..at].rfind("#[cfg(").unwrap_or(at));
+    let code = &source[..tests.unwrap_or(source.len())];
     let lines = code.lines().map(str::trim_start);
     let lines: Vec<_> = lines.filter(|line| !line.starts_with("//")).collect();
-    let code = lines.join("\n");
+    // To whom something is visible is no import.
+    lines.join("\n").replace("pub(in crate", "")
+}
+
+/// The paths that some code names: those of its own crate, from the root.
+fn named(module: &str, code: &str) -> Vec<String> {
     let parent = module.rsplit_once('/').map_or("", |(parent, _)| parent);
     let mut found = Vec::new();
     for (prefix, base) in [("crate::", ""), ("super::", parent), ("self::", module)] {
@@ -73,22 +78,38 @@ fn named(module: &str, source: &str) -> Vec<String> {
             if before.is_some_and(|it| it.is_alphanumeric() || "_$:".contains(it)) {
                 continue;
             }
-            let rest = &code[at + prefix.len()..];
-            // `use super::{one, another}` names each of them.
-            let names: Vec<&str> = match rest.strip_prefix('{') {
-                Some(rest) => rest.split('}').next().unwrap().split(',').collect(),
-                None => vec![rest],
-            };
-            for name in names {
-                let is_path = |it: char| it.is_alphanumeric() || it == '_' || it == ':';
-                let name = name.trim_start();
-                let end = name.find(|it| !is_path(it)).unwrap_or(name.len());
-                let path = name[..end].trim_end_matches(':').replace("::", "/");
-                found.push(format!("{base}/{path}").trim_matches('/').to_owned());
-            }
+            let mut rest = &code[at + prefix.len()..];
+            expand(base, &mut rest, &mut found);
         }
     }
     found
+}
+
+/// Takes a tree of names, such as `one::{two, three::{four}}`, off the front of `rest`, and adds the path of each leaf.
+fn expand(base: &str, rest: &mut &str, found: &mut Vec<String>) {
+    *rest = rest.trim_start();
+    let is_path = |it: char| it.is_alphanumeric() || it == '_' || it == ':';
+    let end = rest.find(|it| !is_path(it)).unwrap_or(rest.len());
+    let path = rest[..end].trim_end_matches(':').replace("::", "/");
+    let path = format!("{base}/{path}").trim_matches('/').to_owned();
+    *rest = &rest[end..];
+    let Some(inner) = rest.strip_prefix('{') else {
+        found.push(path);
+        return;
+    };
+    *rest = inner;
+    loop {
+        expand(&path, rest, found);
+        // Another name for it, say.
+        let Some(at) = rest.find([',', '}']) else {
+            return;
+        };
+        let is_last = rest[at..].starts_with('}');
+        *rest = rest[at + 1..].trim_start();
+        if is_last || rest.starts_with('}') {
+            return;
+        }
+    }
 }
 
 /// The module that a path leads to: its longest beginning that is one.
@@ -113,8 +134,15 @@ fn every_file_has_its_row_and_imports_only_from_those_above() {
             wrong.push(format!("{} has no row", path.display()));
             continue;
         };
-        let source = fs::read_to_string(path).unwrap();
-        for named in named(module, &source) {
+        let code = code_of(&fs::read_to_string(path).unwrap());
+        for way in ["crate as", "crate self as", "include!("] {
+            if code.contains(way) {
+                wrong.push(format!(
+                    "{module} says `{way}`, which this test cannot follow"
+                ));
+            }
+        }
+        for named in named(module, &code) {
             match target(&named, &rows) {
                 Some(target) if target == *module => {}
                 Some(target) if rows[&target] < *own => arrows += 1,
@@ -133,4 +161,46 @@ fn every_file_has_its_row_and_imports_only_from_those_above() {
     }
     assert_eq!(wrong, [] as [String; 0]);
     assert!(arrows > sources.len(), "imports are found: {arrows}");
+}
+
+#[test]
+fn the_room_of_decisions_touches_nothing() {
+    /// Words of code that looks at the world.
+    const TOUCHES: [&str; 8] = [
+        "std::fs",
+        "std::env",
+        "std::net",
+        "std::process",
+        "std::thread",
+        "::now()",
+        "look::machine",
+        "impl Files",
+    ];
+    let of_decisions = sources();
+    let of_decisions = of_decisions
+        .iter()
+        .filter(|(module, _)| module.starts_with("decide"));
+    for (module, path) in of_decisions {
+        let code = code_of(&fs::read_to_string(path).unwrap());
+        for touch in TOUCHES {
+            assert!(!code.contains(touch), "{module} says `{touch}`");
+        }
+    }
+}
+
+#[test]
+fn trees_of_names_are_taken_apart() {
+    let code = "use crate::{\n    look::{clock::Clock, files as f},\n    host::owner::Host,\n};\nuse super::{a, b::{c, d},};\nlet x = crate::error::chain(y);";
+    let mut found = named("watch/poller", code);
+    found.sort();
+    let expected = [
+        "error/chain",
+        "host/owner/Host",
+        "look/clock/Clock",
+        "look/files",
+        "watch/a",
+        "watch/b/c",
+        "watch/b/d",
+    ];
+    assert_eq!(found, expected);
 }

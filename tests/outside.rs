@@ -1,5 +1,5 @@
-//! Packages outside of the workspace, as a user has them: README's plugin and host, built from its own lines, and the crates
-//! that each of the two brings.
+//! Packages outside of the workspace, as a user has them: README's plugin and host, built from its own lines, and the
+//! crates that each of the two brings.
 
 #![cfg(target_os = "linux")]
 
@@ -122,6 +122,21 @@ impl Packages {
         let built = cargo.arg("--target-dir").arg(target).status().unwrap();
         assert!(built.success(), "README's {package} does not compile");
     }
+}
+
+#[test]
+fn what_readme_shows_of_structs_threads_and_sets_compiles() {
+    let readme = readme();
+    let packages = Packages::of(&readme);
+    let (_, rest) = readme
+        .split_once("A directory of plugins is a set:\n\n```rust\n")
+        .unwrap();
+    let lines = rest.split("```").next().unwrap();
+    let calls = format!(
+        "use replug::{{Host, HostSet, Options}};\n\npub fn calls() -> Result<(), Box<dyn std::error::Error>> {{\n{lines}\nOk(())\n}}\n"
+    );
+    packages.write("host/src/lib.rs", &strict(&calls));
+    packages.build("host", &target_tmp().join("readme-host"));
 }
 
 #[test]

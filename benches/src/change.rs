@@ -9,8 +9,8 @@ use crate::tool::Tool;
 /// How long one wait is: an owner that does something else now and then.
 const TURN: Duration = Duration::from_millis(10);
 
-/// Rests before change `number` for so long and a part of `spread`, so that changes meet a poller at all moments of its
-/// interval alike.
+/// Rests before change `number` for so long and a part of `spread`, so that changes meet a poller at all moments of
+/// its interval alike.
 pub fn rest(number: u64, least: Duration, spread: Duration) {
     /// Multiples of it, without the whole part, are spread evenly however many there are.
     const GOLDEN: f64 = 0.618_033_988_75;
@@ -21,8 +21,8 @@ pub fn rest(number: u64, least: Duration, spread: Duration) {
     thread::sleep(least + spread.mul_f64(part));
 }
 
-/// Lets `tool` load until library `number` was called. Says how long that took since `begun`; `None` if it took longer than
-/// `patience`.
+/// Lets `tool` load until library `number` was called. Says how long that took since `begun`; `None` if it took longer
+/// than `patience`.
 pub fn until_called(
     tool: &mut dyn Tool,
     number: u64,

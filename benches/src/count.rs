@@ -66,7 +66,8 @@ pub fn uncounted(work: impl FnOnce()) {
     IS_COUNTED.set(true);
 }
 
-/// The processor time of a thread, in nanoseconds. In the guest that is its instructions, the kernel's for it included.
+/// The processor time of a thread, in nanoseconds. In the guest that is its instructions, the kernel's for it
+/// included.
 pub fn instructions(thread: Thread) -> u64 {
     // How the kernel names the clock of a thread by its number: `man 2 clock_getres`, and its `posix-timers.h`.
     const PER_THREAD: i32 = 4;

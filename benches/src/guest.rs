@@ -1,5 +1,5 @@
-//! Rows whose instructions are counted run in a guest that qemu emulates so that its clock goes on by a nanosecond with each
-//! instruction. There, time is instructions, those of the kernel included, and the same in each run.
+//! Rows whose instructions are counted run in a guest that qemu emulates so that its clock goes on by a nanosecond
+//! with each instruction. There, time is instructions, those of the kernel included, and the same in each run.
 
 use std::fs;
 use std::path::{Path, PathBuf};

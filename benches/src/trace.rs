@@ -1,5 +1,5 @@
-//! Counts system calls, by strace: those of one thread, in a trial of some polls and in one of twice as many, so that what
-//! a start costs is no part of the difference.
+//! Counts system calls, by strace: those of one thread, in a trial of some polls and in one of twice as many, so that
+//! what a start costs is no part of the difference.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use crate::trial::{self, Ended};
 
-/// The calls of a thread in one trial, whose result says as `thread` which. Waits and wakes between threads are left out.
+/// The calls of a thread in one trial, whose result says as `thread` which. Waits and wakes between threads are left
+/// out.
 pub fn calls(row: &str, tool: &str, arguments: &[String], timeout: Duration) -> Result<u64, Ended> {
     let directory = tempfile::tempdir().expect("a place for the trace");
     let log = directory.path().join("calls");

@@ -1,5 +1,5 @@
-//! A trial is a process of its own: this program, told to be the child. What it returns is the last line that it prints,
-//! after a mark, for a plugin may print too.
+//! A trial is a process of its own: this program, told to be the child. What it returns is the last line that it
+//! prints, after a mark, for a plugin may print too.
 
 use std::env;
 use std::fs;
@@ -100,7 +100,8 @@ pub fn run_under(
     }
 }
 
-/// Runs so many trials at the same time: for those that wait more than they work. Returns what those saw that ended well.
+/// Runs so many trials at the same time: for those that wait more than they work. Returns what those saw that ended
+/// well.
 pub fn together(
     figures: &mut Figures,
     row: &str,

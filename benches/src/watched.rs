@@ -10,8 +10,8 @@ use tempfile::TempDir;
 
 use crate::library::NAME;
 
-/// Between the end of the writing and the moment when a library gets its name. Cargo takes twice as long and more; what is
-/// written and renamed within one tick of the filesystem's clock cannot be told from what is written in place.
+/// Between the end of the writing and the moment when a library gets its name. Cargo takes twice as long and more;
+/// what is written and renamed within one tick of the filesystem's clock cannot be told from what is written in place.
 const MADE_BEFORE: Duration = Duration::from_millis(20);
 
 /// How many writes a slow writer needs.

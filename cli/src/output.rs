@@ -89,7 +89,8 @@ impl Output {
         let plugin = plugin_name(artifact);
         let path = artifact.display().to_string();
         let shown = short(artifact).to_string();
-        let words = format!("{plugin}: {outcome}").replace(&path, &shown);
+        let words = outcome.to_string().replace(&path, &shown);
+        let words = format!("{plugin}: {words}");
         let line = match outcome {
             Outcome::Loaded(loaded) => loaded_line(&plugin, &path, loaded),
             Outcome::Kept(kept) => kept_line(&plugin, kept),
@@ -260,11 +261,7 @@ fn kept_line(plugin: &str, kept: &Kept) -> Value {
 }
 
 fn health_line(plugin: &str, path: &str, event: &str, outcome: &Outcome) -> Value {
-    let words = outcome.to_string();
-    // The outcome says its event first.
-    let reason = words.strip_prefix(event).unwrap_or(&words);
-    let reason = reason.trim_start_matches(", ");
-    json!({ "event": event, "plugin": plugin, "path": path, "reason": reason })
+    json!({ "event": event, "plugin": plugin, "path": path, "reason": outcome.reason() })
 }
 
 fn retired_line(plugin: &str, retired: &Retired) -> Value {

@@ -1,5 +1,5 @@
-//! The macros of a declaration. Both sides expand the same text: the host gets a struct with methods, the plugin a trait
-//! to implement.
+//! The macros of a declaration. Both sides expand the same text: the host gets a struct with methods, the plugin a
+//! trait to implement.
 
 /// Declares an interface: the functions that a plugin offers. It stands once, in a file or crate that host and plugin
 /// both use.
@@ -90,14 +90,14 @@ macro_rules! interface {
                     &self, $($arg: $takes),*
                 ) -> ::core::result::Result<$crate::__answer_type!($($returns)?), $crate::CallError> {
                     // SAFETY: the function is called while `self` is borrowed, and not kept.
-                    let function = unsafe { self.$name.get() };
+                    let replug_function = unsafe { self.$name.get() };
                     // SAFETY: the table is that of an image which stays mapped while `self` is borrowed, and the
                     // image was built from an equal declaration.
-                    let answered = unsafe {
-                        function($(<$takes as $crate::wire::Argument>::send($arg)),*)
+                    let replug_answered = unsafe {
+                        replug_function($(<$takes as $crate::wire::Argument>::send($arg)),*)
                     };
                     // SAFETY: the plugin's half of this macro made the answer.
-                    unsafe { answered.into_result() }
+                    unsafe { replug_answered.into_result() }
                 }
             )+
         }
@@ -113,15 +113,16 @@ macro_rules! interface {
             )+
         }
 
-        // The types of the declaration are read in here, so the names in here must be none that a type could have, or the
-        // length of an array in one.
+        // The types of the declaration are read in here, so the names in here must be none that a type could have, or
+        // the length of an array in one.
         const _: () = {
             $(
                 const _: () = ::core::assert!(
                     !$crate::__private::is_taken(::core::stringify!($name)),
-                    "a function of an interface has the name of a method of `Host`, `Plugin` or `Member`, which would be \
-                    called in its place; these names are taken: apply, artifact, digest, drop, expecting, generation, \
-                    handle, into, is_missing, live, name, poll, staged, stall, sweep, try_into, unloading, updates, wait, \
+                    "a function of an interface has the name of a method of `Host`, `Plugin` or `Member`, which would \
+                    be called in its place; these names are taken: apply, artifact, borrow, borrow_mut, clone, \
+                    deref, deref_mut, digest, drop, expecting, generation, handle, into, is_missing, live, name, \
+                    poll, staged, stall, sweep, to_owned, try_into, type_id, unloading, updates, wait, \
                     wait_for_generation, watcher, watching",
                 );
                 $(
@@ -151,20 +152,26 @@ macro_rules! interface {
                 const DECLARATION: &'static ::core::primitive::str = REPLUG_TEXT.as_str();
 
                 fn absent() -> Self {
-                    $(
-                        unsafe extern "C" fn $name(
-                            $(_: <$takes as $crate::wire::Argument>::Wire),*
-                        ) -> $crate::__private::Answered<$crate::__answer_type!($($returns)?)> {
-                            $crate::__private::Answered::absent()
-                        }
-                    )+
-                    $Table { $($name: $crate::__private::Slot::new($name)),+ }
+                    $Table { $($name: $crate::__private::Slot::new(ReplugAbsent::$name)),+ }
                 }
 
-                unsafe fn copy(table: *const ::core::ffi::c_void) -> Self {
+                unsafe fn copy(replug_table: *const ::core::ffi::c_void) -> Self {
                     // SAFETY: the caller vouches for the table.
-                    unsafe { table.cast::<$Table>().read() }
+                    unsafe { replug_table.cast::<$Table>().read() }
                 }
+            }
+
+            /// The functions while no generation is live. Associated ones, for a free function hides others of its name.
+            struct ReplugAbsent;
+
+            impl ReplugAbsent {
+                $(
+                    unsafe extern "C" fn $name(
+                        $(_: <$takes as $crate::wire::Argument>::Wire),*
+                    ) -> $crate::__private::Answered<$crate::__answer_type!($($returns)?)> {
+                        $crate::__private::Answered::absent()
+                    }
+                )+
             }
 
             /// The plugin's functions, as C sees them.
@@ -214,6 +221,8 @@ macro_rules! __answer_type {
 /// The struct's layout is part of the declaration of every interface that uses the struct: a plugin that was built
 /// with another layout is kept out, and the message names the struct and its fields. State that the host owns and
 /// lends to each call survives every reload by itself.
+///
+/// The struct is `Clone` and `Copy` by itself; other traits can be derived.
 ///
 /// # Examples
 ///

@@ -1,4 +1,5 @@
-//! What [`export!`](crate::export!) puts into the library: its handshake, and the entry by which a host finds the rest.
+//! What [`export!`](crate::export!) puts into the library: its handshake, and the entry by which a host finds the
+//! rest.
 
 use std::ffi::c_void;
 
@@ -67,9 +68,9 @@ impl Entry {
 /// `export!(Type: Interface)` is for a plugin without hooks, `export!(Type: Interface + Hooks)` for one with
 /// [`Hooks`].
 ///
-/// On Linux with glibc on x86-64 the library asks its host instead of libc for what concerns threads, so that it can be
-/// unmapped, and gets an allocator that is the system's but for the buffer of standard output, which std
-/// would leave behind. A plugin with a `#[global_allocator]` of its own adds `, own_allocator`.
+/// On Linux with glibc on x86-64 the library asks its host instead of libc for what concerns threads, so that it can
+/// be unmapped, and gets an allocator that is the system's but for the buffer of standard output, which std would
+/// leave behind. A plugin with a `#[global_allocator]` of its own adds `, own_allocator`.
 ///
 /// # Examples
 ///

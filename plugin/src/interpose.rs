@@ -26,7 +26,7 @@ static EARLY: AtomicU32 = AtomicU32::new(0);
 /// # Safety
 ///
 /// `services` can be used for as long as this image is mapped, and this is called once, before any other function.
-pub unsafe extern "C" fn attach(services: *const Services, is_to_go: bool) -> u32 {
+pub(crate) unsafe extern "C" fn attach(services: *const Services, is_to_go: bool) -> u32 {
     HOST.store(services.cast_mut(), Ordering::Release);
     if is_to_go {
         prepare_to_go();

@@ -1,8 +1,9 @@
 //! What a native plugin needs to be reloaded by a `replug` host: one declaration that both sides
 //! share, and no other crate.
 //!
-//! A plugin is a `cdylib` that implements the trait of an [`interface!`] and says [`export!`] once. The library then carries
-//! the declaration as text, a handshake, which a host compares with its own before anything of the plugin runs.
+//! A plugin is a `cdylib` that implements the trait of an [`interface!`] and says [`export!`] once. The library then
+//! carries the declaration as text, a handshake, which a host compares with its own before anything of the plugin
+//! runs.
 //!
 //! ```
 //! replug_plugin::interface! {
@@ -25,11 +26,16 @@
 //! # fn main() {}
 //! ```
 //!
-//! The crate has no features and no dependencies, so the bytes of a plugin do not depend on what cargo builds beside it.
+//! Its `Cargo.toml` says `crate-type = ["cdylib"]` in `[lib]`. Structs cross if they are declared with [`shared!`]. A
+//! plugin that calls this crate `replug`, by `replug = { package = "replug-plugin", .. }`, can share the file of its
+//! declaration with its host.
+//!
+//! The crate has no features and no dependencies, so the bytes of a plugin do not depend on what cargo builds beside
+//! it.
 
 #![warn(unreachable_pub)]
-// The values that cross, and libc's place, are taken by code that the compiler cannot check. A host has one module for that;
-// here nearly all is of the kind.
+// The values that cross, and libc's place, are taken by code that the compiler cannot check. A host has one module for
+// that; here nearly all is of the kind.
 #![allow(unsafe_code)]
 
 // The declaration: what it consists of, its text, and the macros that both sides expand.
@@ -59,8 +65,7 @@ mod export;
 mod services;
 
 #[cfg(unloads)]
-#[doc(hidden)]
-pub mod interpose;
+mod interpose;
 
 #[cfg(all(test, target_os = "linux"))]
 mod header;
@@ -70,14 +75,19 @@ pub use crate::hooks::{HookError, Hooks};
 pub use crate::sink::Sink;
 pub use crate::table::Interface;
 
-/// No API: what the macros expand to, and what a host of the same version reads. Anything in here can change at any time.
+/// No API: what the macros expand to, and what a host of the same version reads. Anything in here can change at any
+/// time.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::answer::{Answered, answer};
     pub use crate::export::Entry;
     pub use crate::hooks::HookTable;
     #[cfg(unloads)]
-    pub use crate::interpose;
+    pub mod interpose {
+        pub use crate::interpose::{
+            Allocator, at_thread_exit, create_key, delete_key, get, getenv, set, spawn,
+        };
+    }
     pub use crate::refuse::{TAKEN, is_taken, says_static};
     pub use crate::services::{Attach, Destructor, FIRST_KEY, Services, Start};
     pub use crate::shape::{Field, Function, Layout, Shape};
@@ -86,7 +96,20 @@ pub mod __private {
     pub use crate::wire::RawSlice;
 }
 
-/// The example of README is compiled with the tests.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+#[cfg(test)]
+mod tests {
+    /// The lines of the first example in Rust.
+    fn example(page: &str, fence: &str) -> Vec<String> {
+        let (_, rest) = page.split_once(fence).unwrap();
+        let lines = rest.split("```").next().unwrap().lines();
+        let lines = lines.map(|line| line.trim_start_matches("//!").trim().to_owned());
+        let is_shown = |line: &String| !line.starts_with("# ") && !line.is_empty();
+        lines.filter(is_shown).collect()
+    }
+
+    #[test]
+    fn the_example_of_readme_is_the_one_that_is_compiled() {
+        let readme = example(include_str!("../README.md"), "```rust\n");
+        assert_eq!(readme, example(include_str!("lib.rs"), "//! ```\n"));
+    }
+}

@@ -1,10 +1,15 @@
 //! Refusals of the compiler: names and types of a declaration that would go wrong later, or in silence.
 
-/// The names of the methods by which a host's types are used. A function of an interface is called through these types like a
-/// method, so one with such a name would never be reached.
+/// The names of the methods by which a host's types are used. A function of an interface is called through these types
+/// like a method, so one with such a name would never be reached.
 pub const TAKEN: &[&str] = &[
     "apply",
     "artifact",
+    "borrow",
+    "borrow_mut",
+    "clone",
+    "deref",
+    "deref_mut",
     "digest",
     "drop",
     "expecting",
@@ -18,7 +23,9 @@ pub const TAKEN: &[&str] = &[
     "staged",
     "stall",
     "sweep",
+    "to_owned",
     "try_into",
+    "type_id",
     "unloading",
     "updates",
     "wait",

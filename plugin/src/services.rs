@@ -2,8 +2,8 @@
 //! handlers of threads, thread-local keys, and the start of threads. Linux with glibc only; elsewhere images stay
 //! mapped.
 //!
-//! The idea is relib's: interposition inside the module. Here the symbols are hidden, so that the static linker binds them
-//! and no search order has to be bent.
+//! The idea is relib's: interposition inside the module. Here the symbols are hidden, so that the static linker binds
+//! them and no search order has to be bent.
 
 use std::ffi::{c_int, c_uint, c_void};
 

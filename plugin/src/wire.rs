@@ -14,7 +14,8 @@ use crate::shape::Shape;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot cross between host and plugin",
     label = "not a type that crosses",
-    note = "numbers, `bool`, arrays of them and structs declared with `shared!` can be stored and returned"
+    note = "numbers, `bool`, arrays of them and structs declared with `shared!` can be stored and returned",
+    note = "a struct is declared with `replug::shared!`, or `replug_plugin::shared!`, as in `shared! {{ pub struct Name {{ pub field: u64 }} }}`"
 )]
 pub unsafe trait Plain: Copy + 'static {
     /// The type as C sees it.
@@ -31,7 +32,8 @@ pub unsafe trait Plain: Copy + 'static {
     message = "`{Self}` cannot cross from host to plugin",
     label = "not a type that crosses",
     note = "functions of an interface take numbers, `bool`, `&str`, `&[T]`, `&mut [T]`, `&T` and `&mut T` of plain data, \
-            structs declared with `shared!`, and `Sink`"
+            structs declared with `shared!`, and `Sink`",
+    note = "a struct is declared with `replug::shared!`, or `replug_plugin::shared!`, as in `shared! {{ pub struct Name {{ pub field: u64 }} }}`"
 )]
 pub unsafe trait Argument: Sized {
     /// The type as C sees it.
@@ -98,8 +100,8 @@ macro_rules! __plain {
             }
 
             #[inline(always)]
-            unsafe fn receive(wire: $plain) -> $plain {
-                wire
+            unsafe fn receive(replug_wire: $plain) -> $plain {
+                replug_wire
             }
         }
 

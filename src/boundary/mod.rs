@@ -1,5 +1,5 @@
-//! The boundary between host and plugin, and everything about it that the compiler cannot check. The only module of the
-//! host with `unsafe`.
+//! The boundary between host and plugin, and everything about it that the compiler cannot check. The only module of
+//! the host with `unsafe`.
 
 #![allow(unsafe_code)]
 
@@ -28,8 +28,18 @@ mod residence;
 )))]
 #[path = "no_residence.rs"]
 mod residence;
+// Compiled with the tests here as well, so that it goes on compiling elsewhere.
+#[cfg(all(
+    test,
+    target_arch = "x86_64",
+    target_os = "linux",
+    target_env = "gnu",
+    target_pointer_width = "64"
+))]
+#[allow(dead_code)]
+mod no_residence;
 
-// An image, what is found in it by name, and the table of an interface.
+// An image, the table of an interface, and symbols by name.
 mod image;
 
 mod table;

@@ -1,8 +1,12 @@
 //! The residence on systems where plugins ask libc itself: nobody knows what their threads still need, so images stay
 //! mapped.
 
+use std::ffi::c_void;
+use std::ptr::NonNull;
+
 use replug_plugin::__private::Attach;
 
+/// Does nothing: no image is ever unmapped here, so none of its dependencies is.
 pub(super) fn keep_dependencies(_address: NonNull<c_void>) {}
 
 #[derive(Debug)]

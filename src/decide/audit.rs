@@ -13,8 +13,8 @@ const PAUSES: [Duration; 4] = [
     Duration::from_secs(5 * 60),
 ];
 
-/// How long after a digest to take the next one, if `made` audits found nothing. An artifact is `in_doubt` if it arrived with
-/// weak evidence, or lies where looks can lie.
+/// How long after a digest to take the next one, if `made` audits found nothing. An artifact is `in_doubt` if it
+/// arrived with weak evidence, or lies where looks can lie.
 pub(crate) fn pause(audit: Audit, made: u8, in_doubt: bool) -> Option<Duration> {
     match audit {
         Audit::Off => None,

@@ -1,12 +1,12 @@
-//! What follows from what was seen: pure. Times and snapshots come in as arguments; no file, clock or thread is touched.
+//! Decisions: pure. Times and snapshots come in as arguments; no file, clock or thread is touched.
 
-// What a change calls for, and an absence.
+// Whether an absence is worth reporting.
 pub(crate) mod absence;
 
-// When to digest what seems unchanged.
+// When to digest a file that seems unchanged.
 pub(crate) mod audit;
 
-// What speaks for a changed file, and how it is read for that reason.
+// The evidence for a changed file, and how the file is read for that reason.
 pub(crate) mod settle;
 
 // The state of one artifact, and the next order.

@@ -4,8 +4,8 @@
 
 use std::time::{Duration, Instant};
 
-/// How much of an interval the jitter can cut off: one part in this many. Some hundred hosts that were started together
-/// no longer poll in step after some twenty polls.
+/// How much of an interval the jitter can cut off: one part in this many. Some hundred hosts that were started
+/// together no longer poll in step after some twenty polls.
 const JITTER: u32 = 20;
 
 /// The quiet after which a remote filesystem is polled half as often, and the quiet after which a quarter as often.

@@ -39,9 +39,11 @@ pub(crate) enum Order {
     Rest(Option<Instant>),
     /// Ask the gate: [`Tracker::gate`](super::change::Tracker::gate).
     Ask,
-    /// Read and digest: [`Tracker::digested`](super::change::Tracker::digested), or [`Tracker::torn`](super::change::Tracker::torn) or [`Tracker::failed`](super::change::Tracker::failed).
+    /// Read and digest: [`digested`](super::change::Tracker::digested), or [`torn`](super::change::Tracker::torn) or
+    /// [`failed`](super::change::Tracker::failed).
     Digest,
-    /// Stage and digest in one pass: [`Tracker::staged`](super::change::Tracker::staged), or [`Tracker::torn`](super::change::Tracker::torn) or [`Tracker::failed`](super::change::Tracker::failed).
+    /// Stage and digest in one pass: [`staged`](super::change::Tracker::staged), or
+    /// [`torn`](super::change::Tracker::torn) or [`failed`](super::change::Tracker::failed).
     Stage,
 }
 

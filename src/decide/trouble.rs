@@ -86,7 +86,7 @@ impl Trouble {
     /// When to look again after a look that `took` so long and has failed just `now`. Soon at first, then ever more
     /// slowly. If two failed looks in a row took long, there is as much rest as after any other slow looks. A single
     /// look that hung says nothing about the next.
-    pub(crate) fn look_again(
+    pub(crate) fn next_look(
         &mut self,
         now: Instant,
         took: Duration,
@@ -290,7 +290,7 @@ mod tests {
         let now = Instant::now();
         let pauses = |interval| {
             let mut trouble = Trouble::new(Reached::Look, now);
-            let pauses = (0..20).map(|_| trouble.look_again(now, Duration::ZERO, interval) - now);
+            let pauses = (0..20).map(|_| trouble.next_look(now, Duration::ZERO, interval) - now);
             pauses.collect::<Vec<_>>()
         };
         let usual = pauses(Duration::from_millis(250));

@@ -1,4 +1,4 @@
-//! Two declarations compared, the host's own and the one that a library carries: what differs, in words.
+//! The comparison of two declarations, the host's own and the one that a library carries: the differences, in words.
 
 use std::fmt;
 
@@ -66,7 +66,8 @@ impl Expected {
         let plugin = Declaration::parse(facts).ok_or(Mismatch::Unreadable)?;
         let host = Declaration::parse(self.declaration).ok_or(Mismatch::Unreadable)?;
         if let Some(version) = plugin.version.filter(|version| !fits(version, VERSION)) {
-            return Err(Mismatch::Version(version.to_owned()));
+            let said = version.chars().take(QUOTED).collect();
+            return Err(Mismatch::Version(said));
         }
         if plugin.interface != host.interface {
             return Err(Mismatch::Interface {
@@ -100,7 +101,7 @@ impl Expected {
 #[non_exhaustive]
 pub enum Mismatch {
     /// The library was not made with `export!`.
-    #[error("it has no handshake; build it with `replug::export!`")]
+    #[error("it has no handshake; build it with `export!` of replug-plugin")]
     NoHandshake,
     /// The library carries bytes that can be no handshake.
     #[error("its handshake cannot be read")]
@@ -110,7 +111,7 @@ pub enum Mismatch {
     Format(String),
     /// The plugin was built with a version of `replug-plugin` that this host does not fit.
     #[error(
-        "it was built with replug-plugin {0}, which does not fit this host with {VERSION}; build both with one version"
+        "it was built with replug-plugin `{0}`, which does not fit this host with `{VERSION}`; build both with one version"
     )]
     Version(String),
     /// The library is another plugin, or a plugin for another host.
@@ -128,7 +129,7 @@ pub enum Mismatch {
     PanicsAbort,
     /// The plugin was built from another declaration.
     #[error(
-        "{}; rebuild it from the declaration of this host (it was built by {rustc})",
+        "{}; rebuild whichever is older, and start the host anew if it is that (the plugin was built by {rustc})",
         Listed(differences)
     )]
     Differences {
@@ -262,16 +263,22 @@ impl Declaration<'_> {
     }
 }
 
-/// Whether two versions promise each other the same: by the rules of cargo, those that agree up to the first number that is
-/// not zero.
+/// Whether two versions are compatible by the rules of cargo: they agree up to the first number that is not zero. A version
+/// that is not three numbers fits only itself.
 fn fits(one: &str, other: &str) -> bool {
-    let promise = |version: &str| {
-        let mut numbers = version.split('.').map(str::to_owned);
-        let major = numbers.next();
-        let minor = numbers.next().filter(|_| major.as_deref() == Some("0"));
-        (major, minor)
-    };
-    promise(one) == promise(other)
+    match (promise(one), promise(other)) {
+        (Some(one), Some(other)) => one == other,
+        _ => one == other,
+    }
+}
+
+/// The numbers of a version up to the first that is not zero.
+fn promise(version: &str) -> Option<Vec<u64>> {
+    let numbers: Option<Vec<u64>> = version.split('.').map(|it| it.parse().ok()).collect();
+    let mut numbers = numbers.filter(|numbers| numbers.len() == 3)?;
+    let first = numbers.iter().position(|number| *number != 0);
+    numbers.truncate(first.map_or(3, |at| at + 1));
+    Some(numbers)
 }
 
 #[cfg(test)]
@@ -303,8 +310,7 @@ mod tests {
 
     #[test]
     fn an_equal_declaration_is_good_and_each_difference_is_told() {
-        let rebuild =
-            "; rebuild it from the declaration of this host (it was built by rustc 1.95.0)";
+        let rebuild = "; rebuild whichever is older, and start the host anew if it is that (the plugin was built by rustc 1.95.0)";
         let cases = [
             ("", "", "equal"),
             (
@@ -357,18 +363,27 @@ mod tests {
             )
         };
         assert_eq!(with(VERSION), "equal");
+        let twice = format!("{VERSION}\nreplug-plugin {VERSION}");
+        assert_eq!(with(&twice), "its handshake cannot be read");
+        let long = format!("9{}", "9".repeat(1000));
+        assert!(with(&long).len() < 200);
         let other = "99.0.0";
         let told = format!(
-            "it was built with replug-plugin {other}, which does not fit this host with {VERSION}; build both with one version"
+            "it was built with replug-plugin `{other}`, which does not fit this host with `{VERSION}`; build both with one version"
         );
         assert_eq!(with(other), told);
         for (one, other, expected) in [
             ("0.1.0", "0.1.7", true),
             ("0.1.0", "0.2.0", false),
+            ("0.0.1", "0.0.2", false),
             ("1.2.0", "1.9.3", true),
             ("1.2.0", "2.2.0", false),
             ("0.1.0", "1.1.0", false),
             ("", "0.1.0", false),
+            ("0.1", "0.1.0", false),
+            ("0.1.0-alpha.1", "0.1.0", false),
+            ("0.1.0-alpha.1", "0.1.0-alpha.1", true),
+            ("0.1.0.0", "0.1.0", false),
         ] {
             assert_eq!(fits(one, other), expected, "{one} and {other}");
         }

@@ -1,4 +1,4 @@
-//! A declaration as text, taken apart: what a library was built with, its functions, and the structs that cross.
+//! A declaration, parsed from its text: the compiler that built a library, its functions, and the structs that cross.
 
 use std::collections::HashSet;
 
@@ -21,6 +21,8 @@ impl<'a> Declaration<'a> {
         for line in text.lines() {
             let (word, rest) = line.split_once(' ')?;
             match word {
+                // One that is said twice says nothing.
+                "replug-plugin" if found.version.is_some() => return None,
                 "replug-plugin" => found.version = Some(rest),
                 "rustc" => found.rustc = Some(rest),
                 "panic" => found.panic = Some(rest),

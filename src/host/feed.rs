@@ -1,5 +1,5 @@
-//! Where a host's updates come from: a queue, and the watcher that fills it, whose silence means something too; and how an
-//! owner takes what comes.
+//! Where a host's updates come from: a queue, and the watcher that fills it, whose silence means something too; and
+//! how an owner takes the updates.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ pub(super) struct Feed {
     watcher: Option<Watcher>,
 }
 
-/// What comes out of a feed.
+/// One thing that comes out of a feed.
 pub(super) enum Fed {
     Update(Update),
     /// The news of a stall, which the worker cannot tell itself.
@@ -83,12 +83,12 @@ impl Feed {
     }
 }
 
-/// An owner of plugins, who takes what its feed brings: one host, or a set of them.
+/// An owner of plugins, who takes the updates of its feed: one host, or a set of hosts.
 pub(super) trait Owner {
-    /// What it tells of each update.
+    /// The news that the owner tells of an update.
     type Told;
 
-    /// Where its updates come from.
+    /// The feed of the owner.
     fn feed(&mut self) -> &mut Feed;
 
     /// Acts on an update, or on the silence of the worker. `None` if there is nothing to tell.
@@ -97,7 +97,7 @@ pub(super) trait Owner {
     /// Goes on with retired generations.
     fn sweep_up(&mut self) -> Option<Self::Told>;
 
-    /// Takes what waits already, until there is something to tell.
+    /// Takes the updates that wait already, until there is something to tell.
     fn take_waiting(&mut self) -> Option<Self::Told> {
         loop {
             let Some(fed) = self.feed().poll() else {
@@ -109,7 +109,7 @@ pub(super) trait Owner {
         }
     }
 
-    /// Takes what comes for at most `timeout`, until there is something to tell.
+    /// Takes the updates of the next `timeout` at most, until there is something to tell.
     fn take_until(&mut self, timeout: Duration) -> Option<Self::Told> {
         let deadline = Instant::now().checked_add(timeout);
         loop {

@@ -1,6 +1,7 @@
-//! The second half: puts a finished new library into use, when its owner says so. It does not know how an artifact was found.
+//! The second half: puts a finished new library into use, when its owner says so. It does not know how an artifact was
+//! found.
 
-// What became of an update.
+// Outcomes: the ends of updates.
 pub(crate) mod outcome;
 
 // Where updates come from, and how an owner takes them.

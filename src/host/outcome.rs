@@ -13,9 +13,11 @@ use crate::look::digest::Digest;
 use crate::watch::pulse::Stall;
 use crate::watch::update::{News, Ready};
 
-/// What became of an update: its news after the host acted on it. An artifact that was ready is now loaded, or kept out.
+/// What became of an update: its news after the host acted on it. An artifact that was ready is now loaded, or kept
+/// out.
 ///
-/// Its `Display` is one line in the words of the program `replug`, with all causes, and without the name of the plugin.
+/// Its `Display` is one line in the words of the program `replug`, with all causes, and without the name of the
+/// plugin.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -39,6 +41,34 @@ pub enum Outcome {
     Retired(Retired),
 }
 
+impl Outcome {
+    /// The reason of a change of health, for a person: what is wrong and what to do, or that all is well again. `None`
+    /// for other outcomes.
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Outcome::Degraded(error) => Some(why(error)),
+            Outcome::Stalled(since) => Some(hangs(*since)),
+            Outcome::Recovered => Some(RECOVERED.to_owned()),
+            _ => None,
+        }
+    }
+}
+
+const RECOVERED: &str = "it can be looked at and read again";
+
+fn why(error: &Error) -> String {
+    let advice = error.advice().map(|advice| format!("; {advice}"));
+    chain(error) + &advice.unwrap_or_default()
+}
+
+fn hangs(since: Duration) -> String {
+    format!(
+        "the filesystem has not answered for {} s; what was loaded goes on, and nothing is reloaded until it answers; if \
+         it stays so, start its server or daemon",
+        since.as_secs()
+    )
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -47,34 +77,24 @@ impl fmt::Display for Outcome {
             Outcome::Waiting(reason) => write!(f, "waiting: {reason}"),
             Outcome::Missing => f.write_str("the library is gone; what was loaded stays"),
             Outcome::Returned => f.write_str("the library is back"),
-            Outcome::Degraded(error) => {
-                write!(f, "degraded, {}", chain(error))?;
-                error
-                    .advice()
-                    .map_or(Ok(()), |advice| write!(f, "; {advice}"))
-            }
-            Outcome::Stalled(since) => write!(
-                f,
-                "stalled, the filesystem has not answered for {} s; what was loaded goes on, and nothing is reloaded until it \
-                 answers; if it stays so, start its server or daemon",
-                since.as_secs()
-            ),
-            Outcome::Recovered => f.write_str("recovered, it can be looked at and read again"),
+            Outcome::Degraded(error) => write!(f, "degraded, {}", why(error)),
+            Outcome::Stalled(since) => write!(f, "stalled, {}", hangs(*since)),
+            Outcome::Recovered => write!(f, "recovered, {RECOVERED}"),
             Outcome::Retired(retired) => retired.fmt(f),
         }
     }
 }
 
-/// How a host goes on with news.
+/// The next step of a host that has taken news.
 pub(super) enum Next {
-    /// Loads what is ready.
+    /// To load a library that is ready.
     Load(Ready),
-    /// Passes on what there is to say.
+    /// To tell the outcome.
     Tell(Outcome),
 }
 
 impl Next {
-    /// What follows from news of an artifact, while the generation `live` runs.
+    /// The step after news of an artifact, while the generation `live` runs.
     pub(super) fn after(news: News, live: Option<u64>) -> Next {
         Next::Tell(match news {
             News::Ready(ready) => return Next::Load(ready),

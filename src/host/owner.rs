@@ -29,9 +29,9 @@ use crate::watch::watcher::Watcher;
 /// Loading happens only inside [`poll`](Host::poll), [`wait`](Host::wait) and [`apply`](Host::apply), on the
 /// thread that calls them. Whatever fails there, the live generation stays.
 ///
-/// It is made in one of two ways: [`watch`](Host::watch) watches a path, `new` has updates brought to it by
-/// [`apply`](Host::apply). What else it is to do is said by a chain: [`expecting`](Host::expecting),
-/// [`watching`](Host::watching), [`unloading`](Host::unloading).
+/// A host is made by [`watch`](Host::watch), which watches a path; by `new`, for updates that are brought by
+/// [`apply`](Host::apply); or by [`with`](Host::with), for a table of one's own. A chain of
+/// [`expecting`](Host::expecting), [`watching`](Host::watching), [`unloading`](Host::unloading) says the rest.
 ///
 /// # Examples
 ///
@@ -84,7 +84,8 @@ impl<T: Interface> Host<T> {
     }
 
     /// Watches for a plugin that was built from the declaration of `T`, or that offers more if the
-    /// options [expect](Options::expected) it to.
+    /// options [expect](Options::expected) it to. A directory of plugins is for a [`HostSet`](crate::HostSet): a host
+    /// would swap one plugin for another.
     ///
     /// # Errors
     ///
@@ -96,8 +97,8 @@ impl<T: Interface> Host<T> {
         Ok(Host::<T>::new().expecting(expected).watching(watcher))
     }
 
-    /// Loads plugins that may offer more, if `expected` says so. It says nothing else: the functions that are called are those
-    /// of `T`.
+    /// Accepts plugins that offer more than `T` declares, if `expected` [allows more](Expected::or_more). The
+    /// functions that are called stay those of `T`, whatever `expected` was made of.
     pub fn expecting(mut self, expected: Expected) -> Host<T> {
         self.bind = Box::new(move |image| Bound::of(image, expected));
         self
@@ -214,8 +215,8 @@ impl<T> Host<T> {
     }
 
     /// Whether the worker has got stuck in the filesystem since this was last asked, or has come free again.
-    /// [`poll`](Host::poll) and [`wait`](Host::wait) ask by themselves; a host that does a `select!` of its own asks here, every
-    /// [`STALL_CHECK`](Watcher::STALL_CHECK) or so.
+    /// [`poll`](Host::poll) and [`wait`](Host::wait) ask by themselves; a host that does a `select!` of its own asks
+    /// here, every [`STALL_CHECK`](Watcher::STALL_CHECK) or so.
     pub fn stall(&mut self) -> Option<Outcome> {
         self.take_stall()
     }
@@ -276,13 +277,27 @@ impl<T> Host<T> {
         })
     }
 
+    /// Takes the live generation out of use, for good: handles find none any more. `None` if none is live.
+    pub(super) fn withdraw(&mut self) -> Option<Retired> {
+        if let Some(published) = self.published.get() {
+            published.withdraw();
+        }
+        let live = self.live.take()?;
+        Some(self.retire(live))
+    }
+
+    /// Whether a retired generation cannot be stopped or unmapped yet.
+    pub(super) fn has_leftovers(&self) -> bool {
+        !self.leftovers.is_empty()
+    }
+
     /// The number of the live generation.
     pub(super) fn generation(&self) -> Option<u64> {
         self.live.as_ref().map(|live| live.generation)
     }
 
-    /// New before old: only when the new image is mapped, is provably another one, has all its symbols and is ready does
-    /// it take the old one's place.
+    /// New before old: only when the new image is mapped, is provably another one, has all its symbols and is ready
+    /// does it take the old one's place.
     fn load(&mut self, artifact: &Path, ready: Ready) -> Result<Loaded, Error> {
         let begun = Instant::now();
         let is_to_go = self.unload == Unload::WhenProven;
@@ -368,12 +383,7 @@ impl<T> Drop for Host<T> {
     /// Stops the live generation, and every retired generation that was not stopped yet, even while a handle lends
     /// it. Handles find no generation any more.
     fn drop(&mut self) {
-        if let Some(published) = self.published.get() {
-            published.withdraw();
-        }
-        if let Some(live) = self.live.take() {
-            self.retire(live);
-        }
+        self.withdraw();
         self.leftovers.abandon();
     }
 }

@@ -45,8 +45,12 @@ struct Leftover {
 pub(super) struct Leftovers(VecDeque<Leftover>);
 
 impl Leftovers {
-    /// Takes a generation out of use: stops it, and unmaps its image, if that is wanted and possible. While a handle lends it,
-    /// it is not stopped yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes a generation out of use: stops it, and unmaps its image, if that is wanted and possible. While a handle
+    /// lends it, it is not stopped yet.
     pub(super) fn retire(
         &mut self,
         generation: u64,
@@ -81,7 +85,7 @@ impl Leftovers {
         }
     }
 
-    /// Goes on with each of them, until there is something to tell.
+    /// Goes on with each leftover, until there is something to tell.
     pub(super) fn sweep(&mut self) -> Option<Retired> {
         for _ in 0..self.0.len() {
             let mut leftover = self.0.pop_front()?;
@@ -101,7 +105,8 @@ impl Leftovers {
         None
     }
 
-    /// Nobody will ask again: a generation that is still lent is stopped all the same, and an image that can go goes.
+    /// Gives the leftovers up, because nobody will ask again: a generation that is still lent is stopped all the same,
+    /// and an image that can be unmapped is unmapped.
     pub(super) fn abandon(&mut self) {
         for mut leftover in mem::take(&mut self.0) {
             leftover.stop();

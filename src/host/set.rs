@@ -1,6 +1,7 @@
 //! A directory of plugins that share an interface: one host for each, as they appear.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Values;
 use std::ffi::CStr;
 use std::fmt;
 use std::ops::Deref;
@@ -12,7 +13,7 @@ use crossbeam_channel::Receiver;
 use replug_plugin::Interface;
 
 use super::feed::{Fed, Feed, Owner};
-use super::outcome::{Next, Outcome};
+use super::outcome::{Next, Outcome, Retired};
 use super::owner::Host;
 use super::retire::Unload;
 use crate::boundary::{Table, Text};
@@ -58,6 +59,8 @@ use crate::watch::watcher::Watcher;
 /// ```
 pub struct HostSet<T> {
     members: BTreeMap<Arc<Path>, Member<T>>,
+    /// Members that were removed, for as long as there is still something to be done about their generations.
+    removed: Vec<Member<T>>,
     new_host: Box<dyn Fn() -> Host<T> + Send>,
     unload: Option<Unload>,
     feed: Feed,
@@ -106,6 +109,7 @@ impl<T: Table> HostSet<T> {
     pub fn with(watcher: Watcher, new_host: impl Fn() -> Host<T> + Send + 'static) -> HostSet<T> {
         HostSet {
             members: BTreeMap::new(),
+            removed: Vec::new(),
             new_host: Box::new(new_host),
             unload: None,
             feed: Feed::of(watcher),
@@ -144,11 +148,18 @@ impl<T> HostSet<T> {
         self.iter().find(|member| member.name() == name)
     }
 
-    /// Takes a plugin out of the set: the one of this name, as for [`get`](HostSet::get). Its live generation is retired when
-    /// the member is dropped. Should its library be there still, it is taken up again when its bytes change.
-    pub fn remove(&mut self, name: &str) -> Option<Member<T>> {
+    /// Takes the plugin of this name, as for [`get`](HostSet::get), out of the set and out of use: it is retired as if
+    /// another generation had taken its place. Should its library be published again, it is taken up again, whatever its
+    /// bytes. `None` if there is no such plugin, or no generation of it was live.
+    pub fn remove(&mut self, name: &str) -> Option<Retired> {
         let artifact = Arc::clone(&self.get(name)?.artifact);
-        self.members.remove(&artifact)
+        let mut member = self.members.remove(&artifact)?;
+        self.watcher().forget(&artifact);
+        let retired = member.host.withdraw();
+        if member.host.has_leftovers() {
+            self.removed.push(member);
+        }
+        retired
     }
 
     /// Applies the next update that waits, if one does, and names its artifact; news about the whole directory names
@@ -165,10 +176,13 @@ impl<T> HostSet<T> {
     /// Goes on with retired generations as [`Host::sweep`] does, for hosts that `select!` and
     /// [`apply`](HostSet::apply).
     pub fn sweep(&mut self) -> Option<(Arc<Path>, Outcome)> {
-        self.members.values_mut().find_map(|member| {
-            let unloaded = member.host.sweep()?;
-            Some((Arc::clone(&member.artifact), unloaded))
-        })
+        let told = self
+            .members
+            .values_mut()
+            .chain(&mut self.removed)
+            .find_map(|member| Some((Arc::clone(&member.artifact), member.host.sweep()?)));
+        self.removed.retain(|member| member.host.has_leftovers());
+        told
     }
 
     /// Whether the worker has got stuck in the filesystem since the last question, or has come free again.
@@ -235,6 +249,15 @@ impl<T> Owner for HostSet<T> {
 
     fn sweep_up(&mut self) -> Option<(Arc<Path>, Outcome)> {
         self.sweep()
+    }
+}
+
+impl<'a, T> IntoIterator for &'a HostSet<T> {
+    type Item = &'a Member<T>;
+    type IntoIter = Values<'a, Arc<Path>, Member<T>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.members.values()
     }
 }
 

@@ -19,7 +19,7 @@ pub enum Lock {
     Held,
 }
 
-/// What of a directory was wanted.
+/// The listing of a directory: the wanted files and directories in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listing {
     /// The files, by name, in order.
@@ -78,8 +78,8 @@ impl Filesystem {
 
 /// Everything that a [`Poller`](crate::watch::Poller) asks of the filesystem that it watches.
 ///
-/// A filesystem of a test need only answer the first five. The others have the answers of one without symbolic links, locks
-/// and caches.
+/// A filesystem of a test need only answer the first five. The others have the answers of one without symbolic links,
+/// locks and caches.
 pub trait Files {
     /// An artifact, open for reading.
     type Artifact: Read;
@@ -99,8 +99,8 @@ pub trait Files {
     /// that remembers names asks its server for them anew.
     fn names(&self, directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Result<()>;
 
-    /// Lists a directory, `depth` levels deep, as far as `is_wanted` says so by name and kind: a file that is not wanted is
-    /// left out, a directory that is not wanted is not entered. All or nothing.
+    /// Lists a directory, `depth` levels deep, as far as `is_wanted` says so by name and kind: a file that is not
+    /// wanted is left out, a directory that is not wanted is not entered. All or nothing.
     fn list(
         &self,
         directory: &Path,
@@ -113,8 +113,8 @@ pub trait Files {
         self.look(path)
     }
 
-    /// Opens a directory, if that makes so many looks at the files in it cheaper. `None` also if it cannot be opened: the
-    /// looks then say why.
+    /// Opens a directory, if that makes so many looks at its files cheaper. `None` also if the directory cannot be
+    /// opened: the looks then say why.
     fn open_directory(&self, _directory: &Path, _looks: usize) -> Option<Self::Directory> {
         None
     }
@@ -125,7 +125,7 @@ pub trait Files {
         self.look(path)
     }
 
-    /// Lets go of the content that this system keeps of an artifact, so that the next reading asks for it anew.
+    /// Drops the content that this system keeps of an artifact, so that the next reading asks for the content anew.
     fn forget_content(&self, _artifact: &Self::Artifact) -> io::Result<()> {
         Ok(())
     }

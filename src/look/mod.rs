@@ -1,6 +1,6 @@
-//! What there is to see: looks at files, directories, links, locks and filesystems, and what each look says by itself.
+//! Looks: at files, directories, links, locks and filesystems; and the facts that each look tells by itself.
 
-// What one look said, and the content that a look cannot see.
+// The snapshot of one look, and the digest of the content that a look cannot see.
 pub(crate) mod snapshot;
 
 pub(crate) mod digest;
@@ -18,7 +18,7 @@ pub(crate) mod os;
 
 pub(crate) mod machine;
 
-// Which artifacts exist, and what directories name.
+// Which artifacts exist, and the names in directories.
 pub(crate) mod naming;
 
 pub(crate) mod scan;

@@ -30,12 +30,14 @@ pub fn plugin_name(artifact: &Path) -> String {
     }
 }
 
-/// The name of a stage directory of the process with this number and start time, but for its last part, which is random.
+/// The name of a stage directory of the process with this number and start time, but for its last part, which is
+/// random.
 pub(crate) fn stage_prefix(pid: u32, start: u64) -> String {
     format!("{STAGE}-{pid}-{start}-")
 }
 
-/// The number and the start time of the process that a stage directory of this name belongs to; `None` for another name.
+/// The number and the start time of the process that a stage directory of this name belongs to; `None` for another
+/// name.
 pub(crate) fn stage_owner(name: &OsStr) -> Option<(u32, u64)> {
     let mut parts = name.to_str()?.split('-');
     let owner = match (parts.next()?, parts.next()?, parts.next()?) {

@@ -1,4 +1,5 @@
-//! What follows from where an artifact is: how it must be looked at to learn the truth, and whether the gate is asked.
+//! The place of an artifact: which filesystem it is on, how it must be looked at there to learn the truth, and whether
+//! the gate is asked.
 
 use std::borrow::Cow;
 use std::io;
@@ -8,21 +9,21 @@ use super::files::{Files, Filesystem, Locality};
 use super::snapshot::{Kind, Snapshot};
 use crate::options::{FsPolicy, GatePolicy, Options};
 
-/// The place of a watched path: the filesystem that it is on, and what follows from that and from the user's choices.
+/// The place of a watched path: its filesystem, and the consequences of the filesystem and of the user's choices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The name of the filesystem.
     pub filesystem: Cow<'static, str>,
     /// Who can change files there, unless the user knows better.
     pub locality: Locality,
-    /// Whether a look can lag behind the content. Who calls a filesystem local vouches for the looks.
+    /// Whether a look can lag behind the content. A user who calls a filesystem local vouches for the looks.
     pub looks_can_lag: bool,
     /// How the gate is asked: not at all where asking for a lock can hang.
     pub gate: GatePolicy,
 }
 
 impl Place {
-    /// On a filesystem, as these options want it.
+    /// The place of a path on this filesystem, by these options.
     pub(crate) fn on(filesystem: Filesystem, options: &Options) -> Place {
         let locality = match options.fs {
             FsPolicy::Auto => filesystem.locality,

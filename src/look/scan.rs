@@ -114,7 +114,8 @@ impl Scan {
     }
 }
 
-/// Libraries, wherever they are but among the private copies of some process, should it stage them below what is watched.
+/// Libraries, wherever they are but among the private copies of some process, should it stage them below what is
+/// watched.
 fn is_wanted(name: &OsStr, kind: Kind) -> bool {
     match kind {
         Kind::Directory => stage_owner(name).is_none(),

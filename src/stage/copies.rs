@@ -23,8 +23,8 @@ pub trait Stage {
     /// If there is no room, or no right.
     fn create(&self, artifact: &Path) -> io::Result<Self::Staged>;
 
-    /// Takes note that a copy is complete and was read for the last time, so that it holds nothing open that it does not
-    /// need. A loader maps only its first `mapped` bytes.
+    /// Takes note that a copy is complete and was read for the last time, so that it holds nothing open that it does
+    /// not need. A loader maps only its first `mapped` bytes.
     fn seal(&self, _staged: &mut Self::Staged, _mapped: u64) {}
 
     /// The directory that the copies are in, if they are in one.
@@ -57,7 +57,7 @@ pub struct StageDirectory {
 pub struct StageError {
     /// Where the directory was to be.
     pub parent: PathBuf,
-    /// What the system said.
+    /// The error of the system.
     pub source: io::Error,
 }
 

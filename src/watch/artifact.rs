@@ -1,4 +1,5 @@
-//! One artifact, between two polls: what is known of it. When to read it and what to believe is its [`Tracker`]'s to say.
+//! One artifact, between two polls: its path and its state. Its [`Tracker`] decides when to read the file, and whether
+//! to believe the reading.
 
 use std::io;
 use std::path::Path;
@@ -131,19 +132,24 @@ impl Artifact {
         self.trouble.is_none() && self.tracker.is_quiet(now, snapshot)
     }
 
-    /// Whether a link on the way to it is not what it was.
+    /// Whether a link on the way to the artifact has changed.
     pub(super) fn has_moved(&self, files: &impl Files) -> bool {
         let noise = self.tracker.noise();
         let hops = self.hops.as_deref();
         hops.is_some_and(|hops| hops.have_changed(files, noise))
     }
 
-    /// Takes down what sort of thing a look saw.
+    /// Takes down whether a look saw a regular file.
     pub(super) fn note_kind(&mut self, look: &io::Result<Snapshot>) {
         self.was_file = matches!(look, Ok(seen) if seen.kind == Kind::File);
     }
 
-    /// Takes down for this poll how things are with it.
+    /// Forgets the decision about the artifact: should it be published again, equal bytes are news.
+    pub(super) fn forget(&mut self) {
+        self.tracker.taken_back();
+    }
+
+    /// Adds this artifact to what the poll has found: whether anything is being followed, or degraded.
     pub(super) fn note<F: Files, S: Stage, C: Clock>(&self, shared: &mut Shared<F, S, C>) {
         shared.is_busy |= self.is_busy();
         shared.is_degraded |= self.is_degraded();

@@ -1,5 +1,5 @@
-//! A directory of libraries: which there are, what it means that the directory or what is mounted there is gone, and each of
-//! its artifacts in turn. Nothing is ever removed because of a listing.
+//! A directory of libraries: which libraries there are, what it means if the directory or its filesystem is gone, and
+//! each artifact in turn. No artifact that anything ever came of is given up because of a listing.
 
 use std::collections::HashSet;
 use std::io;
@@ -38,11 +38,11 @@ pub(super) struct Directory {
     turn: usize,
 }
 
-/// What a poll of a directory came to.
+/// The end of a poll of a directory.
 pub(super) enum Polled {
     /// When the directory wants to be polled again, if before the next poll.
     Until(Option<Instant>),
-    /// There is something else at its path now.
+    /// The path holds something else than a directory now.
     NoDirectory,
 }
 
@@ -64,12 +64,16 @@ impl Directory {
         &self.artifacts
     }
 
+    pub(super) fn artifacts_mut(&mut self) -> &mut [Artifact] {
+        &mut self.artifacts
+    }
+
     /// Whether the directory itself cannot be looked at or listed.
     pub(super) fn is_troubled(&self) -> bool {
         self.trouble.is_some()
     }
 
-    /// Whether that was said.
+    /// Whether the directory's own trouble was reported.
     pub(super) fn is_degraded(&self) -> bool {
         self.trouble.as_deref().is_some_and(Trouble::has_degraded)
     }
@@ -97,7 +101,7 @@ impl Directory {
         let root = match shared.files.look(&self.root) {
             Ok(root) => root,
             Err(error) if is_absent(&error) => {
-                self.is_gone(now, shared);
+                self.note_absence(now, shared);
                 return Polled::Until(None);
             }
             Err(source) => {
@@ -153,8 +157,8 @@ impl Directory {
         Polled::Until([again, followed, confirmation].into_iter().flatten().min())
     }
 
-    /// Looks at each artifact, beginning where the last poll had to stop. Says when the first of them wants to be looked
-    /// at again.
+    /// Looks at each artifact, beginning where the last poll had to stop. Says when the first of them wants to be
+    /// looked at again.
     fn follow_all<F: Files, S: Stage, C: Clock>(
         &mut self,
         now: Instant,
@@ -208,7 +212,7 @@ impl Directory {
         listed.is_empty() && self.artifacts.iter().any(Artifact::has_decided)
     }
 
-    fn is_gone<F: Files, S: Stage, C: Clock>(
+    fn note_absence<F: Files, S: Stage, C: Clock>(
         &mut self,
         now: Instant,
         shared: &mut Shared<F, S, C>,
@@ -249,7 +253,7 @@ impl Directory {
     ) -> Instant {
         let trouble = Trouble::go_on(&mut self.trouble, Reached::Look, now);
         let is_news = trouble.is_news(now, cause);
-        let again = shared.look_again(trouble);
+        let again = shared.next_look(trouble);
         if is_news {
             shared.outbox.say(&self.root, News::Degraded(error));
         }

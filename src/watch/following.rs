@@ -1,5 +1,5 @@
-//! How an artifact is followed: what a look at it means, which order of its [`Tracker`](crate::decide::change::Tracker) is
-//! carried out next, and what it waits for, said once.
+//! How an artifact is followed: the meaning of a look at the artifact, the orders of its
+//! [`Tracker`](crate::decide::change::Tracker) one after the other, and the reason of each wait, reported once.
 
 use std::io;
 use std::path::PathBuf;
@@ -20,8 +20,8 @@ use crate::look::hops::{Hops, directory_of};
 use crate::look::snapshot::{Kind, Snapshot};
 use crate::stage::copies::Stage;
 
-/// Takes one look into account and follows the artifact as far as that leads now. Returns when to look again, if before the
-/// next poll.
+/// Takes one look into account and follows the artifact as far as that leads now. Returns when to look again, if
+/// before the next poll.
 pub(super) fn follow<F: Files, S: Stage, C: Clock>(
     artifact: &mut Artifact,
     now: Instant,
@@ -83,7 +83,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
     fn cannot_look(&mut self, cause: Cause, error: Error) -> Option<Instant> {
         self.fail(Reached::Look, cause, error);
         let trouble = self.artifact.trouble.as_deref_mut();
-        trouble.map(|trouble| self.shared.look_again(trouble))
+        trouble.map(|trouble| self.shared.next_look(trouble))
     }
 
     fn seen(&mut self, snapshot: Snapshot) -> Option<Instant> {

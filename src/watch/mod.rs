@@ -1,5 +1,5 @@
-//! The first half by itself: a [`Poller`] or [`Watcher`] finds out that a finished new library exists, and says so. For whoever
-//! drives a poller, loads by other means, or brings a filesystem and a clock of a test's own.
+//! The first half by itself: a [`Poller`] or [`Watcher`] finds out that a finished new library exists, and says so.
+//! For whoever drives a poller, loads by other means, or brings a filesystem and a clock of a test's own.
 //!
 //! A [`Host`](crate::Host) has a watcher of its own, so most programs need none of this.
 //!
@@ -24,10 +24,10 @@ pub(crate) mod update;
 // Signs of life of the worker.
 pub(crate) mod pulse;
 
-// What all artifacts of a poller have in common.
+// The things that all artifacts of a poller share.
 mod shared;
 
-// One artifact: what is known of it, how it is read, and how it is followed.
+// One artifact: its state, how its file is read, and how its changes are followed.
 mod doubt;
 
 mod artifact;
@@ -38,7 +38,7 @@ mod reading;
 
 mod following;
 
-// A directory of artifacts, all of a path, and a thread for them.
+// A directory of artifacts, all artifacts of a path, and a thread for them.
 mod directory;
 
 pub(crate) mod poller;

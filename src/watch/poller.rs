@@ -73,6 +73,23 @@ impl Watched {
             Watched::Directory(directory) => directory.artifacts(),
         }
     }
+
+    fn artifacts_mut(&mut self) -> &mut [Artifact] {
+        match self {
+            Watched::File(artifact) => slice::from_mut(artifact),
+            Watched::Directory(directory) => directory.artifacts_mut(),
+        }
+    }
+
+    /// Whether a directory itself cannot be looked at or listed. The troubles of artifacts are counted apart.
+    fn is_troubled(&self) -> bool {
+        matches!(self, Watched::Directory(directory) if directory.is_troubled())
+    }
+
+    /// Whether such a trouble was reported.
+    fn is_degraded(&self) -> bool {
+        matches!(self, Watched::Directory(directory) if directory.is_degraded())
+    }
 }
 
 /// The longest time that updates of one build are held back for each other, since the first of them was ready, or
@@ -120,12 +137,12 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         self.shared.outbox.receiver()
     }
 
-    /// The path that it watches.
+    /// The watched path.
     pub fn path(&self) -> &Path {
         &self.shared.root
     }
 
-    /// Where its private copies live.
+    /// The stage that holds the private copies.
     pub fn stage(&self) -> &S {
         &self.shared.stage
     }
@@ -145,7 +162,7 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         self.shared.digests
     }
 
-    /// The counts of polls and digests, for those who outlive it.
+    /// The counts of polls and digests, for readers who outlive the poller.
     pub(crate) fn counts(&self) -> Arc<Counts> {
         Arc::clone(&self.counts)
     }
@@ -155,8 +172,8 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         Arc::clone(&self.shared.pulse)
     }
 
-    /// Finds out which filesystem the path is on, and what follows from that. Each poll that finds it on another device
-    /// than before, or for the first time, does so by itself.
+    /// Finds out which filesystem the path is on, and how files are looked at there. A poll that finds the path on
+    /// another device than before, or for the first time, does so by itself.
     pub fn survey(&mut self) {
         self.shared.survey();
     }
@@ -177,14 +194,18 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         self.counts.set(self.polls, self.shared.digests);
         self.deliver(now);
         let next = self.next(now, wanted);
-        let is_degraded = match &self.watched {
-            Watched::File(_) => false,
-            Watched::Directory(directory) => directory.is_degraded(),
-        };
-        self.shared
-            .pulse
-            .end(self.shared.is_degraded || is_degraded);
+        let is_degraded = self.shared.is_degraded || self.watched.is_degraded();
+        self.shared.pulse.end(is_degraded);
         next
+    }
+
+    /// Forgets the decision about an artifact, for an owner who has let go of it: should the artifact be published again,
+    /// it is ready again, whatever its bytes.
+    pub fn forget(&mut self, artifact: &Path) {
+        let mut artifacts = self.watched.artifacts_mut().iter_mut();
+        if let Some(found) = artifacts.find(|it| **it.path() == *artifact) {
+            found.forget();
+        }
     }
 
     /// Ends all pauses: the next poll looks at everything and tries everything again, whatever has failed lately.
@@ -201,11 +222,7 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         let next = match self.shared.locality() {
             Locality::Local => self.schedule.next_phase(now),
             Locality::Remote => {
-                let is_troubled = match &self.watched {
-                    Watched::File(_) => false,
-                    Watched::Directory(directory) => directory.is_troubled(),
-                };
-                let is_busy = self.shared.is_busy || is_troubled;
+                let is_busy = self.shared.is_busy || self.watched.is_troubled();
                 let ended = self.shared.clock.now();
                 self.schedule.next_remote(now, ended, is_busy)
             }
@@ -215,8 +232,8 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         wanted.map_or(next, |wanted| next.min(wanted)).max(now)
     }
 
-    /// Polls what was last seen at the path, and what has taken its place. Says when to poll again, if before the interval
-    /// is over.
+    /// Polls the file or directory that was last seen at the path, or else its successor. Returns when to poll again,
+    /// if before the interval is over.
     fn poll_watched(&mut self, now: Instant) -> Option<Instant> {
         let Poller {
             watched, shared, ..
@@ -250,17 +267,15 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
     }
 
     fn become_directory(&mut self) {
-        // The reports about the path as a file hold for the directory too, or are over.
-        let was_said_empty = match &self.watched {
-            Watched::File(artifact) if artifact.is_degraded() => {
-                let root = Arc::clone(&self.shared.root);
-                self.shared.outbox.say(&root, News::Recovered);
-                artifact.is_idle()
-            }
-            Watched::File(artifact) => artifact.is_idle(),
-            Watched::Directory(_) => false,
+        let Watched::File(artifact) = &self.watched else {
+            return;
         };
         let root = Arc::clone(&self.shared.root);
+        // What was said of the path as a file holds for the directory, or is over.
+        if artifact.is_degraded() {
+            self.shared.outbox.say(&root, News::Recovered);
+        }
+        let was_said_empty = artifact.is_idle();
         let depth = self.shared.rules.options.depth;
         let directory = Directory::new(root, depth, was_said_empty);
         self.watched = Watched::Directory(Box::new(directory));

@@ -1,5 +1,5 @@
-//! How the content of an artifact is read: it is digested, staged, vetted and handed over, or kept out. When to do which is
-//! its [`Tracker`](crate::decide::change::Tracker)'s to say.
+//! How the content of an artifact is read: it is digested, staged, vetted and handed over, or kept out. When to do
+//! which is its [`Tracker`](crate::decide::change::Tracker)'s to say.
 
 use std::io::{self, Seek, Write};
 

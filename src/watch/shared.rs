@@ -1,5 +1,5 @@
-//! Everything that the artifacts of a poller share: files, stage and clock, the queue, what one poll has asked so far, and how
-//! much it may still read. It decides nothing.
+//! The things that all artifacts of a poller share: files, stage and clock, the queue, the answers of one poll so far,
+//! and the readings that the poll may still make. Nothing is decided here.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +23,8 @@ const READINGS: u32 = 64;
 
 /// Everything that the artifacts of a poller share.
 pub(super) struct Shared<F: Files, S: Stage, C: Clock> {
-    /// The path that is watched, and the device that it was last seen on: on another one, everything is to be found out anew.
+    /// The path that is watched, and the device that it was last seen on: on another one, everything is to be found
+    /// out anew.
     pub(super) root: Arc<Path>,
     device: Option<u64>,
     is_surveyed: bool,
@@ -76,7 +77,7 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
         self.rules.place.locality
     }
 
-    /// Finds out which filesystem the path is on, and what follows from that.
+    /// Finds out which filesystem the path is on, and how files are looked at there.
     pub(super) fn survey(&mut self) {
         self.pulse.begin();
         if self.device.is_none() {
@@ -125,10 +126,10 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
     }
 
     /// When to look again at a path that could not be looked at.
-    pub(super) fn look_again(&self, trouble: &mut Trouble) -> Instant {
+    pub(super) fn next_look(&self, trouble: &mut Trouble) -> Instant {
         let now = self.clock.now();
         let took = self.look_begun.map_or(Duration::ZERO, |begun| now - begun);
-        trouble.look_again(now, took, self.rules.options.interval)
+        trouble.next_look(now, took, self.rules.options.interval)
     }
 
     /// Whether the remaining work has to wait for the next poll.

@@ -51,7 +51,7 @@ const SURVEY_GRACE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Watcher {
     // Dropped top to bottom: hanging up `orders` ends the worker's wait, and only then can the worker be joined.
-    orders: Sender<PollNow>,
+    orders: Sender<Order>,
     _worker: JoinOnDrop,
     updates: Receiver<Update<Staged>>,
     path: Arc<Path>,
@@ -62,8 +62,14 @@ pub struct Watcher {
     vigil: Vigil,
 }
 
-/// A request for a poll; the worker answers when a poll has ended that began after the request.
-type PollNow = Sender<()>;
+/// An order for the worker.
+#[derive(Debug)]
+enum Order {
+    /// To poll, and to answer when a poll has ended that began later.
+    PollNow(Sender<()>),
+    /// To forget the decision about an artifact.
+    Forget(PathBuf),
+}
 
 impl Watcher {
     /// Watches a path on this machine's filesystem.
@@ -157,7 +163,14 @@ impl Watcher {
     /// ended; its updates are then in the queue. Steps that failed lately are tried again in this poll.
     pub fn poll_now(&self, timeout: Duration) -> bool {
         let (answer, answered) = mpsc::channel();
-        self.orders.send(answer).is_ok() && answered.recv_timeout(timeout).is_ok()
+        self.orders.send(Order::PollNow(answer)).is_ok() && answered.recv_timeout(timeout).is_ok()
+    }
+
+    /// Forgets the decision about an artifact, for an owner who has let go of it: should the artifact be published again,
+    /// it is ready again, whatever its bytes.
+    pub fn forget(&self, artifact: &Path) {
+        // A worker that has ended by a fault publishes nothing either.
+        let _ = self.orders.send(Order::Forget(artifact.to_owned()));
     }
 
     /// How many polls have been made.
@@ -172,11 +185,8 @@ impl Watcher {
 }
 
 /// Polls until the owner hangs up.
-fn work<F: Files, S: Stage, C: Clock>(
-    mut poller: Poller<F, S, C>,
-    orders: &mpsc::Receiver<PollNow>,
-) {
-    let mut asked: Option<PollNow> = None;
+fn work<F: Files, S: Stage, C: Clock>(mut poller: Poller<F, S, C>, orders: &mpsc::Receiver<Order>) {
+    let mut asked: Option<Sender<()>> = None;
     loop {
         let next = poller.poll(poller.now());
         if let Some(answer) = asked.take() {
@@ -184,10 +194,11 @@ fn work<F: Files, S: Stage, C: Clock>(
             let _ = answer.send(());
         }
         match orders.recv_timeout(next.saturating_duration_since(poller.now())) {
-            Ok(answer) => {
+            Ok(Order::PollNow(answer)) => {
                 poller.end_pauses();
                 asked = Some(answer);
             }
+            Ok(Order::Forget(artifact)) => poller.forget(&artifact),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }

@@ -95,7 +95,7 @@ fn a_handler_in_c_takes_the_place_of_one_in_rust() {
     artifact.link(&c_library(&another, &scratch));
     let kept = server.wait_for("kept generation 1, not ");
     let told = "`respond`: plugin takes (&str) -> bool, host calls (&str, Sink) -> bool; \
-        rebuild it from the declaration of this host (it was built by a C compiler)";
+        rebuild whichever is older, and start the host anew if it is that (the plugin was built by a C compiler)";
     assert!(kept.ends_with(told), "{kept}");
     assert_eq!(client.ask("greet you"), "hello, you\n");
     artifact.link(&c_library(&source, &scratch));

@@ -1,5 +1,5 @@
-//! Each thing that a plugin can do, reloaded under calls from many threads: it never crashes, each call is answered, and
-//! what stays behind is what the documentation says.
+//! Each thing that a plugin can do, reloaded under calls from many threads: it never crashes, each call is answered,
+//! and what stays behind is what the documentation says.
 
 use std::fs;
 use std::path::Path;

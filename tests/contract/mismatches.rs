@@ -14,7 +14,9 @@ fn rebuild() -> String {
     let version = std::process::Command::new(rustc).arg("--version").output();
     let version = String::from_utf8(version.unwrap().stdout).unwrap();
     let version = version.trim();
-    format!("; rebuild it from the declaration of this host (it was built by {version})")
+    format!(
+        "; rebuild whichever is older, and start the host anew if it is that (the plugin was built by {version})"
+    )
 }
 
 /// Fixtures that do not fit, and what the message says of each.
@@ -150,7 +152,7 @@ fn what_has_no_handshake_is_kept_out_by_both() {
             world.why(outcome),
             (
                 Step::Handshake,
-                "cannot shake hands with `IT`: it has no handshake; build it with `replug::export!`"
+                "cannot shake hands with `IT`: it has no handshake; build it with `export!` of replug-plugin"
                     .to_owned()
             )
         );
@@ -160,7 +162,15 @@ fn what_has_no_handshake_is_kept_out_by_both() {
 
 #[test]
 fn a_handshake_that_is_damaged_is_kept_out_by_both() {
-    let cases: [(&[u8], &[u8], &str); 4] = [
+    let version = env!("CARGO_PKG_VERSION");
+    let own = format!("\nreplug-plugin {version}\n");
+    let other = own.replacen(version.split('.').next().unwrap(), "9", 1);
+    let misfit = format!(
+        "it was built with replug-plugin `{}`, which does not fit this host with `{version}`; build both with one version",
+        other.trim().trim_start_matches("replug-plugin ")
+    );
+    let cases: [(&[u8], &[u8], &str); 5] = [
+        (own.as_bytes(), other.as_bytes(), &misfit),
         (
             b"replug handshake 1\n",
             b"replug handshake 7\n",

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use fixtures::Fixture;
 use fixtures::diary::Diary;
 use replug::error::Step;
-use replug::outcome::Kept;
+use replug::outcome::{Kept, Mapped};
 use replug::{HostSet, Options, Outcome, Unload, chain};
 use vocabulary::{Artifact, DEADLINE, Scratch, specimen};
 
@@ -199,21 +199,57 @@ fn all_of_them_stop_when_the_set_is_dropped() {
 }
 
 #[test]
-fn a_member_that_is_removed_is_retired_and_comes_back_with_other_bytes() {
+fn a_member_that_is_removed_is_retired_and_taken_up_again_when_it_is_published_again() {
     let mut shelf = Shelf::with(&[("a", "pure"), ("b", "pure")]);
     assert_eq!(shelf.next_loaded(), loaded("a", 1));
     assert_eq!(shelf.next_loaded(), loaded("b", 1));
     let handle = shelf.set.get("a").unwrap().handle();
     assert!(shelf.set.remove("nobody").is_none());
-    let removed = shelf.set.remove("a").expect("it is in the set");
-    assert_eq!(removed.name(), "a");
+    let retired = shelf.set.remove("a").expect("it was live");
+    assert_eq!(retired.generation, 1);
+    assert!(shelf.set.remove("a").is_none());
     assert_eq!(shelf.names(), ["b"]);
-    assert!(handle.live().act(1).is_ok(), "whoever has it can call it");
-    drop(removed);
     assert!(handle.live().act(1).is_err());
-    shelf.put("a", "pure");
+    // The very same bytes, after they were gone.
+    let bytes = fs::read(shelf.artifact("a").path()).unwrap();
+    shelf.artifact("a").remove();
+    let (name, outcome) = shelf.next();
+    assert!(matches!(outcome, Outcome::Missing), "{outcome:?}");
+    assert_eq!(name, "a");
+    shelf.artifact("a").replace_with(&bytes);
+    let (_, outcome) = shelf.next();
+    assert!(matches!(outcome, Outcome::Returned), "{outcome:?}");
     assert_eq!(shelf.next_loaded(), loaded("a", 1));
     assert_eq!(shelf.names(), ["a", "b"]);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_member_that_is_removed_while_it_is_lent_stops_and_goes_when_it_is_not_lent_any_more() {
+    let diary = Diary::open();
+    let mut shelf = Shelf::made_by(&[("a", "diary_one")], |options| {
+        let set = HostSet::<Fixture>::watch(options).unwrap();
+        set.unloading(Unload::WhenProven)
+    });
+    assert_eq!(shelf.next_loaded(), loaded("a", 1));
+    assert_eq!(diary.read(), ["1: init"]);
+    let handle = shelf.set.get("a").unwrap().handle();
+    let mut caller = handle.caller();
+    caller.live().act(0).unwrap();
+    let retired = shelf.set.remove("a").expect("it was live");
+    assert_eq!(retired.mapped, Some(Mapped::Lent));
+    assert!(shelf.set.poll().is_none());
+    assert_eq!(diary.read(), [""; 0], "a call could be in progress");
+    assert!(
+        caller.live().act(0).is_err(),
+        "it notices that none is live"
+    );
+    let (_, outcome) = shelf.next();
+    let Outcome::Retired(retired) = outcome else {
+        panic!("not retired: {outcome:?}");
+    };
+    assert_eq!(retired.mapped, None);
+    assert_eq!(diary.read(), ["1: stop"]);
 }
 
 #[test]

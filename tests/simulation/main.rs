@@ -1,4 +1,5 @@
-//! A simulation: the same `Poller` that runs in programs, on a simulated filesystem and clock, everything from one seed.
+//! A simulation: the same `Poller` that runs in programs, on a simulated filesystem and clock, everything from one
+//! seed.
 //!
 //! `REPLUG_SEEDS=100000 cargo test --release --test simulation` runs that many seeds, `REPLUG_SEED=7` runs one of
 //! them and prints its trace. `docs/testing.md` tells what is simulated, and what must hold.

@@ -261,7 +261,8 @@ impl Scenario {
         };
         let seen =
             slow + rest + pace + settled + 8 * artifacts * reading + self.client.cache.attributes;
-        // A build that hangs holds everything back for as long as the cap says, and then for two digests a second apart.
+        // A build that hangs holds everything back for as long as the cap says, and then for two digests a second
+        // apart.
         let is_hung = self.is_written_by(&[Writer::HungCargo]);
         let seen = seen
             + if is_hung {

@@ -231,8 +231,8 @@ impl Idle {
         }
     }
 
-    /// A directory with the other files in it, by the name that a person would use. A crowd is made once for all trials in
-    /// the guest, which ends with it.
+    /// A directory with the other files in it, by the name that a person would use. A crowd is made once for all
+    /// trials in the guest, which ends with it.
     fn directory(&self) -> PathBuf {
         let directory = PathBuf::from("target/debug");
         let own = std::env::temp_dir();

@@ -26,8 +26,8 @@ pub struct Process;
 /// Until nothing of the start is left: replug confirms what it read too soon.
 const WARM: Duration = Duration::from_secs(20);
 
-/// How long it is watched, by the guest's clock, which does not wait for it: so long that one wake-up more or less at its
-/// ends does not matter.
+/// How long it is watched, by the guest's clock, which does not wait for it: so long that one wake-up more or less at
+/// its ends does not matter.
 const IDLE: Duration = Duration::from_secs(600);
 
 /// By the same clock.

@@ -1,4 +1,5 @@
-//! hot-lib-reloader: its macro makes functions that find the library behind a lock, and a thread that reloads it there.
+//! hot-lib-reloader: its macro makes functions that find the library behind a lock, and a thread that reloads it
+//! there.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;

@@ -58,8 +58,8 @@ fn is_answer(line: &str) -> bool {
     line.contains(" says ")
 }
 
-/// Waits until the program has said the lines of a block, in order. In between it may say that it waits, for a poll may
-/// fall into a write or not, and repeat its last answer.
+/// Waits until the program has said the lines of a block, in order. In between it may say that it waits, for a poll
+/// may fall into a write or not, and repeat its last answer.
 #[track_caller]
 fn wait_for(block: &[String], lines: &Receiver<String>, answer: &mut String) {
     let deadline = Instant::now() + DEADLINE;

@@ -1,4 +1,5 @@
-//! A doorbell: code that a test started elsewhere rings when it comes to a certain place, and the test hears of its end.
+//! A doorbell: code that a test started elsewhere rings when it comes to a certain place, and the test hears of its
+//! end.
 
 use std::io::Read;
 use std::os::unix::net::{UnixListener, UnixStream};

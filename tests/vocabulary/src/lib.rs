@@ -1,8 +1,8 @@
 //! The words that the tests of replug are written in. A test says `artifact.replace_with(..)` and
 //! `program.wait_for_answer(..)`; how that is done, and how long it may take, is said here once.
 //!
-//! Nothing here decides whether replug is right: an `assert` of this crate is about a promise that every test relies on,
-//! all others stand in the tests.
+//! Nothing here decides whether replug is right: an `assert` of this crate is about a promise that every test relies
+//! on, all others stand in the tests.
 //!
 //! Written for Linux, where replug is proven; the crate is empty elsewhere.
 

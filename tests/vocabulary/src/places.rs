@@ -1,7 +1,7 @@
 //! Places on the disk: the program under test, the directory for what tests build, and the workspace.
 //!
-//! Cargo tells the first two to test binaries only, when they are compiled. This crate is a library of many of them, and
-//! asks at run time where the binary is that it became a part of.
+//! Cargo tells the first two to test binaries only, when they are compiled. This crate is a library of many of them,
+//! and asks at run time where the binary is that it became a part of.
 
 use std::env;
 use std::fs;
@@ -37,8 +37,8 @@ pub fn workspace() -> &'static Path {
         .expect("this package is two directories below")
 }
 
-/// Where cargo leaves programs that it built as it built the running test, such as `target/debug`. Test binaries are one
-/// directory further down, in `deps`.
+/// Where cargo leaves programs that it built as it built the running test, such as `target/debug`. Test binaries are
+/// one directory further down, in `deps`.
 fn profile() -> PathBuf {
     let binary = env::current_exe().expect("a test knows its own binary");
     let deps = binary.parent().filter(|parent| parent.ends_with("deps"));

@@ -2,8 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Goes through a table whose rows are a name, a thing that is given, and a thing that is expected. A row whose check fails
-/// does not hide the others, and is named at the end.
+/// Goes through a table whose rows are a name, a thing that is given, and a thing that is expected. A row whose check
+/// fails does not hide the others, and is named at the end.
 ///
 /// # Panics
 ///

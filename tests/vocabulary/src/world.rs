@@ -43,7 +43,8 @@ impl World {
         }
     }
 
-    /// A world whose watcher does not know what the host expects, so that only the host can find out what does not fit.
+    /// A world whose watcher does not know what the host expects, so that only the host can find out what does not
+    /// fit.
     pub fn unsuspecting() -> World {
         World::watched_by(|options| Host::<Fixture>::new().watching(Watcher::new(options).unwrap()))
     }
@@ -113,8 +114,8 @@ impl World {
         panic!("nothing happened in time");
     }
 
-    /// The step at which something was kept out and the reason, in the words that a person reads. The artifact is called
-    /// `IT`.
+    /// The step at which something was kept out and the reason, in the words that a person reads. The artifact is
+    /// called `IT`.
     #[track_caller]
     pub fn why(&self, outcome: Outcome) -> (Step, String) {
         match outcome {

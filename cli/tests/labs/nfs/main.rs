@@ -1,7 +1,7 @@
-//! A real NFS server, v4.2 and v3, in a guest under software emulation, and 9p between the guest and its host: `host.sh`
-//! boots it, `guest.sh` works in it and writes lines, which are judged here. `cargo test --features nfs --test nfs --
-//! --nocapture` takes some twenty minutes, of which most is quiet, because that is when clients stop asking. Prints the rows of
-//! the table in `docs/filesystems.md`.
+//! A real NFS server, v4.2 and v3, in a guest under software emulation, and 9p between the guest and its host:
+//! `host.sh` boots it, `guest.sh` works in it and writes lines, which are judged here. The command in `docs/testing.md`
+//! takes some twenty minutes, of which most is quiet, because that is when clients stop asking. Prints the rows of the
+//! table in `docs/filesystems.md`.
 
 #![cfg(target_os = "linux")]
 

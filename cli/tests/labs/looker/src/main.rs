@@ -1,8 +1,8 @@
 //! Pollers as they are usually written, for the labs to compare with.
 //!
 //! `looker stat PATH MS` compares what `stat` says every so many milliseconds, `looker notify PATH MS` asks notify's
-//! `PollWatcher`. Both print a line when they have begun, and then the time, in milliseconds since 1970, of each change that
-//! they see.
+//! `PollWatcher`. Both print a line when they have begun, and then the time, in milliseconds since 1970, of each
+//! change that they see.
 
 use std::fs;
 use std::io::Write;
