@@ -4,14 +4,10 @@
 #![cfg(target_os = "linux")]
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
-use std::time::Instant;
+use std::process::Command;
 
-use vocabulary::{DEADLINE, Scratch, target_tmp, wait_for_exit, workspace};
+use vocabulary::{Scratch, Speaker, target_tmp, workspace};
 
 /// Crates that only the program needs.
 const OF_THE_PROGRAM: [&str; 6] = [
@@ -161,44 +157,18 @@ fn the_plugin_and_the_host_of_readme_greet_and_greet_anew() {
     let greeter: PathBuf = packages.scratch.join("greeter/target");
     packages.build("greeter", &greeter);
     packages.build("host", &host);
-    let mut running = Command::new(host.join("debug/host"))
-        .current_dir(packages.scratch.join("host"))
-        .env("TMPDIR", packages.scratch.stage())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let (sender, lines) = mpsc::channel();
-    let output = BufReader::new(running.stdout.take().unwrap());
-    thread::spawn(move || {
-        for line in output.lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    let wait_for = |wanted: &str| {
-        let deadline = Instant::now() + DEADLINE;
-        let mut said = Vec::new();
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match lines.recv_timeout(left) {
-                Ok(line) if line.contains(wanted) => return,
-                Ok(line) => said.push(line),
-                Err(error) => panic!("no {wanted:?} ({error}); it said {said:#?}"),
-            }
-        }
-    };
-    wait_for("generation 1 (");
-    wait_for("hello, world");
+    let mut command = Command::new(host.join("debug/host"));
+    let mut running = Speaker::start(&mut command, &packages.scratch);
+    running.wait_for("generation 1 (");
+    running.wait_for("hello, world");
     let source = block(&readme(), "greeter/src/lib.rs");
     packages.write(
         "greeter/src/lib.rs",
         &strict(&source.replace("hello", "howdy")),
     );
     packages.build("greeter", &greeter);
-    wait_for("generation 2 (");
-    wait_for("howdy, world");
+    running.wait_for("generation 2 (");
+    running.wait_for("howdy, world");
     // Forgotten on one side, a change of the declaration is told.
     let declaration = block(&readme(), "greeter/src/declaration.rs");
     let changed = declaration.replace("name: &str, greeting: Sink<'_>", "greeting: Sink<'_>");
@@ -206,8 +176,6 @@ fn the_plugin_and_the_host_of_readme_greet_and_greet_anew() {
     let changed = source.replace("name: &str, mut greeting", "mut greeting");
     packages.write("greeter/src/lib.rs", &changed.replace("{name}", "you"));
     packages.build("greeter", &greeter);
-    wait_for("`greet`: plugin takes (Sink), host calls (&str, Sink)");
-    wait_for("howdy, world");
-    running.kill().unwrap();
-    wait_for_exit(&mut running);
+    running.wait_for("`greet`: plugin takes (Sink), host calls (&str, Sink)");
+    running.wait_for("howdy, world");
 }

@@ -20,4 +20,6 @@ pub(crate) mod retire;
 // The owner of one plugin, and of a directory of them.
 pub(crate) mod owner;
 
+mod plain;
+
 pub(crate) mod set;

@@ -1,7 +1,6 @@
 //! The owner of one plugin: it has the live generation, and changes it only inside a call that its own owner makes.
 
 use std::cell::OnceCell;
-use std::ffi::{CStr, CString};
 use std::fmt;
 use std::ops::Deref;
 use std::path::Path;
@@ -17,7 +16,7 @@ use super::live::{Live, Plugin};
 use super::outcome::{Kept, Loaded, Next, NotLive, Outcome, Retired};
 use super::retire::{Leftovers, Unload};
 use super::succeed::prepare;
-use crate::boundary::{Bound, Image, LoadFailure, Raw, Table, Text};
+use crate::boundary::{Bound, Image, LoadFailure, Table};
 use crate::error::Error;
 use crate::handshake::Expected;
 use crate::options::Options;
@@ -116,33 +115,6 @@ impl<T: Interface> Host<T> {
 impl<T: Interface> Default for Host<T> {
     fn default() -> Host<T> {
         Host::<T>::new()
-    }
-}
-
-impl Host<Raw> {
-    /// A host that looks symbols up by name. Each of `names` must be in every generation.
-    pub fn new<S: Into<CString>>(names: impl IntoIterator<Item = S>) -> Host<Raw> {
-        let names: Vec<CString> = names.into_iter().map(Into::into).collect();
-        Host::with(move |image| Raw::bind(image, &names))
-    }
-}
-
-impl Host<Text> {
-    /// A host that calls `function`, which takes and returns text.
-    pub fn new(function: &CStr) -> Host<Text> {
-        let function = function.to_owned();
-        Host::with(move |image| Text::bind(image, &function))
-    }
-
-    /// Watches for a plugin whose `function` takes and returns text; vet checks that the plugin exports the symbols
-    /// for that.
-    ///
-    /// # Errors
-    ///
-    /// As [`Watcher::new`].
-    pub fn watch(function: &CStr, options: Options) -> Result<Host<Text>, Error> {
-        let watcher = Watcher::new(options.exports([function, Text::FREE]))?;
-        Ok(Host::<Text>::new(function).watching(watcher))
     }
 }
 

@@ -1,19 +1,14 @@
 //! The examples do what `examples/README.md` says, over a reload.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::LazyLock;
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread;
-use std::time::Instant;
 
-use rustix::process::{Pid, Signal, kill_process};
 use vocabulary::{
-    Artifact, DEADLINE, Scratch, c_example, c_library, cargo_build, target_tmp, wait_for_exit,
-    workspace,
+    Artifact, DEADLINE, Scratch, Speaker, c_example, c_library, cargo_build, target_tmp, workspace,
 };
 
 /// Where cargo leaves hosts and plugins.
@@ -39,7 +34,7 @@ fn a_game_goes_on_where_it_was_with_new_rules() {
     let artifact = scratch.artifact();
     let rules = fs::read(BUILT.join("libgame_rules.so")).unwrap();
     artifact.link(&rules);
-    let mut game = Example::start("game", &artifact, &scratch, &[]);
+    let mut game = start("game", &artifact, &scratch, &[]);
     game.wait_for("generation 1 (");
     let before = Picture::of(&game.wait_for("frame "));
     artifact.link(&edited(&rules, ": ball at", ": BALL at"));
@@ -60,7 +55,7 @@ fn a_server_answers_an_open_connection_with_its_new_handler() {
     let artifact = scratch.artifact();
     let handler = fs::read(BUILT.join("libserver_handler.so")).unwrap();
     artifact.link(&handler);
-    let mut server = Example::start("server", &artifact, &scratch, &["0"]);
+    let mut server = start("server", &artifact, &scratch, &["0"]);
     let address = server.wait_for("listening on ");
     server.wait_for("generation 1 (");
     let mut clients = [(); 3].map(|()| Client::of(&address));
@@ -86,7 +81,7 @@ fn a_handler_in_c_takes_the_place_of_one_in_rust() {
     let scratch = Scratch::new();
     let artifact = scratch.artifact();
     artifact.link(&fs::read(BUILT.join("libserver_handler.so")).unwrap());
-    let mut server = Example::start("server", &artifact, &scratch, &["0"]);
+    let mut server = start("server", &artifact, &scratch, &["0"]);
     let mut client = Client::of(&server.wait_for("listening on "));
     server.wait_for("generation 1 (");
     let source = c_example("handler.c");
@@ -171,72 +166,8 @@ impl Client {
     }
 }
 
-/// A host that is running. Killed at the end of the test if it was not stopped.
-struct Example {
-    child: Child,
-    lines: Receiver<String>,
-    said: Vec<String>,
-}
-
-impl Example {
-    /// Starts a host on `artifact`.
-    fn start(name: &str, artifact: &Artifact, scratch: &Scratch, more: &[&str]) -> Example {
-        let mut child = Command::new(BUILT.join(name))
-            .arg(artifact.path())
-            .args(more)
-            .env("TMPDIR", scratch.stage())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the example can be started");
-        let (sender, lines) = mpsc::channel();
-        pass_on(child.stdout.take().unwrap(), sender.clone());
-        pass_on(child.stderr.take().unwrap(), sender);
-        Example {
-            child,
-            lines,
-            said: Vec::new(),
-        }
-    }
-
-    /// Waits for a line with this `part`.
-    #[track_caller]
-    fn wait_for(&mut self, part: &str) -> String {
-        let deadline = Instant::now() + DEADLINE;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left) {
-                Ok(line) if line.contains(part) => return line,
-                Ok(line) => self.said.push(line),
-                Err(error) => panic!("no {part:?} ({error}); it said {:#?}", self.said),
-            }
-        }
-    }
-
-    /// Stops the host as Ctrl-C does, and sees that it leaves nothing behind.
-    #[track_caller]
-    fn end(mut self, scratch: &Scratch) {
-        kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
-        let status = wait_for_exit(&mut self.child);
-        assert!(status.success(), "{status}; it said {:#?}", self.said);
-        scratch.assert_nothing_staged();
-    }
-}
-
-impl Drop for Example {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn pass_on(output: impl Read + Send + 'static, lines: Sender<String>) {
-    thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            if lines.send(line).is_err() {
-                return;
-            }
-        }
-    });
+/// Starts a host on `artifact`.
+fn start(name: &str, artifact: &Artifact, scratch: &Scratch, more: &[&str]) -> Speaker {
+    let mut command = Command::new(BUILT.join(name));
+    Speaker::start(command.arg(artifact.path()).args(more), scratch)
 }

@@ -1,16 +1,11 @@
 //! The demo of README, done as README says, line by line: nothing in it is older than the program.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
-use std::thread;
-use std::time::Instant;
+use std::process::Command;
 
 use replug::outcome::Waiting;
-use rustix::process::{Pid, Signal, kill_process};
-use vocabulary::{DEADLINE, Scratch, program, wait_for_exit, workspace};
+use vocabulary::{Scratch, Speaker, program, workspace};
 
 /// What README shows of the program, one list of lines for each block, and the command of the first.
 struct Demo {
@@ -54,27 +49,29 @@ fn is_waiting(line: &str) -> bool {
     line.starts_with("plugin01: waiting: ")
 }
 
+/// Whether cargo said a line, on stderr: it begins with a word of its own, set to the right.
+fn is_of_cargo(line: &str) -> bool {
+    line.starts_with("   ")
+}
+
 fn is_answer(line: &str) -> bool {
     line.contains(" says ")
 }
 
-/// Waits until the program has said the lines of a block, in order. In between it may say that it waits, for a poll
-/// may fall into a write or not, and repeat its last answer.
+/// Waits until the program has said the lines of a block, in order. In between it may say that it waits, for a poll may fall
+/// into a write or not, that cargo builds, and its last answer once more.
 #[track_caller]
-fn wait_for(block: &[String], lines: &Receiver<String>, answer: &mut String) {
-    let deadline = Instant::now() + DEADLINE;
+fn wait_for(block: &[String], program: &mut Speaker, answer: &mut String) {
     let mut wanted = block.iter().filter(|line| !is_waiting(line)).peekable();
     while let Some(next) = wanted.peek() {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let said = lines.recv_timeout(left);
-        let said = said.unwrap_or_else(|error| panic!("no {next:?}: {error}"));
+        let said = program.next_line(next);
         if shape(&said) == shape(next) {
             wanted.next();
             if is_answer(&said) {
                 *answer = said;
             }
         } else {
-            let is_expected = is_waiting(&said) || said == *answer;
+            let is_expected = is_waiting(&said) || is_of_cargo(&said) || said == *answer;
             assert!(is_expected, "{said:?} instead of {next:?}");
         }
     }
@@ -92,30 +89,14 @@ fn the_demo_says_what_readme_says() {
     let members = "[workspace]\nresolver = \"3\"\nmembers = [\"plugin01\"]\n";
     fs::write(scratch.join("Cargo.toml"), members).unwrap();
 
-    let mut running = Command::new(program())
-        .args(&demo.arguments)
-        .current_dir(scratch.path())
-        .env("TMPDIR", scratch.stage())
-        .env_remove("CARGO_TARGET_DIR")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let (sender, lines) = mpsc::channel();
-    let output = BufReader::new(running.stdout.take().unwrap());
-    thread::spawn(move || {
-        for line in output.lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
+    let mut command = Command::new(program());
+    command.args(&demo.arguments).current_dir(scratch.path());
+    let mut running = Speaker::start(&mut command, &scratch);
     let [started, built, garbage] = demo.blocks.as_slice() else {
         panic!("README shows {} blocks", demo.blocks.len());
     };
     let mut answer = String::new();
-    wait_for(started, &lines, &mut answer);
+    wait_for(started, &mut running, &mut answer);
 
     let edited = fs::read_to_string(&source).unwrap();
     fs::write(&source, edited.replace("\"0.1.0\"", "\"0.2.0\"")).unwrap();
@@ -128,18 +109,16 @@ fn the_demo_says_what_readme_says() {
         build.unwrap().success(),
         "the edited plugin does not compile"
     );
-    wait_for(built, &lines, &mut answer);
+    wait_for(built, &mut running, &mut answer);
 
     let hurt = Command::new("sh")
         .args(["-c", "echo garbage > target/debug/libplugin01.so"])
         .current_dir(scratch.path())
         .status();
     assert!(hurt.unwrap().success());
-    wait_for(garbage, &lines, &mut answer);
+    wait_for(garbage, &mut running, &mut answer);
 
-    kill_process(Pid::from_child(&running), Signal::INT).unwrap();
-    assert!(wait_for_exit(&mut running).success());
-    scratch.assert_nothing_staged();
+    running.end(&scratch);
 }
 
 #[test]

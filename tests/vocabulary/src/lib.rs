@@ -36,6 +36,7 @@ mod doorbell;
 mod line;
 pub mod lookers;
 mod program;
+mod speaker;
 mod terminal;
 
 pub use artifact::Artifact;
@@ -49,6 +50,7 @@ pub use package::Package;
 pub use places::{program, target_tmp, workspace};
 pub use program::{Ended, Program};
 pub use scratch::{Scratch, copies_in};
+pub use speaker::Speaker;
 pub use specimen::{damaged, specimen};
 pub use spy::{Asked, Spy};
 pub use table::for_each_case;
