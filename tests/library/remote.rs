@@ -320,16 +320,21 @@ fn hanging_files(hang: &Hang) -> Spy<impl Fn(Asked) + use<>> {
     Spy::on_this_machine(move |_| drop(hang.lock()))
 }
 
+/// A host whose worker hangs while `hang` is held.
+fn host_that_looks_through(hang: &Hang, scratch: &Scratch, artifact: &Artifact) -> Host<Text> {
+    let options = Options::new(artifact.path()).interval(Duration::from_millis(10));
+    let poller = Poller::with(options, hanging_files(hang), stage_in(scratch), Monotonic);
+    let watcher = Watcher::spawn(poller).unwrap();
+    Host::<Text>::new(c"plugin_function").watching(watcher)
+}
+
 #[test]
 fn the_owner_of_a_worker_that_hangs_is_told_goes_on_and_is_told_of_the_end() {
     let scratch = Scratch::new();
     let artifact = scratch.artifact();
     artifact.link(&library(1));
     let hang = Hang::default();
-    let options = Options::new(artifact.path()).interval(Duration::from_millis(10));
-    let poller = Poller::with(options, hanging_files(&hang), stage_in(&scratch), Monotonic);
-    let watcher = Watcher::spawn(poller).unwrap();
-    let mut host = Host::<Text>::new(c"plugin_function").watching(watcher);
+    let mut host = host_that_looks_through(&hang, &scratch, &artifact);
     let next = |host: &mut Host<Text>| host.wait(DEADLINE).expect("an outcome in time");
     while !matches!(next(&mut host), Outcome::Loaded(_)) {}
     let hanging = hang.lock().unwrap();
@@ -358,10 +363,7 @@ fn a_host_that_selects_by_itself_asks_for_the_stall_and_its_end() {
     let artifact = scratch.artifact();
     artifact.link(&library(1));
     let hang = Hang::default();
-    let options = Options::new(artifact.path()).interval(Duration::from_millis(10));
-    let poller = Poller::with(options, hanging_files(&hang), stage_in(&scratch), Monotonic);
-    let watcher = Watcher::spawn(poller).unwrap();
-    let mut host = Host::<Text>::new(c"plugin_function").watching(watcher);
+    let mut host = host_that_looks_through(&hang, &scratch, &artifact);
     assert!(host.stall().is_none());
     let hanging = hang.lock().unwrap();
     let mut stalled = None;
