@@ -36,8 +36,8 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// The filesystem that was watched is no longer there; an empty directory is not a removal.
-    #[error("the filesystem of `{}` is gone: its place is now on another device, and empty", path.display())]
+    /// The filesystem that was watched is no longer there; that is not a removal.
+    #[error("the filesystem of `{}` is gone: another device is in its place", path.display())]
     MountLost {
         /// The artifact or directory.
         path: PathBuf,

@@ -1,12 +1,12 @@
 //! The options of the command line, and which of their values make sense.
 
 use std::ffi::CString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
-use replug::watch::{Files as _, Kind, OsFiles};
+use replug::watch::Kind;
 use replug::{Audit, FsPolicy, GatePolicy, Options, Text};
 
 /// The longest time an option takes, a day: whoever asks for more has made a mistake.
@@ -152,22 +152,23 @@ impl Build {
 }
 
 impl Run {
-    /// A check that the options alone cannot make: whether the path is something that can ever be watched.
+    /// A check that clap waives: that an option requires another which the path already excludes.
     pub(crate) fn check(&self) -> Result<(), clap::Error> {
-        let Some(path) = &self.path else {
+        if self.path.is_none() || !self.build.has_options() {
             return Ok(());
-        };
-        // Clap waives that an option requires another which the path already excludes.
-        if self.build.has_options() {
-            return Err(Cli::command().error(
-                ErrorKind::MissingRequiredArgument,
-                "options for building go with `--package`, and there is none",
-            ));
         }
-        match OsFiles.look(path).map(|snapshot| snapshot.kind) {
-            // A path that cannot be looked at now may be there later, and the watch says so.
-            Ok(Kind::File | Kind::Directory) | Err(_) => Ok(()),
-            Ok(kind) => Err(Cli::command().error(
+        Err(Cli::command().error(
+            ErrorKind::MissingRequiredArgument,
+            "options for building go with `--package`, and there is none",
+        ))
+    }
+
+    /// A check that only the watch can make, for a filesystem that hangs would take the program along: whether what is at
+    /// the path is something that can ever be watched. A path that cannot be looked at now may be there later.
+    pub(crate) fn check_kind(path: &Path, kind: Option<Kind>) -> Result<(), clap::Error> {
+        match kind {
+            None | Some(Kind::File | Kind::Directory) => Ok(()),
+            Some(kind) => Err(Cli::command().error(
                 ErrorKind::ValueValidation,
                 format!(
                     "cannot watch `{}`: it is {kind}, neither a library nor a directory",

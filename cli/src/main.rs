@@ -28,6 +28,10 @@ fn main() -> ExitCode {
     match run::run(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            let error = match error.downcast::<clap::Error>() {
+                Ok(usage) => usage.exit(),
+                Err(error) => error,
+            };
             // If the message cannot be written, the exit status has to do.
             let _ = writeln!(io::stderr(), "replug: {}", replug::chain(error.as_ref()));
             ExitCode::from(FAILED)

@@ -6,7 +6,7 @@ use std::path::{Display, Path};
 use std::time::{Duration, Instant};
 
 use replug::outcome::{Kept, Loaded, Mapped, Retired, Waiting};
-use replug::watch::{Locality, Place, plugin_name};
+use replug::watch::{Locality, Names, Place, plugin_name};
 use replug::{Digest, GatePolicy, Outcome, Plugin, Text, chain};
 use serde_json::{Value, json};
 
@@ -63,6 +63,33 @@ impl Output {
         gate: GatePolicy,
         place: &Place,
     ) -> io::Result<()> {
+        let placed = json!({
+            "event": "started", "path": path.display().to_string(), "interval_ms": interval_ms,
+        });
+        let words = format!("watching {} every {interval_ms} ms", short(path));
+        self.say_place(placed, words, gate, place)
+    }
+
+    /// Says that the path turned out to be at another place than was said before.
+    pub(crate) fn placed(
+        &self,
+        path: &Path,
+        gate: GatePolicy,
+        place: &Place,
+    ) -> io::Result<()> {
+        let placed = json!({ "event": "placed", "path": path.display().to_string() });
+        let words = format!("{} is on another filesystem now", short(path));
+        self.say_place(placed, words, gate, place)
+    }
+
+    /// Adds to a line the place of the path, and what follows from the place.
+    fn say_place(
+        &self,
+        mut line: Value,
+        words: String,
+        gate: GatePolicy,
+        place: &Place,
+    ) -> io::Result<()> {
         let filesystem = &place.filesystem;
         let locality = match place.locality {
             Locality::Local => "local",
@@ -70,18 +97,19 @@ impl Output {
         };
         let looks = looks(place);
         let (gate, why) = why_gate(gate, place);
-        let shown = short(path);
-        let path = path.display();
-        self.say(
-            json!({
-                "event": "started", "path": path.to_string(), "interval_ms": interval_ms,
-                "filesystem": filesystem, "locality": locality, "looks": looks,
-                "gate": gate, "why": why,
-            }),
-            format!(
-                "watching {shown} every {interval_ms} ms\n  filesystem {filesystem}, {locality}: {looks}\n  gate {gate}: {why}"
-            ),
-        )
+        for (name, value) in [
+            ("filesystem", filesystem.as_ref()),
+            ("locality", locality),
+            ("looks", &looks),
+            ("gate", gate),
+            ("why", why),
+        ] {
+            line[name] = value.into();
+        }
+        let words = format!(
+            "{words}\n  filesystem {filesystem}, {locality}: {looks}\n  gate {gate}: {why}"
+        );
+        self.say(line, words)
     }
 
     /// Says what became of an update of `artifact`: the words are those of the outcome itself.
@@ -209,20 +237,27 @@ impl Output {
 }
 
 /// How files are looked at in a place, for people.
-fn looks(place: &Place) -> &'static str {
-    match (place.locality, place.looks_can_lag) {
+fn looks(place: &Place) -> String {
+    let asks = match (place.locality, place.names) {
         (Locality::Local, _) => {
-            "one look at each library per poll; the directory is listed when it changes"
+            return "one look at each library per poll; the directory is listed when it changes"
+                .to_owned();
         }
-        (Locality::Remote, false) => {
-            "lists the directory and opens each library to look at it on each poll, and digests now and then \
-             what seems unchanged"
+        (Locality::Remote, Names::ByLook) => {
+            "asks the server at each poll for the directories on the way and for each library"
         }
-        (Locality::Remote, true) => {
-            "lists the directory and opens each library to look at it on each poll, reads twice what changed, and \
-             digests now and then what seems unchanged"
+        (Locality::Remote, Names::ByPath) => {
+            "lists the directory and opens each library to look at it at each poll"
         }
-    }
+        (Locality::Remote, Names::ByListing) => {
+            "lists the directories on the way and opens each library to look at it at each poll"
+        }
+    };
+    let reads = match place.looks_can_lag {
+        true => "reads twice what changed, and ",
+        false => "and ",
+    };
+    format!("{asks}, {reads}digests now and then what seems unchanged")
 }
 
 /// Whether the gate is asked in a place, and why, for people.

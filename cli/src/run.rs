@@ -30,6 +30,7 @@ pub(crate) fn run(args: &Run) -> Result<(), Failure> {
         return Ok(());
     };
     let plugins = HostSet::<Text>::watch(&args.call, args.options(path.clone()))?;
+    Run::check_kind(&path, plugins.watcher().kind())?;
     let mut session = Session::new(args, output, plugins);
     let stage = session.plugins.watcher().stage().map(Path::to_owned);
     stop.if_stuck(stage.clone(), session.last_words());
@@ -148,7 +149,10 @@ impl<'a> Session<'a> {
             let is_reload = loaded.generation > 1;
             self.reloads.fetch_add(is_reload.into(), Ordering::Relaxed);
         }
-        self.output.outcome(&artifact, &outcome)?;
+        match &outcome {
+            Outcome::Placed(place) => self.output.placed(&artifact, self.args.gate(), place)?,
+            outcome => self.output.outcome(&artifact, outcome)?,
+        }
         Ok(has_loaded)
     }
 

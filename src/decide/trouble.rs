@@ -2,10 +2,8 @@
 //! looked at again ever more slowly, and the end of the trouble is reported as well.
 
 use std::io::{self, ErrorKind};
-use std::mem;
 use std::time::{Duration, Instant};
 
-use super::schedule;
 use super::settle::LOOK_AGAIN;
 use crate::look::os::HOST_DOWN;
 use crate::look::snapshot::Kind;
@@ -25,8 +23,6 @@ pub(crate) struct Trouble {
     since: Instant,
     /// The causes that were reported so far, each with the step that the artifact had reached.
     said: Vec<(Reached, Cause)>,
-    /// How long the last failed look took.
-    took: Duration,
     /// The length of the next pause, and the end of the present one.
     pause: Duration,
     until: Instant,
@@ -40,7 +36,6 @@ impl Trouble {
             at,
             since: now,
             said: Vec::new(),
-            took: Duration::ZERO,
             pause: LOOK_AGAIN,
             until: now,
             well_since: None,
@@ -83,17 +78,11 @@ impl Trouble {
         !self.has_degraded() || now >= since + GRACE
     }
 
-    /// When to look again after a look that `took` so long and has failed just `now`. Soon at first, then ever more
-    /// slowly. If two failed looks in a row took long, there is as much rest as after any other slow looks. A single
-    /// look that hung says nothing about the next.
-    pub(crate) fn next_look(
-        &mut self,
-        now: Instant,
-        took: Duration,
-        interval: Duration,
-    ) -> Instant {
-        let both = took.min(mem::replace(&mut self.took, took));
-        self.until = now + self.pause.max(schedule::rest_after(both));
+    /// When to look again after a look that has failed just `now`. Soon at first, then ever more slowly; but never so
+    /// slowly that a server which is back is noticed late, however long the look took to fail: to wait for an answer costs
+    /// nobody anything.
+    pub(crate) fn next_look(&mut self, now: Instant, interval: Duration) -> Instant {
+        self.until = now + self.pause;
         self.pause = (self.pause * 2).min(SLOWEST_LOOK.max(interval));
         self.until
     }
@@ -106,6 +95,11 @@ impl Trouble {
     /// Ends the pause, because somebody wants to know now.
     pub(crate) fn end_pause(&mut self, now: Instant) {
         self.until = now;
+    }
+
+    /// Whether the artifact cannot be looked at or read, and that was not reported, for it may end by itself.
+    pub(crate) fn is_unsaid(&self) -> bool {
+        self.at.is_degradation() && !self.has_degraded()
     }
 
     /// Whether a failure to look at or read the artifact was reported, so that its end is to be reported too.
@@ -209,15 +203,10 @@ impl Class {
             Class::RemoteDown => {
                 "start the server or the mount's daemon, or mount the filesystem again"
             }
-            Class::Permission => "give this user the right to read it",
+            Class::Permission => "give this user the right to read it; if it is on a server, see that the server still lets this machine in",
             Class::Transient => "it is tried again; if this lasts, look into the system's log",
         }
     }
-}
-
-/// Whether an error says that a path leads nowhere, as opposed to a path that cannot be followed.
-pub(crate) fn is_absent(error: &io::Error) -> bool {
-    Class::of(error) == Class::Absent
 }
 
 #[cfg(test)]
@@ -290,7 +279,7 @@ mod tests {
         let now = Instant::now();
         let pauses = |interval| {
             let mut trouble = Trouble::new(Reached::Look, now);
-            let pauses = (0..20).map(|_| trouble.next_look(now, Duration::ZERO, interval) - now);
+            let pauses = (0..20).map(|_| trouble.next_look(now, interval) - now);
             pauses.collect::<Vec<_>>()
         };
         let usual = pauses(Duration::from_millis(250));

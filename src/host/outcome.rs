@@ -10,6 +10,7 @@ use crate::boundary::Mapped;
 use crate::decide::change::Waiting;
 use crate::error::{Error, chain};
 use crate::look::digest::Digest;
+use crate::look::place::Place;
 use crate::watch::pulse::Stall;
 use crate::watch::update::{News, Ready};
 
@@ -37,6 +38,8 @@ pub enum Outcome {
     Stalled(Duration),
     /// The artifact can be looked at and read again.
     Recovered,
+    /// The watched path is on another filesystem than was said before, and is looked at as is right there.
+    Placed(Place),
     /// A generation that was retired before, and could not be stopped or unmapped then, has been stopped or unmapped.
     Retired(Retired),
 }
@@ -80,6 +83,7 @@ impl fmt::Display for Outcome {
             Outcome::Degraded(error) => write!(f, "degraded, {}", why(error)),
             Outcome::Stalled(since) => write!(f, "stalled, {}", hangs(*since)),
             Outcome::Recovered => write!(f, "recovered, {RECOVERED}"),
+            Outcome::Placed(place) => write!(f, "on another filesystem now: {place}"),
             Outcome::Retired(retired) => retired.fmt(f),
         }
     }
@@ -108,6 +112,7 @@ impl Next {
             News::Returned => Outcome::Returned,
             News::Degraded(error) => Outcome::Degraded(error),
             News::Recovered => Outcome::Recovered,
+            News::Placed(place) => Outcome::Placed(place),
         })
     }
 }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use super::snapshot::{Kind, Snapshot};
@@ -52,6 +52,20 @@ pub struct Filesystem {
     /// FUSE mount, or of the server. Then the content can be newer than the attributes, and only the content can show
     /// that the file holds still.
     pub looks_can_lag: bool,
+    /// What makes a client there ask for the names on the way to a file.
+    pub names: Names,
+}
+
+/// What makes the client of a remote filesystem, which remembers names, ask its server for them anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Names {
+    /// Each look does: the server, or the daemon of the mount, is given the whole path. Only the names in the file's
+    /// own directory are asked for.
+    ByPath,
+    /// A look at a directory does: the client then finds that names in the directory have changed.
+    ByLook,
+    /// Only reading the names in a directory does.
+    ByListing,
 }
 
 /// Where changes come from: whether all changes to files pass through this system's kernel, which then always answers
@@ -72,8 +86,17 @@ impl Filesystem {
             locality: Locality::Remote,
             locks_can_hang: false,
             looks_can_lag: true,
+            names: Names::ByListing,
         }
     }
+}
+
+/// Whether an error says that a path leads nowhere, as opposed to a path that cannot be followed.
+pub(crate) fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::NotFound | ErrorKind::NotADirectory
+    )
 }
 
 /// Everything that a [`Poller`](crate::watch::Poller) asks of the filesystem that it watches.
@@ -141,6 +164,12 @@ pub trait Files {
     /// The filesystem that `path` is on, or that the nearest directory above it is on that exists.
     fn filesystem(&self, _path: &Path) -> io::Result<Filesystem> {
         Ok(Filesystem::unknown())
+    }
+
+    /// The filesystem that is mounted where `path` is spelled to be, as far as that is known without touching the
+    /// filesystem, which may not answer.
+    fn mounted(&self, _path: &Path) -> Option<Filesystem> {
+        None
     }
 
     /// Asks, without waiting and without leaving a trace, whether somebody holds a lock file.

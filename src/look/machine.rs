@@ -68,6 +68,10 @@ impl Files for OsFiles {
         os::filesystem(nearest_existing(path))
     }
 
+    fn mounted(&self, path: &Path) -> Option<Filesystem> {
+        os::mounted(&std::path::absolute(path).ok()?)
+    }
+
     fn probe(&self, lock: &Path) -> io::Result<Lock> {
         probe(lock)
     }

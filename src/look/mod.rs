@@ -25,10 +25,10 @@ pub(crate) mod scan;
 
 pub(crate) mod names;
 
-// How an artifact must be looked at by where it is, and the links on the way to it.
+// How an artifact must be looked at by where it is, and the way to it.
 pub(crate) mod place;
 
-pub(crate) mod hops;
+pub(crate) mod way;
 
 // Is a build running here?
 pub(crate) mod gate;

@@ -2,21 +2,34 @@
 //! read once, not once for each artifact. The next poll forgets all names but keeps the room for them, so that idle
 //! polls allocate nothing.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::Path;
 
-use super::files::Files;
+use super::files::{Files, is_absent};
+use super::snapshot::Kind;
+use super::way::Step;
+
+/// The answer of a directory that was asked for its names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The directory is there, and names in it are fresh.
+    Fresh,
+    /// There is no such directory, so nothing below it either.
+    Absent,
+    /// Something else is there: a symbolic link by now, say.
+    Other,
+}
 
 /// The hashes of names. Of each name only 64 bits are kept; the names themselves would take more room. Nobody can
 /// guess the keys of the hash, so two names have one hash only by chance, and hardly ever.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     keys: RandomState,
-    /// The directories that were asked, so that looks at the files in them are fresh.
-    asked: HashSet<u64>,
+    /// The directories that were asked in this poll, so that looks at the files in them are fresh.
+    asked: HashMap<u64, Answer>,
     /// The directories whose names are known, and the names, each hashed together with its directory.
     known: HashSet<u64>,
     names: HashSet<u64>,
@@ -30,9 +43,36 @@ impl Names {
         self.names.clear();
     }
 
-    /// Takes down that a directory is asked. Says whether that is the first time in this poll.
-    pub(crate) fn ask(&mut self, directory: &Path) -> bool {
-        self.asked.insert(self.keys.hash_one(directory.as_os_str()))
+    /// Takes down that a directory was asked in this poll.
+    pub(crate) fn has_asked(&mut self, directory: &Path) {
+        let place = self.keys.hash_one(directory.as_os_str());
+        self.asked.insert(place, Answer::Fresh);
+    }
+
+    /// Makes the filesystem's client ask its server for the names in a directory on the way, unless that was done in
+    /// this poll. The names on the way to the directory must have been asked for before.
+    pub(crate) fn ask(&mut self, step: &Step, files: &impl Files) -> io::Result<Answer> {
+        let place = self.keys.hash_one(step.directory.as_os_str());
+        if let Some(answer) = self.asked.get(&place) {
+            return Ok(*answer);
+        }
+        // The look makes the client notice that the names it remembers are old.
+        let answer = match files.look_link(&step.directory) {
+            Ok(seen) if seen.kind == Kind::Directory => Answer::Fresh,
+            Ok(_) => Answer::Other,
+            Err(error) if is_absent(&error) => Answer::Absent,
+            Err(error) => return Err(error),
+        };
+        if answer == Answer::Fresh
+            && step.is_listed
+            && let Err(error) = files.names(&step.directory, &mut |_| {})
+        {
+            // That says nothing against the looks: to walk through a directory takes another right than to list it.
+            let directory = step.directory.display();
+            tracing::debug!(%directory, %error, "its names cannot be asked for");
+        }
+        self.asked.insert(place, answer);
+        Ok(answer)
     }
 
     /// Whether `directory` holds `name`, by the names that were read when the directory was first asked for any name

@@ -2,10 +2,11 @@
 //! the gate is asked.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::io;
 use std::path::Path;
 
-use super::files::{Files, Filesystem, Locality};
+use super::files::{Files, Filesystem, Locality, Names};
 use super::snapshot::{Kind, Snapshot};
 use crate::options::{FsPolicy, GatePolicy, Options};
 
@@ -18,6 +19,9 @@ pub struct Place {
     pub locality: Locality,
     /// Whether a look can lag behind the content. A user who calls a filesystem local vouches for the looks.
     pub looks_can_lag: bool,
+    /// What makes the filesystem's client ask for names. A user who calls a local filesystem remote believes none of its
+    /// looks.
+    pub names: Names,
     /// How the gate is asked: not at all where asking for a lock can hang.
     pub gate: GatePolicy,
 }
@@ -34,17 +38,49 @@ impl Place {
             true => GatePolicy::Off,
             false => options.gate,
         };
+        let is_called_remote =
+            options.fs == FsPolicy::Remote && filesystem.locality == Locality::Local;
+        let names = match is_called_remote {
+            true => Names::ByListing,
+            false => filesystem.names,
+        };
         Place {
             filesystem: filesystem.name,
             locality,
             looks_can_lag: filesystem.looks_can_lag && options.fs != FsPolicy::Local,
+            names,
             gate,
         }
+    }
+
+    /// Whether anything else follows from this place than from another one, whatever the two filesystems are called.
+    pub(crate) fn differs_from(&self, other: &Place) -> bool {
+        let filesystem = other.filesystem.clone();
+        let alike = Place {
+            filesystem,
+            ..self.clone()
+        };
+        alike != *other
     }
 
     /// Whether others than this system can change files there.
     pub fn is_remote(&self) -> bool {
         self.locality == Locality::Remote
+    }
+
+    /// What makes the client ask for names there, if a client is in between.
+    pub(crate) fn asks(&self) -> Option<Names> {
+        self.is_remote().then_some(self.names)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let locality = match self.locality {
+            Locality::Local => "local",
+            Locality::Remote => "remote",
+        };
+        write!(f, "{}, {locality}", self.filesystem)
     }
 }
 
@@ -56,20 +92,20 @@ pub(crate) fn filesystem(files: &impl Files, path: &Path) -> Filesystem {
     })
 }
 
-/// Looks once at what `path` leads to.
+/// Looks once at what `path` leads to. On a remote filesystem, the client must have been made to ask for the names on
+/// the way before.
 ///
-/// A remote filesystem's client answers a look at a path from its memory of the name; only opening the file makes the
-/// client ask the server (NFS calls that close-to-open consistency). The client must have been made to ask for the
-/// names before. Opening a device can set something off, and opening a pipe releases a writer that waits for a
-/// reader. So a path that was no file at the last look is looked at before it is opened. An idle poll of a file asks
-/// no more for that.
+/// On NFS, a look asks the server. Elsewhere a client may answer it from its memory; only opening the file makes the
+/// client ask. Opening a device can set something off, and opening a pipe releases a writer that waits for a reader. So
+/// a path that was no file at the last look is looked at before it is opened. An idle poll of a file asks no more for
+/// that.
 pub(crate) fn look_afresh(
     files: &impl Files,
     path: &Path,
-    locality: Locality,
+    asks: Option<Names>,
     was_file: bool,
 ) -> io::Result<Snapshot> {
-    if locality == Locality::Local {
+    if matches!(asks, None | Some(Names::ByLook)) {
         return files.look(path);
     }
     // A look that fails may have come from the client's memory: opening the file will tell.

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 
 use crate::look::digest::{Digest, Digester};
-use crate::look::files::{Files, Locality};
+use crate::look::files::{Files, Names};
 use crate::look::place;
 use crate::look::snapshot::{Fields, Snapshot};
 
@@ -30,8 +30,8 @@ pub(crate) struct Terms {
     pub(crate) snapshot: Snapshot,
     /// The fields of the snapshot that mean nothing.
     pub(crate) noise: Fields,
-    /// How to look at the file, and whether this system's cache of the content may be out of date.
-    pub(crate) locality: Locality,
+    /// What makes a client in between ask for names, if there is one: its cache of the content may be out of date, too.
+    pub(crate) asks: Option<Names>,
 }
 
 /// Reads the artifact at `path` to its end, once, digesting and copying it to `copy`.
@@ -52,7 +52,7 @@ pub(crate) fn read<F: Files>(
         Err(error) => Err(Unread::Artifact(error)),
     };
     same(files.look_open(&artifact))?;
-    if terms.locality == Locality::Remote
+    if terms.asks.is_some()
         && let Err(error) = files.forget_content(&artifact)
     {
         // The bytes that are read may then be old; the next audit asks again.
@@ -61,7 +61,7 @@ pub(crate) fn read<F: Files>(
     let digest = pass(&mut artifact, copy, wanted.size)?;
     same(files.look_open(&artifact))?;
     let was_file = true;
-    same(place::look_afresh(files, path, terms.locality, was_file))?;
+    same(place::look_afresh(files, path, terms.asks, was_file))?;
     Ok(digest)
 }
 
@@ -196,7 +196,7 @@ mod tests {
             let terms = Terms {
                 snapshot: seen,
                 noise: Fields::NONE,
-                locality: Locality::Local,
+                asks: None,
             };
             match read(&files, Path::new("x"), terms, &mut io::sink()) {
                 Ok(digest) => assert!(!is_torn && digest == Digest::of(b"abc")),

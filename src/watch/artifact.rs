@@ -2,6 +2,7 @@
 //! to believe the reading.
 
 use std::io;
+use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,9 +12,9 @@ use crate::decide::change::{Tracker, Waiting};
 use crate::decide::trouble::{Reached, Trouble};
 use crate::look::clock::Clock;
 use crate::look::files::Files;
-use crate::look::hops::{Hops, directory_of};
 use crate::look::place;
 use crate::look::snapshot::{Kind, Snapshot};
+use crate::look::way::Way;
 use crate::stage::copies::Stage;
 
 /// One watched file, between two polls.
@@ -27,11 +28,9 @@ pub(super) struct Artifact {
     /// The reason for waiting that was reported last, and the failure that has not ended.
     pub(super) waiting: Option<Waiting>,
     pub(super) trouble: Option<Box<Trouble>>,
-    /// The symbolic links on the way, if there are any.
-    pub(super) hops: Option<Box<Hops>>,
-    /// The device that the artifact's directory was on. If the directory is on another device, an absence is not a
-    /// removal.
-    pub(super) home: Option<u64>,
+    pub(super) way: Way,
+    /// Whether the way was found to lead elsewhere when it was last asked for names.
+    has_turned: bool,
     /// Whether the last look found a regular file.
     was_file: bool,
 }
@@ -45,8 +44,8 @@ impl Artifact {
             tracker: Tracker::new(),
             waiting: None,
             trouble: None,
-            hops: None,
-            home: None,
+            way: Way::default(),
+            has_turned: false,
             was_file: false,
         }
     }
@@ -103,9 +102,9 @@ impl Artifact {
         self.tracker.end_pause(now);
     }
 
-    /// Looks once at the artifact, as the locality demands; from the watched directory, should that be open.
+    /// Looks once at the artifact, as the place demands; from the watched directory, should that be open.
     pub(super) fn look<F: Files, S: Stage, C: Clock>(
-        &self,
+        &mut self,
         shared: &mut Shared<F, S, C>,
         directory: Option<&F::Directory>,
     ) -> io::Result<Snapshot> {
@@ -114,14 +113,24 @@ impl Artifact {
             return shared.files.look_from(directory, &self.path);
         }
         if shared.rules.place.is_remote() {
-            // The names in a watched directory were asked for already, for all artifacts that are listed there.
-            let own = (!self.listed).then(|| directory_of(&self.path));
-            let of_hops = self.hops.iter().flat_map(|hops| hops.directories());
-            for directory in own.into_iter().chain(of_hops) {
-                shared.ask_for_names(directory);
-            }
+            self.ask_for_names(shared)?;
         }
-        place::look_afresh(&shared.files, &self.path, shared.locality(), self.was_file)
+        let asks = shared.rules.place.asks();
+        place::look_afresh(&shared.files, &self.path, asks, self.was_file)
+    }
+
+    /// Asks for the names on the way. Those in a watched directory were asked for already, for all artifacts that are
+    /// listed there.
+    fn ask_for_names<F: Files, S: Stage, C: Clock>(
+        &mut self,
+        shared: &mut Shared<F, S, C>,
+    ) -> io::Result<()> {
+        if !self.listed && !self.way.is_learned_for(&shared.rules.place) {
+            // If the way cannot be followed, the look will say why.
+            let _ = shared.learn(&mut self.way, &self.path, true);
+        }
+        self.has_turned = shared.ask_on(&mut self.way)?;
+        Ok(())
     }
 
     /// Whether a look calls for nothing: all that an idle poll asks.
@@ -132,11 +141,9 @@ impl Artifact {
         self.trouble.is_none() && self.tracker.is_quiet(now, snapshot)
     }
 
-    /// Whether a link on the way to the artifact has changed.
-    pub(super) fn has_moved(&self, files: &impl Files) -> bool {
-        let noise = self.tracker.noise();
-        let hops = self.hops.as_deref();
-        hops.is_some_and(|hops| hops.have_changed(files, noise))
+    /// Whether the way to the artifact leads elsewhere than before.
+    pub(super) fn has_moved(&mut self, files: &impl Files) -> bool {
+        mem::take(&mut self.has_turned) | self.way.has_moved(&self.path, files)
     }
 
     /// Takes down whether a look saw a regular file.
@@ -153,5 +160,6 @@ impl Artifact {
     pub(super) fn note<F: Files, S: Stage, C: Clock>(&self, shared: &mut Shared<F, S, C>) {
         shared.is_busy |= self.is_busy();
         shared.is_degraded |= self.is_degraded();
+        shared.is_failing |= self.trouble.as_deref().is_some_and(Trouble::is_unsaid);
     }
 }

@@ -15,18 +15,22 @@ use super::update::News;
 use crate::decide::absence::Absence;
 use crate::decide::change::Waiting;
 use crate::decide::settle::LOOK_AGAIN;
-use crate::decide::trouble::{Cause, Reached, Trouble, is_absent};
+use crate::decide::trouble::{Cause, Reached, Trouble};
 use crate::error::Error;
 use crate::look::clock::Clock;
-use crate::look::files::{Files, Locality};
+use crate::look::files::{Files, Locality, is_absent};
 use crate::look::scan::Scan;
 use crate::look::snapshot::{Kind, Snapshot};
+use crate::look::way::Way;
 use crate::stage::copies::Stage;
 
 /// A watched directory, between two polls.
 #[derive(Debug)]
 pub(super) struct Directory {
     root: Arc<Path>,
+    way: Way,
+    /// Whether the way was found to lead elsewhere when it was last asked for names.
+    has_turned: bool,
     scan: Scan,
     artifacts: Vec<Artifact>,
     /// The trouble with the directory itself, and since when it is gone.
@@ -52,6 +56,8 @@ impl Directory {
         Directory {
             scan: Scan::new(root.to_path_buf(), depth),
             root,
+            way: Way::default(),
+            has_turned: false,
             artifacts: Vec::new(),
             trouble: None,
             absence: Absence::default(),
@@ -71,6 +77,11 @@ impl Directory {
     /// Whether the directory itself cannot be looked at or listed.
     pub(super) fn is_troubled(&self) -> bool {
         self.trouble.is_some()
+    }
+
+    /// Whether the directory's own trouble was not reported, for it may end by itself.
+    pub(super) fn is_failing(&self) -> bool {
+        self.trouble.as_deref().is_some_and(Trouble::is_unsaid)
     }
 
     /// Whether the directory's own trouble was reported.
@@ -97,24 +108,17 @@ impl Directory {
         if let Some(until) = trouble.and_then(|trouble| trouble.pauses_until(now)) {
             return Polled::Until(Some(until));
         }
-        shared.begin_look();
-        let root = match shared.files.look(&self.root) {
+        let root = match self.look(shared) {
             Ok(root) => root,
             Err(error) if is_absent(&error) => {
-                self.note_absence(now, shared);
-                return Polled::Until(None);
+                return Polled::Until(self.note_absence(now, shared));
             }
-            Err(source) => {
-                // The last listing proves nothing any more.
-                self.scan.forget();
-                let (cause, path) = (Cause::from(&source), self.root.to_path_buf());
-                let again = self.fail(now, cause, Error::Look { path, source }, shared);
-                return Polled::Until(Some(again));
-            }
+            Err(source) => return Polled::Until(Some(self.cannot_look(now, source, shared))),
         };
         if root.kind != Kind::Directory {
             return Polled::NoDirectory;
         }
+        self.follow_the_way(now, shared);
         let has_moved = shared.is_elsewhere(root.device);
         if has_moved {
             self.scan.forget();
@@ -132,7 +136,7 @@ impl Directory {
         }
         let again = match listed {
             Ok(listed) => {
-                shared.notice_device(root.device);
+                self.arrive(root.device, shared);
                 if self.absence.ends() {
                     shared.outbox.say(&self.root, News::Returned);
                 }
@@ -212,17 +216,88 @@ impl Directory {
         listed.is_empty() && self.artifacts.iter().any(Artifact::has_decided)
     }
 
-    fn note_absence<F: Files, S: Stage, C: Clock>(
+    /// Looks at the directory, and asks for the names on the way to it before.
+    fn look<F: Files, S: Stage, C: Clock>(
+        &mut self,
+        shared: &mut Shared<F, S, C>,
+    ) -> io::Result<Snapshot> {
+        shared.begin_look();
+        if shared.rules.place.is_remote() {
+            self.learn(shared);
+            self.has_turned = shared.ask_on(&mut self.way)?;
+        }
+        shared.files.look(&self.root)
+    }
+
+    /// If the way leads to another directory than before, everything in it is to be found out anew.
+    fn follow_the_way<F: Files, S: Stage, C: Clock>(
         &mut self,
         now: Instant,
         shared: &mut Shared<F, S, C>,
     ) {
+        if mem::take(&mut self.has_turned) | self.way.has_moved(&self.root, &shared.files) {
+            self.scan.forget();
+            for artifact in &mut self.artifacts {
+                artifact.tracker.moved(now);
+            }
+            self.way.forget();
+        }
+        self.learn(shared);
+    }
+
+    fn learn<F: Files, S: Stage, C: Clock>(&mut self, shared: &Shared<F, S, C>) {
+        if !self.way.is_learned_for(&shared.rules.place) {
+            // If the way cannot be followed, the look says why.
+            let _ = shared.learn(&mut self.way, &self.root, true);
+        }
+    }
+
+    /// The directory was listed on this device, so that is where it is at home.
+    fn arrive<F: Files, S: Stage, C: Clock>(
+        &mut self,
+        device: u64,
+        shared: &mut Shared<F, S, C>,
+    ) {
+        shared.notice_device(device);
+        self.way.set_home(device);
+    }
+
+    /// There is no directory: it was removed, unless its filesystem is gone. Says when to look again, if before the
+    /// next poll.
+    fn note_absence<F: Files, S: Stage, C: Clock>(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared<F, S, C>,
+    ) -> Option<Instant> {
         // Should the directory return, nothing is known of its content.
         self.scan.forget();
+        match self.way.is_lost(&self.root, &shared.files) {
+            Ok(false) => {}
+            Ok(true) => {
+                let path = self.root.to_path_buf();
+                return Some(self.fail(now, Cause::MountLost, Error::MountLost { path }, shared));
+            }
+            Err(source) => return Some(self.cannot_look(now, source, shared)),
+        }
+        shared.notice_absence(now, &self.root);
         self.recovered(now, shared);
         if self.absence.lasts(now) {
             shared.outbox.say(&self.root, News::Missing);
         }
+        None
+    }
+
+    /// Nobody can say whether the directory is there, and the last listing proves nothing any more. Says when to look
+    /// again.
+    fn cannot_look<F: Files, S: Stage, C: Clock>(
+        &mut self,
+        now: Instant,
+        source: io::Error,
+        shared: &mut Shared<F, S, C>,
+    ) -> Instant {
+        self.scan.forget();
+        let (cause, path) = (Cause::from(&source), self.root.to_path_buf());
+        self.fail(now, cause, Error::Look { path, source }, shared)
     }
 
     /// Lists the directory if that is called for.

@@ -3,36 +3,32 @@
 
 use std::path::Path;
 
-use crate::decide::trouble::{Cause, is_absent};
+use crate::decide::trouble::Cause;
 use crate::error::Error;
-use crate::look::files::{Files, Locality};
-use crate::look::hops::directory_of;
+use crate::look::files::{Files, Locality, is_absent};
 use crate::look::names::Names;
+use crate::look::way::{Way, directory_of};
 
 /// A reason to doubt an absence.
 type Doubt = (Cause, Error);
 
-/// A reason to doubt that `path` is gone, if there is one. The directory of `path` was on the device `home`.
+/// A reason to doubt that `path` is gone, if there is one.
 pub(super) fn about_absence(
     files: &impl Files,
     names: &mut Names,
     path: &Path,
-    home: Option<u64>,
+    way: &Way,
     locality: Locality,
 ) -> Option<Doubt> {
-    if let Some(home) = home {
-        let directory = directory_of(path);
-        match files.look(directory) {
-            Ok(seen) if seen.device != home => {
-                let path = path.to_owned();
-                return Some((Cause::MountLost, Error::MountLost { path }));
-            }
-            Err(source) if !is_absent(&source) => {
-                let (cause, path) = (Cause::from(&source), directory.to_owned());
-                return Some((cause, Error::Look { path, source }));
-            }
-            // The directory is where it was, or gone with all that was in it.
-            Ok(_) | Err(_) => {}
+    match way.is_lost(path, files) {
+        Ok(false) => {}
+        Ok(true) => {
+            let path = path.to_owned();
+            return Some((Cause::MountLost, Error::MountLost { path }));
+        }
+        Err(source) => {
+            let (cause, path) = (Cause::from(&source), path.to_owned());
+            return Some((cause, Error::Look { path, source }));
         }
     }
     if locality == Locality::Local {

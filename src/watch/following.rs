@@ -12,11 +12,10 @@ use super::shared::Shared;
 use super::update::News;
 use crate::decide::change::{Waiting, Whereabouts};
 use crate::decide::settle::Order;
-use crate::decide::trouble::{Cause, Reached, is_absent};
+use crate::decide::trouble::{Cause, Reached};
 use crate::error::Error;
 use crate::look::clock::Clock;
-use crate::look::files::Files;
-use crate::look::hops::{Hops, directory_of};
+use crate::look::files::{Files, is_absent};
 use crate::look::snapshot::{Kind, Snapshot};
 use crate::stage::copies::Stage;
 
@@ -46,6 +45,9 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             Err(error) if is_absent(&error) => match self.doubt_about_absence() {
                 Some((cause, error)) => self.cannot_look(cause, error),
                 None => {
+                    if !self.artifact.listed {
+                        self.shared.notice_absence(now, &self.artifact.path);
+                    }
                     // Nothing can be wrong with a file that is gone.
                     self.recovered(Reached::Stage);
                     let (until, whereabouts) = self.artifact.tracker.absent(now);
@@ -63,10 +65,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
     /// The reason why a file that is not found may be there all the same, if there is one.
     fn doubt_about_absence(&mut self) -> Option<(Cause, Error)> {
         let Artifact {
-            path,
-            home,
-            tracker,
-            ..
+            path, way, tracker, ..
         } = &*self.artifact;
         let Shared {
             files,
@@ -76,7 +75,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         } = &mut *self.shared;
         match tracker.is_missing() {
             true => None,
-            false => doubt::about_absence(files, names, path, *home, rules.place.locality),
+            false => doubt::about_absence(files, names, path, way, rules.place.locality),
         }
     }
 
@@ -120,21 +119,20 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         }
     }
 
-    /// Learns the way to the artifact, while it is suspect: the links on the way, and the device of its directory.
-    /// Returns the path at the end of the way.
+    /// Learns the way to the artifact, while it is suspect. Returns the path at the end of the way.
     fn remember_the_way(&mut self) -> Option<PathBuf> {
-        let files = &self.shared.files;
+        let Artifact {
+            path, listed, way, ..
+        } = &mut *self.artifact;
         // If the way cannot be followed any more, the next look will see that.
-        let route = files.route(&self.artifact.path).ok();
-        let hops = route.as_ref().and_then(|route| Hops::of(route, files));
-        self.artifact.hops = hops;
-        if let Ok(directory) = files.look(directory_of(&self.artifact.path))
+        let end = self.shared.learn(way, path, !*listed).ok();
+        if let Ok(device) = way.device(path, &self.shared.files)
             // If the directory was unmounted since the look at the artifact, its device is the wrong home.
-            && files.look(&self.artifact.path).is_ok()
+            && self.shared.files.look(path).is_ok()
         {
-            self.artifact.home = Some(directory.device);
+            way.set_home(device);
         }
-        route.map(|route| route.end)
+        end
     }
 
     fn say_whereabouts(&mut self, whereabouts: Option<Whereabouts>) {

@@ -15,7 +15,7 @@ use crossbeam_channel::Receiver;
 use super::artifact::Artifact;
 use super::directory::{Directory, Polled};
 use super::following::follow;
-use super::pulse::{Counts, Pulse};
+use super::pulse::{Counts, Health, Pulse, STALLED_AFTER};
 use super::shared::Shared;
 use super::update::{News, Update};
 use crate::decide::schedule::Schedule;
@@ -86,6 +86,11 @@ impl Watched {
         matches!(self, Watched::Directory(directory) if directory.is_troubled())
     }
 
+    /// Whether such a trouble was not reported, for it may end by itself.
+    fn is_failing(&self) -> bool {
+        matches!(self, Watched::Directory(directory) if directory.is_failing())
+    }
+
     /// Whether such a trouble was reported.
     fn is_degraded(&self) -> bool {
         matches!(self, Watched::Directory(directory) if directory.is_degraded())
@@ -127,7 +132,8 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         }
     }
 
-    /// The place that the watched path was found to be at when that was last [asked](Poller::survey).
+    /// The place that the watched path was found to be at when that was last [asked](Poller::survey); before, what the
+    /// system tells of it without asking the filesystem.
     pub fn place(&self) -> &Place {
         &self.shared.rules.place
     }
@@ -174,8 +180,15 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
 
     /// Finds out which filesystem the path is on, and how files are looked at there. A poll that finds the path on
     /// another device than before, or for the first time, does so by itself.
-    pub fn survey(&mut self) {
-        self.shared.survey();
+    ///
+    /// Returns the kind of thing that is at the path, if anything is.
+    pub fn survey(&mut self) -> Option<Kind> {
+        self.shared.survey()
+    }
+
+    /// Says which place the path is at, unless what was `said` before comes to the same.
+    pub(super) fn say_place_unless(&mut self, said: &Place) {
+        self.shared.say_place_unless(said);
     }
 
     /// One poll: looks at everything once, follows each suspect artifact, and says when to poll next. `now` is the
@@ -193,10 +206,21 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         // Before the news are delivered: who acts on them can then see how many polls and digests they took.
         self.counts.set(self.polls, self.shared.digests);
         self.deliver(now);
-        let next = self.next(now, wanted);
-        let is_degraded = self.shared.is_degraded || self.watched.is_degraded();
-        self.shared.pulse.end(is_degraded);
+        let (next, took) = self.next(now, wanted);
+        self.shared.pulse.end(self.health(took));
         next
+    }
+
+    /// What a poll that `took` so long has left behind.
+    fn health(&self, took: Duration) -> Health {
+        let is_degraded = self.shared.is_degraded || self.watched.is_degraded();
+        let is_failing = self.shared.is_failing || self.watched.is_failing();
+        match is_degraded {
+            // What fails as slowly as if it hung goes on to hang, so to speak.
+            true if took < STALLED_AFTER => Health::Degraded,
+            false if !is_failing => Health::Well,
+            _ => Health::Failing,
+        }
     }
 
     /// Forgets the decision about an artifact, for an owner who has let go of it: should the artifact be published again,
@@ -217,19 +241,22 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         }
     }
 
-    /// The time of the next poll, if something `wanted` a poll before the interval is over.
-    fn next(&mut self, now: Instant, wanted: Option<Instant>) -> Instant {
-        let next = match self.shared.locality() {
-            Locality::Local => self.schedule.next_phase(now),
+    /// The time of the next poll, if something `wanted` a poll before the interval is over; and how long this poll took
+    /// on a remote filesystem. Polls of a local one are not timed: that would cost as much as a look.
+    fn next(&mut self, now: Instant, wanted: Option<Instant>) -> (Instant, Duration) {
+        let (next, took) = match self.shared.locality() {
+            Locality::Local => (self.schedule.next_phase(now), Duration::ZERO),
             Locality::Remote => {
                 let is_busy = self.shared.is_busy || self.watched.is_troubled();
                 let ended = self.shared.clock.now();
-                self.schedule.next_remote(now, ended, is_busy)
+                let next = self.schedule.next_remote(now, ended, is_busy);
+                (next, ended.saturating_duration_since(now))
             }
         };
         let held_until = self.held_since.map(|since| since + HOLD);
         let wanted = [wanted, held_until].into_iter().flatten().min();
-        wanted.map_or(next, |wanted| next.min(wanted)).max(now)
+        let next = wanted.map_or(next, |wanted| next.min(wanted)).max(now);
+        (next, took)
     }
 
     /// Polls the file or directory that was last seen at the path, or else its successor. Returns when to poll again,

@@ -2,7 +2,7 @@
 //! worker with it. The worker can then say nothing, so the owner looks.
 
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// The signs of life, written by the worker at each step that can hang, and read by the owner. The counts are only
@@ -13,8 +13,20 @@ pub(crate) struct Pulse {
     is_polling: AtomicBool,
     /// How many polls have ended.
     ended: AtomicU64,
-    /// Whether the last poll left a failure that was reported and has not ended.
-    is_degraded: AtomicBool,
+    /// The [`Health`] that the last poll left, as a number.
+    health: AtomicU8,
+}
+
+/// What a poll has left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Health {
+    /// Everything could be looked at.
+    Well,
+    /// A failure was reported and has not ended; its end will be reported as well.
+    Degraded,
+    /// Looks fail, and that was not reported; or they fail as slowly as if they hung. No stall is over for that.
+    Failing,
 }
 
 impl Pulse {
@@ -32,8 +44,8 @@ impl Pulse {
     }
 
     /// A poll has ended.
-    pub(crate) fn end(&self, is_degraded: bool) {
-        self.is_degraded.store(is_degraded, Ordering::Relaxed);
+    pub(crate) fn end(&self, health: Health) {
+        self.health.store(health as u8, Ordering::Relaxed);
         let ended = self.ended.load(Ordering::Relaxed);
         self.ended.store(ended.wrapping_add(1), Ordering::Relaxed);
         // The news is in the queue before the owner can think that all is well.
@@ -65,7 +77,7 @@ impl<W: Write> Write for Beating<'_, W> {
 }
 
 /// How long one step of a poll can take before the worker is said to hang.
-const STALLED_AFTER: Duration = Duration::from_secs(2);
+pub(crate) const STALLED_AFTER: Duration = Duration::from_secs(2);
 
 /// The owner's watch over the worker's pulse.
 #[derive(Debug)]
@@ -102,8 +114,12 @@ impl Vigil {
         if !is_polling || beats != self.beats {
             self.beats = beats;
             self.since = now;
+            let health = pulse.health.load(Ordering::Relaxed);
+            if health == Health::Failing as u8 {
+                return None;
+            }
             // If the poll has ended in another trouble, that trouble was reported, and its end will be.
-            let is_well = !pulse.is_degraded.load(Ordering::Relaxed);
+            let is_well = health == Health::Well as u8;
             let over = self.said.take_if(|at| *at != ended);
             return over.filter(|_| is_well).map(|_| Stall::Over);
         }
@@ -163,7 +179,7 @@ mod tests {
             None,
             "the poll has not ended"
         );
-        pulse.end(false);
+        pulse.end(Health::Well);
         assert_eq!(vigil.check(start + LONG, &pulse), Some(Stall::Over));
         assert_eq!(vigil.check(start + LONG, &pulse), None);
     }
@@ -175,11 +191,29 @@ mod tests {
         pulse.begin();
         vigil.check(start, &pulse);
         assert!(vigil.check(start + LONG, &pulse).is_some());
-        pulse.end(true);
+        pulse.end(Health::Degraded);
         assert_eq!(vigil.check(start + LONG, &pulse), None);
         pulse.begin();
-        pulse.end(false);
+        pulse.end(Health::Well);
         assert_eq!(vigil.check(start + LONG, &pulse), None);
+    }
+
+    #[test]
+    fn a_stall_goes_on_while_looks_fail_and_is_over_when_one_has_succeeded() {
+        let (pulse, start) = (Pulse::default(), Instant::now());
+        let mut vigil = Vigil::new(start);
+        pulse.begin();
+        vigil.check(start, &pulse);
+        assert!(vigil.check(start + LONG, &pulse).is_some());
+        for failures in 1..5 {
+            pulse.end(Health::Failing);
+            assert_eq!(vigil.check(start + LONG * failures, &pulse), None);
+            pulse.begin();
+            let later = start + LONG * failures + LONG / 2;
+            assert_eq!(vigil.check(later, &pulse), None, "it was said");
+        }
+        pulse.end(Health::Well);
+        assert_eq!(vigil.check(start + LONG * 5, &pulse), Some(Stall::Over));
     }
 
     #[test]
@@ -193,7 +227,7 @@ mod tests {
             let mut copy = Beating::new(io::sink(), &pulse);
             copy.write_all(b"x").unwrap();
             assert_eq!(vigil.check(now + LONG / 2, &pulse), None, "a long reading");
-            pulse.end(false);
+            pulse.end(Health::Well);
             assert_eq!(vigil.check(now + LONG / 2, &pulse), None);
         }
     }

@@ -8,11 +8,11 @@ use super::pulse::Beating;
 use super::update::{News, Ready};
 use crate::decide::change::Verdict;
 use crate::decide::settle::{Order, Reading};
-use crate::decide::trouble::{Cause, Reached, is_absent};
+use crate::decide::trouble::{Cause, Reached};
 use crate::error::Error;
 use crate::handshake::Mismatch;
 use crate::look::clock::Clock;
-use crate::look::files::Files;
+use crate::look::files::{Files, is_absent};
 use crate::look::snapshot::Snapshot;
 use crate::stage::copies::Stage;
 use crate::stage::reading::{self, Terms, Unread};
@@ -119,7 +119,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         let terms = Terms {
             snapshot: *snapshot,
             noise: self.artifact.tracker.noise(),
-            locality: self.shared.locality(),
+            asks: self.shared.rules.place.asks(),
         };
         let begun = self.shared.clock.now();
         let mut copy = Beating::new(copy, &self.shared.pulse);

@@ -1,19 +1,22 @@
 //! The things that all artifacts of a poller share: files, stage and clock, the queue, the answers of one poll so far,
 //! and the readings that the poll may still make. Nothing is decided here.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::pulse::Pulse;
-use super::update::Outbox;
+use super::update::{News, Outbox};
 use crate::decide::settle::Rules;
 use crate::decide::trouble::Trouble;
 use crate::look::clock::Clock;
 use crate::look::files::{Files, Filesystem, Locality};
 use crate::look::gate::Gates;
-use crate::look::names::Names;
+use crate::look::names::{Answer, Names};
 use crate::look::place::{self, Place};
+use crate::look::snapshot::Kind;
+use crate::look::way::{self, Way};
 use crate::options::Options;
 use crate::stage::copies::Stage;
 
@@ -28,6 +31,8 @@ pub(super) struct Shared<F: Files, S: Stage, C: Clock> {
     pub(super) root: Arc<Path>,
     device: Option<u64>,
     is_surveyed: bool,
+    /// When it was last asked where a path would be that is not there.
+    absence_noticed: Option<Instant>,
     pub(super) rules: Rules,
     pub(super) files: F,
     pub(super) stage: S,
@@ -38,25 +43,24 @@ pub(super) struct Shared<F: Files, S: Stage, C: Clock> {
     pub(super) gates: Gates,
     pub(super) names: Names,
     pub(super) readings_left: u32,
-    /// Whether this poll has found a change that is being followed, and a trouble that was said.
+    /// Whether this poll has found a change that is being followed, a trouble that was said, and a failure to look that
+    /// was not said.
     pub(super) is_busy: bool,
     pub(super) is_degraded: bool,
-    /// When the present look at a remote filesystem began. Local looks are not timed: that would cost as much as the
-    /// look.
-    look_begun: Option<Instant>,
+    pub(super) is_failing: bool,
     pub(super) pulse: Arc<Pulse>,
 }
 
 impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
     pub(super) fn new(options: Options, files: F, stage: S, clock: C) -> Shared<F, S, C> {
+        let mounted = files.mounted(&options.path);
+        let place = Place::on(mounted.unwrap_or_else(Filesystem::unknown), &options);
         Shared {
             root: options.path.as_path().into(),
             device: None,
             is_surveyed: false,
-            rules: Rules {
-                place: Place::on(Filesystem::unknown(), &options),
-                options,
-            },
+            absence_noticed: None,
+            rules: Rules { place, options },
             files,
             stage,
             clock,
@@ -67,7 +71,7 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
             readings_left: READINGS,
             is_busy: false,
             is_degraded: false,
-            look_begun: None,
+            is_failing: false,
             pulse: Arc::default(),
         }
     }
@@ -77,20 +81,24 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
         self.rules.place.locality
     }
 
-    /// Finds out which filesystem the path is on, and how files are looked at there.
-    pub(super) fn survey(&mut self) {
+    /// Finds out which filesystem the path is on, and how files are looked at there. Returns the kind of thing that is at
+    /// the path, if anything is.
+    pub(super) fn survey(&mut self) -> Option<Kind> {
         self.pulse.begin();
+        // The look comes before the question: should a filesystem be mounted in between, the next look finds another
+        // device.
+        let root = self.files.look(&self.root);
         if self.device.is_none() {
-            // The look comes before the question: should a filesystem be mounted in between, the next look finds
-            // another device.
-            let root = self.files.look(&self.root);
-            self.device = root.ok().map(|root| root.device);
+            let device = root.as_ref().map(|root| root.device);
+            let above = || way::device_above(&self.root, &self.files);
+            self.device = device.or_else(|_| above()).ok();
         }
         let filesystem = place::filesystem(&self.files, &self.root);
         self.rules.place = Place::on(filesystem, &self.rules.options);
         self.is_surveyed = true;
         let place = &self.rules.place;
         tracing::debug!(path = %self.root.display(), ?place, "surveyed");
+        root.ok().map(|root| root.kind)
     }
 
     /// Whether this is another device than the one that the path was last seen on.
@@ -98,11 +106,22 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
         self.device.is_some_and(|before| before != device)
     }
 
-    /// Surveys again if the device is another than before: then the path is on another filesystem. A path that was
-    /// not there counted as part of the nearest directory above it.
+    /// Surveys again if the device is another than before: then the path is on another filesystem. A path that is not
+    /// there counts as part of the nearest directory above it.
     pub(super) fn notice_device(&mut self, device: u64) {
-        if self.device.replace(device) != Some(device) {
-            self.survey();
+        if self.device.replace(device) == Some(device) {
+            return;
+        }
+        let before = self.rules.place.clone();
+        self.survey();
+        self.say_place_unless(&before);
+    }
+
+    /// Says which place the path is at, unless what was `said` before comes to the same.
+    pub(super) fn say_place_unless(&mut self, said: &Place) {
+        let place = &self.rules.place;
+        if place.differs_from(said) {
+            self.outbox.say(&self.root, News::Placed(place.clone()));
         }
     }
 
@@ -111,7 +130,7 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
         if !self.is_surveyed {
             self.survey();
         }
-        (self.is_busy, self.is_degraded) = (false, false);
+        (self.is_busy, self.is_degraded, self.is_failing) = (false, false, false);
         self.pulse.begin();
         self.gates.forget();
         self.names.forget();
@@ -121,15 +140,11 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
     /// A look begins.
     pub(super) fn begin_look(&mut self) {
         self.pulse.beat();
-        let is_remote = self.rules.place.is_remote();
-        self.look_begun = is_remote.then(|| self.clock.now());
     }
 
     /// When to look again at a path that could not be looked at.
     pub(super) fn next_look(&self, trouble: &mut Trouble) -> Instant {
-        let now = self.clock.now();
-        let took = self.look_begun.map_or(Duration::ZERO, |begun| now - begun);
-        trouble.next_look(now, took, self.rules.options.interval)
+        trouble.next_look(self.clock.now(), self.rules.options.interval)
     }
 
     /// Whether the remaining work has to wait for the next poll.
@@ -139,20 +154,49 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
 
     /// A directory was asked for its names in this poll.
     pub(super) fn has_listed(&mut self, directory: &Path) {
-        self.names.ask(directory);
+        self.names.has_asked(directory);
     }
 
-    /// Asks for the names in a directory, once in a poll, so that a look at one of the files in it is fresh. A
-    /// directory that cannot be listed says nothing against the looks.
-    pub(super) fn ask_for_names(&mut self, directory: &Path) {
-        if !self.names.ask(directory) {
+    /// Learns the way to `path`, and returns the path at its end. `asks_for_all` as for [`Way::learn`].
+    pub(super) fn learn(
+        &self,
+        way: &mut Way,
+        path: &Path,
+        asks_for_all: bool,
+    ) -> io::Result<PathBuf> {
+        let Rules { place, options } = &self.rules;
+        way.learn(path, asks_for_all, place, options, &self.files)
+    }
+
+    /// Asks for the names on the way to a path, so that a look at the path is fresh: from the root of the mount on, and
+    /// each directory once in a poll. A way that leads elsewhere by now is forgotten; says whether it was.
+    pub(super) fn ask_on(&mut self, way: &mut Way) -> io::Result<bool> {
+        for step in way.steps() {
+            self.pulse.beat();
+            match self.names.ask(step, &self.files)? {
+                Answer::Fresh => {}
+                // Nothing is below it.
+                Answer::Absent => return Ok(false),
+                Answer::Other => {
+                    way.forget();
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Takes note of the filesystem on which a path would be that is not there, now and then: a filesystem may have been
+    /// mounted on the way to it.
+    pub(super) fn notice_absence(&mut self, now: Instant, path: &Path) {
+        /// An idle poll of nothing is one look, but for one poll in this time.
+        const PAUSE: Duration = Duration::from_secs(1);
+        if self.absence_noticed.is_some_and(|at| now < at + PAUSE) {
             return;
         }
-        // A look at the directory makes the filesystem's client notice that the names it remembers are old.
-        let names = self.files.look(directory);
-        let names = names.and_then(|_| self.files.names(directory, &mut |_| {}));
-        if let Err(error) = names {
-            tracing::debug!(directory = %directory.display(), %error, "its names cannot be asked for");
+        self.absence_noticed = Some(now);
+        if let Ok(device) = way::device_above(path, &self.files) {
+            self.notice_device(device);
         }
     }
 }

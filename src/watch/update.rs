@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, Sender};
 use crate::decide::change::Waiting;
 use crate::error::Error;
 use crate::look::digest::Digest;
+use crate::look::place::Place;
 use crate::stage::copies::Staged;
 
 /// An update: one piece of news from the first half about one artifact.
@@ -46,6 +47,8 @@ pub enum News<S = Staged> {
     Degraded(Error),
     /// The artifact can be looked at and read again.
     Recovered,
+    /// The watched path is on another filesystem than was said before, and is looked at as is right there.
+    Placed(Place),
 }
 
 /// A staged copy that passed vet.
@@ -67,6 +70,7 @@ enum Topic {
     Whereabouts,
     Health,
     Waiting,
+    Place,
 }
 
 impl<S> News<S> {
@@ -78,6 +82,7 @@ impl<S> News<S> {
             News::Missing | News::Returned => Topic::Whereabouts,
             News::Degraded(_) | News::Recovered => Topic::Health,
             News::Waiting(_) => Topic::Waiting,
+            News::Placed(_) => Topic::Place,
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::look::clock::Clock;
 use crate::look::files::Files;
 use crate::look::place::Place;
+use crate::look::snapshot::Kind;
 use crate::options::Options;
 use crate::stage::copies::{Stage, Staged};
 
@@ -28,8 +29,9 @@ const THREAD_NAME: &str = "replug-watcher";
 /// to end. A thread that takes longer is busy with a slow filesystem, or stuck in a dead one.
 const JOIN_GRACE: Duration = Duration::from_millis(500);
 
-/// How long to wait for the filesystem to say what it is.
-const SURVEY_GRACE: Duration = Duration::from_secs(1);
+/// How long to wait for the filesystem to say what it is: so long that a filesystem that answers at all has answered,
+/// and so short that nobody notices. What it says later is news.
+const SURVEY_GRACE: Duration = Duration::from_millis(200);
 
 /// A thread that watches a path, and the queue of the updates that it found.
 ///
@@ -56,6 +58,7 @@ pub struct Watcher {
     updates: Receiver<Update<Staged>>,
     path: Arc<Path>,
     place: Place,
+    kind: Option<Kind>,
     stage: Option<PathBuf>,
     counts: Arc<Counts>,
     pulse: Arc<Pulse>,
@@ -95,16 +98,20 @@ impl Watcher {
         let (orders, received) = mpsc::channel();
         let updates = poller.updates().clone();
         let pulse = poller.pulse();
-        let unknown = poller.place().clone();
+        let mounted = poller.place().clone();
         let stage = poller.stage().path().map(Path::to_owned);
-        let (surveyor, surveyed) = mpsc::channel();
+        // Without room for a message: what is sent was received, or is refused because nobody waits any longer.
+        let (surveyor, surveyed) = mpsc::sync_channel(0);
         let counts = poller.counts();
         let path: Arc<Path> = poller.path().into();
         let worker = JoinOnDrop::spawn({
+            let mounted = mounted.clone();
             move || {
-                poller.survey();
-                // Whoever asked may have given up waiting.
-                let _ = surveyor.send(poller.place().clone());
+                let kind = poller.survey();
+                let place = poller.place().clone();
+                if surveyor.send((place, kind)).is_err() {
+                    poller.say_place_unless(&mounted);
+                }
                 work(poller, &received);
             }
         })
@@ -113,13 +120,15 @@ impl Watcher {
             Error::Spawn { path, source }
         })?;
         // On a filesystem that hangs the answer never comes; the owner must not hang with the worker.
-        let place = surveyed.recv_timeout(SURVEY_GRACE).unwrap_or(unknown);
+        let surveyed = surveyed.recv_timeout(SURVEY_GRACE);
+        let (place, kind) = surveyed.unwrap_or((mounted, None));
         Ok(Watcher {
             orders,
             _worker: worker,
             updates,
             path,
             place,
+            kind,
             stage,
             counts,
             pulse,
@@ -138,9 +147,17 @@ impl Watcher {
         &self.path
     }
 
-    /// The place that the watched path was found to be at when the watch began.
+    /// The place that the watched path was found to be at when the watch began; what the system's table of mounts
+    /// tells, if the filesystem did not answer at once. If that turns out to be wrong, there is
+    /// [news](crate::watch::News::Placed).
     pub fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// The kind of thing that was at the watched path when the watch began; `None` if nothing was, or the filesystem did
+    /// not answer at once.
+    pub fn kind(&self) -> Option<Kind> {
+        self.kind
     }
 
     /// The directory for staged copies; `None` if they are kept in memory.

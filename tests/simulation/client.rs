@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use replug::watch::{
-    Clock, Files, Filesystem, Kind, Listing, Locality, Lock, Route, Snapshot, Stage,
+    Clock, Files, Filesystem, Kind, Listing, Locality, Lock, Names, Route, Snapshot, Stage,
 };
 
 use crate::random::Random;
@@ -652,6 +652,7 @@ impl Files for Client {
             locality: self.nature.locality,
             locks_can_hang: self.nature.locks == Locks::Hanging,
             looks_can_lag: self.nature.looks_can_lag,
+            names: Names::ByListing,
         })
     }
 

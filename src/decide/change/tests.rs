@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::look::files::Locality;
+use crate::look::files::{Locality, Names};
 use crate::look::place::Place;
 use crate::look::snapshot::{Kind, Stamp};
 use crate::options::{Audit, Options};
@@ -33,6 +33,7 @@ impl Watch {
                 filesystem: "ext4".into(),
                 locality: Locality::Local,
                 looks_can_lag: false,
+                names: Names::ByLook,
                 gate,
             },
         };

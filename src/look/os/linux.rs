@@ -1,4 +1,4 @@
-//! Linux: statx, which can ask a network filesystem for fresh attributes; statfs; procfs; memfd.
+//! Linux: statx, which can ask a network filesystem for fresh attributes; procfs; memfd.
 
 use std::ffi::{CStr, OsStr};
 use std::fs::{self, File};
@@ -14,7 +14,6 @@ use rustix::fs::{
 };
 
 pub(crate) use super::posix::{HOST_DOWN, make_private, make_private_directory, open_own};
-use crate::look::files::{Filesystem, Locality};
 use crate::look::snapshot::{Kind, Snapshot, Stamp};
 
 /// Further directories for staged copies, if code cannot be mapped from the temporary directory.
@@ -139,73 +138,6 @@ pub(crate) fn forget_content(file: &File) -> io::Result<()> {
     Ok(rustix::fs::fadvise(file, 0, None, Advice::DontNeed)?)
 }
 
-/// Asks which filesystem `path` is on. A 9p server answers `statfs` for the filesystem behind it, so the type in the
-/// table of mounts counts for more.
-pub(crate) fn filesystem(path: &Path) -> io::Result<Filesystem> {
-    // The field's type differs between architectures; the magic numbers all have 32 bits.
-    let magic = rustix::fs::statfs(path)?.f_type as u32;
-    let device = look(path)?.device;
-    // Without a procfs there is no table of mounts.
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let mounted = mounted_as(&mounts, device);
-    let named = |name| FILESYSTEMS.iter().find(|(_, known, ..)| *known == name);
-    let known = mounted.and_then(named);
-    let known = known.or_else(|| FILESYSTEMS.iter().find(|(number, ..)| *number == magic));
-    Ok(match known {
-        Some((_, name, locality, locks_can_hang, looks_can_lag)) => Filesystem {
-            name: (*name).into(),
-            locality: *locality,
-            locks_can_hang: *locks_can_hang,
-            looks_can_lag: *looks_can_lag,
-        },
-        None => Filesystem {
-            name: format!("{magic:#x}").into(),
-            ..Filesystem::unknown()
-        },
-    })
-}
-
-/// The type under which a device is mounted, by the table of mounts (`man 5 proc_pid_mountinfo`). Some devices are
-/// not in the table: each subvolume of btrfs has a device number of its own.
-fn mounted_as(mounts: &str, device: u64) -> Option<&str> {
-    let device = format!(
-        "{}:{}",
-        rustix::fs::major(device),
-        rustix::fs::minor(device)
-    );
-    mounts.lines().find_map(|line| {
-        let (mount, filesystem) = line.split_once(" - ")?;
-        let is_it = mount.split(' ').nth(2) == Some(&device);
-        filesystem.split(' ').next().filter(|_| is_it)
-    })
-}
-
-/// The known filesystems. Each line has the magic number (`man 2 statfs`); the name; who can change files there;
-/// whether `flock` goes to a server and can hang, for which reason cargo itself takes no locks on NFS; and whether a
-/// fresh look can lag behind the content. On NFS, opening a file asks the server; for the other remote filesystems
-/// nobody has shown that. A filesystem that is not in the table counts as the last line does.
-const FILESYSTEMS: &[(u32, &str, Locality, bool, bool)] = &[
-    (0xef53, "ext4", Locality::Local, false, false),
-    (0x0102_1994, "tmpfs", Locality::Local, false, false),
-    (0x9123_683e, "btrfs", Locality::Local, false, false),
-    (0x5846_5342, "xfs", Locality::Local, false, false),
-    (0x794c_7630, "overlay", Locality::Local, false, false),
-    (0x2fc1_2fc1, "zfs", Locality::Local, false, false),
-    (0xf2f5_2010, "f2fs", Locality::Local, false, false),
-    (0xca45_1a4e, "bcachefs", Locality::Local, false, false),
-    (0x858458f6, "ramfs", Locality::Local, false, false),
-    (0x4d44, "vfat", Locality::Local, false, false),
-    (0x2011_bab0, "exfat", Locality::Local, false, false),
-    (0x7366_746e, "ntfs3", Locality::Local, false, false),
-    (0x6969, "nfs", Locality::Remote, true, false),
-    (0xff53_4d42, "cifs", Locality::Remote, true, true),
-    (0xfe53_4d42, "smb2", Locality::Remote, true, true),
-    (0x0102_1997, "9p", Locality::Remote, true, true),
-    (0x6573_5546, "fuse", Locality::Remote, false, true),
-    (0x00c3_6400, "ceph", Locality::Remote, true, true),
-    (0x786f_4256, "vboxsf", Locality::Remote, false, true),
-];
-
 /// When this process started, in clock ticks since boot. With the process number, that is the name of one process for
 /// ever.
 pub(crate) fn own_start() -> u64 {
@@ -309,22 +241,5 @@ mod tests {
         assert!(look(&file).is_err());
         let found = look_from(&open, &file).expect("nothing walks to the directory anew");
         assert_eq!(found.kind, Kind::File);
-    }
-
-    #[test]
-    fn what_is_mounted_as_9p_is_9p_whatever_its_server_keeps_it_on() {
-        let mounts = "23 27 0:22 / /sys rw,relatime shared:1 - sysfs sysfs rw\n\
-                      24 27 0:40 / /mnt/a\\040-\\040b rw - 9p behind rw,cache=loose\n";
-        let device = |minor| rustix::fs::makedev(0, minor);
-        assert_eq!(mounted_as(mounts, device(40)), Some("9p"));
-        assert_eq!(mounted_as(mounts, device(22)), Some("sysfs"));
-        assert_eq!(mounted_as(mounts, device(41)), None);
-        assert_eq!(mounted_as("nonsense\n - \n", device(40)), None);
-    }
-
-    #[test]
-    fn the_filesystem_of_a_path_has_a_name() {
-        assert_eq!(filesystem(Path::new("/proc")).unwrap().name, "0x9fa0");
-        assert_eq!(filesystem(Path::new("/dev/shm")).unwrap().name, "tmpfs");
     }
 }

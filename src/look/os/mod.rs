@@ -12,9 +12,16 @@ mod system;
 #[cfg(windows)]
 #[path = "windows.rs"]
 mod system;
+#[cfg(target_os = "linux")]
+mod mounts;
+
+#[cfg(target_os = "linux")]
+pub(crate) use mounts::{filesystem, mounted};
+#[cfg(not(target_os = "linux"))]
+pub(crate) use system::{filesystem, mounted};
 
 pub(crate) use system::{
-    Directory, HAS_MEMORY_FILES, HOST_DOWN, MORE_TEMP_DIRS, filesystem, forget_content, is_running,
+    Directory, HAS_MEMORY_FILES, HOST_DOWN, MORE_TEMP_DIRS, forget_content, is_running,
     look, look_from, look_link, look_open, make_private, make_private_directory, memory_file,
     names, open, open_directory, open_own, own_start,
 };

@@ -2,11 +2,14 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use replug::watch::{Files, Filesystem, Kind, Listing, Locality, Lock, OsFiles, Route, Snapshot};
+use replug::watch::{
+    Files, Filesystem, Kind, Listing, Locality, Lock, Names, OsFiles, Route, Snapshot,
+};
 
 /// A question to the filesystem, called like the function of [`Files`] that asks it, with the path that it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,9 +64,20 @@ impl<H: Fn(Asked)> Spy<H> {
         }
     }
 
-    fn as_mounted(&self, seen: io::Result<Snapshot>) -> io::Result<Snapshot> {
+    fn is_on_nfs(&self, path: &Path) -> bool {
+        let place = self.on_nfs.as_ref();
+        let real = std::fs::canonicalize(path);
+        let path = real.as_deref().unwrap_or(path);
+        place.is_some_and(|place| place.exists() && path.starts_with(place))
+    }
+
+    fn as_mounted(&self, path: &Path, seen: io::Result<Snapshot>) -> io::Result<Snapshot> {
+        let nfs = match self.is_on_nfs(path) {
+            true => 1000,
+            false => 0,
+        };
         seen.map(|seen| Snapshot {
-            device: seen.device + self.mounted.load(Ordering::Relaxed),
+            device: seen.device + self.mounted.load(Ordering::Relaxed) + nfs,
             inode: match self.makes_numbers_up {
                 true => self.looks.fetch_add(1, Ordering::Relaxed),
                 false => seen.inode,
@@ -79,7 +93,7 @@ impl<H: Fn(Asked)> Files for Spy<H> {
 
     fn look(&self, path: &Path) -> io::Result<Snapshot> {
         (self.hear)(Asked::Look(path.to_owned()));
-        self.as_mounted(OsFiles.look(path))
+        self.as_mounted(path, OsFiles.look(path))
     }
 
     fn open_directory(&self, directory: &Path, looks: usize) -> Option<Self::Directory> {
@@ -89,17 +103,18 @@ impl<H: Fn(Asked)> Files for Spy<H> {
 
     fn look_from(&self, directory: &Self::Directory, path: &Path) -> io::Result<Snapshot> {
         (self.hear)(Asked::LookFrom(path.to_owned()));
-        self.as_mounted(OsFiles.look_from(directory, path))
+        self.as_mounted(path, OsFiles.look_from(directory, path))
     }
 
     fn look_open(&self, artifact: &Self::Artifact) -> io::Result<Snapshot> {
         (self.hear)(Asked::LookOpen);
-        self.as_mounted(OsFiles.look_open(artifact))
+        let path = std::fs::read_link(format!("/proc/self/fd/{}", artifact.as_raw_fd()))?;
+        self.as_mounted(&path, OsFiles.look_open(artifact))
     }
 
     fn look_link(&self, path: &Path) -> io::Result<Snapshot> {
         (self.hear)(Asked::LookLink(path.to_owned()));
-        self.as_mounted(OsFiles.look_link(path))
+        self.as_mounted(path, OsFiles.look_link(path))
     }
 
     fn names(&self, directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Result<()> {
@@ -134,15 +149,15 @@ impl<H: Fn(Asked)> Files for Spy<H> {
 
     fn filesystem(&self, path: &Path) -> io::Result<Filesystem> {
         (self.hear)(Asked::Filesystem(path.to_owned()));
-        let is_inside = |place: &&PathBuf| place.exists() && path.starts_with(place);
-        match self.on_nfs.as_ref().filter(is_inside) {
-            Some(_) => Ok(Filesystem {
+        match self.is_on_nfs(path) {
+            true => Ok(Filesystem {
                 name: "nfs".into(),
                 locality: Locality::Remote,
                 locks_can_hang: true,
                 looks_can_lag: false,
+                names: Names::ByLook,
             }),
-            None => OsFiles.filesystem(path),
+            false => OsFiles.filesystem(path),
         }
     }
 

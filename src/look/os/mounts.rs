@@ -1,0 +1,241 @@
+//! Which filesystem a path is on, on Linux: by the table of mounts, and by `statfs`.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use super::system::look;
+use crate::look::files::{Filesystem, Locality, Names};
+
+/// The table of mounts of this process (`man 5 proc_pid_mountinfo`).
+const MOUNTS: &str = "/proc/self/mountinfo";
+
+/// Asks which filesystem `path` is on. A 9p server answers `statfs` for the filesystem behind it, so the type in the
+/// table of mounts counts for more.
+pub(crate) fn filesystem(path: &Path) -> io::Result<Filesystem> {
+    // The field's type differs between architectures; the magic numbers all have 32 bits.
+    let magic = rustix::fs::statfs(path)?.f_type as u32;
+    let device = look(path)?.device;
+    // Without a procfs there is no table of mounts.
+    let mounts = fs::read(MOUNTS).unwrap_or_default();
+    let known = type_of_device(&mounts, device).and_then(known_as);
+    let known = known.or_else(|| FILESYSTEMS.iter().find(|known| known.magic == magic));
+    Ok(match known {
+        Some(known) => known.into(),
+        None => Filesystem {
+            name: format!("{magic:#x}").into(),
+            ..Filesystem::unknown()
+        },
+    })
+}
+
+/// The filesystem that the table of mounts has where the absolute `path` is spelled to be. Asks no filesystem, so
+/// that none can hang; symbolic links are not followed.
+pub(crate) fn mounted(path: &Path) -> Option<Filesystem> {
+    let mounts = fs::read(MOUNTS).ok()?;
+    let name = type_of_path(&mounts, path)?;
+    let known = known_as(name).or_else(|| {
+        // A FUSE daemon that is not known by itself is one like all others.
+        known_as(OsStr::new("fuse")).filter(|_| name.as_bytes().starts_with(b"fuse."))
+    });
+    Some(known?.into())
+}
+
+fn known_as(name: &OsStr) -> Option<&'static Known> {
+    let name = match name.as_bytes() {
+        b"nfs4" => OsStr::new("nfs"),
+        _ => name,
+    };
+    FILESYSTEMS.iter().find(|known| name == known.name)
+}
+
+/// One mount: its device, the directory that it is mounted on, and its type.
+struct Mount<'a> {
+    device: &'a [u8],
+    on: &'a [u8],
+    named: &'a OsStr,
+}
+
+fn mounts(table: &[u8]) -> impl DoubleEndedIterator<Item = Mount<'_>> {
+    table.split(|byte| *byte == b'\n').filter_map(|line| {
+        let mut fields = line.split(|byte| *byte == b' ');
+        let (device, on) = (fields.nth(2)?, fields.nth(1)?);
+        // The number of the fields before the dash differs.
+        fields.find(|field| *field == b"-")?;
+        let named = OsStr::from_bytes(fields.next()?);
+        Some(Mount { device, on, named })
+    })
+}
+
+/// The type under which a device is mounted. Some devices are not in the table: each subvolume of btrfs has a device
+/// number of its own.
+fn type_of_device(table: &[u8], device: u64) -> Option<&OsStr> {
+    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+    let device = format!("{major}:{minor}");
+    let mut mounts = mounts(table);
+    let mount = mounts.find(|mount| mount.device == device.as_bytes());
+    mount.map(|mount| mount.named)
+}
+
+/// The type of the innermost mount above `path`; of mounts on one directory, that of the last one.
+fn type_of_path<'a>(table: &'a [u8], path: &Path) -> Option<&'a OsStr> {
+    let above = mounts(table)
+        .map(|mount| (unescaped(mount.on), mount.named))
+        .filter(|(on, _)| path.starts_with(on));
+    let innermost = above.max_by_key(|(on, _)| on.components().count());
+    innermost.map(|(_, named)| named)
+}
+
+/// A path out of the table, where spaces and the like are written as a backslash and three octal digits.
+fn unescaped(path: &[u8]) -> PathBuf {
+    let mut plain = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let [first, behind @ ..] = rest {
+        let octal = behind.get(..3).filter(|_| *first == b'\\');
+        let octal = octal.and_then(|digits| std::str::from_utf8(digits).ok());
+        match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(byte) => {
+                plain.push(byte);
+                rest = &behind[3..];
+            }
+            None => {
+                plain.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    OsString::from_vec(plain).into()
+}
+
+/// A filesystem that is known.
+struct Known {
+    /// Its magic number (`man 2 statfs`).
+    magic: u32,
+    name: &'static str,
+    locality: Locality,
+    /// Whether `flock` goes to a server and can hang, for which reason cargo itself takes no locks on NFS.
+    locks_can_hang: bool,
+    /// Whether a fresh look can lag behind the content. On NFS, a look asks the server; for the other remote
+    /// filesystems nobody has shown that.
+    looks_can_lag: bool,
+    names: Names,
+}
+
+impl From<&Known> for Filesystem {
+    fn from(known: &Known) -> Filesystem {
+        Filesystem {
+            name: known.name.into(),
+            locality: known.locality,
+            locks_can_hang: known.locks_can_hang,
+            looks_can_lag: known.looks_can_lag,
+            names: known.names,
+        }
+    }
+}
+
+const fn local(magic: u32, name: &'static str) -> Known {
+    Known {
+        magic,
+        name,
+        locality: Locality::Local,
+        locks_can_hang: false,
+        looks_can_lag: false,
+        names: Names::ByLook,
+    }
+}
+
+const fn remote(magic: u32, name: &'static str, locks_can_hang: bool, names: Names) -> Known {
+    Known {
+        magic,
+        name,
+        locality: Locality::Remote,
+        locks_can_hang,
+        looks_can_lag: true,
+        names,
+    }
+}
+
+const FUSE: u32 = 0x6573_5546;
+
+/// The known filesystems. A filesystem that is not in the table counts as [`Filesystem::unknown`] says. Where several
+/// have one magic number, the first stands for those that are not told apart by the table of mounts.
+const FILESYSTEMS: &[Known] = &[
+    local(0xef53, "ext4"),
+    local(0x0102_1994, "tmpfs"),
+    local(0x9123_683e, "btrfs"),
+    local(0x5846_5342, "xfs"),
+    local(0x794c_7630, "overlay"),
+    local(0x2fc1_2fc1, "zfs"),
+    local(0xf2f5_2010, "f2fs"),
+    local(0xca45_1a4e, "bcachefs"),
+    local(0x858458f6, "ramfs"),
+    local(0x4d44, "vfat"),
+    local(0x2011_bab0, "exfat"),
+    local(0x7366_746e, "ntfs3"),
+    Known {
+        looks_can_lag: false,
+        ..remote(0x6969, "nfs", true, Names::ByLook)
+    },
+    remote(0xff53_4d42, "cifs", true, Names::ByListing),
+    remote(0xfe53_4d42, "smb2", true, Names::ByListing),
+    remote(0x0102_1997, "9p", true, Names::ByListing),
+    remote(FUSE, "fuse", false, Names::ByListing),
+    // The library of these daemons keeps the path of each file, and gives it to the daemon as a whole.
+    remote(FUSE, "fuse.sshfs", false, Names::ByPath),
+    remote(FUSE, "fuse.bindfs", false, Names::ByPath),
+    remote(0x00c3_6400, "ceph", true, Names::ByListing),
+    remote(0x786f_4256, "vboxsf", false, Names::ByListing),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &[u8] = b"23 27 0:22 / /sys rw,relatime shared:1 - sysfs sysfs rw\n\
+          24 27 0:40 / /mnt/a\\040-\\040b rw - 9p behind rw,cache=loose\n\
+          25 27 0:41 / / rw - ext4 /dev/x rw\n\
+          26 27 0:42 / /mnt rw - nfs4 server:/ rw\n\
+          27 27 0:43 / /mnt/over rw - tmpfs x rw\n\
+          28 27 0:44 / /mnt/over rw - fuse.other x rw\n";
+
+    #[test]
+    fn what_is_mounted_as_9p_is_9p_whatever_its_server_keeps_it_on() {
+        let device = |minor| rustix::fs::makedev(0, minor);
+        assert_eq!(
+            type_of_device(TABLE, device(40)),
+            Some(OsStr::new("9p"))
+        );
+        assert_eq!(
+            type_of_device(TABLE, device(22)),
+            Some(OsStr::new("sysfs"))
+        );
+        assert_eq!(type_of_device(TABLE, device(50)), None);
+        assert_eq!(type_of_device(b"nonsense\n - \n", device(40)), None);
+    }
+
+    #[test]
+    fn the_table_tells_what_is_mounted_at_a_path_whether_it_answers_or_not() {
+        for (path, wanted) in [
+            ("/mnt/a - b/libx.so", "9p"),
+            ("/mnt/a/libx.so", "nfs4"),
+            ("/mnt/overture", "nfs4"),
+            ("/mnt/over/there", "fuse.other"),
+            ("/home", "ext4"),
+        ] {
+            let named = type_of_path(TABLE, Path::new(path));
+            assert_eq!(named, Some(OsStr::new(wanted)), "{path}");
+        }
+        assert_eq!(type_of_path(b"", Path::new("/")), None);
+        assert_eq!(known_as(OsStr::new("nfs4")).unwrap().name, "nfs");
+    }
+
+    #[test]
+    fn the_filesystem_of_a_path_has_a_name() {
+        assert_eq!(filesystem(Path::new("/proc")).unwrap().name, "0x9fa0");
+        assert_eq!(filesystem(Path::new("/dev/shm")).unwrap().name, "tmpfs");
+        assert_eq!(mounted(Path::new("/dev/shm/x")).unwrap().name, "tmpfs");
+        assert!(mounted(Path::new("/proc")).is_none());
+    }
+}

@@ -1,0 +1,222 @@
+//! The way to a path: the symbolic links on it, and the directories whose names lead on.
+//!
+//! A network filesystem's client remembers names, those of directories too. What is believed of a file must have been
+//! asked of the server within the same poll, for each name from the root of the mount to the file: a directory that
+//! was replaced goes on showing its old files to whoever is led there by an old name. Each link is compared by itself: a
+//! swap of one (Kubernetes swaps `..data`) can lead to a file that looks like the file before.
+
+use std::io;
+use std::mem;
+use std::path::{Path, PathBuf};
+
+use super::files::{Files, Names, is_absent};
+use super::place::{self, Place};
+use super::snapshot::Snapshot;
+use crate::options::Options;
+
+/// The way to one path, between two polls.
+#[derive(Debug, Default)]
+pub(crate) struct Way {
+    detour: Option<Box<Detour>>,
+    /// The directories to be asked before each look, in the order in which they are walked.
+    steps: Vec<Step>,
+    /// What made the client ask for names where the path was, when the way was learned.
+    learned_for: Option<Option<Names>>,
+    /// The device of the directory at the end of the way, since something was found there.
+    home: Option<u64>,
+}
+
+/// The symbolic links on a way, and the path at the end.
+#[derive(Debug)]
+struct Detour {
+    links: Vec<Link>,
+    end: PathBuf,
+}
+
+#[derive(Debug)]
+struct Link {
+    path: PathBuf,
+    seen: Snapshot,
+    /// The device of the directory that holds the link.
+    device: u64,
+}
+
+/// A directory whose names lead on, and whether reading them is the only way to ask for them.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) directory: PathBuf,
+    pub(crate) is_listed: bool,
+}
+
+/// The directory that holds the name of a path.
+pub(crate) fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => directory,
+        _ => Path::new("."),
+    }
+}
+
+impl Way {
+    /// Learns the way to `path`, and returns the path at its end. If `asks_for_all`, the directories to be asked are
+    /// those of the whole way; otherwise somebody asks for those of `path` itself, and only the ways behind its links
+    /// are added.
+    pub(crate) fn learn(
+        &mut self,
+        path: &Path,
+        asks_for_all: bool,
+        place: &Place,
+        options: &Options,
+        files: &impl Files,
+    ) -> io::Result<PathBuf> {
+        // Where something was found once is at home until something is found elsewhere.
+        let home = mem::take(self).home;
+        let route = files.route(path)?;
+        let mut links = Vec::with_capacity(route.links.len());
+        for path in route.links {
+            links.push(Link {
+                seen: files.look_link(&path)?,
+                device: device_above(&path, files)?,
+                path,
+            });
+        }
+        if place.is_remote() && (asks_for_all || !links.is_empty()) {
+            let ends = links.iter().map(|link| &link.path).chain([&route.end]);
+            for end in ends {
+                self.add_steps(directory_of(end), options, files)?;
+            }
+        }
+        if !links.is_empty() {
+            let end = route.end.clone();
+            self.detour = Some(Box::new(Detour { links, end }));
+        }
+        self.learned_for = Some(place.asks());
+        self.home = home;
+        Ok(route.end)
+    }
+
+    /// Adds the directories down to `directory`, from the root of the filesystem that it is on, or will be on.
+    fn add_steps(
+        &mut self,
+        directory: &Path,
+        options: &Options,
+        files: &impl Files,
+    ) -> io::Result<()> {
+        let (nearest, device) = nearest_existing(directory, files)?;
+        let place = Place::on(place::filesystem(files, nearest), options);
+        let Some(names) = place.asks() else {
+            return Ok(());
+        };
+        let mut steps = vec![directory];
+        if names != Names::ByPath {
+            for above in directory.ancestors().skip(1) {
+                let is_inside = above.starts_with(nearest)
+                    || files.look(above).is_ok_and(|seen| seen.device == device);
+                if !is_inside {
+                    break;
+                }
+                steps.push(above);
+            }
+        }
+        for directory in steps.into_iter().rev() {
+            if self.steps.iter().all(|step| step.directory != directory) {
+                self.steps.push(Step {
+                    directory: directory.to_owned(),
+                    is_listed: names != Names::ByLook,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the way was learned, for a path that is at such a place.
+    pub(crate) fn is_learned_for(&self, place: &Place) -> bool {
+        self.learned_for == Some(place.asks())
+    }
+
+    /// The directories to be asked before a look at the path.
+    pub(crate) fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// Forgets the way, because it leads elsewhere now.
+    pub(crate) fn forget(&mut self) {
+        *self = Way::default();
+    }
+
+    /// The device of the directory at the end of the way to `path`.
+    pub(crate) fn device(&self, path: &Path, files: &impl Files) -> io::Result<u64> {
+        device_above(self.end(path), files)
+    }
+
+    /// The thing at the end of the way was found on this device, and is at home there.
+    pub(crate) fn set_home(&mut self, device: u64) {
+        self.home = Some(device);
+    }
+
+    /// Whether a link on the way to `path` leads elsewhere.
+    ///
+    /// A daemon may make up the fields of a link anew at each look. So a link that looks different is followed: where
+    /// links lead is their content.
+    pub(crate) fn has_moved(&mut self, path: &Path, files: &impl Files) -> bool {
+        let Some(detour) = &mut self.detour else {
+            return false;
+        };
+        let mut looks_different = false;
+        for link in &mut detour.links {
+            let seen = files.look_link(&link.path).ok();
+            looks_different |= seen != Some(link.seen);
+            link.seen = seen.unwrap_or(link.seen);
+        }
+        if !looks_different {
+            return false;
+        }
+        let leads_there = files.route(path).is_ok_and(|route| {
+            let links = detour.links.iter().map(|link| &link.path);
+            route.end == detour.end && links.eq(&route.links)
+        });
+        !leads_there
+    }
+
+    /// Whether `path`, which is not found, was on a filesystem that is gone: the nearest directory above that there
+    /// still is, is on another device than the directory in which the path was seen.
+    pub(crate) fn is_lost(&self, path: &Path, files: &impl Files) -> io::Result<bool> {
+        let Some(home) = self.home else {
+            return Ok(false);
+        };
+        for link in self.detour.iter().flat_map(|detour| &detour.links) {
+            if device_above(&link.path, files)? != link.device {
+                return Ok(true);
+            }
+            if files.look_link(&link.path).is_err() {
+                // The link itself was removed.
+                return Ok(false);
+            }
+        }
+        Ok(device_above(self.end(path), files)? != home)
+    }
+
+    fn end<'a>(&'a self, path: &'a Path) -> &'a Path {
+        self.detour.as_ref().map_or(path, |detour| &detour.end)
+    }
+}
+
+/// The device of the nearest directory above `path` that exists.
+pub(crate) fn device_above(path: &Path, files: &impl Files) -> io::Result<u64> {
+    nearest_existing(directory_of(path), files).map(|(_, device)| device)
+}
+
+/// The nearest of `directory` and those above it that exists, and its device.
+fn nearest_existing<'a>(
+    directory: &'a Path,
+    files: &impl Files,
+) -> io::Result<(&'a Path, u64)> {
+    let mut directory = directory;
+    loop {
+        let above = directory_of(directory);
+        match files.look(directory) {
+            Ok(seen) => return Ok((directory, seen.device)),
+            Err(error) if is_absent(&error) && above != directory => directory = above,
+            Err(error) => return Err(error),
+        }
+    }
+}
