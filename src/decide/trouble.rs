@@ -203,7 +203,9 @@ impl Class {
             Class::RemoteDown => {
                 "start the server or the mount's daemon, or mount the filesystem again"
             }
-            Class::Permission => "give this user the right to read it; if it is on a server, see that the server still lets this machine in",
+            Class::Permission => {
+                "give this user the right to read it; if it is on a server, see that the server still lets this machine in"
+            }
             Class::Transient => "it is tried again; if this lasts, look into the system's log",
         }
     }

@@ -93,10 +93,7 @@ impl Filesystem {
 
 /// Whether an error says that a path leads nowhere, as opposed to a path that cannot be followed.
 pub(crate) fn is_absent(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::NotFound | ErrorKind::NotADirectory
-    )
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
 /// Everything that a [`Poller`](crate::watch::Poller) asks of the filesystem that it watches.

@@ -6,7 +6,6 @@
 //! swap of one (Kubernetes swaps `..data`) can lead to a file that looks like the file before.
 
 use std::io;
-use std::mem;
 use std::path::{Path, PathBuf};
 
 use super::files::{Files, Names, is_absent};
@@ -68,8 +67,6 @@ impl Way {
         options: &Options,
         files: &impl Files,
     ) -> io::Result<PathBuf> {
-        // Where something was found once is at home until something is found elsewhere.
-        let home = mem::take(self).home;
         let route = files.route(path)?;
         let mut links = Vec::with_capacity(route.links.len());
         for path in route.links {
@@ -79,53 +76,23 @@ impl Way {
                 path,
             });
         }
+        let mut steps = Vec::new();
         if place.is_remote() && (asks_for_all || !links.is_empty()) {
             let ends = links.iter().map(|link| &link.path).chain([&route.end]);
             for end in ends {
-                self.add_steps(directory_of(end), options, files)?;
+                add_steps(&mut steps, directory_of(end), options, files)?;
             }
         }
-        if !links.is_empty() {
-            let end = route.end.clone();
-            self.detour = Some(Box::new(Detour { links, end }));
-        }
-        self.learned_for = Some(place.asks());
-        self.home = home;
-        Ok(route.end)
-    }
-
-    /// Adds the directories down to `directory`, from the root of the filesystem that it is on, or will be on.
-    fn add_steps(
-        &mut self,
-        directory: &Path,
-        options: &Options,
-        files: &impl Files,
-    ) -> io::Result<()> {
-        let (nearest, device) = nearest_existing(directory, files)?;
-        let place = Place::on(place::filesystem(files, nearest), options);
-        let Some(names) = place.asks() else {
-            return Ok(());
+        let end = route.end.clone();
+        let detour = Detour { links, end };
+        *self = Way {
+            detour: (!detour.links.is_empty()).then(|| Box::new(detour)),
+            steps,
+            learned_for: Some(place.asks()),
+            // What was found once is at home there until it is found elsewhere.
+            home: self.home,
         };
-        let mut steps = vec![directory];
-        if names != Names::ByPath {
-            for above in directory.ancestors().skip(1) {
-                let is_inside = above.starts_with(nearest)
-                    || files.look(above).is_ok_and(|seen| seen.device == device);
-                if !is_inside {
-                    break;
-                }
-                steps.push(above);
-            }
-        }
-        for directory in steps.into_iter().rev() {
-            if self.steps.iter().all(|step| step.directory != directory) {
-                self.steps.push(Step {
-                    directory: directory.to_owned(),
-                    is_listed: names != Names::ByLook,
-                });
-            }
-        }
-        Ok(())
+        Ok(route.end)
     }
 
     /// Whether the way was learned, for a path that is at such a place.
@@ -187,9 +154,11 @@ impl Way {
             if device_above(&link.path, files)? != link.device {
                 return Ok(true);
             }
-            if files.look_link(&link.path).is_err() {
+            match files.look_link(&link.path) {
+                Ok(_) => {}
                 // The link itself was removed.
-                return Ok(false);
+                Err(error) if is_absent(&error) => return Ok(false),
+                Err(error) => return Err(error),
             }
         }
         Ok(device_above(self.end(path), files)? != home)
@@ -200,16 +169,47 @@ impl Way {
     }
 }
 
+/// Adds the directories down to `directory`, from the root of the filesystem that it is on, or will be on.
+fn add_steps(
+    steps: &mut Vec<Step>,
+    directory: &Path,
+    options: &Options,
+    files: &impl Files,
+) -> io::Result<()> {
+    let (nearest, device) = nearest_existing(directory, files)?;
+    let place = Place::on(place::filesystem(files, nearest), options);
+    let Some(names) = place.asks() else {
+        return Ok(());
+    };
+    let mut way = vec![directory];
+    if names != Names::ByPath {
+        for above in directory.ancestors().skip(1) {
+            let is_inside = above.starts_with(nearest)
+                || files.look(above).is_ok_and(|seen| seen.device == device);
+            if !is_inside {
+                break;
+            }
+            way.push(above);
+        }
+    }
+    for directory in way.into_iter().rev() {
+        if steps.iter().all(|step| step.directory != directory) {
+            steps.push(Step {
+                directory: directory.to_owned(),
+                is_listed: names != Names::ByLook,
+            });
+        }
+    }
+    Ok(())
+}
+
 /// The device of the nearest directory above `path` that exists.
 pub(crate) fn device_above(path: &Path, files: &impl Files) -> io::Result<u64> {
     nearest_existing(directory_of(path), files).map(|(_, device)| device)
 }
 
 /// The nearest of `directory` and those above it that exists, and its device.
-fn nearest_existing<'a>(
-    directory: &'a Path,
-    files: &impl Files,
-) -> io::Result<(&'a Path, u64)> {
+fn nearest_existing<'a>(directory: &'a Path, files: &impl Files) -> io::Result<(&'a Path, u64)> {
     let mut directory = directory;
     loop {
         let above = directory_of(directory);

@@ -253,11 +253,7 @@ impl Directory {
     }
 
     /// The directory was listed on this device, so that is where it is at home.
-    fn arrive<F: Files, S: Stage, C: Clock>(
-        &mut self,
-        device: u64,
-        shared: &mut Shared<F, S, C>,
-    ) {
+    fn arrive<F: Files, S: Stage, C: Clock>(&mut self, device: u64, shared: &mut Shared<F, S, C>) {
         shared.notice_device(device);
         self.way.set_home(device);
     }

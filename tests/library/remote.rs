@@ -63,10 +63,7 @@ fn an_idle_poll_of_a_remote_library_asks_for_the_names_on_the_way_and_looks_at_t
     let (mut watch, asked) = remote_watch(&scratch, artifact.path());
     assert_eq!(watch.poll_until_settled(), 1);
     let mut wanted = asks_on_the_way_to(scratch.path());
-    wanted.extend([
-        Asked::Open(artifact.path().to_owned()),
-        Asked::LookOpen,
-    ]);
+    wanted.extend([Asked::Open(artifact.path().to_owned()), Asked::LookOpen]);
     assert_eq!(asked_by_a_poll(&mut watch, &asked), wanted);
 }
 

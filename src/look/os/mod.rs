@@ -1,6 +1,8 @@
 //! The calls in which systems differ: one file per system, with the same names in each. Nothing here decides
 //! anything.
 
+#[cfg(target_os = "linux")]
+mod mounts;
 #[cfg(unix)]
 mod posix;
 #[cfg(target_os = "linux")]
@@ -12,8 +14,6 @@ mod system;
 #[cfg(windows)]
 #[path = "windows.rs"]
 mod system;
-#[cfg(target_os = "linux")]
-mod mounts;
 
 #[cfg(target_os = "linux")]
 pub(crate) use mounts::{filesystem, mounted};
@@ -21,7 +21,7 @@ pub(crate) use mounts::{filesystem, mounted};
 pub(crate) use system::{filesystem, mounted};
 
 pub(crate) use system::{
-    Directory, HAS_MEMORY_FILES, HOST_DOWN, MORE_TEMP_DIRS, forget_content, is_running,
-    look, look_from, look_link, look_open, make_private, make_private_directory, memory_file,
-    names, open, open_directory, open_own, own_start,
+    Directory, HAS_MEMORY_FILES, HOST_DOWN, MORE_TEMP_DIRS, forget_content, is_running, look,
+    look_from, look_link, look_open, make_private, make_private_directory, memory_file, names,
+    open, open_directory, open_own, own_start,
 };

@@ -203,14 +203,8 @@ mod tests {
     #[test]
     fn what_is_mounted_as_9p_is_9p_whatever_its_server_keeps_it_on() {
         let device = |minor| rustix::fs::makedev(0, minor);
-        assert_eq!(
-            type_of_device(TABLE, device(40)),
-            Some(OsStr::new("9p"))
-        );
-        assert_eq!(
-            type_of_device(TABLE, device(22)),
-            Some(OsStr::new("sysfs"))
-        );
+        assert_eq!(type_of_device(TABLE, device(40)), Some(OsStr::new("9p")));
+        assert_eq!(type_of_device(TABLE, device(22)), Some(OsStr::new("sysfs")));
         assert_eq!(type_of_device(TABLE, device(50)), None);
         assert_eq!(type_of_device(b"nonsense\n - \n", device(40)), None);
     }
