@@ -7,3 +7,4 @@ mod host;
 mod idle;
 mod remote;
 mod watcher;
+mod way;

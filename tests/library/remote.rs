@@ -3,13 +3,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use crate::way::asks_on_the_way_to;
 use replug::watch::{Locality, Monotonic, News, OsFiles, Poller, Stall, Watcher};
 use replug::{Audit, FsPolicy, Host, Options, Outcome, Text};
 use rustix::fs::{CWD, Mode, mkfifoat};
@@ -37,22 +38,6 @@ fn asked_by_a_poll<F: replug::watch::Files>(
     asked.borrow_mut().clear();
     watch.poll();
     asked.take()
-}
-
-/// The requests for the names on the way to a directory, from the root of its filesystem on: a look at each directory,
-/// and its names.
-fn asks_on_the_way_to(directory: &Path) -> Vec<Asked> {
-    let device = |path: &Path| fs::metadata(path).unwrap().dev();
-    let mut above: Vec<_> = directory
-        .ancestors()
-        .take_while(|above| device(above) == device(directory))
-        .collect();
-    above.reverse();
-    let ask = |directory: &Path| {
-        let directory = directory.to_owned();
-        [Asked::LookLink(directory.clone()), Asked::Names(directory)]
-    };
-    above.into_iter().flat_map(ask).collect()
 }
 
 #[test]
@@ -476,8 +461,8 @@ fn what_appears_after_the_start_is_taken_for_what_it_is_on_then() {
     let artifact = Artifact::at(mount.join("libx.so"));
     let asked = Heard::default();
     let heard = Rc::clone(&asked);
-    let mut files = Spy::on_this_machine(move |asked| heard.borrow_mut().push(asked));
-    files.on_nfs = Some(mount.clone());
+    let files = Spy::on_this_machine(move |asked| heard.borrow_mut().push(asked));
+    files.nfs.mount(&mount);
     let mut watch = ByHand::watch(&scratch, artifact.path(), files);
     watch.poll();
     assert_eq!(watch.poller.place().locality, Locality::Local);
@@ -505,8 +490,8 @@ fn no_lock_is_asked_where_a_link_leads_and_that_can_hang() {
     symlink(mount.join("libx.so"), directory.join("libx.so")).unwrap();
     let asked = Heard::default();
     let heard = Rc::clone(&asked);
-    let mut files = Spy::on_this_machine(move |asked| heard.borrow_mut().push(asked));
-    files.on_nfs = Some(mount.clone());
+    let files = Spy::on_this_machine(move |asked| heard.borrow_mut().push(asked));
+    files.nfs.mount(&mount);
     let mut watch = ByHand::watch(&scratch, &directory, files);
     assert_eq!(watch.poll_until_settled(), 1);
     let probed_in = |directory: &Path| {
@@ -577,7 +562,7 @@ fn a_filesystem_that_is_mounted_between_a_look_and_its_listing_is_not_taken_for_
     // The filesystem is unmounted: another device, and nothing there.
     artifact.remove();
     mounted.store(1, Ordering::Relaxed);
-    assert_eq!(news_of_a_while(&mut watch), ["degraded"]);
+    assert_eq!(watch.news_of_a_while(), ["degraded"]);
     // The look still finds the empty place, the listing what was mounted a moment later.
     returns.set(true);
     watch.pass(Duration::from_secs(3));
@@ -585,7 +570,7 @@ fn a_filesystem_that_is_mounted_between_a_look_and_its_listing_is_not_taken_for_
     assert!(!returns.get(), "it was listed");
     // If the library is deleted where it is at home, it is missing, and nothing else is wrong.
     artifact.remove();
-    assert_eq!(news_of_a_while(&mut watch), ["recovered", "missing"]);
+    assert_eq!(watch.news_of_a_while(), ["recovered", "missing"]);
 }
 
 #[test]
@@ -601,7 +586,7 @@ fn a_directory_that_was_unmounted_is_one_trouble_however_much_it_held() {
     assert_eq!(watch.poll_until_settled(), 2);
     libraries.iter().for_each(Artifact::remove);
     place.store(1, Ordering::Relaxed);
-    assert_eq!(news_of_a_while(&mut watch), ["degraded"]);
+    assert_eq!(watch.news_of_a_while(), ["degraded"]);
 }
 
 #[test]
@@ -634,10 +619,10 @@ fn an_unmounted_library_is_not_missing_though_others_are_in_its_mount_point() {
         }),
         "what is there is taken up: {updates:?}"
     );
-    assert_eq!(news_of_a_while(&mut watch), [""; 0]);
+    assert_eq!(watch.news_of_a_while(), [""; 0]);
     place.store(0, Ordering::Relaxed);
     mounted.link(&library(1));
-    assert_eq!(news_of_a_while(&mut watch), ["recovered"]);
+    assert_eq!(watch.news_of_a_while(), ["recovered"]);
 }
 
 #[test]
@@ -661,24 +646,6 @@ fn links_and_directories_whose_numbers_are_made_up_come_to_rest() {
     assert_eq!(watch.poller.digests(), digests, "nothing changed");
     let polls = watch.poller.polls() - polls;
     assert!((240..=254).contains(&polls), "{polls} polls in a minute");
-}
-
-/// The news of health and whereabouts in a few polls.
-fn news_of_a_while<F: replug::watch::Files>(watch: &mut ByHand<F>) -> Vec<&'static str> {
-    let mut said = Vec::new();
-    for _ in 0..10 {
-        watch.pass(Duration::from_secs(3));
-        watch.poll();
-        let updates = watch.poller.updates().try_iter();
-        said.extend(updates.filter_map(|update| match update.news {
-            News::Degraded(_) => Some("degraded"),
-            News::Recovered => Some("recovered"),
-            News::Missing => Some("missing"),
-            News::Returned => Some("returned"),
-            _ => None,
-        }));
-    }
-    said
 }
 
 /// The route of a path, as the filesystem of this machine tells it.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use replug::Options;
-use replug::watch::{Clock, Files, Poller, StageDirectory};
+use replug::watch::{Clock, Files, News, Poller, StageDirectory};
 
 use crate::Scratch;
 
@@ -75,7 +75,7 @@ impl<F: Files> ByHand<F> {
             self.poll();
             let updates = self.poller.updates().try_iter();
             ready += updates
-                .filter(|update| matches!(update.news, replug::watch::News::Ready(_)))
+                .filter(|update| matches!(update.news, News::Ready(_)))
                 .count();
         }
         ready
@@ -85,6 +85,25 @@ impl<F: Files> ByHand<F> {
     pub fn poll(&mut self) -> Duration {
         let now = self.hands.now();
         self.poller.poll(now) - now
+    }
+
+    /// The news of health, whereabouts and place in a few polls, which are seconds apart.
+    pub fn news_of_a_while(&mut self) -> Vec<&'static str> {
+        let mut said = Vec::new();
+        for _ in 0..10 {
+            self.pass(Duration::from_secs(3));
+            self.poll();
+            let updates = self.poller.updates().try_iter();
+            said.extend(updates.filter_map(|update| match update.news {
+                News::Degraded(_) => Some("degraded"),
+                News::Recovered => Some("recovered"),
+                News::Missing => Some("missing"),
+                News::Returned => Some("returned"),
+                News::Placed(_) => Some("placed"),
+                _ => None,
+            }));
+        }
+        said
     }
 
     /// Polls whenever a poll is due, for so long.

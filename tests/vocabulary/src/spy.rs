@@ -4,8 +4,8 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use replug::watch::{
     Files, Filesystem, Kind, Listing, Locality, Lock, Names, OsFiles, Route, Snapshot,
@@ -48,8 +48,24 @@ pub struct Spy<H> {
     /// Whether each look gets another inode number, as some daemons give them.
     pub makes_numbers_up: bool,
     looks: AtomicU64,
-    /// A directory that is on NFS from the moment when it exists, as if it were mounted then.
-    pub on_nfs: Option<PathBuf>,
+    /// A directory that is the root of an NFS mount, as long as it exists.
+    pub nfs: Nfs,
+}
+
+/// Where NFS is mounted, as a spy has it, if anywhere. Clones are one.
+#[derive(Debug, Clone, Default)]
+pub struct Nfs(Arc<Mutex<Option<PathBuf>>>);
+
+impl Nfs {
+    /// Mounts the filesystem there.
+    pub fn mount(&self, root: &Path) {
+        *self.0.lock().unwrap() = Some(root.to_owned());
+    }
+
+    /// Unmounts the filesystem. What its files were is for the test to remove.
+    pub fn unmount(&self) {
+        *self.0.lock().unwrap() = None;
+    }
 }
 
 impl<H: Fn(Asked)> Spy<H> {
@@ -60,15 +76,16 @@ impl<H: Fn(Asked)> Spy<H> {
             mounted: Arc::default(),
             makes_numbers_up: false,
             looks: AtomicU64::new(0),
-            on_nfs: None,
+            nfs: Nfs::default(),
         }
     }
 
     fn is_on_nfs(&self, path: &Path) -> bool {
-        let place = self.on_nfs.as_ref();
+        let place = self.nfs.0.lock().unwrap();
         let real = std::fs::canonicalize(path);
         let path = real.as_deref().unwrap_or(path);
-        place.is_some_and(|place| place.exists() && path.starts_with(place))
+        let mut roots = place.iter();
+        roots.any(|root| root.exists() && path.starts_with(root))
     }
 
     fn as_mounted(&self, path: &Path, seen: io::Result<Snapshot>) -> io::Result<Snapshot> {

@@ -1,0 +1,229 @@
+//! The way to a library: which directories are asked for names before a look is believed, and what it means that a part
+//! of the way is gone.
+
+use std::cell::RefCell;
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use replug::watch::{Locality, News};
+use replug::{Audit, FsPolicy, Options};
+use vocabulary::{Artifact, Asked, ByHand, Nfs, Scratch, Spy, library};
+
+/// The requests for the names on the way to a directory, from the root of its filesystem on: a look at each directory,
+/// and its names.
+pub fn asks_on_the_way_to(directory: &Path) -> Vec<Asked> {
+    let device = |path: &Path| fs::metadata(path).unwrap().dev();
+    let mut above: Vec<_> = directory
+        .ancestors()
+        .take_while(|above| device(above) == device(directory))
+        .collect();
+    above.reverse();
+    let ask = |directory: &Path| {
+        let directory = directory.to_owned();
+        [Asked::LookLink(directory.clone()), Asked::Names(directory)]
+    };
+    above.into_iter().flat_map(ask).collect()
+}
+
+/// The root of a filesystem that is on NFS as long as it is mounted, and a library some directories below.
+struct Mount {
+    root: PathBuf,
+    directory: PathBuf,
+    artifact: Artifact,
+    nfs: Nfs,
+}
+
+impl Mount {
+    /// The mount, and files that know of it and tell `hear` of each request.
+    fn new<H: Fn(Asked)>(scratch: &Scratch, hear: H) -> (Mount, Spy<H>) {
+        let root = scratch.join("mount");
+        let directory = root.join("target/debug");
+        let files = Spy::on_this_machine(hear);
+        let mount = Mount {
+            artifact: Artifact::at(directory.join("libx.so")),
+            root,
+            directory,
+            nfs: files.nfs.clone(),
+        };
+        fs::create_dir(&mount.root).unwrap();
+        mount.mount();
+        (mount, files)
+    }
+
+    fn mount(&self) {
+        self.nfs.mount(&self.root);
+        fs::create_dir_all(&self.directory).unwrap();
+    }
+
+    fn unmount(&self) {
+        self.nfs.unmount();
+        fs::remove_dir_all(self.root.join("target")).unwrap();
+    }
+}
+
+#[test]
+fn an_idle_poll_on_nfs_looks_at_each_directory_from_the_root_of_the_mount_and_at_the_library() {
+    let scratch = Scratch::new();
+    let asked = Rc::<RefCell<Vec<Asked>>>::default();
+    let heard = Rc::clone(&asked);
+    let (mount, files) = Mount::new(&scratch, move |asked| heard.borrow_mut().push(asked));
+    mount.artifact.link(&library(1));
+    let mut watch = ByHand::watch(&scratch, mount.artifact.path(), files);
+    assert_eq!(watch.poll_until_settled(), 1);
+    asked.borrow_mut().clear();
+    watch.poll();
+    let wanted = [
+        Asked::LookLink(mount.root.clone()),
+        Asked::LookLink(mount.root.join("target")),
+        Asked::LookLink(mount.directory.clone()),
+        Asked::Look(mount.artifact.path().to_owned()),
+    ];
+    assert_eq!(asked.take(), wanted);
+}
+
+#[test]
+fn an_unmounted_library_below_the_root_of_its_mount_is_not_missing() {
+    for (is_directory, loses_mount_point) in
+        [(false, false), (false, true), (true, false), (true, true)]
+    {
+        let scratch = Scratch::new();
+        let (mount, files) = Mount::new(&scratch, |_| {});
+        mount.artifact.link(&library(1));
+        let path = match is_directory {
+            true => mount.directory.as_path(),
+            false => mount.artifact.path(),
+        };
+        let mut watch = ByHand::watch(&scratch, path, files);
+        assert_eq!(watch.poll_until_settled(), 1);
+        mount.unmount();
+        if loses_mount_point {
+            fs::remove_dir(&mount.root).unwrap();
+        }
+        assert_eq!(watch.news_of_a_while(), ["degraded"], "{path:?}");
+        mount.mount();
+        mount.artifact.link(&library(1));
+        assert_eq!(watch.news_of_a_while(), ["recovered"], "{path:?}");
+
+        // What is removed from a filesystem that is there is missing.
+        fs::remove_dir_all(mount.root.join("target")).unwrap();
+        assert_eq!(watch.news_of_a_while(), ["missing"], "{path:?}");
+        mount.mount();
+        mount.artifact.link(&library(2));
+        assert_eq!(watch.news_of_a_while(), ["returned"], "{path:?}");
+    }
+}
+
+#[test]
+fn a_linked_library_is_missing_if_its_link_is_removed_and_not_if_its_filesystem_is_unmounted() {
+    let scratch = Scratch::new();
+    let (mount, files) = Mount::new(&scratch, |_| {});
+    mount.artifact.link(&library(1));
+    let link = scratch.join("libx.so");
+    symlink(mount.artifact.path(), &link).unwrap();
+    let mut watch = ByHand::watch(&scratch, &link, files);
+    assert_eq!(watch.poll_until_settled(), 1);
+    mount.unmount();
+    assert_eq!(watch.news_of_a_while(), ["degraded"]);
+    mount.mount();
+    mount.artifact.link(&library(1));
+    assert_eq!(watch.news_of_a_while(), ["recovered"]);
+    fs::remove_file(&link).unwrap();
+    // Without the link, the path is on the disk of the link.
+    assert_eq!(watch.news_of_a_while(), ["placed", "missing"]);
+}
+
+#[test]
+fn a_filesystem_that_is_mounted_on_the_way_to_nothing_is_noticed_and_said() {
+    let scratch = Scratch::new();
+    let (mount, files) = Mount::new(&scratch, |_| {});
+    mount.unmount();
+    let mut watch = ByHand::watch(&scratch, mount.artifact.path(), files);
+    assert_eq!(watch.news_of_a_while(), [""; 0]);
+    assert_eq!(watch.poller.place().locality, Locality::Local);
+    // The directories of the library are not there yet.
+    mount.nfs.mount(&mount.root);
+    assert_eq!(watch.news_of_a_while(), ["placed"]);
+    assert_eq!(watch.poller.place().filesystem, "nfs");
+    mount.mount();
+    mount.artifact.link(&library(1));
+    assert_eq!(watch.poll_until_settled(), 1);
+}
+
+#[test]
+fn a_watched_directory_that_is_a_swapped_link_is_another_directory() {
+    let scratch = Scratch::new();
+    for version in ["v1", "v2"] {
+        fs::create_dir(scratch.join(version)).unwrap();
+    }
+    // One file with two names: only reading can tell.
+    let artifact = Artifact::at(scratch.join("v1/libx.so"));
+    artifact.link(&library(1));
+    fs::hard_link(artifact.path(), scratch.join("v2/libx.so")).unwrap();
+    Artifact::at(scratch.join("v2/liby.so")).link(&library(2));
+    let current = scratch.join("current");
+    symlink("v1", &current).unwrap();
+    let options = Options::new(&current).audit(Audit::Off);
+    let mut watch = ByHand::with(&scratch, options, replug::watch::OsFiles);
+    assert_eq!(watch.poll_until_settled(), 1);
+    let digests = watch.poller.digests();
+    symlink("v2", scratch.join("new")).unwrap();
+    fs::rename(scratch.join("new"), &current).unwrap();
+    assert_eq!(watch.poll_until_settled(), 1);
+    assert!(watch.poller.digests() > digests + 1, "both were read");
+}
+
+#[test]
+fn a_directory_on_the_way_that_becomes_a_link_is_followed_and_asked() {
+    let scratch = Scratch::new();
+    let asked = Rc::<RefCell<Vec<Asked>>>::default();
+    let heard = Rc::clone(&asked);
+    let files = Spy::on_this_machine(move |asked| heard.borrow_mut().push(asked));
+    let (way, elsewhere) = (scratch.join("way"), scratch.join("elsewhere/inner"));
+    fs::create_dir(&way).unwrap();
+    fs::create_dir(scratch.join("elsewhere")).unwrap();
+    let artifact = Artifact::at(way.join("libx.so"));
+    artifact.link(&library(1));
+    let options = Options::new(artifact.path()).fs(FsPolicy::Remote);
+    let mut watch = ByHand::with(&scratch, options, files);
+    assert_eq!(watch.poll_until_settled(), 1);
+    // The very file, behind a link.
+    fs::rename(&way, &elsewhere).unwrap();
+    symlink(&elsewhere, &way).unwrap();
+    assert_eq!(watch.poll_until_settled(), 0, "the bytes are the same");
+    asked.borrow_mut().clear();
+    watch.poll();
+    let asked = asked.take();
+    for directory in [scratch.join("elsewhere"), elsewhere] {
+        assert!(asked.contains(&Asked::Names(directory)), "{asked:?}");
+    }
+}
+
+/// Files of this machine, on which a look at one directory fails.
+#[test]
+fn a_directory_on_the_way_that_cannot_be_asked_is_a_failure_to_look() {
+    let scratch = Scratch::new();
+    let (way, aside) = (scratch.join("way"), scratch.join("aside"));
+    fs::create_dir(&way).unwrap();
+    let artifact = Artifact::at(way.join("libx.so"));
+    artifact.link(&library(1));
+    let options = Options::new(artifact.path()).fs(FsPolicy::Remote);
+    let mut watch = ByHand::with(&scratch, options, Spy::on_this_machine(|_| {}));
+    assert_eq!(watch.poll_until_settled(), 1);
+    fs::rename(&way, &aside).unwrap();
+    symlink("way", &way).unwrap();
+    let mut said = Vec::new();
+    for _ in 0..10 {
+        watch.pass(std::time::Duration::from_secs(3));
+        watch.poll();
+        said.extend(watch.poller.updates().try_iter());
+    }
+    assert!(
+        matches!(said.as_slice(), [update] if matches!(update.news, News::Degraded(_))),
+        "{said:?}"
+    );
+    fs::remove_file(&way).unwrap();
+    fs::rename(&aside, &way).unwrap();
+    assert_eq!(watch.news_of_a_while(), ["recovered"]);
+}
