@@ -144,6 +144,17 @@ impl Tracker {
         is_as_it_was && settled.confirm_at.is_none() && settled.audit_at.is_none_or(|at| now < at)
     }
 
+    /// Whether nothing is due now but a look, now and then.
+    pub(crate) fn is_at_rest(&self, now: Instant) -> bool {
+        match &self.state {
+            State::Absent(absence) => !absence.is_short(),
+            State::Suspect(_) => false,
+            State::Settled(settled) => {
+                settled.confirm_at.is_none() && settled.audit_at.is_none_or(|at| now < at)
+            }
+        }
+    }
+
     /// Whether a change is being followed.
     pub(crate) fn is_suspect(&self) -> bool {
         matches!(self.state, State::Suspect(_))

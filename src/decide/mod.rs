@@ -15,5 +15,8 @@ pub(crate) mod change;
 // When to poll next.
 pub(crate) mod schedule;
 
+// When to look at all the libraries of a directory.
+pub(crate) mod rounds;
+
 // A failure that has not ended.
 pub(crate) mod trouble;

@@ -63,11 +63,19 @@ impl Schedule {
         first + Duration::from_nanos(offset.try_into().unwrap_or(u64::MAX))
     }
 
-    /// When to poll a remote filesystem next, after a poll from `begun` to `ended`.
-    pub(crate) fn next_remote(&mut self, begun: Instant, ended: Instant, busy: bool) -> Instant {
+    /// When to poll a remote filesystem next, after a poll from `begun` to `ended`, of which a `round` that has a pace of
+    /// its own took so long.
+    pub(crate) fn next_remote(
+        &mut self,
+        begun: Instant,
+        ended: Instant,
+        round: Duration,
+        busy: bool,
+    ) -> Instant {
         let quiet_since = self.quiet_since.filter(|_| !busy).unwrap_or(begun);
         self.quiet_since = Some(quiet_since);
         let took = ended.saturating_duration_since(begun);
+        let took = took.saturating_sub(round);
         let [_, last] = self.took;
         // One poll that hung says nothing about the next poll; two slow polls do. Reading is not looking, so a poll
         // that may have read a file can only show that looks are faster.
@@ -125,7 +133,7 @@ mod tests {
     ) -> Vec<Duration> {
         let mut now = start;
         let mut poll = || {
-            let next = schedule.next_remote(now, now + took, false);
+            let next = schedule.next_remote(now, now + took, Duration::ZERO, false);
             let pause = next - now;
             now = next;
             pause
@@ -163,10 +171,10 @@ mod tests {
         let about = |interval: Duration| interval - interval / JITTER..=interval;
         let polled_at = |interval: Duration, steady, minutes: u64| {
             let mut schedule = Schedule::new(interval, steady, 0);
-            schedule.next_remote(start, start, true);
+            schedule.next_remote(start, start, Duration::ZERO, true);
             let now = start + Duration::from_secs(60 * minutes);
-            let next = schedule.next_remote(now, now, false);
-            let after_a_change = schedule.next_remote(next, next, true) - next;
+            let next = schedule.next_remote(now, now, Duration::ZERO, false);
+            let after_a_change = schedule.next_remote(next, next, Duration::ZERO, true) - next;
             assert!(
                 about(interval).contains(&after_a_change),
                 "{after_a_change:?} after a change"
@@ -200,8 +208,8 @@ mod tests {
 
         let mut schedule = Schedule::new(INTERVAL, true, 0);
         let hung = start + Duration::from_secs(30);
-        schedule.next_remote(start, start + LOOK, false);
-        let next = schedule.next_remote(start + INTERVAL, hung, false);
+        schedule.next_remote(start, start + LOOK, Duration::ZERO, false);
+        let next = schedule.next_remote(start + INTERVAL, hung, Duration::ZERO, false);
         assert!(next <= hung + 20 * LOOK, "{:?} after its end", next - hung);
     }
 
@@ -209,11 +217,11 @@ mod tests {
     fn a_poll_that_came_early_moves_the_next_one_nowhere() {
         let start = Instant::now();
         let mut schedule = Schedule::new(INTERVAL, true, 0);
-        let due = schedule.next_remote(start, start, false);
+        let due = schedule.next_remote(start, start, Duration::ZERO, false);
         assert_eq!(
-            schedule.next_remote(start + ms(20), start + ms(20), true),
+            schedule.next_remote(start + ms(20), start + ms(20), Duration::ZERO, true),
             due
         );
-        assert!(schedule.next_remote(due, due, true) > due);
+        assert!(schedule.next_remote(due, due, Duration::ZERO, true) > due);
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Scan {
     /// When to list once more although nothing seems to have changed: a name added within one timestamp tick
     /// of the listing leaves the directory's snapshot as it was.
     confirm_at: Option<Instant>,
+    /// How often a listing found something else than the one before.
+    changes: u64,
 }
 
 impl Scan {
@@ -35,7 +37,13 @@ impl Scan {
             searched: Vec::new(),
             names: None,
             confirm_at: None,
+            changes: 0,
         }
+    }
+
+    /// How often a listing found something else than the one before, as a number to compare.
+    pub(crate) fn changes_so_far(&self) -> u64 {
+        self.changes
     }
 
     /// Lists the directory if it, or a directory below it, changed. `root` is what a look at the directory said just
@@ -76,6 +84,7 @@ impl Scan {
         }
         // Directories below are looked at after the listing, so their snapshots may be newer than the listing.
         let changed = self.searched != before;
+        self.changes += u64::from(changed || names != self.names);
         // Where the names are read at each poll, nothing is left to confirm.
         self.confirm_at = (changed && is_local).then(|| begun + root.racy_for());
         self.names = names;

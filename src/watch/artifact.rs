@@ -77,6 +77,11 @@ impl Artifact {
         self.trouble.is_some() || self.tracker.is_suspect()
     }
 
+    /// Whether nothing is due now but a look, now and then.
+    pub(super) fn is_at_rest(&self, now: Instant) -> bool {
+        self.trouble.is_none() && self.tracker.is_at_rest(now)
+    }
+
     /// Whether the gate has let a change pass that will be read next.
     pub(super) fn is_passing(&self) -> bool {
         self.tracker.is_passing()

@@ -14,6 +14,7 @@ use super::shared::Shared;
 use super::update::News;
 use crate::decide::absence::Absence;
 use crate::decide::change::Waiting;
+use crate::decide::rounds::Rounds;
 use crate::decide::settle::LOOK_AGAIN;
 use crate::decide::trouble::{Cause, Reached, Trouble};
 use crate::error::Error;
@@ -36,6 +37,9 @@ pub(super) struct Directory {
     /// The trouble with the directory itself, and since when it is gone.
     trouble: Option<Box<Trouble>>,
     absence: Absence,
+    /// On a remote filesystem, when all artifacts are looked at; and what the scan had found at the last round.
+    rounds: Rounds,
+    changes_seen: u64,
     /// Whether it was last said that there is no library.
     is_empty: bool,
     /// The artifact to go on with, if the last poll made as many readings as a poll may.
@@ -61,6 +65,8 @@ impl Directory {
             artifacts: Vec::new(),
             trouble: None,
             absence: Absence::default(),
+            rounds: Rounds::default(),
+            changes_seen: 0,
             is_empty: was_said_empty,
             turn: 0,
         }
@@ -94,6 +100,7 @@ impl Directory {
         if let Some(trouble) = &mut self.trouble {
             trouble.end_pause(now);
         }
+        self.rounds = Rounds::default();
         let artifacts = self.artifacts.iter_mut();
         artifacts.for_each(|artifact| artifact.end_pauses(now));
     }
@@ -161,11 +168,37 @@ impl Directory {
         Polled::Until([again, followed, confirmation].into_iter().flatten().min())
     }
 
-    /// Looks at each artifact, beginning where the last poll had to stop. Says when the first of them wants to be
-    /// looked at again.
+    /// Looks at each artifact; on a remote filesystem whose looks take long, between two rounds only at those for which
+    /// something is due. Says when the first of them wants to be looked at again.
     fn follow_all<F: Files, S: Stage, C: Clock>(
         &mut self,
         now: Instant,
+        shared: &mut Shared<F, S, C>,
+    ) -> Option<Instant> {
+        if shared.locality() == Locality::Local {
+            return self.follow_each(now, true, shared);
+        }
+        let changes = self.scan.changes_so_far();
+        let changed = changes != self.changes_seen;
+        let begun = shared.clock.now();
+        if !self.rounds.is_due(begun, changed) {
+            return self.follow_each(now, false, shared);
+        }
+        let wanted = self.follow_each(now, true, shared);
+        if !shared.is_out_of_readings() {
+            self.changes_seen = changes;
+            let ended = shared.clock.now();
+            self.rounds.made(begun, ended, changed, shared.is_busy);
+            shared.round_took = ended.saturating_duration_since(begun);
+        }
+        wanted
+    }
+
+    /// Looks at each artifact, or at each for which something is due, beginning where the last poll had to stop.
+    fn follow_each<F: Files, S: Stage, C: Clock>(
+        &mut self,
+        now: Instant,
+        is_round: bool,
         shared: &mut Shared<F, S, C>,
     ) -> Option<Instant> {
         let mut wanted: Option<Instant> = None;
@@ -179,6 +212,9 @@ impl Directory {
         for offset in 0..count {
             let index = (first + offset) % count;
             let artifact = &mut self.artifacts[index];
+            if !is_round && artifact.is_at_rest(now) {
+                continue;
+            }
             let until = match artifact.pauses_until(now) {
                 Some(until) => Some(until),
                 None => {

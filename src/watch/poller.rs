@@ -249,7 +249,8 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
             Locality::Remote => {
                 let is_busy = self.shared.is_busy || self.watched.is_troubled();
                 let ended = self.shared.clock.now();
-                let next = self.schedule.next_remote(now, ended, is_busy);
+                let round = self.shared.round_took;
+                let next = self.schedule.next_remote(now, ended, round, is_busy);
                 (next, ended.saturating_duration_since(now))
             }
         };

@@ -48,6 +48,8 @@ pub(super) struct Shared<F: Files, S: Stage, C: Clock> {
     pub(super) is_busy: bool,
     pub(super) is_degraded: bool,
     pub(super) is_failing: bool,
+    /// How long this poll took to look at all libraries of a remote directory, which has a pace of its own.
+    pub(super) round_took: Duration,
     pub(super) pulse: Arc<Pulse>,
 }
 
@@ -72,6 +74,7 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
             is_busy: false,
             is_degraded: false,
             is_failing: false,
+            round_took: Duration::ZERO,
             pulse: Arc::default(),
         }
     }
@@ -131,6 +134,7 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
             self.survey();
         }
         (self.is_busy, self.is_degraded, self.is_failing) = (false, false, false);
+        self.round_took = Duration::ZERO;
         self.pulse.begin();
         self.gates.forget();
         self.names.forget();

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use crate::way::asks_on_the_way_to;
-use replug::watch::{Locality, Monotonic, News, OsFiles, Poller, Stall, Watcher};
+use replug::watch::{Clock as _, Locality, Monotonic, News, OsFiles, Poller, Stall, Watcher};
 use replug::{Audit, FsPolicy, Host, Options, Outcome, Text};
 use rustix::fs::{CWD, Mode, mkfifoat};
 use vocabulary::{
@@ -452,6 +452,50 @@ fn looks_that_fail_after_a_long_time_are_made_again_after_two_seconds() {
     for lost in [lost_to_library, lost_to_directory] {
         assert!((800..=900).contains(&lost), "{lost} s of 1000");
     }
+}
+
+/// In a second of looking at all libraries, those that a build renames or links into place are found at the next poll;
+/// one that is written in place is found when all are looked at again, which takes a twentieth of the time.
+#[test]
+fn of_many_libraries_that_are_slow_to_look_at_the_one_that_is_replaced_is_found_at_once() {
+    const LIBRARIES: u32 = 200;
+    let scratch = Scratch::new();
+    let directory = scratch.join("plugins");
+    fs::create_dir(&directory).unwrap();
+    let artifacts: Vec<_> = (0..LIBRARIES)
+        .map(|number| Artifact::at(directory.join(format!("lib{number}.so"))))
+        .collect();
+    artifacts.iter().for_each(|each| each.link(&library(1)));
+    let hands = Hands::default();
+    let clock = hands.clone();
+    let files = Spy::on_this_machine(move |asked| {
+        if matches!(asked, Asked::Open(_)) {
+            clock.turn(Duration::from_millis(5));
+        }
+    });
+    let options = Options::new(&directory)
+        .fs(FsPolicy::Remote)
+        .audit(Audit::Off);
+    let mut watch = ByHand::by(hands.clone(), &scratch, options, files);
+    watch.poll_for(Duration::from_secs(60));
+    let ready = |watch: &ByHand<_>| watch.poller.updates().try_iter().count();
+    assert_eq!(ready(&watch), LIBRARIES as usize);
+
+    let mut time_until_ready = |publish: &dyn Fn(&Artifact)| {
+        watch.poll_for(Duration::from_secs(30));
+        let begun = hands.now();
+        publish(&artifacts[100]);
+        while ready(&watch) == 0 {
+            watch.poll_for(Duration::from_millis(1));
+            assert!(hands.now() < begun + Duration::from_secs(60));
+        }
+        hands.now() - begun
+    };
+    let renamed = time_until_ready(&|artifact| artifact.replace_with(&library(2)));
+    let in_place = time_until_ready(&|artifact| artifact.overwrite(&library(3)));
+    // Two intervals and two rounds; twenty rounds, and the time to settle.
+    assert!(renamed <= Duration::from_millis(2500), "{renamed:?}");
+    assert!(in_place <= Duration::from_secs(23), "{in_place:?}");
 }
 
 #[test]
