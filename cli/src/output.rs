@@ -101,9 +101,13 @@ impl Output {
         ] {
             line[name] = value.into();
         }
-        let words = format!(
+        let mut words = format!(
             "{words}\n  filesystem {filesystem}, {locality}: {looks}\n  gate {gate}: {why}"
         );
+        if let Some(advice) = place.advice() {
+            line["advice"] = advice.into();
+            words = format!("{words}\n  advice: {advice}");
+        }
         self.say(line, words)
     }
 

@@ -68,6 +68,28 @@ impl Place {
         self.locality == Locality::Remote
     }
 
+    /// Advice: what a person can do so that more is seen there, or sooner.
+    pub fn advice(&self) -> Option<&'static str> {
+        match self.filesystem.as_ref() {
+            _ if !self.is_remote() => None,
+            "nfs" | "fuse" | "fuse.bindfs" => None,
+            "fuse.sshfs" => Some(
+                "sshfs itself remembers names and attributes for up to 20 s; mounted with `-o dir_cache=no` it does not",
+            ),
+            "9p" => Some(
+                "a 9p client that is mounted with `cache=loose` never asks for what it remembers; with `cache=none` or \
+                 `cache=mmap` it does",
+            ),
+            "cifs" | "smb2" | "ceph" | "vboxsf" => {
+                Some("nobody has tried replug there; what no look shows, the audits find")
+            }
+            _ => Some(
+                "this filesystem is not known, so it counts as remote; if only this machine changes files there, \
+                 `--fs local` costs less",
+            ),
+        }
+    }
+
     /// What makes the client ask for names there, if a client is in between.
     pub(crate) fn asks(&self) -> Option<Names> {
         self.is_remote().then_some(self.names)
