@@ -15,8 +15,8 @@ use super::way::Step;
 /// The answer of a directory that was asked for its names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// The directory is there, and names in it are fresh.
-    Fresh,
+    /// The directory is there, on this device, and names in it are fresh.
+    Fresh(u64),
     /// There is no such directory, so nothing below it either.
     Absent,
     /// Something else is there: a symbolic link by now, say.
@@ -43,10 +43,10 @@ impl Names {
         self.names.clear();
     }
 
-    /// Takes down that a directory was asked in this poll.
-    pub(crate) fn has_asked(&mut self, directory: &Path) {
+    /// Takes down that a directory on this device was asked in this poll.
+    pub(crate) fn has_asked(&mut self, directory: &Path, device: u64) {
         let place = self.keys.hash_one(directory.as_os_str());
-        self.asked.insert(place, Answer::Fresh);
+        self.asked.insert(place, Answer::Fresh(device));
     }
 
     /// Makes the filesystem's client ask its server for the names in a directory on the way, unless that was done in
@@ -58,12 +58,12 @@ impl Names {
         }
         // The look makes the client notice that the names it remembers are old.
         let answer = match files.look_link(&step.directory) {
-            Ok(seen) if seen.kind == Kind::Directory => Answer::Fresh,
+            Ok(seen) if seen.kind == Kind::Directory => Answer::Fresh(seen.device),
             Ok(_) => Answer::Other,
             Err(error) if is_absent(&error) => Answer::Absent,
             Err(error) => return Err(error),
         };
-        if answer == Answer::Fresh
+        if matches!(answer, Answer::Fresh(_))
             && step.is_listed
             && let Err(error) = files.names(&step.directory, &mut |_| {})
         {

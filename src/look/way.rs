@@ -40,10 +40,11 @@ struct Link {
     device: u64,
 }
 
-/// A directory whose names lead on, and whether reading them is the only way to ask for them.
+/// A directory whose names lead on, its device, and whether reading the names is the only way to ask for them.
 #[derive(Debug)]
 pub(crate) struct Step {
     pub(crate) directory: PathBuf,
+    pub(crate) device: u64,
     pub(crate) is_listed: bool,
 }
 
@@ -83,12 +84,14 @@ impl Way {
                 add_steps(&mut steps, directory_of(end), options, files)?;
             }
         }
+        // While the filesystem is not mounted, there is nobody to ask; the way is learned anew until there is.
+        let is_complete = !asks_for_all || !place.is_remote() || !steps.is_empty();
         let end = route.end.clone();
         let detour = Detour { links, end };
         *self = Way {
             detour: (!detour.links.is_empty()).then(|| Box::new(detour)),
             steps,
-            learned_for: Some(place.asks()),
+            learned_for: is_complete.then(|| place.asks()),
             // What was found once is at home there until it is found elsewhere.
             home: self.home,
         };
@@ -105,9 +108,12 @@ impl Way {
         &self.steps
     }
 
-    /// Forgets the way, because it leads elsewhere now.
+    /// Forgets the way, because it leads elsewhere now. What was found once stays at home there.
     pub(crate) fn forget(&mut self) {
-        *self = Way::default();
+        *self = Way {
+            home: self.home,
+            ..Way::default()
+        };
     }
 
     /// The device of the directory at the end of the way to `path`.
@@ -196,6 +202,7 @@ fn add_steps(
         if steps.iter().all(|step| step.directory != directory) {
             steps.push(Step {
                 directory: directory.to_owned(),
+                device,
                 is_listed: names != Names::ByLook,
             });
         }

@@ -344,7 +344,7 @@ impl Directory {
             .scan
             .changes(now, root, locality, &shared.files, &shared.clock)?;
         if locality == Locality::Remote {
-            shared.has_listed(&self.root);
+            shared.has_listed(&self.root, root.device);
         }
         Ok(listed)
     }

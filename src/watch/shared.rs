@@ -156,9 +156,9 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
         self.readings_left == 0
     }
 
-    /// A directory was asked for its names in this poll.
-    pub(super) fn has_listed(&mut self, directory: &Path) {
-        self.names.has_asked(directory);
+    /// A directory on this device was asked for its names in this poll.
+    pub(super) fn has_listed(&mut self, directory: &Path, device: u64) {
+        self.names.has_asked(directory, device);
     }
 
     /// Learns the way to `path`, and returns the path at its end. `asks_for_all` as for [`Way::learn`].
@@ -178,10 +178,11 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
         for step in way.steps() {
             self.pulse.beat();
             match self.names.ask(step, &self.files)? {
-                Answer::Fresh => {}
+                Answer::Fresh(device) if device == step.device => {}
                 // Nothing is below it.
                 Answer::Absent => return Ok(false),
-                Answer::Other => {
+                // A mount came or went, so the way begins elsewhere, or there is a link now.
+                Answer::Fresh(_) | Answer::Other => {
                     way.forget();
                     return Ok(true);
                 }
