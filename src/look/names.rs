@@ -8,9 +8,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::Path;
 
-use super::files::{Files, is_absent};
+use super::files::{self, Files, is_absent};
 use super::snapshot::Kind;
-use super::way::Step;
+use super::way::{Step, directory_of};
 
 /// The answer of a directory that was asked for its names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,24 +49,33 @@ impl Names {
         self.asked.insert(place, Answer::Fresh(device));
     }
 
+    /// Takes down that there is no such directory, for one above it is gone.
+    pub(crate) fn is_gone(&mut self, directory: &Path) {
+        let place = self.keys.hash_one(directory.as_os_str());
+        self.asked.insert(place, Answer::Absent);
+    }
+
     /// Makes the filesystem's client ask its server for the names in a directory on the way, unless that was done in
     /// this poll. The names on the way to the directory must have been asked for before.
-    pub(crate) fn ask(&mut self, step: &Step, files: &impl Files) -> io::Result<Answer> {
+    pub(crate) fn ask(&mut self, step: &mut Step, files: &impl Files) -> io::Result<Answer> {
         let place = self.keys.hash_one(step.directory.as_os_str());
         if let Some(answer) = self.asked.get(&place) {
             return Ok(*answer);
         }
         // The look makes the client notice that the names it remembers are old.
         let answer = match files.look_link(&step.directory) {
+            Ok(_) if self.has_struck(&step.directory, &mut step.was_named) => Answer::Absent,
             Ok(seen) if seen.kind == Kind::Directory => Answer::Fresh(seen.device),
             Ok(_) => Answer::Other,
             Err(error) if is_absent(&error) => Answer::Absent,
             Err(error) => return Err(error),
         };
-        if matches!(answer, Answer::Fresh(_))
-            && step.is_listed
-            && let Err(error) = files.names(&step.directory, &mut |_| {})
-        {
+        let read = match (answer, step.asked) {
+            (Answer::Fresh(_), files::Names::ByListing) => self.read(&step.directory, files),
+            (Answer::Fresh(_), files::Names::ByPath) => files.names(&step.directory, &mut |_| {}),
+            _ => Ok(()),
+        };
+        if let Err(error) = read {
             // That says nothing against the looks: to walk through a directory takes another right than to list it.
             let directory = step.directory.display();
             tracing::debug!(%directory, %error, "its names cannot be asked for");
@@ -83,15 +92,41 @@ impl Names {
         name: &OsStr,
         files: &impl Files,
     ) -> io::Result<bool> {
+        let place = self.keys.hash_one(directory.as_os_str());
+        if self.asked.get(&place) == Some(&Answer::Absent) {
+            return Ok(false);
+        }
+        if !self.known.contains(&place) {
+            self.read(directory, files)?;
+        }
+        Ok(self.names.contains(&self.keys.hash_one((place, name))))
+    }
+
+    /// Whether the directory of `path`, if its names were read in this poll, named the path once, which is taken down
+    /// in `was_named`, and does not any more.
+    ///
+    /// A client that remembers a name goes on finding what the name led to, and no look tells that it is gone: only the
+    /// list of names does. A path that was never named may be spelled in another way than its directory spells it, where
+    /// capitals do not count.
+    pub(crate) fn has_struck(&self, path: &Path, was_named: &mut bool) -> bool {
+        let place = self.keys.hash_one(directory_of(path).as_os_str());
+        let Some(name) = path.file_name().filter(|_| self.known.contains(&place)) else {
+            return false;
+        };
+        let is_named = self.names.contains(&self.keys.hash_one((place, name)));
+        *was_named |= is_named;
+        *was_named && !is_named
+    }
+
+    /// Reads the names in a directory.
+    fn read(&mut self, directory: &Path, files: &impl Files) -> io::Result<()> {
         let keys = &self.keys;
         let place = keys.hash_one(directory.as_os_str());
-        if !self.known.contains(&place) {
-            let mut keep = |name: &OsStr| {
-                self.names.insert(keys.hash_one((place, name)));
-            };
-            files.names(directory, &mut keep)?;
-            self.known.insert(place);
-        }
-        Ok(self.names.contains(&keys.hash_one((place, name))))
+        let mut keep = |name: &OsStr| {
+            self.names.insert(keys.hash_one((place, name)));
+        };
+        files.names(directory, &mut keep)?;
+        self.known.insert(place);
+        Ok(())
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Way {
     learned_for: Option<Option<Names>>,
     /// The device of the directory at the end of the way, since something was found there.
     home: Option<u64>,
+    /// Whether the path was ever named by its directory.
+    was_named: bool,
 }
 
 /// The symbolic links on a way, and the path at the end.
@@ -40,12 +42,14 @@ struct Link {
     device: u64,
 }
 
-/// A directory whose names lead on, its device, and whether reading the names is the only way to ask for them.
+/// A directory whose names lead on, its device, and what makes the client ask for them.
 #[derive(Debug)]
 pub(crate) struct Step {
     pub(crate) directory: PathBuf,
     pub(crate) device: u64,
-    pub(crate) is_listed: bool,
+    pub(crate) asked: Names,
+    /// Whether the directory was ever named by the one above.
+    pub(crate) was_named: bool,
 }
 
 /// The directory that holds the name of a path.
@@ -94,6 +98,7 @@ impl Way {
             learned_for: is_complete.then(|| place.asks()),
             // What was found once is at home there until it is found elsewhere.
             home: self.home,
+            was_named: false,
         };
         Ok(route.end)
     }
@@ -104,8 +109,23 @@ impl Way {
     }
 
     /// The directories to be asked before a look at the path.
-    pub(crate) fn steps(&self) -> &[Step] {
-        &self.steps
+    pub(crate) fn steps(&mut self) -> &mut [Step] {
+        &mut self.steps
+    }
+
+    /// Whether there are symbolic links on the way.
+    pub(crate) fn has_links(&self) -> bool {
+        self.detour.is_some()
+    }
+
+    /// Whether the path was ever named by its directory, if the names in that directory tell whether it is there.
+    ///
+    /// They do not on a daemon that is asked by path, which may list what it remembers and find what there is; nor at the
+    /// end of a link, which may lead elsewhere by now.
+    pub(crate) fn was_named(&mut self) -> Option<&mut bool> {
+        let is_listed = |step: &Step| step.asked == Names::ByListing;
+        let tells = !self.has_links() && self.steps.last().is_some_and(is_listed);
+        tells.then_some(&mut self.was_named)
     }
 
     /// Forgets the way, because it leads elsewhere now. What was found once stays at home there.
@@ -203,7 +223,8 @@ fn add_steps(
             steps.push(Step {
                 directory: directory.to_owned(),
                 device,
-                is_listed: names != Names::ByLook,
+                asked: names,
+                was_named: false,
             });
         }
     }

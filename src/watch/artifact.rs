@@ -11,7 +11,7 @@ use super::shared::Shared;
 use crate::decide::change::{Tracker, Waiting};
 use crate::decide::trouble::{Reached, Trouble};
 use crate::look::clock::Clock;
-use crate::look::files::Files;
+use crate::look::files::{Files, Names};
 use crate::look::place;
 use crate::look::snapshot::{Kind, Snapshot};
 use crate::look::way::Way;
@@ -29,6 +29,8 @@ pub(super) struct Artifact {
     pub(super) waiting: Option<Waiting>,
     pub(super) trouble: Option<Box<Trouble>>,
     pub(super) way: Way,
+    /// Whether the watched directory, which listed the artifact once, did not name it when it was last listed.
+    pub(super) is_struck: bool,
     /// Whether the way was found to lead elsewhere when it was last asked for names.
     has_turned: bool,
     /// Whether the last look found a regular file.
@@ -45,6 +47,7 @@ impl Artifact {
             waiting: None,
             trouble: None,
             way: Way::default(),
+            is_struck: false,
             has_turned: false,
             was_file: false,
         }
@@ -134,8 +137,12 @@ impl Artifact {
             // If the way cannot be followed, the look will say why.
             let _ = shared.learn(&mut self.way, &self.path, true);
         }
-        self.has_turned = shared.ask_on(&mut self.way)?;
-        Ok(())
+        self.has_turned = shared.ask_on(&mut self.way, &self.path)?;
+        match self.is_struck && shared.rules.place.asks() == Some(Names::ByListing) {
+            // The client may remember the name, and go on finding what it led to.
+            true => Err(io::ErrorKind::NotFound.into()),
+            false => Ok(()),
+        }
     }
 
     /// Whether a look calls for nothing: all that an idle poll asks.

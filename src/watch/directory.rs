@@ -260,7 +260,7 @@ impl Directory {
         shared.begin_look();
         if shared.rules.place.is_remote() {
             self.learn(shared);
-            self.has_turned = shared.ask_on(&mut self.way)?;
+            self.has_turned = shared.ask_on(&mut self.way, &self.root)?;
         }
         shared.files.look(&self.root)
     }
@@ -402,6 +402,9 @@ impl Directory {
         let named: HashSet<&Path> = listed.iter().map(PathBuf::as_path).collect();
         self.artifacts
             .retain(|artifact| !artifact.is_idle() || named.contains(&**artifact.path()));
+        for artifact in &mut self.artifacts {
+            artifact.is_struck = !named.contains(&**artifact.path());
+        }
         let known: HashSet<Arc<Path>> = self
             .artifacts
             .iter()

@@ -15,7 +15,7 @@ use crossbeam_channel::Receiver;
 use super::artifact::Artifact;
 use super::directory::{Directory, Polled};
 use super::following::follow;
-use super::pulse::{Counts, Health, Pulse, STALLED_AFTER};
+use super::pulse::{Counts, Health, Pulse};
 use super::shared::Shared;
 use super::update::{News, Update};
 use crate::decide::schedule::Schedule;
@@ -100,6 +100,9 @@ impl Watched {
 /// The longest time that updates of one build are held back for each other, since the first of them was ready, or
 /// since the last poll that had more of them to read than a poll may.
 const HOLD: Duration = Duration::from_secs(1);
+
+/// How long a poll takes at least whose looks fail because a server does not answer.
+const SLOW: Duration = Duration::from_millis(200);
 
 impl Poller {
     /// Watches a path on this machine's filesystem, by its monotonic clock.
@@ -216,8 +219,8 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         let is_degraded = self.shared.is_degraded || self.watched.is_degraded();
         let is_failing = self.shared.is_failing || self.watched.is_failing();
         match is_degraded {
-            // What fails as slowly as if it hung goes on to hang, so to speak.
-            true if took < STALLED_AFTER => Health::Degraded,
+            // If it is slow to fail, a server that did not answer still does not.
+            true if took < SLOW => Health::Degraded,
             false if !is_failing => Health::Well,
             _ => Health::Failing,
         }

@@ -77,7 +77,7 @@ impl<W: Write> Write for Beating<'_, W> {
 }
 
 /// How long one step of a poll can take before the worker is said to hang.
-pub(crate) const STALLED_AFTER: Duration = Duration::from_secs(2);
+const STALLED_AFTER: Duration = Duration::from_secs(2);
 
 /// The owner's watch over the worker's pulse.
 #[derive(Debug)]

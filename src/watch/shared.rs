@@ -174,13 +174,20 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
 
     /// Asks for the names on the way to a path, so that a look at the path is fresh: from the root of the mount on, and
     /// each directory once in a poll. A way that leads elsewhere by now is forgotten; says whether it was.
-    pub(super) fn ask_on(&mut self, way: &mut Way) -> io::Result<bool> {
-        for step in way.steps() {
+    pub(super) fn ask_on(&mut self, way: &mut Way, path: &Path) -> io::Result<bool> {
+        let has_links = way.has_links();
+        let mut steps = way.steps().iter_mut();
+        while let Some(step) = steps.next() {
             self.pulse.beat();
             match self.names.ask(step, &self.files)? {
                 Answer::Fresh(device) if device == step.device => {}
-                // Nothing is below it.
-                Answer::Absent => return Ok(false),
+                // Nothing is below it; but a link may lead elsewhere by now.
+                Answer::Absent if has_links => return Ok(false),
+                Answer::Absent => {
+                    let below = steps.filter(|below| below.directory.starts_with(&step.directory));
+                    below.for_each(|below| self.names.is_gone(&below.directory));
+                    return Err(io::ErrorKind::NotFound.into());
+                }
                 // A mount came or went, so the way begins elsewhere, or there is a link now.
                 Answer::Fresh(_) | Answer::Other => {
                     way.forget();
@@ -188,7 +195,11 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
                 }
             }
         }
-        Ok(false)
+        let was_named = way.was_named();
+        match was_named.is_some_and(|was_named| self.names.has_struck(path, was_named)) {
+            true => Err(io::ErrorKind::NotFound.into()),
+            false => Ok(false),
+        }
     }
 
     /// Takes note of the filesystem on which a path would be that is not there, now and then: a filesystem may have been
