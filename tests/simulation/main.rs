@@ -10,12 +10,21 @@
     target_endian = "little"
 ))]
 
+mod bound;
+mod cache;
 mod client;
+mod directories;
+mod end;
+mod faults;
+mod ground;
 mod library;
 mod naive;
+mod owner;
 mod random;
 mod run;
 mod scenario;
+mod seam;
+mod tree;
 mod world;
 mod writers;
 

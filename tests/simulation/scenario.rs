@@ -1,15 +1,19 @@
 //! A scenario, as one seed draws it: a filesystem, a client, writers, faults, an owner, and how long each may take.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use replug::watch::Locality;
 use replug::{Audit, GatePolicy, Options};
 
-use crate::client::{self, Cache, Fault, Locks, Wrong};
+use crate::cache::{self, Cache};
+use crate::client::{self, Locks};
+use crate::faults::{Fault, Wrong};
+use crate::ground::{DEEPEST, Ground};
 use crate::random::Random;
-use crate::world::{self, MS, Op, ROOT, SECOND, World};
+use crate::tree;
+use crate::world::{Absences, MS, Op, SECOND, World};
 use crate::writers::{Plan, WRITERS, Writer};
 
 /// A scenario: everything that a run follows from.
@@ -20,18 +24,23 @@ pub struct Scenario {
     pub settle: u64,
     pub gate_max: u64,
     pub audits: bool,
-    pub server: world::Nature,
+    pub server: tree::Nature,
     pub client: client::Nature,
+    /// The path that is watched: a library's, or that of a directory of libraries.
+    pub path: PathBuf,
     pub artifacts: Vec<PathBuf>,
     pub is_directory: bool,
-    pub is_linked: bool,
+    pub ground: Ground,
     pub same_size: bool,
     pub pause: u64,
     pub locked_pause: u64,
     /// The writers: how long after the one before, who, and which artifact.
     pub writers: Vec<(u64, Writer, usize)>,
-    /// From when to when the filesystem is not mounted, and the device that it comes back on.
+    /// From when to when the filesystem is not mounted, and the device that it comes back on. From the beginning, if
+    /// it is mounted late.
     pub detached: Option<(u64, u64, u64)>,
+    /// Whether there are libraries below the mount, which show while it is not there.
+    pub is_filled_below: bool,
     pub clock_steps: Vec<(u64, i64)>,
     /// In how many of a hundred polls the owner looks at its updates.
     pub attention: u64,
@@ -52,23 +61,26 @@ impl Scenario {
     pub fn draw(seed: u64) -> Scenario {
         let random = &mut Random::new(seed);
         let cache = random.one_of(&[
-            client::LOCAL,
-            client::LOCAL,
-            client::LOCAL,
-            client::NFS,
-            client::FUSE,
-            client::ALWAYS,
-            client::SERVER,
-            client::PAGES,
+            cache::LOCAL,
+            cache::LOCAL,
+            cache::LOCAL,
+            cache::NFS,
+            cache::NFS,
+            cache::FUSE,
+            cache::ALWAYS,
+            cache::BINDFS,
+            cache::SERVER,
+            cache::PAGES,
         ]);
-        let is_local = cache.name == client::LOCAL.name;
-        let server = world::Nature {
+        let is_local = cache.name == cache::LOCAL.name;
+        let server = tree::Nature {
             granularity: random.one_of(&[1, 1, 4 * MS, 100 * MS, SECOND, 2 * SECOND]),
             reuses_inodes: random.percent(50),
             has_hard_links: random.percent(75),
             has_birth: random.percent(60),
             has_change_time: random.percent(75),
-            stamps_directories: is_local || random.percent(75),
+            // The protocol of NFS has a number for what a directory holds.
+            stamps_directories: is_local || cache.name == cache::NFS.name || random.percent(75),
         };
         let locks = match is_local {
             true => random.one_of(&[Locks::Shared, Locks::Shared, Locks::Unknown]),
@@ -96,13 +108,13 @@ impl Scenario {
         } else {
             1
         };
-        let artifacts = (0..count).map(|number| Path::new(ROOT).join(format!("lib{number}.so")));
-        let artifacts: Vec<_> = artifacts.collect();
+        let ground = draw_ground(random, count, is_linked);
+        let artifacts = ground.artifacts();
         let path = match is_directory {
-            true => PathBuf::from(ROOT),
+            true => ground.directory(),
             false => artifacts[0].clone(),
         };
-        let options = Options::new(path)
+        let options = Options::new(&path)
             .interval(Duration::from_nanos(interval))
             .settle(Duration::from_nanos(settle))
             .gate(gate)
@@ -115,7 +127,7 @@ impl Scenario {
         let pause = settle / 4;
         let locked_pause = if is_gated { 240 * MS } else { pause };
         let same_size = random.percent(50);
-        let writers = draw_writers(random, artifacts.len(), is_linked, same_size);
+        let writers = draw_writers(random, &ground, same_size);
         let attention = random.one_of(&[100, 100, 60, 10]);
         let mut client = client::Nature {
             cache,
@@ -142,10 +154,17 @@ impl Scenario {
             client.faults.retain(|fault| fault.what != Wrong::NotFound);
         }
         let detached = random.percent(15).then(|| {
-            let from = random.between(2, 30) * SECOND;
-            let device = random.one_of(&[1, 2]);
+            let from = match random.percent(30) {
+                true => 0,
+                false => random.between(2, 30) * SECOND,
+            };
+            let device = match from {
+                0 => 1,
+                _ => random.one_of(&[1, 2]),
+            };
             (from, from + random.between(1, 20) * SECOND, device)
         });
+        let is_filled_below = detached.is_some() && random.percent(20);
         let steps = random.between(0, 2);
         let step = |_| {
             let by = random.between(0, 7200) as i64 - 3600;
@@ -162,26 +181,32 @@ impl Scenario {
             audits,
             server,
             client,
+            path,
             artifacts,
             is_directory,
-            is_linked,
+            ground,
             same_size,
             pause,
             locked_pause,
             writers,
             detached,
+            is_filled_below,
             clock_steps,
             attention,
         }
     }
 
+    /// Whether the filesystem is mounted only after the start.
+    pub fn is_late(&self) -> bool {
+        matches!(self.detached, Some((0, ..)))
+    }
+
     /// Plans the scenario. Returns its world, and when its last event is over.
     pub fn plan(&self) -> (World, u64) {
         let mut world = World::new(self.server);
-        for artifact in &self.artifacts {
-            world.absences.insert(artifact.clone(), Vec::new());
+        for path in self.artifacts.iter().chain([&self.path]) {
+            world.absences.insert(path.clone(), Absences::default());
         }
-        world.plan(0, Op::Mkdir("/d".into()));
         let mut random = Random::new(self.seed ^ 0x5eed);
         let mut plan = Plan {
             world: &mut world,
@@ -190,23 +215,31 @@ impl Scenario {
             locked_pause: self.locked_pause,
             has_hard_links: self.server.has_hard_links,
             same_size: self.same_size,
+            ground: self.ground.clone(),
             next_number: 0,
             at: 0,
         };
-        for artifact in &self.artifacts {
-            match self.is_linked {
-                true => plan.begin_linked(artifact),
-                false => plan.begin(artifact),
-            }
+        if self.is_filled_below {
+            plan.begin_below_the_mount();
         }
+        plan.op(Op::Serve);
+        if !self.is_late() {
+            plan.op(Op::Attach { device: 1 });
+        }
+        plan.begin_all();
         for (pause, writer, artifact) in &self.writers {
             plan.at += pause;
             plan.write(*writer, &self.artifacts[*artifact]);
         }
         let mut end = plan.at;
         if let Some((from, until, device)) = self.detached {
-            world.plan(from, Op::Detach);
+            let arrived = || self.artifacts.iter().cloned().map(Op::Arrived);
+            if !self.is_late() {
+                world.plan(from, Op::Detach);
+                arrived().for_each(|op| world.plan(from, op));
+            }
             world.plan(until, Op::Attach { device });
+            arrived().for_each(|op| world.plan(until, op));
             end = end.max(until);
         }
         for (at, by) in &self.clock_steps {
@@ -216,122 +249,63 @@ impl Scenario {
         let end = end.max(healed.unwrap_or(0)).max(world.last_event());
         (world, end)
     }
+}
 
-    /// The bound: how long after the last change, and the last fault, the final state may be unknown. It is the bound
-    /// of `docs/filesystems.md`, in terms of what this client and these writers do.
-    pub fn bound(&self) -> u64 {
-        let is_remote = self.client.locality == Locality::Remote;
-        let step = self.client.latency * 3 / 2 + 1;
-        let artifacts = self.artifacts.len() as u64;
-        let poll = step * (8 + 8 * artifacts);
-        let reading = step * (12 + 900 / self.client.chunk as u64);
-        let pace = match is_remote {
-            true => self.interval.max((4 * self.interval).min(2 * SECOND)) + 20 * poll,
-            false => self.interval,
-        };
-        // The last digests are a settle time apart, and follow a racy tick.
-        let tick = match self.server.granularity {
-            coarse if coarse >= SECOND => 2100 * MS,
-            middle if middle >= 10 * MS => 200 * MS,
-            _ => 20 * MS,
-        };
-        let mut settled = tick + 2 * self.settle + 100 * MS;
-        if self.can_seem_cut() {
-            settled += 10 * SECOND;
-        }
-        if self.detached.is_some() || !self.client.faults.is_empty() {
-            // The artifact is looked at again after two seconds, and is well when all was well for one second, at the
-            // next poll.
-            settled += 2 * SECOND + SECOND + pace;
-        }
-        if artifacts > 1 {
-            // The libraries of one build wait for each other.
-            settled += SECOND;
-        }
-        // The last step of a slow poll may have begun just before the fault was healed.
-        let slow = self.client.faults.iter().map(|fault| match fault.what {
-            Wrong::Slow(time) => time,
-            _ => 0,
-        });
-        let slow = slow.sum::<u64>();
-        // Slow looks are paid for with rest, even after they are fast again.
-        let rest = match is_remote {
-            true => (20 * slow * (4 + 4 * artifacts)).min(60 * SECOND),
-            false => 0,
-        };
-        let seen =
-            slow + rest + pace + settled + 8 * artifacts * reading + self.client.cache.attributes;
-        // A build that hangs holds everything back for as long as the cap says, and then for two digests a second
-        // apart.
-        let is_hung = self.is_written_by(&[Writer::HungCargo]);
-        let seen = seen
-            + if is_hung {
-                self.gate_max + 2 * SECOND
-            } else {
-                0
-            };
-        match self.needs_audit() {
-            true => seen + 372 * SECOND,
-            false => seen,
-        }
-    }
-
-    fn is_written_by(&self, wanted: &[Writer]) -> bool {
-        let mut writers = self.writers.iter();
-        writers.any(|(_, writer, _)| wanted.contains(writer))
-    }
-
-    /// Whether a file can look as before although it was torn or cut, so that it is tried again only after a while.
-    fn can_seem_cut(&self) -> bool {
-        let mut faults = self.client.faults.iter();
-        self.is_written_by(&[Writer::Dying, Writer::Mapped])
-            || faults.any(|fault| fault.what == Wrong::ShortFile)
-            || self.client.unstable_inodes
-            || self.client.cache.attributes > 0
-            || self.client.cache.keeps_content
-    }
-
-    /// Whether something changes that no look can see.
-    pub fn needs_audit(&self) -> bool {
-        let writes = |wanted: &[Writer]| self.is_written_by(wanted);
-        let server = &self.server;
-        // Times that are set back, and no stamp that tells: a new file shows in its number or its birth.
-        let hides_in_place =
-            !server.has_change_time && self.same_size && writes(&[Writer::CpPreserving]);
-        let hides_new = !server.has_change_time && server.reuses_inodes && !server.has_birth;
-        writes(&[Writer::Mapped])
-            || hides_in_place
-            || hides_new && writes(&[Writer::Rsync, Writer::SameTick])
-            || self.client.unstable_inodes
-            || self.client.cache.keeps_content
+fn draw_ground(random: &mut Random, count: u64, is_linked: bool) -> Ground {
+    let depth = random.between(0, DEEPEST as u64) as usize;
+    let mut level = |percent| {
+        let is_drawn = depth > 0 && random.percent(percent);
+        is_drawn.then(|| random.between(1, depth.max(1) as u64) as usize)
+    };
+    Ground {
+        depth,
+        linked: level(25),
+        late: level(12),
+        libraries: (0..count).map(|number| format!("lib{number}.so")).collect(),
+        is_linked,
+        link_target: String::new(),
+        covered: Vec::new(),
     }
 }
 
 fn draw_writers(
     random: &mut Random,
-    artifacts: usize,
-    is_linked: bool,
+    ground: &Ground,
     same_size: bool,
 ) -> Vec<(u64, Writer, usize)> {
     let can = |writer: &Writer| match writer {
-        Writer::Kubernetes => is_linked,
+        Writer::Kubernetes => ground.is_linked,
         Writer::TouchStorm | Writer::Deletion => true,
         Writer::Mapped => same_size,
-        _ => !is_linked,
+        _ => !ground.is_linked,
     };
     let mut able: Vec<_> = WRITERS.into_iter().filter(can).collect();
-    if is_linked {
+    if ground.is_linked {
         // A swap of links is the usual way to change a linked file.
         able.extend([Writer::Kubernetes; 6]);
     }
+    if random.percent(50) {
+        able.push(Writer::Cover);
+        if ground.depth > 0 {
+            able.extend([Writer::ReplaceDirectory; 5]);
+            able.extend([Writer::CleanBuild; 4]);
+        }
+        if ground.linked.is_some() {
+            able.extend([Writer::SwapDirectoryLink; 8]);
+        }
+    }
     let mut writers = Vec::new();
+    if ground.late.is_some() {
+        writers.push((0, Writer::LateDirectory, 0));
+    }
+    let artifacts = ground.libraries.len() as u64;
     for _ in 0..random.between(1, 6) {
         let pause = match random.between(0, 9) {
             0..=3 => random.between(0, 300 * MS),
             4..=8 => random.between(0, 8 * SECOND),
             _ => random.between(10 * SECOND, 40 * SECOND),
         };
-        let artifact = random.between(0, artifacts as u64 - 1) as usize;
+        let artifact = random.between(0, artifacts - 1) as usize;
         writers.push((pause, random.one_of(&able), artifact));
     }
     if random.percent(3) {
@@ -376,10 +350,11 @@ impl fmt::Display for Scenario {
         writeln!(f, "seed {}: {name}, {:?}", self.seed, self.server)?;
         writeln!(
             f,
-            "  {} artifacts, directory {}, linked {}, same size {}, unstable inodes {}, locks {:?}",
+            "  {} with {} artifacts, directory {}, linked {}, same size {}, unstable inodes {}, locks {:?}",
+            self.path.display(),
             self.artifacts.len(),
             self.is_directory,
-            self.is_linked,
+            self.ground.is_linked,
             self.same_size,
             self.client.unstable_inodes,
             self.client.locks
@@ -394,6 +369,8 @@ impl fmt::Display for Scenario {
             self.attention,
             self.audits
         )?;
+        let Ground { linked, late, .. } = self.ground;
+        writeln!(f, "  link at level {linked:?}, late from level {late:?}")?;
         for (pause, writer, artifact) in &self.writers {
             writeln!(
                 f,
@@ -413,7 +390,8 @@ impl fmt::Display for Scenario {
             let (from, until) = (from / MS, until / MS);
             writeln!(
                 f,
-                "  unmounted from {from} to {until} ms, then on device {device}"
+                "  unmounted from {from} to {until} ms, then on device {device}; filled below {}",
+                self.is_filled_below
             )?;
         }
         writeln!(f, "  clock steps {:?}", self.clock_steps)

@@ -1,7 +1,7 @@
 //! The server's side: files as they are, who holds which lock, and what writers will do when. Time is a number of
 //! nanoseconds that only moves forward; the wall clock, which stamps files, may step.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -9,38 +9,16 @@ use std::rc::Rc;
 use replug::Digest;
 use replug::watch::{Kind, Stamp};
 
+use crate::tree::{Eyes, Nature, Tree, Whereabouts};
+
 pub const MS: u64 = 1_000_000;
 pub const SECOND: u64 = 1000 * MS;
 
-/// The directory where everything that is watched lives.
-pub const ROOT: &str = "/p";
+/// The root of the mount where everything that is watched lives.
+pub const MOUNT: &str = "/m";
 
-/// One file, directory or link, whatever names it has.
-#[derive(Debug, Clone)]
-pub struct Inode {
-    pub kind: Kind,
-    pub number: u64,
-    pub links: u64,
-    pub data: Rc<Vec<u8>>,
-    pub modified: u64,
-    pub changed: u64,
-    pub born: u64,
-    pub target: PathBuf,
-}
-
-/// The nature of a filesystem: what it keeps of files, and how exactly.
-#[derive(Debug, Clone, Copy)]
-pub struct Nature {
-    /// The step of timestamps, to which they are cut.
-    pub granularity: u64,
-    pub reuses_inodes: bool,
-    pub has_hard_links: bool,
-    pub has_birth: bool,
-    /// Without it, a change of attributes shows in no stamp: the change time is the write time.
-    pub has_change_time: bool,
-    /// Without it, a directory looks the same whatever names come and go.
-    pub stamps_directories: bool,
-}
+/// The directory where builders keep the other name of a file that they link into place.
+pub const DEPS: &str = "/m/d";
 
 /// One thing a writer does.
 #[derive(Debug, Clone)]
@@ -53,7 +31,10 @@ pub enum Op {
     /// Writes through a shared mapping: no stamp moves.
     WriteMapped(PathBuf, usize, Rc<Vec<u8>>),
     Link(PathBuf, PathBuf),
+    /// Removes a name: of a file, or of an empty directory.
     Unlink(PathBuf),
+    /// Removes all that is in a directory.
+    Clear(PathBuf),
     Rename(PathBuf, PathBuf),
     Symlink(PathBuf, PathBuf),
     Mkdir(PathBuf),
@@ -63,11 +44,25 @@ pub enum Op {
     Unlock(PathBuf),
     /// The content that is at the path now is the content that its writer wanted there.
     Published(PathBuf),
+    /// Something published earlier, perhaps elsewhere, has come to the path.
+    Arrived(PathBuf),
     StepClock(i64),
+    /// Writers find the server's filesystem where it belongs from now on.
+    Serve,
+    /// Unmounts the server's filesystem from the client, and mounts it again.
     Detach,
     Attach {
         device: u64,
     },
+    /// Makes a filesystem, which writers find at the path, to be mounted later.
+    Volume {
+        at: PathBuf,
+        device: u64,
+        is_own: bool,
+    },
+    /// Mounts such a filesystem for all over another directory, and unmounts it.
+    Cover(PathBuf, PathBuf),
+    Uncover(PathBuf),
 }
 
 impl Op {
@@ -102,52 +97,79 @@ impl Trace {
     }
 }
 
-/// The files of one server.
+/// The times at which something that was at a path had been removed from there; the last one may be open. What is
+/// unmounted, or covered by a mount, was not removed.
+#[derive(Debug, Default)]
+pub struct Absences {
+    pub times: Vec<(u64, Option<u64>)>,
+    /// The volume where it was seen last.
+    home: Option<usize>,
+}
+
+impl Absences {
+    fn note(&mut self, now: u64, found: Whereabouts, volume_of: impl Fn(usize) -> usize) {
+        let is_gone = match found {
+            Whereabouts::There(inode) => {
+                self.home = Some(volume_of(inode));
+                false
+            }
+            Whereabouts::Absent(volume) => self.home == Some(volume),
+        };
+        match self.times.last_mut() {
+            Some((_, end @ None)) if !is_gone => *end = Some(now),
+            Some((_, Some(_))) | None if is_gone => self.times.push((now, None)),
+            _ => {}
+        }
+    }
+
+    /// Whether it ever was there.
+    pub fn was_there(&self) -> bool {
+        self.home.is_some()
+    }
+
+    /// Whether it is gone now.
+    pub fn is_gone(&self) -> bool {
+        matches!(self.times.last(), Some((_, None)))
+    }
+}
+
+/// The files of one server, and of the client's own disk.
 #[derive(Debug)]
 pub struct World {
     pub now: u64,
-    pub nature: Nature,
     pub trace: Trace,
-    pub device: u64,
+    pub tree: Tree,
+    /// The root of the filesystem that is mounted where everything lives, and whether the client has it mounted.
+    home: usize,
     pub is_detached: bool,
     wall_offset: i64,
     events: BTreeMap<(u64, u32), Op>,
     planned: u32,
-    names: BTreeMap<PathBuf, usize>,
-    pub inodes: Vec<Inode>,
-    free_numbers: Vec<u64>,
-    next_number: u64,
-    pub lock_files: BTreeSet<PathBuf>,
-    pub held: HashMap<PathBuf, u64>,
-    /// The digests that were published at each path, in order.
+    /// The digests that were published at each path, in order; and anywhere.
     pub published: HashMap<PathBuf, Vec<Digest>>,
-    /// The times at which no file was at a path; the last one may be open.
-    pub absences: HashMap<PathBuf, Vec<(u64, Option<u64>)>>,
+    all_published: HashSet<Digest>,
+    pub absences: HashMap<PathBuf, Absences>,
 }
 
 impl World {
+    /// A world with the client's own disk, and a server's filesystem that is not mounted yet.
     pub fn new(nature: Nature) -> World {
-        let mut world = World {
+        let mut tree = Tree::new(nature);
+        tree.add(Path::new(MOUNT), Kind::Directory);
+        let home = tree.add_volume(1, false);
+        World {
             now: 0,
-            nature,
             trace: Trace::default(),
-            device: 1,
-            is_detached: false,
+            tree,
+            home,
+            is_detached: true,
             wall_offset: 0,
             events: BTreeMap::new(),
             planned: 0,
-            names: BTreeMap::new(),
-            inodes: Vec::new(),
-            free_numbers: Vec::new(),
-            next_number: 100,
-            lock_files: BTreeSet::new(),
-            held: HashMap::new(),
             published: HashMap::new(),
+            all_published: HashSet::new(),
             absences: HashMap::new(),
-        };
-        world.add(Path::new("/"), Kind::Directory);
-        world.add(Path::new(ROOT), Kind::Directory);
-        world
+        }
     }
 
     /// Plans an event for a moment that has not come.
@@ -177,207 +199,137 @@ impl World {
             .map_or(self.now, |(at, _)| *at)
     }
 
-    pub fn stamp(&self) -> u64 {
+    fn stamp(&self) -> u64 {
         const EPOCH: i64 = 1_600_000_000 * SECOND as i64;
         let wall = (EPOCH + self.now as i64 + self.wall_offset) as u64;
-        wall / self.nature.granularity * self.nature.granularity
+        let granularity = self.tree.nature.granularity;
+        wall / granularity * granularity
     }
 
-    pub fn at(&self, path: &Path) -> Option<usize> {
-        self.names.get(path).copied()
-    }
-
-    /// Follows links as the server would.
-    pub fn resolve(&self, path: &Path) -> Option<usize> {
-        let mut path = path.to_owned();
-        for _ in 0..8 {
-            let mut walked = PathBuf::new();
-            let mut parts = path.components();
-            let mut found = None;
-            let mut onward = None;
-            while let Some(part) = parts.next() {
-                walked.push(part);
-                let inode = self.at(&walked)?;
-                if self.inodes[inode].kind == Kind::Link {
-                    let directory = walked.parent()?.to_owned();
-                    onward = Some(
-                        directory
-                            .join(&self.inodes[inode].target)
-                            .join(parts.as_path()),
-                    );
-                    break;
-                }
-                found = Some(inode);
-            }
-            match onward {
-                Some(next) => path = next,
-                None => return found,
-            }
-        }
-        None
-    }
-
-    /// The bytes of the file at a path, links followed.
+    /// The bytes of the file to which a path leads the client, links followed.
     pub fn content(&self, path: &Path) -> Option<Rc<Vec<u8>>> {
-        self.resolve(path)
-            .map(|inode| Rc::clone(&self.inodes[inode].data))
+        self.content_by(path, Eyes::Client)
     }
 
-    /// The names in a directory.
-    pub fn names_in(&self, directory: &Path) -> Vec<PathBuf> {
-        let inside = |path: &&PathBuf| path.parent() == Some(directory);
-        self.names.keys().filter(inside).cloned().collect()
+    fn content_by(&self, path: &Path, eyes: Eyes) -> Option<Rc<Vec<u8>>> {
+        let inode = self.tree.resolve(path, eyes)?;
+        Some(Rc::clone(&self.tree.inodes[inode].data))
     }
 
     /// The time since when somebody holds a lock.
     pub fn held_since(&self, lock: &Path) -> Option<u64> {
-        self.held.get(lock).copied()
-    }
-
-    fn add(&mut self, path: &Path, kind: Kind) -> usize {
-        let number = self.free_numbers.pop().unwrap_or_else(|| {
-            self.next_number += 1;
-            self.next_number
-        });
-        let stamp = self.stamp();
-        self.inodes.push(Inode {
-            kind,
-            number,
-            links: 1,
-            data: Rc::default(),
-            modified: stamp,
-            changed: stamp,
-            born: stamp,
-            target: PathBuf::new(),
-        });
-        let inode = self.inodes.len() - 1;
-        self.name(path, inode);
-        inode
-    }
-
-    fn name(&mut self, path: &Path, inode: usize) {
-        self.drop_name(path);
-        self.names.insert(path.to_owned(), inode);
-        self.stamp_directory(path);
-    }
-
-    fn drop_name(&mut self, path: &Path) {
-        let Some(old) = self.names.remove(path) else {
-            return;
-        };
-        let stamp = self.stamp();
-        let inode = &mut self.inodes[old];
-        inode.links -= 1;
-        inode.changed = stamp;
-        if inode.links == 0 && self.nature.reuses_inodes {
-            self.free_numbers.push(inode.number);
-        }
-        self.stamp_directory(path);
-    }
-
-    fn stamp_directory(&mut self, path: &Path) {
-        if !self.nature.stamps_directories {
-            return;
-        }
-        let stamp = self.stamp();
-        if let Some(directory) = path.parent().and_then(|directory| self.at(directory)) {
-            self.inodes[directory].modified = stamp;
-            self.inodes[directory].changed = stamp;
-        }
+        let inode = self.tree.resolve(lock, Eyes::Writer)?;
+        self.tree.inodes[inode].held
     }
 
     fn write(&mut self, path: &Path, stamps: bool, change: impl FnOnce(&mut Vec<u8>)) {
-        let stamp = self.stamp();
-        let Some(inode) = self.resolve(path) else {
+        let Some(inode) = self.tree.resolve(path, Eyes::Writer) else {
             return;
         };
-        let inode = &mut self.inodes[inode];
+        let inode = &mut self.tree.inodes[inode];
         change(Rc::make_mut(&mut inode.data));
         if stamps {
-            inode.modified = stamp;
-            inode.changed = stamp;
+            inode.modified = self.tree.stamp;
+            inode.changed = self.tree.stamp;
         }
     }
 
     fn apply(&mut self, op: Op) {
         self.trace
             .note(self.now, || format!("-- {}", op.told()), ());
-        let stamp = self.stamp();
+        self.tree.stamp = self.stamp();
         match op {
-            Op::Create(path) => drop(self.add(&path, Kind::File)),
-            Op::Open(path) => {
-                if self.at(&path).is_none() {
-                    self.add(&path, Kind::File);
-                }
-            }
+            Op::Create(path) => drop(self.tree.add(&path, Kind::File)),
+            Op::Open(path) => self.open(&path),
             Op::Truncate(path, size) => self.write(&path, true, |data| data.resize(size, 0)),
             Op::Write(path, at, bytes) => self.write(&path, true, |data| overlay(data, at, &bytes)),
             Op::WriteMapped(path, at, bytes) => {
                 self.write(&path, false, |data| overlay(data, at, &bytes));
             }
-            Op::Link(from, to) => {
-                if let Some(inode) = self.at(&from) {
-                    self.inodes[inode].links += 1;
-                    self.inodes[inode].changed = stamp;
-                    self.name(&to, inode);
-                }
-            }
-            Op::Unlink(path) => self.drop_name(&path),
-            Op::Rename(from, to) => {
-                if let Some(inode) = self.names.remove(&from) {
-                    self.inodes[inode].changed = stamp;
-                    self.name(&to, inode);
-                    self.stamp_directory(&from);
-                }
-            }
+            Op::Link(from, to) => self.tree.link(&from, &to),
+            Op::Unlink(path) => self.tree.remove(&path),
+            Op::Clear(path) => self.tree.clear(&path),
+            Op::Rename(from, to) => self.tree.rename(&from, &to),
             Op::Symlink(target, path) => {
-                let inode = self.add(&path, Kind::Link);
-                self.inodes[inode].target = target;
+                if let Some(inode) = self.tree.add(&path, Kind::Link) {
+                    self.tree.inodes[inode].target = target;
+                }
             }
-            Op::Mkdir(path) => drop(self.add(&path, Kind::Directory)),
+            Op::Mkdir(path) => drop(self.tree.add(&path, Kind::Directory)),
             Op::Touch(path) => self.write(&path, true, |_| {}),
             Op::SetModified(path, modified) => {
-                if let Some(inode) = self.at(&path) {
-                    let granularity = self.nature.granularity;
-                    self.inodes[inode].modified = modified / granularity * granularity;
-                    self.inodes[inode].changed = stamp;
+                if let Some(inode) = self.tree.at(&path) {
+                    let granularity = self.tree.nature.granularity;
+                    let inode = &mut self.tree.inodes[inode];
+                    inode.modified = modified / granularity * granularity;
+                    inode.changed = self.tree.stamp;
                 }
             }
             Op::Lock(path) => {
-                self.lock_files.insert(path.clone());
-                self.held.insert(path, self.now);
+                self.open(&path);
+                self.set_held(&path, Some(self.now));
             }
-            Op::Unlock(path) => drop(self.held.remove(&path)),
-            Op::Published(path) => {
-                if let Some(content) = self.content(&path) {
-                    let digest = Digest::of(&content);
-                    self.published.entry(path).or_default().push(digest);
-                }
-            }
+            Op::Unlock(path) => self.set_held(&path, None),
+            Op::Published(path) => self.note_published(path, Eyes::Writer),
+            Op::Arrived(path) => self.note_published(path, Eyes::Client),
             Op::StepClock(by) => self.wall_offset += by,
-            Op::Detach => self.is_detached = true,
+            Op::Serve => self
+                .tree
+                .mount(self.home, Path::new(MOUNT), &[Eyes::Writer]),
+            Op::Detach => {
+                self.is_detached = true;
+                self.tree.show(self.home, false);
+            }
             Op::Attach { device } => {
                 self.is_detached = false;
-                self.device = device;
+                let volume = self.tree.inodes[self.home].volume;
+                self.tree.volumes[volume].device = device;
+                self.tree.show(self.home, true);
             }
+            Op::Volume { at, device, is_own } => {
+                self.tree.add(&at, Kind::Directory);
+                let root = self.tree.add_volume(device, is_own);
+                self.tree.mount(root, &at, &[Eyes::Writer]);
+            }
+            Op::Cover(volume, path) => {
+                if let Some(root) = self.tree.resolve(&volume, Eyes::Writer) {
+                    self.tree.mount(root, &path, &[Eyes::Writer, Eyes::Client]);
+                }
+            }
+            Op::Uncover(path) => self.tree.unmount(&path),
         }
         self.note_absences();
     }
 
-    /// Takes down which paths have no file. An unmounted filesystem has no part in that.
+    fn open(&mut self, path: &Path) {
+        if self.tree.at(path).is_none() {
+            self.tree.add(path, Kind::File);
+        }
+    }
+
+    fn set_held(&mut self, lock: &Path, held: Option<u64>) {
+        if let Some(inode) = self.tree.at(lock) {
+            self.tree.inodes[inode].held = held;
+        }
+    }
+
+    fn note_published(&mut self, path: PathBuf, eyes: Eyes) {
+        let Some(content) = self.content_by(&path, eyes) else {
+            return;
+        };
+        let digest = Digest::of(&content);
+        if eyes == Eyes::Writer || self.all_published.contains(&digest) {
+            self.all_published.insert(digest);
+            self.published.entry(path).or_default().push(digest);
+        }
+    }
+
+    /// Takes down which paths have lost what was there.
     fn note_absences(&mut self) {
-        let paths: Vec<_> = self.absences.keys().cloned().collect();
-        for path in paths {
-            let is_there = self.resolve(&path).is_some();
-            let now = self.now;
-            let Some(absences) = self.absences.get_mut(&path) else {
-                continue;
-            };
-            match absences.last_mut() {
-                Some((_, end @ None)) if is_there => *end = Some(now),
-                Some((_, Some(_))) | None if !is_there => absences.push((now, None)),
-                _ => {}
-            }
+        let (tree, now) = (&self.tree, self.now);
+        for (path, absences) in &mut self.absences {
+            let found = tree.whereabouts(path, Eyes::Client);
+            absences.note(now, found, |inode| tree.inodes[inode].volume);
         }
     }
 }

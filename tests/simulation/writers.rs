@@ -3,12 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use crate::ground::Ground;
 use crate::library::library;
 use crate::random::Random;
-use crate::world::{MS, Op, SECOND, World};
-
-/// The directory where builders keep the other name of a file that they link into place.
-const DEPS: &str = "/d";
+use crate::world::{DEPS, MS, Op, SECOND, World};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writer {
@@ -48,8 +46,19 @@ pub enum Writer {
     Removal,
     /// Deletes the file for good.
     Deletion,
+    /// Puts another directory in the place of one on the way.
+    ReplaceDirectory,
+    /// Removes a directory on the way and all that is in it, and builds all anew.
+    CleanBuild,
+    /// Makes the directories on the way that are not there at the start, and then the libraries.
+    LateDirectory,
+    /// Swaps a link to a directory on the way.
+    SwapDirectoryLink,
+    /// Mounts another filesystem over a directory on the way.
+    Cover,
 }
 
+/// The writers of files.
 pub const WRITERS: [Writer; 20] = [
     Writer::Cargo,
     Writer::LaterCargo,
@@ -83,12 +92,13 @@ pub struct Plan<'a> {
     pub has_hard_links: bool,
     /// Whether all versions have equal sizes.
     pub same_size: bool,
+    pub ground: Ground,
     pub next_number: u64,
     pub at: u64,
 }
 
 impl Plan<'_> {
-    fn version(&mut self) -> Rc<Vec<u8>> {
+    pub fn version(&mut self) -> Rc<Vec<u8>> {
         self.next_number += 1;
         let payload = match self.same_size {
             true => 256,
@@ -98,15 +108,15 @@ impl Plan<'_> {
         Rc::new(library(self.next_number, payload))
     }
 
-    fn op(&mut self, op: Op) {
+    pub fn op(&mut self, op: Op) {
         self.world.plan(self.at, op);
     }
 
-    fn wait(&mut self, low: u64, high: u64) {
+    pub fn wait(&mut self, low: u64, high: u64) {
         self.at += self.random.between(low, high);
     }
 
-    fn published(&mut self, path: &Path) {
+    pub fn published(&mut self, path: &Path) {
         self.op(Op::Published(path.to_owned()));
     }
 
@@ -146,10 +156,14 @@ impl Plan<'_> {
     }
 
     /// Makes a finished file and links it into place, where that is possible.
-    fn link_into_place(&mut self, path: &Path, pause: u64) {
+    pub fn link_into_place(&mut self, path: &Path, pause: u64) {
         let content = self.version();
         if self.has_hard_links {
-            let deps = self.aside(DEPS, &content);
+            let directory = match self.ground.is_covered() {
+                true => path.parent().unwrap_or(path).to_owned(),
+                false => PathBuf::from(DEPS),
+            };
+            let deps = self.aside(&directory.to_string_lossy(), &content);
             self.wait(MS, 150 * MS);
             self.op(Op::Unlink(path.to_owned()));
             self.wait(MS / 10, 8 * MS);
@@ -160,8 +174,8 @@ impl Plan<'_> {
         self.published(path);
     }
 
-    fn rename_into_place(&mut self, path: &Path, content: &Rc<Vec<u8>>) {
-        let directory = path.parent().unwrap_or(Path::new("/p")).to_owned();
+    pub fn rename_into_place(&mut self, path: &Path, content: &Rc<Vec<u8>>) {
+        let directory = path.parent().unwrap_or(path).to_owned();
         let aside = self.aside(&directory.to_string_lossy(), content);
         self.op(Op::Rename(aside, path.to_owned()));
         self.published(path);
@@ -185,7 +199,7 @@ impl Plan<'_> {
 
     fn kubernetes(&mut self, path: &Path) {
         let content = self.version();
-        let root = path.parent().unwrap_or(Path::new("/p")).to_owned();
+        let root = path.parent().unwrap_or(path).to_owned();
         let directory = PathBuf::from(format!("..v{}", self.next_number));
         let file = root
             .join(&directory)
@@ -199,8 +213,8 @@ impl Plan<'_> {
         self.published(path);
     }
 
-    fn under_lock(&mut self, path: &Path, name: &str, work: impl FnOnce(&mut Self)) {
-        let lock = path.parent().unwrap_or(Path::new("/p")).join(name);
+    pub fn under_lock(&mut self, path: &Path, name: &str, work: impl FnOnce(&mut Self)) {
+        let lock = path.parent().unwrap_or(path).join(name);
         self.op(Op::Lock(lock.clone()));
         self.wait(10 * MS, 900 * MS);
         work(self);
@@ -263,7 +277,7 @@ impl Plan<'_> {
             }
             Writer::Rsync => {
                 let content = self.version();
-                let directory = path.parent().unwrap_or(Path::new("/p")).to_owned();
+                let directory = path.parent().unwrap_or(path).to_owned();
                 let aside = self.aside(&directory.to_string_lossy(), &content);
                 self.op(Op::SetModified(aside.clone(), 1_500_000_000 * SECOND));
                 self.op(Op::Rename(aside, path.to_owned()));
@@ -300,7 +314,7 @@ impl Plan<'_> {
             }
             Writer::SameTick => {
                 let same_size = std::mem::replace(&mut self.same_size, true);
-                let directory = path.parent().unwrap_or(Path::new("/p")).to_string_lossy();
+                let directory = path.parent().unwrap_or(path).to_string_lossy();
                 let versions = [self.version(), self.version()];
                 let asides = versions.map(|content| {
                     self.next_number += 1;
@@ -335,6 +349,11 @@ impl Plan<'_> {
                 self.rename_into_place(path, &content);
             }
             Writer::Deletion => self.op(Op::Unlink(path.to_owned())),
+            Writer::ReplaceDirectory => self.replace_directory(),
+            Writer::CleanBuild => self.clean_build(),
+            Writer::LateDirectory => self.late_directory(),
+            Writer::SwapDirectoryLink => self.swap_directory_link(),
+            Writer::Cover => self.cover(),
         }
     }
 }

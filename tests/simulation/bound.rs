@@ -1,0 +1,119 @@
+//! The bound of a scenario: how long after the last change, and the last fault, the final state may be unknown.
+
+use replug::watch::Locality;
+
+use crate::faults::Wrong;
+use crate::scenario::Scenario;
+use crate::world::{MS, SECOND};
+use crate::writers::Writer;
+
+impl Scenario {
+    /// The bound: how long after the last change, and the last fault, the final state may be unknown. It is the bound
+    /// of `docs/filesystems.md`, in terms of what this client and these writers do.
+    pub fn bound(&self) -> u64 {
+        let is_remote = self.client.locality == Locality::Remote;
+        let step = self.client.latency * 3 / 2 + 1;
+        let artifacts = self.artifacts.len() as u64;
+        // Each directory on the way is looked at and listed, and a link is asked for by itself.
+        let way = 3 * (self.ground.depth as u64 + 2);
+        let poll = step * (8 + 8 * artifacts + way);
+        let reading = step * (12 + 900 / self.client.chunk as u64);
+        let pace = match is_remote {
+            true => self.interval.max((4 * self.interval).min(2 * SECOND)) + 20 * poll,
+            false => self.interval,
+        };
+        // What lies above the libraries is there within two polls.
+        let polls = if self.has_another_way() {
+            2 * pace
+        } else {
+            pace
+        };
+        // The last digests are a settle time apart, and follow a racy tick.
+        let tick = match self.server.granularity {
+            coarse if coarse >= SECOND => 2100 * MS,
+            middle if middle >= 10 * MS => 200 * MS,
+            _ => 20 * MS,
+        };
+        let mut settled = tick + 2 * self.settle + 100 * MS;
+        if self.can_seem_cut() {
+            settled += 10 * SECOND;
+        }
+        if self.detached.is_some() || !self.client.faults.is_empty() {
+            // The artifact is looked at again after two seconds, and is well when all was well for one second, at the
+            // next poll.
+            settled += 2 * SECOND + SECOND + pace;
+        }
+        if artifacts > 1 {
+            // The libraries of one build wait for each other.
+            settled += SECOND;
+        }
+        // The last step of a slow poll may have begun just before the fault was healed.
+        let slow = self.client.faults.iter().map(|fault| match fault.what {
+            Wrong::Slow(time) => time,
+            _ => 0,
+        });
+        let slow = slow.sum::<u64>();
+        // Slow looks are paid for with rest, even after they are fast again.
+        let rest = match is_remote {
+            true => (20 * slow * (4 + 4 * artifacts)).min(60 * SECOND),
+            false => 0,
+        };
+        let seen =
+            slow + rest + polls + settled + 8 * artifacts * reading + self.client.cache.attributes;
+        // A build that hangs holds everything back for as long as the cap says, and then for two digests a second
+        // apart.
+        let is_hung = self.is_written_by(&[Writer::HungCargo]);
+        let seen = seen
+            + if is_hung {
+                self.gate_max + 2 * SECOND
+            } else {
+                0
+            };
+        match self.needs_audit() {
+            true => seen + 372 * SECOND,
+            false => seen,
+        }
+    }
+
+    /// Whether anything above the libraries is replaced, or mounted.
+    fn has_another_way(&self) -> bool {
+        let directories = [
+            Writer::ReplaceDirectory,
+            Writer::CleanBuild,
+            Writer::LateDirectory,
+            Writer::SwapDirectoryLink,
+            Writer::Cover,
+        ];
+        self.is_written_by(&directories) || self.detached.is_some()
+    }
+
+    fn is_written_by(&self, wanted: &[Writer]) -> bool {
+        let mut writers = self.writers.iter();
+        writers.any(|(_, writer, _)| wanted.contains(writer))
+    }
+
+    /// Whether a file can look as before although it was torn or cut, so that it is tried again only after a while.
+    fn can_seem_cut(&self) -> bool {
+        let mut faults = self.client.faults.iter();
+        self.is_written_by(&[Writer::Dying, Writer::Mapped])
+            || faults.any(|fault| fault.what == Wrong::ShortFile)
+            || self.client.unstable_inodes
+            || self.client.cache.attributes > 0
+            || self.client.cache.keeps_content
+    }
+
+    /// Whether something changes that no look can see.
+    pub fn needs_audit(&self) -> bool {
+        let writes = |wanted: &[Writer]| self.is_written_by(wanted);
+        let server = &self.server;
+        // Times that are set back, and no stamp that tells: a new file shows in its number or its birth.
+        let hides_in_place =
+            !server.has_change_time && self.same_size && writes(&[Writer::CpPreserving]);
+        let hides_new = !server.has_change_time && server.reuses_inodes && !server.has_birth;
+        writes(&[Writer::Mapped])
+            || hides_in_place
+            || hides_new && writes(&[Writer::Rsync, Writer::SameTick])
+            || self.client.unstable_inodes
+            || self.client.cache.keeps_content
+    }
+}

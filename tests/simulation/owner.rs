@@ -1,0 +1,210 @@
+//! The owner of what is loaded: takes the updates, and judges each of them.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use replug::outcome::Waiting;
+use replug::watch::{News, Update};
+use replug::{Digest, Error};
+
+use crate::run::Run;
+use crate::seam::Copy;
+use crate::world::SECOND;
+
+/// The owner, who takes the updates.
+#[derive(Default)]
+pub struct Owner {
+    pub live: HashMap<PathBuf, Digest>,
+    pub loads: HashMap<PathBuf, Vec<Digest>>,
+    pub kept: HashMap<PathBuf, Digest>,
+    /// The failures that were reported and have not ended.
+    pub degraded: HashMap<PathBuf, Vec<String>>,
+    pub missing: BTreeSet<PathBuf>,
+    /// The last report on each artifact.
+    states: HashMap<PathBuf, &'static str>,
+}
+
+impl Run<'_> {
+    pub fn take_updates(&mut self) {
+        let updates: Vec<_> = self.poller.updates().try_iter().collect();
+        let mut topics = BTreeSet::new();
+        for update in updates {
+            if matches!(update.news, News::Ready(_))
+                && !topics.insert(update.artifact.to_path_buf())
+            {
+                self.violate("latest wins: two copies of one artifact wait".to_owned());
+            }
+            self.take(update);
+        }
+    }
+
+    fn take(&mut self, update: Update<Copy>) {
+        let path = update.artifact.to_path_buf();
+        let now = self.state().world.now;
+        let (name, mark) = match &update.news {
+            News::Ready(ready) => ("Ready", ready.digest.to_string()),
+            News::Kept { digest, .. } => ("Kept", format!("{digest:?}")),
+            News::Waiting(reason) => ("Waiting", format!("{reason:?}")),
+            News::Missing => ("Missing", String::new()),
+            News::Returned => ("Returned", String::new()),
+            News::Degraded(error) => ("Degraded", replug::chain(error)),
+            News::Recovered => ("Recovered", String::new()),
+            _ => ("unknown", String::new()),
+        };
+        {
+            let mut state = self.state();
+            let line = || {
+                format!(
+                    "== {} {name} {}",
+                    path.display(),
+                    mark.get(..60).unwrap_or(&mark)
+                )
+            };
+            state.world.trace.note(now, line, (name, &mark));
+            state.covered.insert(format!("news {name}"));
+            state
+                .covered
+                .extend(cause_of(&update.news, &self.scenario.ground.directory()));
+        }
+        self.note_edge(&path, &update.news);
+        let is_decided = match &update.news {
+            News::Kept { digest, .. } => digest.is_some(),
+            news => matches!(news, News::Ready(_) | News::Missing),
+        };
+        if is_decided {
+            self.state().gated_since.remove(&path);
+        }
+        match update.news {
+            News::Ready(ready) => self.load(path, ready.digest, &ready.staged),
+            News::Kept {
+                digest: Some(digest),
+                ..
+            } => {
+                self.owner.kept.insert(path, digest);
+            }
+            News::Missing => {
+                self.judge_missing(&path, now);
+                self.owner.missing.insert(path);
+            }
+            News::Returned => {
+                let was_missing = self.owner.missing.remove(&path);
+                // An owner who looks seldom hears only the latest news.
+                if !was_missing && self.scenario.attention == 100 {
+                    self.violate("whereabouts: returned what was not missing".to_owned());
+                }
+            }
+            News::Degraded(error) => {
+                let said = self.owner.degraded.entry(path).or_default();
+                let error = replug::chain(&error);
+                let is_repeated = said.contains(&error);
+                said.push(error);
+                if is_repeated && self.scenario.attention == 100 {
+                    self.violate("once: the same cause was said twice".to_owned());
+                }
+            }
+            News::Recovered => drop(self.owner.degraded.remove(&path)),
+            News::Waiting(Waiting::Missing) => {}
+            _ => {}
+        }
+    }
+
+    /// Takes down the edge from an artifact's last state to its new one, as its owner sees them.
+    fn note_edge(&mut self, path: &Path, news: &News<Copy>) {
+        let to = match news {
+            News::Ready(_) => "live",
+            News::Kept {
+                digest: Some(_), ..
+            } => "kept out",
+            News::Missing => "missing",
+            News::Returned => "returned",
+            News::Degraded(_) => "degraded",
+            News::Recovered => "recovered",
+            News::Waiting(Waiting::Gated) => "gated",
+            News::Waiting(Waiting::Settling) => "settling",
+            News::Waiting(Waiting::Incomplete) => "incomplete",
+            _ => return,
+        };
+        // An owner who looks seldom hears only the latest news.
+        if self.scenario.attention < 100 {
+            return;
+        }
+        let from = self.owner.states.insert(path.to_owned(), to);
+        let from = from.unwrap_or("unknown");
+        self.state().covered.insert(format!("{from} -> {to}"));
+    }
+
+    fn load(&mut self, path: PathBuf, digest: Digest, staged: &Copy) {
+        if Digest::of(staged.bytes()) != digest {
+            self.violate("digest: the copy is not what was digested".to_owned());
+        }
+        let is_published = self
+            .state()
+            .world
+            .published
+            .get(&path)
+            .is_some_and(|all| all.contains(&digest));
+        if !is_published {
+            let bytes = staged.bytes().len();
+            self.violate(format!(
+                "torn: {bytes} bytes that nobody published at {}",
+                path.display()
+            ));
+        }
+        // A host that is given the bytes it runs does nothing.
+        if self.owner.live.insert(path.clone(), digest) != Some(digest) {
+            self.owner.loads.entry(path).or_default().push(digest);
+        } else if self.scenario.attention == 100 {
+            self.violate("no update without changed bytes: it is live already".to_owned());
+        }
+    }
+
+    /// Judges news of a missing artifact: it must not have been there all the time, or gone for a moment, or only
+    /// unmounted.
+    fn judge_missing(&self, path: &Path, now: u64) {
+        let cache = &self.scenario.client.cache;
+        let lag = cache.negative + 4 * SECOND + 40 * self.scenario.client.latency;
+        let state = self.state();
+        let absences = state.world.absences.get(path);
+        let absences = absences.map_or(Vec::new(), |absences| absences.times.clone());
+        drop(state);
+        let is_long = |(from, until): &(u64, Option<u64>)| {
+            let until = until.unwrap_or(now);
+            until.saturating_sub(*from) + lag >= SECOND && until + lag >= now && *from <= now
+        };
+        let attention = self.scenario.attention;
+        if attention == 100 && !absences.iter().any(is_long) {
+            self.violate(format!(
+                "missing: {} was there all the time",
+                path.display()
+            ));
+        }
+    }
+}
+
+/// The name of the cause in the news: what has happened, or what is waited for.
+fn cause_of(news: &News<Copy>, watched: &Path) -> Option<String> {
+    let error = match news {
+        News::Waiting(reason) => return Some(format!("waiting {reason:?}")),
+        News::Degraded(error) => error,
+        News::Kept { error, .. } => error,
+        _ => return None,
+    };
+    let name = match error {
+        Error::Look { .. } => "cannot look",
+        Error::List { .. } => "cannot list",
+        Error::Read { .. } => "cannot read",
+        Error::Stage { .. } => "cannot stage",
+        Error::Vet { .. } => "cannot vet",
+        Error::MountLost { path } if path == watched => "mount lost, all",
+        Error::MountLost { .. } => "mount lost, one",
+        Error::NotFoundThoughListed { .. } => "not found though listed",
+        _ => "another step",
+    };
+    let source = std::error::Error::source(error);
+    let source = source.and_then(|source| source.downcast_ref::<std::io::Error>());
+    let errno = source.and_then(std::io::Error::raw_os_error);
+    Some(match errno {
+        Some(errno) => format!("said: {name}, errno {errno}"),
+        None => format!("said: {name}"),
+    })
+}

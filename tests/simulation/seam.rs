@@ -1,0 +1,306 @@
+//! The seam of the product: its traits for files, copies and time, as a client of the simulation answers them.
+
+use std::cell::Cell;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Cursor, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Instant;
+
+use replug::watch::{
+    Clock, Files, Filesystem, Kind, Listing, Locality, Lock, Names, Route, Snapshot, Stage,
+};
+
+use crate::client::{Client, Locks};
+use crate::faults::{Wrong, hits_list, hits_look, hits_open, hits_read, hits_stage};
+
+/// An open artifact: it stays the file it was, whatever becomes of its name.
+pub struct Opened {
+    client: Client,
+    inode: usize,
+    at: usize,
+    /// The content when the artifact was first read.
+    begun: Option<Rc<Vec<u8>>>,
+}
+
+impl Read for Opened {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.client.step("read", Path::new(""), hits_read)?;
+        if self.at > 0 && self.client.is_wrong(Wrong::ShortFile) {
+            return Ok(0);
+        }
+        let mut state = self.client.state.borrow_mut();
+        let state = &mut *state;
+        let fresh = Rc::clone(&state.world.tree.inodes[self.inode].data);
+        match &self.begun {
+            None => {
+                self.begun = Some(Rc::clone(&fresh));
+                state.asked.readings += 1;
+            }
+            Some(begun) if !Rc::ptr_eq(begun, &fresh) => {
+                state.covered.insert("fault: torn".to_owned());
+            }
+            Some(_) => {}
+        }
+        let data = match self.client.nature.cache.keeps_content {
+            true => state.memory.page(self.inode, fresh),
+            false => fresh,
+        };
+        let rest = data.get(self.at..).unwrap_or_default();
+        let count = rest.len().min(buffer.len()).min(self.client.nature.chunk);
+        buffer[..count].copy_from_slice(&rest[..count]);
+        self.at += count;
+        Ok(count)
+    }
+}
+
+/// An open directory: it stays the one it was, whatever is mounted or renamed meanwhile.
+pub struct Directory {
+    pub path: PathBuf,
+    pub inode: usize,
+}
+
+/// A private copy, counted while it exists.
+pub struct Copy {
+    bytes: Cursor<Vec<u8>>,
+    copies: Rc<Cell<usize>>,
+}
+
+impl Copy {
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get_ref()
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        self.copies.set(self.copies.get() - 1);
+    }
+}
+
+impl Read for Copy {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.bytes.read(buffer)
+    }
+}
+
+impl Write for Copy {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for Copy {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.bytes.seek(to)
+    }
+}
+
+impl Client {
+    /// Looks at a path, or at the link that is there.
+    fn look_at(
+        &self,
+        what: &'static str,
+        directory: Option<&Directory>,
+        path: &Path,
+        follows_last: bool,
+    ) -> io::Result<Snapshot> {
+        self.step(what, path, hits_look)?;
+        if self.hides(path) {
+            return Err(ErrorKind::NotFound.into());
+        }
+        let walked = self.way(directory, path, follows_last)?;
+        let inode = walked.inode.ok_or(ErrorKind::NotFound)?;
+        Ok(self.snapshot(inode))
+    }
+
+    fn listing(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+        let inode = self.walk(directory)?;
+        let mut state = self.state.borrow_mut();
+        let state = &mut *state;
+        let (tree, now) = (&state.world.tree, state.world.now);
+        if tree.inodes[inode].kind != Kind::Directory {
+            return Err(ErrorKind::NotADirectory.into());
+        }
+        let cache = &self.nature.cache;
+        Ok(state.memory.listing(tree, cache, now, inode))
+    }
+}
+
+impl Files for Client {
+    type Artifact = Opened;
+    type Directory = Directory;
+
+    fn look(&self, path: &Path) -> io::Result<Snapshot> {
+        self.look_at("look", None, path, true)
+    }
+
+    fn open_directory(&self, directory: &Path, _looks: usize) -> Option<Directory> {
+        let how = match self.nature.opens_directories {
+            true => "directory opened",
+            false => "directory not opened",
+        };
+        self.state.borrow_mut().covered.insert(how.to_owned());
+        if !self.nature.opens_directories {
+            return None;
+        }
+        self.step("open directory", directory, hits_open).ok()?;
+        Some(Directory {
+            path: directory.to_owned(),
+            inode: self.walk(directory).ok()?,
+        })
+    }
+
+    fn look_from(&self, directory: &Directory, path: &Path) -> io::Result<Snapshot> {
+        self.look_at("look from directory", Some(directory), path, true)
+    }
+
+    fn look_link(&self, path: &Path) -> io::Result<Snapshot> {
+        self.look_at("look at link", None, path, false)
+    }
+
+    fn look_open(&self, artifact: &Opened) -> io::Result<Snapshot> {
+        self.step("look at open", Path::new(""), hits_look)?;
+        Ok(self.snapshot(artifact.inode))
+    }
+
+    fn names(&self, directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Result<()> {
+        self.step("names", directory, hits_list)?;
+        let names = self.listing(directory)?;
+        let is_half = self.is_wrong(Wrong::HalfList);
+        let shown = if is_half {
+            names.len() / 2
+        } else {
+            names.len()
+        };
+        names[..shown].iter().for_each(|name| each(name));
+        match is_half {
+            true => Err(io::Error::from_raw_os_error(5)),
+            false => Ok(()),
+        }
+    }
+
+    fn list(
+        &self,
+        directory: &Path,
+        _depth: usize,
+        is_wanted: &dyn Fn(&OsStr, Kind) -> bool,
+    ) -> io::Result<Listing> {
+        self.step("list", directory, hits_list)?;
+        let names = self.listing(directory)?;
+        if self.is_wrong(Wrong::HalfList) {
+            return Err(io::Error::from_raw_os_error(5));
+        }
+        let wanted = names.iter().filter(|name| is_wanted(name, Kind::File));
+        Ok(Listing {
+            files: wanted.map(|name| directory.join(name)).collect(),
+            directories: Vec::new(),
+        })
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Opened> {
+        self.step("open", path, hits_open)?;
+        if self.hides(path) {
+            return Err(ErrorKind::NotFound.into());
+        }
+        Ok(Opened {
+            client: self.clone(),
+            inode: self.walk(path)?,
+            at: 0,
+            begun: None,
+        })
+    }
+
+    fn forget_content(&self, artifact: &Opened) -> io::Result<()> {
+        let mut state = self.state.borrow_mut();
+        state.asked.forgotten += 1;
+        state.memory.forget_page(artifact.inode);
+        Ok(())
+    }
+
+    fn route(&self, path: &Path) -> io::Result<Route> {
+        self.step("route", path, hits_look)?;
+        let walked = self.way(None, path, true)?;
+        Ok(Route {
+            links: walked.links,
+            end: walked.end,
+        })
+    }
+
+    fn filesystem(&self, path: &Path) -> io::Result<Filesystem> {
+        if self.is_own(path) {
+            return Ok(Filesystem {
+                name: "local".into(),
+                locality: Locality::Local,
+                locks_can_hang: false,
+                looks_can_lag: false,
+                names: Names::ByListing,
+            });
+        }
+        Ok(Filesystem {
+            name: self.nature.cache.name.into(),
+            locality: self.nature.locality,
+            locks_can_hang: self.nature.locks == Locks::Hanging,
+            looks_can_lag: self.nature.looks_can_lag,
+            names: self.nature.cache.names,
+        })
+    }
+
+    fn probe(&self, lock: &Path) -> io::Result<Lock> {
+        // A probe that fails is not judged here: it proves nothing.
+        self.step("probe", lock, |_| None)?;
+        let is_own = self.is_own(lock);
+        self.state.borrow_mut().asked.probes += 1;
+        match self.nature.locks {
+            Locks::Hanging if !is_own => {
+                let state = &mut *self.state.borrow_mut();
+                let violation = "gate: asked where asking can hang".to_owned();
+                state.violations.push(violation);
+                return Ok(Lock::Absent);
+            }
+            Locks::Unknown => return Ok(Lock::Absent),
+            _ => {}
+        }
+        let Ok(inode) = self.walk(lock) else {
+            return Ok(Lock::Absent);
+        };
+        let mut state = self.state.borrow_mut();
+        let state = &mut *state;
+        let is_held = state.world.tree.inodes[inode].held.is_some();
+        if !is_held || self.nature.locks == Locks::LocalOnly {
+            return Ok(Lock::Free);
+        }
+        let now = state.world.now;
+        for path in state.world.absences.keys() {
+            state.gated_since.entry(path.clone()).or_insert(now);
+        }
+        Ok(Lock::Held)
+    }
+}
+
+impl Stage for Client {
+    type Staged = Copy;
+
+    fn create(&self, artifact: &Path) -> io::Result<Copy> {
+        self.step("stage", artifact, hits_stage)?;
+        self.judge_gate(artifact);
+        let asked = &mut self.state.borrow_mut().asked;
+        asked.staged += 1;
+        self.copies.set(self.copies.get() + 1);
+        asked.most_copies = asked.most_copies.max(self.copies.get());
+        Ok(Copy {
+            bytes: Cursor::default(),
+            copies: Rc::clone(&self.copies),
+        })
+    }
+}
+
+impl Clock for Client {
+    fn now(&self) -> Instant {
+        self.present()
+    }
+}
