@@ -35,6 +35,8 @@ impl Scenario {
             _ => 20 * MS,
         };
         let mut settled = tick + 2 * self.settle + 100 * MS;
+        // A file that is gone is called missing when it was for a second.
+        settled = settled.max(SECOND + 100 * MS);
         if self.can_seem_cut() {
             settled += 10 * SECOND;
         }

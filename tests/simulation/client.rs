@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -13,7 +14,8 @@ use crate::cache::{Cache, Memory};
 use crate::faults::{Fault, Hits, Wrong};
 use crate::random::Random;
 use crate::seam::Directory;
-use crate::tree::{Eyes, TOP, Whereabouts, backwards};
+use crate::tree::{Eyes, Whereabouts};
+use crate::walk::Walk;
 use crate::world::{MS, World, stamp_of};
 
 /// How locks that the server's other clients hold show here.
@@ -82,13 +84,6 @@ pub struct Client {
     pub nature: Rc<Nature>,
     pub copies: Rc<Cell<usize>>,
     start: Instant,
-}
-
-/// A path as the client walked it: the links on it, the path at its end, and what is there, if anything is.
-pub struct Walked {
-    pub links: Vec<PathBuf>,
-    pub end: PathBuf,
-    pub inode: Option<usize>,
 }
 
 impl Client {
@@ -193,73 +188,46 @@ impl Client {
 
     /// Follows a path to what is at its end.
     pub fn walk(&self, path: &Path) -> io::Result<usize> {
-        self.walk_from(None, path)
-    }
-
-    pub fn walk_from(&self, directory: Option<&Directory>, path: &Path) -> io::Result<usize> {
-        let walked = self.way(directory, path, true)?;
-        walked.inode.ok_or(ErrorKind::NotFound.into())
+        self.walk_from(None, path, true)
     }
 
     /// Follows a path, name by name, as the client finds each of them; and the link at its end, if wished.
-    pub fn way(
+    pub fn walk_from(
         &self,
         directory: Option<&Directory>,
         path: &Path,
         follows_last: bool,
-    ) -> io::Result<Walked> {
+    ) -> io::Result<usize> {
+        let mut walk = Walk::default();
+        let mut rest = path;
+        if let Some(directory) = directory {
+            walk.passed.push(directory.inode);
+            rest = path.strip_prefix(&directory.path).unwrap_or(path);
+        }
+        self.follow(&mut walk, rest, follows_last)?;
+        Ok(walk.here())
+    }
+
+    /// Follows a path, and takes down the links on it, and the path without them, whether anything is there or not.
+    pub fn route_of(&self, path: &Path) -> io::Result<(Vec<PathBuf>, PathBuf)> {
+        let mut walk = Walk::default();
+        walk.route = Some((Vec::new(), PathBuf::from("/")));
+        match self.follow(&mut walk, path, true) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(walk.route.unwrap_or_default()),
+        }
+    }
+
+    fn follow(&self, walk: &mut Walk, path: &Path, follows_last: bool) -> io::Result<()> {
         let mut state = self.state.borrow_mut();
         let State { world, memory, .. } = &mut *state;
-        let tree = &world.tree;
-        memory.keep_up(tree);
-        let mut links = Vec::new();
-        let mut end = PathBuf::from("/");
-        let mut walked = vec![TOP];
-        let mut ahead = backwards(path);
-        if let Some(directory) = directory {
-            end = directory.path.clone();
-            walked.push(directory.inode);
-            ahead = backwards(path.strip_prefix(&end).unwrap_or(path));
-        }
-        while let Some(part) = ahead.pop() {
-            if part.has_root() {
-                walked.truncate(1);
-                end = part;
-                continue;
-            }
-            let here = walked[walked.len() - 1];
-            if tree.inodes[here].kind != Kind::Directory {
-                return Err(ErrorKind::NotADirectory.into());
-            }
-            end.push(&part);
-            let cache = &self.nature.cache;
-            let child = memory.child(tree, cache, world.now, here, part.as_os_str());
-            let Some(child) = child else {
-                end.extend(ahead.into_iter().rev());
-                return Ok(Walked {
-                    links,
-                    end,
-                    inode: None,
-                });
-            };
-            let child = tree.across(child, Eyes::Client);
-            let inode = &tree.inodes[child];
-            if inode.kind == Kind::Link && (follows_last || !ahead.is_empty()) {
-                if links.len() == 8 {
-                    return Err(io::Error::from_raw_os_error(40));
-                }
-                links.push(end.clone());
-                end.pop();
-                ahead.extend(backwards(&inode.target));
-            } else {
-                walked.push(child);
-            }
-        }
-        Ok(Walked {
-            links,
-            end,
-            inode: walked.last().copied(),
-        })
+        memory.keep_up(&world.tree);
+        let cache = &self.nature.cache;
+        let mut find = |directory, name: &OsStr| {
+            let child = memory.child(&world.tree, cache, world.now, directory, name);
+            child.map(|child| world.tree.across(child, Eyes::Client))
+        };
+        walk.go(&world.tree, path, follows_last, &mut find)
     }
 
     /// An urgent look at what has been found.

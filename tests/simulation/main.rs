@@ -25,6 +25,7 @@ mod run;
 mod scenario;
 mod seam;
 mod tree;
+mod walk;
 mod world;
 mod writers;
 

@@ -113,8 +113,7 @@ impl Client {
         if self.hides(path) {
             return Err(ErrorKind::NotFound.into());
         }
-        let walked = self.way(directory, path, follows_last)?;
-        let inode = walked.inode.ok_or(ErrorKind::NotFound)?;
+        let inode = self.walk_from(directory, path, follows_last)?;
         Ok(self.snapshot(inode))
     }
 
@@ -224,11 +223,8 @@ impl Files for Client {
 
     fn route(&self, path: &Path) -> io::Result<Route> {
         self.step("route", path, hits_look)?;
-        let walked = self.way(None, path, true)?;
-        Ok(Route {
-            links: walked.links,
-            end: walked.end,
-        })
+        let (links, end) = self.route_of(path)?;
+        Ok(Route { links, end })
     }
 
     fn filesystem(&self, path: &Path) -> io::Result<Filesystem> {

@@ -4,10 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use replug::watch::Kind;
+
+use crate::walk::Walk;
 
 /// The nature of a filesystem: what it keeps of files, and how exactly.
 #[derive(Debug, Clone, Copy)]
@@ -167,31 +169,15 @@ impl Tree {
 
     /// Follows a path, and the links on it.
     pub fn whereabouts(&self, path: &Path, eyes: Eyes) -> Whereabouts {
-        let mut walked = vec![TOP];
-        let mut ahead = backwards(path);
-        let mut links = 0;
-        while let Some(part) = ahead.pop() {
-            let here = walked[walked.len() - 1];
-            if part.has_root() {
-                walked.truncate(1);
-                continue;
-            }
-            let volume = self.inodes[here].volume;
-            let Some(child) = self.child(here, part.as_os_str()) else {
-                return Whereabouts::Absent(volume);
-            };
-            let child = self.across(child, eyes);
-            if self.inodes[child].kind == Kind::Link {
-                links += 1;
-                if links > 8 {
-                    return Whereabouts::Absent(volume);
-                }
-                ahead.extend(backwards(&self.inodes[child].target));
-            } else {
-                walked.push(child);
-            }
+        let mut walk = Walk::default();
+        let mut find = |directory, name: &OsStr| {
+            let child = self.child(directory, name);
+            child.map(|child| self.across(child, eyes))
+        };
+        match walk.go(self, path, true, &mut find) {
+            Ok(()) => Whereabouts::There(walk.here()),
+            Err(_) => Whereabouts::Absent(self.inodes[walk.here()].volume),
         }
-        Whereabouts::There(walked[walked.len() - 1])
     }
 
     pub fn resolve(&self, path: &Path, eyes: Eyes) -> Option<usize> {
@@ -315,13 +301,4 @@ impl Tree {
             directory.changed = self.stamp;
         }
     }
-}
-
-/// The parts of a path, last first.
-pub fn backwards(path: &Path) -> Vec<PathBuf> {
-    let parts = path
-        .components()
-        .rev()
-        .filter(|part| *part != Component::CurDir);
-    parts.map(|part| part.as_os_str().into()).collect()
 }
