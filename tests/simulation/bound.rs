@@ -15,7 +15,7 @@ impl Scenario {
         let step = self.client.latency * 3 / 2 + 1;
         let artifacts = self.artifacts.len() as u64;
         // Each directory on the way is looked at and listed, and a link is asked for by itself.
-        let way = 3 * (self.ground.depth as u64 + 2);
+        let way = 3 * self.directories();
         let poll = step * (8 + 8 * artifacts + way);
         let reading = step * (12 + 900 / self.client.chunk as u64);
         let pace = match is_remote {
@@ -40,7 +40,8 @@ impl Scenario {
         if self.can_seem_cut() {
             settled += 10 * SECOND;
         }
-        if self.detached.is_some() || !self.client.faults.is_empty() {
+        let is_unmounted = self.detached.is_some() || self.is_written_by(&[Writer::Cover]);
+        if is_unmounted || !self.client.faults.is_empty() {
             // The artifact is looked at again after two seconds, and is well when all was well for one second, at the
             // next poll.
             settled += 2 * SECOND + SECOND + pace;
@@ -87,6 +88,12 @@ impl Scenario {
             Writer::Cover,
         ];
         self.is_written_by(&directories) || self.detached.is_some()
+    }
+
+    /// The most directories on the way to a library, those behind links included.
+    pub fn directories(&self) -> u64 {
+        let links = self.ground.linked.is_some() as u64 + 2 * self.ground.is_linked as u64;
+        self.ground.depth as u64 + 1 + links
     }
 
     fn is_written_by(&self, wanted: &[Writer]) -> bool {

@@ -84,8 +84,12 @@ impl Run<'_> {
         }
     }
 
-    /// Judges that the path is known to be on the filesystem that it is on.
+    /// Judges that the path is known to be on the filesystem that it is on. While that is not mounted, the path keeps
+    /// its place.
     fn judge_place(&self) {
+        if self.is_mount_lost() {
+            return;
+        }
         let known = &self.poller.place().filesystem;
         if let Ok(filesystem) = self.client.filesystem(&self.scenario.path)
             && filesystem.name != *known

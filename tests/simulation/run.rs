@@ -155,8 +155,9 @@ impl Run<'_> {
                 "copies: {copies} at a time of {artifacts} artifacts"
             ));
         }
-        // The most steps: a look at a directory and its names; for each artifact its names, open, look, three links.
-        let idle = 4 + 12 * artifacts as u64;
+        // The most steps: a look at each directory on the way and its names; for each artifact its names, open, look,
+        // three links.
+        let idle = 4 + 2 * self.scenario.directories() + 12 * artifacts as u64;
         if readings == 0 && steps > 3 * idle {
             self.violate(format!("work: {steps} steps in a poll that read nothing"));
         }
