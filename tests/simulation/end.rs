@@ -55,23 +55,35 @@ impl Run<'_> {
         }
     }
 
-    /// Judges that a removal was said: of the library itself, or of the whole directory. Behind another device than
-    /// before, it cannot be told from a filesystem that is not mounted.
+    /// Judges that a removal was said: of the library itself, or of the whole directory.
     fn judge_removal(&self, path: &Path) {
-        let is_removed = self.state().world.absences[path].is_gone();
         let is_missed = self.owner.live.contains_key(path);
         let either = [path, &self.scenario.path];
         let is_said = either.iter().any(|path| self.owner.missing.contains(*path));
-        let is_doubted = self.is_on_another_device()
-            && either
-                .iter()
-                .any(|path| self.owner.degraded.contains_key(*path));
-        if is_removed && is_missed && !is_said && !is_doubted {
+        let mut troubled = either
+            .iter()
+            .filter(|path| self.owner.degraded.contains_key(**path));
+        let is_doubted = troubled.next().is_some() && !self.is_removed(path, true);
+        if self.is_removed(path, false) && is_missed && !is_said && !is_doubted {
             self.violate(format!(
                 "gone: {} was removed, and nobody said so",
                 path.display()
             ));
         }
+    }
+
+    /// Whether a file was removed; `for_sure` if nobody can take that for an unmounted filesystem, because a mount came
+    /// or went since the file could be seen last, or the filesystem is mounted from another device.
+    fn is_removed(&self, path: &Path, for_sure: bool) -> bool {
+        let state = self.state();
+        let Some(since) = state.world.absences[path].gone_since() else {
+            return false;
+        };
+        let is_another = matches!(self.scenario.detached, Some((_, _, device)) if device != 1);
+        let bound = self.scenario.bound();
+        let mut remounts = state.world.remounts.iter();
+        let is_recent = remounts.any(|at| *at <= since && since < at + bound);
+        !for_sure || !is_another && !is_recent
     }
 
     fn judge_returns(&self) {
@@ -113,19 +125,14 @@ impl Run<'_> {
         }
     }
 
-    fn is_on_another_device(&self) -> bool {
-        matches!(self.scenario.detached, Some((_, _, device)) if device != 1)
-    }
-
-    /// Whether a library that was there is hidden by a mount to the end, or the filesystem was mounted from another
-    /// device without it: that cannot be told from a filesystem that is not mounted.
+    /// Whether a library that was there is hidden by a mount to the end, or was removed in a way that cannot be told
+    /// from that.
     fn is_mount_lost(&self) -> bool {
-        let state = self.state();
         let mut artifacts = self.scenario.artifacts.iter();
         artifacts.any(|path| {
-            let absences = &state.world.absences[path];
-            let is_removed = absences.is_gone() && !self.is_on_another_device();
-            absences.was_there() && state.world.content(path).is_none() && !is_removed
+            let was_there = self.state().world.absences[path].was_there();
+            let is_there = self.state().world.content(path).is_some();
+            was_there && !is_there && !self.is_removed(path, true)
         })
     }
 

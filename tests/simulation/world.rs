@@ -127,9 +127,12 @@ impl Absences {
         self.home.is_some()
     }
 
-    /// Whether it is gone now.
-    pub fn is_gone(&self) -> bool {
-        matches!(self.times.last(), Some((_, None)))
+    /// Since when it is gone.
+    pub fn gone_since(&self) -> Option<u64> {
+        match self.times.last() {
+            Some((since, None)) => Some(*since),
+            _ => None,
+        }
     }
 }
 
@@ -142,6 +145,8 @@ pub struct World {
     /// The root of the filesystem that is mounted where everything lives, and whether the client has it mounted.
     home: usize,
     pub is_detached: bool,
+    /// When mounts came or went.
+    pub remounts: Vec<u64>,
     wall_offset: i64,
     events: BTreeMap<(u64, u32), Op>,
     planned: u32,
@@ -163,6 +168,7 @@ impl World {
             tree,
             home,
             is_detached: true,
+            remounts: Vec::new(),
             wall_offset: 0,
             events: BTreeMap::new(),
             planned: 0,
@@ -238,6 +244,9 @@ impl World {
         self.trace
             .note(self.now, || format!("-- {}", op.told()), ());
         self.tree.stamp = self.stamp();
+        if let Op::Detach | Op::Attach { .. } | Op::Cover(..) | Op::Uncover(_) = &op {
+            self.remounts.push(self.now);
+        }
         match op {
             Op::Create(path) => drop(self.tree.add(&path, Kind::File)),
             Op::Open(path) => self.open(&path),
