@@ -133,9 +133,9 @@ impl Artifact {
         &mut self,
         shared: &mut Shared<F, S, C>,
     ) -> io::Result<()> {
-        if !self.listed && !self.way.is_learned_for(&shared.rules.place) {
+        if !self.way.is_learned_for(&shared.rules.place) {
             // If the way cannot be followed, the look will say why.
-            let _ = shared.learn(&mut self.way, &self.path, true);
+            let _ = shared.learn(&mut self.way, &self.path, !self.listed);
         }
         self.has_turned = shared.ask_on(&mut self.way, &self.path)?;
         match self.is_struck && shared.rules.place.asks() == Some(Names::ByListing) {

@@ -118,6 +118,7 @@ impl Directory {
         let root = match self.look(shared) {
             Ok(root) => root,
             Err(error) if is_absent(&error) => {
+                self.leave_an_old_way(now, shared);
                 return Polled::Until(self.note_absence(now, shared));
             }
             Err(source) => return Polled::Until(Some(self.cannot_look(now, source, shared))),
@@ -125,7 +126,8 @@ impl Directory {
         if root.kind != Kind::Directory {
             return Polled::NoDirectory;
         }
-        self.follow_the_way(now, shared);
+        self.leave_an_old_way(now, shared);
+        self.learn(shared);
         let has_moved = shared.is_elsewhere(root.device);
         if has_moved {
             self.scan.forget();
@@ -265,11 +267,11 @@ impl Directory {
         shared.files.look(&self.root)
     }
 
-    /// If the way leads to another directory than before, everything in it is to be found out anew.
-    fn follow_the_way<F: Files, S: Stage, C: Clock>(
+    /// If the way leads elsewhere than before, it is to be learned anew, and everything at its end to be found out anew.
+    fn leave_an_old_way<F: Files, S: Stage, C: Clock>(
         &mut self,
         now: Instant,
-        shared: &mut Shared<F, S, C>,
+        shared: &Shared<F, S, C>,
     ) {
         if mem::take(&mut self.has_turned) | self.way.has_moved(&self.root, &shared.files) {
             self.scan.forget();
@@ -278,7 +280,6 @@ impl Directory {
             }
             self.way.forget();
         }
-        self.learn(shared);
     }
 
     fn learn<F: Files, S: Stage, C: Clock>(&mut self, shared: &Shared<F, S, C>) {
@@ -306,6 +307,7 @@ impl Directory {
         match self.way.is_lost(&self.root, &shared.files) {
             Ok(false) => {}
             Ok(true) => {
+                shared.notice_loss(now, &self.root);
                 let path = self.root.to_path_buf();
                 return Some(self.fail(now, Cause::MountLost, Error::MountLost { path }, shared));
             }

@@ -34,6 +34,8 @@ pub(super) fn follow<F: Files, S: Stage, C: Clock>(
     artifact.note_kind(&look);
     if has_moved {
         artifact.tracker.moved(now);
+        // The names on the new way have to be asked for, whether anything is at its end or not.
+        artifact.way.forget();
     }
     Followed { artifact, shared }.take(now, look)
 }
@@ -43,7 +45,12 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         match look {
             Ok(snapshot) => self.seen(snapshot),
             Err(error) if is_absent(&error) => match self.doubt_about_absence() {
-                Some((cause, error)) => self.cannot_look(cause, error),
+                Some((cause, error)) => {
+                    if cause == Cause::MountLost && !self.artifact.listed {
+                        self.shared.notice_loss(now, &self.artifact.path);
+                    }
+                    self.cannot_look(cause, error)
+                }
                 None => {
                     if !self.artifact.listed {
                         self.shared.notice_absence(now, &self.artifact.path);

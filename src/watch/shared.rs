@@ -202,6 +202,14 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
         }
     }
 
+    /// Takes note of what is there instead of the filesystem of a path. The path keeps its place, unless that was a local
+    /// one: should a remote filesystem be mounted over it, its client must be asked for names.
+    pub(super) fn notice_loss(&mut self, now: Instant, path: &Path) {
+        if !self.rules.place.is_remote() {
+            self.notice_absence(now, path);
+        }
+    }
+
     /// Takes note of the filesystem on which a path would be that is not there, now and then: a filesystem may have been
     /// mounted on the way to it.
     pub(super) fn notice_absence(&mut self, now: Instant, path: &Path) {
