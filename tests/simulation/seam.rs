@@ -42,7 +42,9 @@ impl Read for Opened {
             }
             Some(_) => {}
         }
-        let data = match self.client.nature.cache.keeps_content {
+        let volume = state.world.tree.inodes[self.inode].volume;
+        let is_own = state.world.tree.volumes[volume].is_own;
+        let data = match self.client.nature.cache.keeps_content && !is_own {
             true => state.memory.page(self.inode, fresh),
             false => fresh,
         };
@@ -244,6 +246,10 @@ impl Files for Client {
             looks_can_lag: self.nature.looks_can_lag,
             names: self.nature.cache.names,
         })
+    }
+
+    fn mounted(&self, path: &Path) -> Option<Filesystem> {
+        self.filesystem(path).ok()
     }
 
     fn probe(&self, lock: &Path) -> io::Result<Lock> {
