@@ -2,9 +2,10 @@
 //! Names are kept by the directory they are in, as a kernel does it: a name of a directory that is out of date leads
 //! into the old directory.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::mem;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use replug::watch::{Names, Snapshot};
@@ -109,6 +110,8 @@ pub struct Memory {
     plain: HashMap<PathBuf, (Result<Snapshot, i32>, u64)>,
     pages: HashMap<usize, Rc<Vec<u8>>>,
     remounts: u64,
+    /// The sorts of things that old names have led to.
+    pub served: BTreeSet<&'static str>,
 }
 
 impl Memory {
@@ -117,6 +120,7 @@ impl Memory {
         if self.remounts != tree.remounts {
             *self = Memory {
                 remounts: tree.remounts,
+                served: mem::take(&mut self.served),
                 ..Memory::default()
             };
         }
@@ -145,6 +149,9 @@ impl Memory {
                 .is_some_and(|inode| tree.inodes[inode].links == 0);
             let is_noticed = cache.names == Names::ByLook && is_gone;
             if now < entry.until && entry.version == version && !is_noticed {
+                if entry.leads_to != tree.child(directory, name) {
+                    self.served.insert(tree.kind_of(entry.leads_to));
+                }
                 return entry.leads_to;
             }
         }
@@ -170,7 +177,8 @@ impl Memory {
         version
     }
 
-    /// The names in a directory. Reading them makes the client learn what they lead to, and which are gone.
+    /// The names in a directory. Reading them makes the client learn what they lead to. A name that is gone is not among
+    /// them, and what it led to stays remembered; but by a version that is no longer the directory's.
     pub fn listing(
         &mut self,
         tree: &Tree,
@@ -216,7 +224,7 @@ impl Memory {
         self.attributes.insert(inode, (seen, until));
     }
 
-    pub fn plain(&self, path: &std::path::Path, now: u64) -> Option<Result<Snapshot, i32>> {
+    pub fn plain(&self, path: &Path, now: u64) -> Option<Result<Snapshot, i32>> {
         let (seen, until) = self.plain.get(path)?;
         (now < *until).then_some(*seen)
     }

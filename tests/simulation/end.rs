@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use replug::Digest;
-use replug::watch::Files;
+use replug::watch::{Files, Place};
 
 use crate::run::Run;
 use crate::world::MS;
@@ -102,14 +102,20 @@ impl Run<'_> {
         if self.is_mount_lost() {
             return;
         }
-        let known = &self.poller.place().filesystem;
+        let known = self.poller.place();
         if let Ok(filesystem) = self.client.filesystem(&self.scenario.path)
-            && filesystem.name != *known
+            && filesystem.name != known.filesystem
         {
             self.violate(format!(
                 "place: known to be on {known}, and is on {}",
                 filesystem.name
             ));
+        }
+        // Two filesystems that are looked at alike are not told apart.
+        let matters = |place: &Place| (place.locality, place.names, place.looks_can_lag);
+        let said = self.owner.place.as_ref();
+        if let Some(said) = said.filter(|said| matters(said) != matters(known)) {
+            self.violate(format!("place: said to be on {said}, and is on {known}"));
         }
     }
 

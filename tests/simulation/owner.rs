@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use replug::outcome::Waiting;
-use replug::watch::{News, Update};
+use replug::watch::{News, Place, Update};
 use replug::{Digest, Error};
 
 use crate::run::Run;
@@ -20,8 +20,10 @@ pub struct Owner {
     /// The failures that were reported and have not ended.
     pub degraded: HashMap<PathBuf, Vec<String>>,
     pub missing: BTreeSet<PathBuf>,
+    /// The place where the owner believes the path to be.
+    pub place: Option<Place>,
     /// The last report on each artifact.
-    states: HashMap<PathBuf, &'static str>,
+    pub states: HashMap<PathBuf, &'static str>,
 }
 
 impl Run<'_> {
@@ -49,6 +51,7 @@ impl Run<'_> {
             News::Returned => ("Returned", String::new()),
             News::Degraded(error) => ("Degraded", replug::chain(error)),
             News::Recovered => ("Recovered", String::new()),
+            News::Placed(place) => ("Placed", place.to_string()),
             _ => ("unknown", String::new()),
         };
         {
@@ -103,8 +106,15 @@ impl Run<'_> {
                 }
             }
             News::Recovered => drop(self.owner.degraded.remove(&path)),
-            News::Waiting(Waiting::Missing) => {}
+            News::Placed(place) => self.note_place(place),
             _ => {}
+        }
+    }
+
+    fn note_place(&mut self, place: Place) {
+        let said = self.owner.place.replace(place);
+        if said == self.owner.place && self.scenario.attention == 100 {
+            self.violate("place: the same place was said twice".to_owned());
         }
     }
 

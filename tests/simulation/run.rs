@@ -52,17 +52,22 @@ pub fn run(scenario: &Scenario, is_traced: bool) -> Report {
     if is_traced {
         client.state.borrow_mut().world.trace.lines = Some(Vec::new());
     }
+    client.state.borrow_mut().world.advance(0);
     let poller = Poller::with(
         scenario.options.clone(),
         client.clone(),
         client.clone(),
         client.clone(),
     );
+    let owner = Owner {
+        place: Some(poller.place().clone()),
+        ..Owner::default()
+    };
     let mut run = Run {
         scenario,
         client,
         poller,
-        owner: Owner::default(),
+        owner,
         random: Random::new(scenario.seed ^ 0x0b5e),
     };
     run.go_on_until(end + scenario.bound());
@@ -180,8 +185,15 @@ impl Run<'_> {
             covered.insert("content forgotten".to_owned());
         }
         if self.scenario.detached.is_some() {
-            covered.insert("unmounted".to_owned());
+            let when = match self.scenario.is_late() {
+                true => "mounted late",
+                false => "unmounted",
+            };
+            covered.insert(when.to_owned());
         }
+        let name = self.scenario.client.cache.name;
+        let served = state.memory.served.iter();
+        covered.extend(served.map(|what| format!("{name}: an old name led to {what}")));
         Report {
             violations: std::mem::take(&mut state.violations),
             covered,

@@ -167,6 +167,16 @@ impl Tree {
         self.inodes[directory].names.get(name).copied()
     }
 
+    /// What a name leads to, in a word.
+    pub fn kind_of(&self, found: Option<usize>) -> &'static str {
+        match found.map(|inode| self.inodes[inode].kind) {
+            None => "nothing",
+            Some(Kind::Directory) => "a directory",
+            Some(Kind::Link) => "a link",
+            Some(_) => "a file",
+        }
+    }
+
     /// Follows a path, and the links on it.
     pub fn whereabouts(&self, path: &Path, eyes: Eyes) -> Whereabouts {
         let mut walk = Walk::default();
