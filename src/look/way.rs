@@ -210,9 +210,8 @@ fn add_steps(
     let mut way = vec![directory];
     if names != Names::ByPath {
         for above in directory.ancestors().skip(1) {
-            let is_inside = above.starts_with(nearest)
-                || files.look(above).is_ok_and(|seen| seen.device == device);
-            if !is_inside {
+            // A look that fails tells nothing of where the mount begins.
+            if !above.starts_with(nearest) && files.look(above)?.device != device {
                 break;
             }
             way.push(above);
