@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 
 use vocabulary::{Artifact, DEADLINE, Program, library, mixable, pause, version};
 
-use crate::faulty::{Faults, Faulty, Operation};
+use crate::faulty::{EIO, Faults, Faulty, Operation};
 use crate::shared::{CHANGES, FRESH, Shared, compare, time_to_answer};
 
-const EIO: i32 = 5;
 const EACCES: i32 = 13;
 const ETIMEDOUT: i32 = 110;
 const ESTALE: i32 = 116;

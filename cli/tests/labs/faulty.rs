@@ -17,6 +17,7 @@ use fuser::{
     ReplyData, ReplyDirectory, ReplyDirectoryPlus, ReplyEntry, ReplyOpen, Request,
 };
 use rustix::fs::{Mode, OFlags, openat, readlinkat};
+use vocabulary::pause;
 
 /// A request of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,11 +29,26 @@ pub enum Operation {
     Read,
 }
 
+impl Operation {
+    pub const ALL: [Operation; 5] = [
+        Operation::Find,
+        Operation::Look,
+        Operation::List,
+        Operation::Open,
+        Operation::Read,
+    ];
+}
+
+/// The errno of an error on the way to the content.
+pub const EIO: i32 = 5;
+
 /// The faults of the filesystem. None, at first.
 #[derive(Debug, Default)]
 pub struct Faults {
     /// These operations are answered with an errno.
     pub errors: HashMap<Operation, i32>,
+    /// Such an answer takes so long.
+    pub errors_take: Duration,
     /// This name is listed, and not found.
     pub hides: Option<&'static str>,
     /// Listings fail after the first name.
@@ -131,7 +147,12 @@ impl Shared {
             .wait_while(faults, |faults| faults.hangs)
             .unwrap();
         match faults.errors.get(&operation) {
-            Some(&code) => Err(Errno::from_i32(code)),
+            Some(&code) => {
+                let takes = faults.errors_take;
+                drop(faults);
+                pause(takes);
+                Err(Errno::from_i32(code))
+            }
             None => Ok(faults),
         }
     }

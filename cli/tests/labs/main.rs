@@ -6,18 +6,23 @@
 
 #![cfg(target_os = "linux")]
 
+mod builds;
 mod calls;
 mod containers;
 mod counted;
 mod faults;
 mod faulty;
 mod fuse;
+mod hung;
 mod idle;
 mod mounts;
 mod polls;
+mod served;
 mod shared;
 mod stage;
 mod tools;
+mod unmounted;
+mod ways;
 mod workspace;
 
 /// Runs a tool to see whether it is there.

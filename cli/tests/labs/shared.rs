@@ -62,6 +62,13 @@ pub fn time_to_answer(program: &mut Program, number: u32, change: impl FnOnce())
     changed.elapsed()
 }
 
+/// Waits for `event`, and returns how long it took from `since`, while calls go on.
+#[track_caller]
+pub fn time_to(program: &mut Program, event: &str, since: Instant) -> Duration {
+    program.wait_for_event(event);
+    since.elapsed()
+}
+
 /// The name of a change, and the function that makes it.
 type Change = (&'static str, fn(&Artifact, &[u8]));
 
