@@ -72,7 +72,7 @@ impl Mount {
     }
 
     /// Takes the filesystem away, and leaves the empty directory it was mounted on.
-    pub fn unmount(&mut self) {
+    pub fn unmount(mut self) {
         let unmounted = Command::new("umount").arg("-l").arg(&self.at).status();
         assert!(
             unmounted.is_ok_and(|status| status.success()),

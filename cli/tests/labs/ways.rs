@@ -276,10 +276,14 @@ impl Happened {
             Says::MissingAndAnswer if bound > FRESH => said("missing").min(1),
             says => usize::from(says != Says::Answer),
         };
-        let name = case.name;
-        for (event, times) in [("loaded", loads), ("missing", missing), ("degraded", 0)] {
-            let all = &self.ended.said;
+        let (name, all) = (case.name, &self.ended.said);
+        for (event, times) in [("loaded", loads), ("missing", missing)] {
             assert_eq!(said(event), times, "{event}, {watched}, {name}: {all:#?}");
+        }
+        for line in self.ended.said("degraded") {
+            // A daemon that goes on to list what it cannot find any more.
+            let is_late = bound > FRESH && line.text("reason").contains("its directory lists it");
+            assert!(is_late, "{watched}, {name}: {all:#?}");
         }
         self.ended.assert_quiet_success();
     }
