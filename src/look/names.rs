@@ -19,6 +19,8 @@ pub(crate) enum Answer {
     Fresh(u64),
     /// There is no such directory, so nothing below it either.
     Absent,
+    /// The directory above names no such directory any more, whatever the client still finds there.
+    Struck,
     /// Something else is there: a symbolic link by now, say.
     Other,
 }
@@ -49,10 +51,10 @@ impl Names {
         self.asked.insert(place, Answer::Fresh(device));
     }
 
-    /// Takes down that there is no such directory, for one above it is gone.
-    pub(crate) fn is_gone(&mut self, directory: &Path) {
+    /// Takes down that one of the directories above is named no more.
+    pub(crate) fn is_struck(&mut self, directory: &Path) {
         let place = self.keys.hash_one(directory.as_os_str());
-        self.asked.insert(place, Answer::Absent);
+        self.asked.insert(place, Answer::Struck);
     }
 
     /// Makes the filesystem's client ask its server for the names in a directory on the way, unless that was done in
@@ -64,7 +66,7 @@ impl Names {
         }
         // The look makes the client notice that the names it remembers are old.
         let answer = match files.look_link(&step.directory) {
-            Ok(_) if self.has_struck(&step.directory, &mut step.was_named) => Answer::Absent,
+            Ok(_) if self.has_struck(&step.directory, &mut step.was_named) => Answer::Struck,
             Ok(seen) if seen.kind == Kind::Directory => Answer::Fresh(seen.device),
             Ok(_) => Answer::Other,
             Err(error) if is_absent(&error) => Answer::Absent,
@@ -93,7 +95,7 @@ impl Names {
         files: &impl Files,
     ) -> io::Result<bool> {
         let place = self.keys.hash_one(directory.as_os_str());
-        if self.asked.get(&place) == Some(&Answer::Absent) {
+        if self.asked.get(&place) == Some(&Answer::Struck) {
             return Ok(false);
         }
         if !self.known.contains(&place) {

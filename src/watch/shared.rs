@@ -181,11 +181,12 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
             self.pulse.beat();
             match self.names.ask(step, &self.files)? {
                 Answer::Fresh(device) if device == step.device => {}
-                // Nothing is below it; but a link may lead elsewhere by now.
-                Answer::Absent if has_links => return Ok(false),
-                Answer::Absent => {
+                // Nothing is below it, as the look will find; but a link may lead elsewhere by now.
+                Answer::Absent => return Ok(false),
+                Answer::Struck if has_links => return Ok(false),
+                Answer::Struck => {
                     let below = steps.filter(|below| below.directory.starts_with(&step.directory));
-                    below.for_each(|below| self.names.is_gone(&below.directory));
+                    below.for_each(|below| self.names.is_struck(&below.directory));
                     return Err(io::ErrorKind::NotFound.into());
                 }
                 // A mount came or went, so the way begins elsewhere, or there is a link now.
