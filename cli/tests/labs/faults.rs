@@ -288,6 +288,36 @@ fn bytes_from_before_the_change_are_not_the_last_word() {
     assert_eq!(ended.said("loaded").len(), 2);
 }
 
+#[test]
+fn each_directory_on_the_way_costs_an_idle_poll_the_same() {
+    let mut costs = Vec::new();
+    for directory in ["", "a", "a/b", "a/b/c"] {
+        let shared = Shared::new();
+        let server = shared.server.join(directory);
+        fs::create_dir_all(&server).unwrap();
+        Artifact::at(server.join("libplugin01.so")).link(&library(1));
+        let mount = Faulty::mount(&shared.server, &shared.client, Duration::from_secs(60));
+        let mut program = shared.watch(&shared.client.join(directory).join("libplugin01.so"));
+        program.wait_for_answer(&version(1));
+        program.go_on_for(Duration::from_secs(1));
+        let asked = || {
+            // An audit reads what a look found unchanged. Each poll opens the library once.
+            let reads = mount.asked(Operation::Read).len();
+            (mount.requests() - reads, mount.asked(Operation::Open).len())
+        };
+        let (requests_before, polls_before) = asked();
+        program.go_on_for(Duration::from_secs(4));
+        let (requests, polls) = asked();
+        let cost = (requests - requests_before) as f64 / (polls - polls_before) as f64;
+        println!("a library in `{directory}`: {cost:.1} requests in an idle poll");
+        costs.push(cost);
+        program.stop().assert_quiet_success();
+    }
+    for pair in costs.windows(2) {
+        assert!(pair[1] < pair[0] + 5.0, "{costs:?}");
+    }
+}
+
 /// A server that all hosts wait for answers them all at once: from then on they are in step, until each has shortened
 /// some of its pauses.
 #[test]

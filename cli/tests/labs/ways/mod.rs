@@ -1,0 +1,149 @@
+//! A lab for what lies around a library: the directories on the way to it, which are replaced, removed, made again or
+//! come late, and the links among them, which are swapped. Each case has two sites of its own below one mount: at the
+//! one a program watches the library, at the other one a program watches the library's directory.
+
+mod cases;
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use vocabulary::{DEADLINE, Ended, Program, Scratch, version};
+
+use crate::faulty::Faulty;
+use crate::served::{Mount, Sshd};
+use crate::shared::{FRESH, Shared};
+use cases::{CASES, Case, DIRECTORY, Says, Site, WATCHED};
+
+/// How a case went at one site, unless the program did not say in time what it had to.
+struct Happened {
+    /// Whether a library was there before the change.
+    was_there: bool,
+    /// The time from the end of the change until the program said what it had to.
+    took: Duration,
+    ended: Ended,
+}
+
+impl Happened {
+    /// Makes a case happen at a site under a watching program. The case's `number` tells its change from the others in time.
+    fn at(site: &Site, case: &Case, mut program: Program, number: u32) -> Happened {
+        let was_there = site.artifact(DIRECTORY).path().exists();
+        match was_there {
+            true => program.wait_for_answer(&version(1)),
+            false => program.wait_for_waiting("missing"),
+        };
+        // Nobody's polls are in step with the changes, and not all changes are made at once.
+        program.go_on_for(Duration::from_millis(2_000 + 97 * u64::from(number)));
+        (case.change)(site);
+        let changed = Instant::now();
+        match case.says {
+            Says::Missing => program.wait_for_event("missing"),
+            Says::Answer | Says::MissingAndAnswer => program.wait_for_answer(&version(2)),
+        };
+        let took = changed.elapsed();
+        program.go_on_for(Duration::from_millis(1_500));
+        Happened {
+            was_there,
+            took,
+            ended: program.stop(),
+        }
+    }
+
+    /// Fails unless everything was loaded once, and nothing called missing that was there.
+    #[track_caller]
+    fn assert_right(&self, case: &Case, watched: &str, bound: Duration) {
+        let said = |event| self.ended.said(event).len();
+        let loads = usize::from(self.was_there) + usize::from(case.says != Says::Missing);
+        let missing = match case.says {
+            // Who learns late that the library is gone may find the next one there.
+            Says::MissingAndAnswer if bound > FRESH => said("missing").min(1),
+            says => usize::from(says != Says::Answer),
+        };
+        let (name, all) = (case.name, &self.ended.said);
+        for (event, times) in [("loaded", loads), ("missing", missing)] {
+            assert_eq!(said(event), times, "{event}, {watched}, {name}: {all:#?}");
+        }
+        for line in self.ended.said("degraded") {
+            // A daemon that goes on to list what it cannot find any more.
+            let is_late = bound > FRESH && line.text("reason").contains("its directory lists it");
+            assert!(is_late, "{watched}, {name}: {all:#?}");
+        }
+        self.ended.assert_quiet_success();
+    }
+}
+
+/// Makes these cases happen below a mount, at about the same time. Prints for each how long it took where the library
+/// is watched, and where the directory is. Fails if a time is not below `bound`.
+#[track_caller]
+fn happen<M>(name: &str, cases: &[Case], bound: Duration, mount: impl Fn(&Path, &Path) -> M) {
+    let shared = Shared::new();
+    let _mount = mount(&shared.server, &shared.client);
+    let happened = thread::scope(|scope| {
+        let mut running = Vec::new();
+        for (number, case) in (0..).zip(cases) {
+            for (kind, watched) in WATCHED {
+                let name = format!("{number}-{kind}");
+                let site = Site {
+                    root: shared.server.join(&name),
+                };
+                fs::create_dir(&site.root).unwrap();
+                (case.before)(&site);
+                let path = shared.client.join(&name).join(watched);
+                let options = ["--interval-ms", "250", "--every-ms", "1000"];
+                let program = Program::watch(&shared.scratch, &path, &options);
+                running.push(scope.spawn(move || Happened::at(&site, case, program, number)));
+            }
+        }
+        let ended = running.into_iter().map(|running| running.join().ok());
+        ended.collect::<Vec<Option<Happened>>>()
+    });
+    let of_cases = || cases.iter().zip(happened.chunks(WATCHED.len()));
+    for (case, happened) in of_cases() {
+        let took = |it: &Option<Happened>| match it {
+            Some(happened) => happened.took.as_millis().to_string(),
+            None => format!("> {}", DEADLINE.as_millis()),
+        };
+        let times: Vec<_> = happened.iter().map(took).collect();
+        println!("| {name} | {} | {} |", case.name, times.join(" | "));
+    }
+    for (case, happened) in of_cases() {
+        for ((watched, _), happened) in WATCHED.iter().zip(happened) {
+            let happened = happened.as_ref().expect("it said in time what it had to");
+            happened.assert_right(case, watched, bound);
+            let took = happened.took;
+            assert!(took < bound, "{}, {watched}: {took:?}", case.name);
+        }
+    }
+    shared.scratch.assert_nothing_staged();
+}
+
+#[test]
+fn whatever_moves_above_a_library_is_seen_on_bindfs() {
+    happen("bindfs, 60 s", &CASES, FRESH, Mount::bindfs);
+}
+
+#[test]
+fn whatever_moves_above_a_library_is_seen_where_files_have_numbers() {
+    let mount = |server: &Path, at: &Path| Faulty::mount(server, at, Duration::from_secs(60));
+    happen("FUSE by number of file, 60 s", &CASES, FRESH, mount);
+}
+
+#[test]
+fn whatever_moves_above_a_library_is_seen_on_sshfs_that_remembers_nothing() {
+    let scratch = Scratch::new();
+    let sshd = Sshd::start(&scratch);
+    let mount = |server: &Path, at: &Path| sshd.mount(server, at, "dir_cache=no");
+    // Each request goes through three processes: all at once would keep a small machine busy.
+    for cases in CASES.chunks(5) {
+        happen("sshfs, `dir_cache=no`", cases, FRESH, mount);
+    }
+}
+
+#[test]
+fn whatever_moves_above_a_library_is_seen_on_sshfs_when_it_forgets() {
+    let scratch = Scratch::new();
+    let sshd = Sshd::start(&scratch);
+    let mount = |server: &Path, at: &Path| sshd.mount(server, at, "");
+    happen("sshfs, defaults", &CASES, DEADLINE, mount);
+}
