@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
-use replug::watch::Kind;
+use replug::watch::{Files as _, Kind, OsFiles, Watcher};
 use replug::{Audit, FsPolicy, GatePolicy, Options, Text};
 
 /// The longest time an option takes, a day: whoever asks for more has made a mistake.
@@ -165,7 +165,14 @@ impl Run {
 
     /// A check that only the watch can make, for a filesystem that hangs would take the program along: whether what is at
     /// the path is something that can ever be watched. A path that cannot be looked at now may be there later.
-    pub(crate) fn check_kind(path: &Path, kind: Option<Kind>) -> Result<(), clap::Error> {
+    pub(crate) fn check_kind(path: &Path, watcher: &Watcher) -> Result<(), clap::Error> {
+        let kind = match watcher.place().is_remote() {
+            true => watcher.kind(),
+            // A local filesystem does not hang, however long the worker of a busy machine takes to say what is there.
+            false => watcher
+                .kind()
+                .or_else(|| Some(OsFiles.look(path).ok()?.kind)),
+        };
         match kind {
             None | Some(Kind::File | Kind::Directory) => Ok(()),
             Some(kind) => Err(Cli::command().error(

@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Run) -> Result<(), Failure> {
         return Ok(());
     };
     let plugins = HostSet::<Text>::watch(&args.call, args.options(path.clone()))?;
-    Run::check_kind(&path, plugins.watcher().kind())?;
+    Run::check_kind(&path, plugins.watcher())?;
     let mut session = Session::new(args, output, plugins);
     let stage = session.plugins.watcher().stage().map(Path::to_owned);
     stop.if_stuck(stage.clone(), session.last_words());

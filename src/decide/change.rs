@@ -144,6 +144,11 @@ impl Tracker {
         is_as_it_was && settled.confirm_at.is_none() && settled.audit_at.is_none_or(|at| now < at)
     }
 
+    /// Whether nothing was ever at the path, as far as is known.
+    pub(crate) fn is_new(&self) -> bool {
+        matches!(self.state, State::Absent(_)) && self.base.is_none()
+    }
+
     /// Whether nothing is due now but a look, now and then.
     pub(crate) fn is_at_rest(&self, now: Instant) -> bool {
         match &self.state {

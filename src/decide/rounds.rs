@@ -19,18 +19,20 @@ pub(crate) struct Rounds {
 struct Round {
     ended: Instant,
     took: Duration,
+    /// How long both this round and the one before took: a single round that hung says nothing about the next.
+    both: Duration,
 }
 
 impl Rounds {
     /// Whether a round is due now. A directory that `changed` calls for one early, unless that was for nothing again and
     /// again: some directories look different at each look.
     pub(crate) fn is_due(&self, now: Instant, changed: bool) -> bool {
-        let Some(Round { ended, took }) = self.last else {
+        let Some(Round { ended, both, .. }) = self.last else {
             return true;
         };
-        let usual = rest_after(took);
+        let usual = rest_after(both);
         let pause = match changed {
-            true => took
+            true => both
                 .saturating_mul(1 << self.false_alarms.min(8))
                 .min(usual),
             false => usual,
@@ -51,7 +53,8 @@ impl Rounds {
             true => self.false_alarms.saturating_add(1),
             false => 0,
         };
-        self.last = Some(Round { ended, took });
+        let both = self.last.map_or(took, |last| took.min(last.took));
+        self.last = Some(Round { ended, took, both });
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::files::{Files, Filesystem, Listing, Lock, Route};
+use super::files::{Files, Filesystem, Listing, Lock, Route, is_absent};
 use super::os;
 use super::snapshot::{Kind, Snapshot};
 
@@ -65,7 +65,9 @@ impl Files for OsFiles {
     }
 
     fn filesystem(&self, path: &Path) -> io::Result<Filesystem> {
-        os::filesystem(nearest_existing(path))
+        // A link that leads to nothing counts as part of the place to which it leads.
+        let end = route(path).map(|route| route.end);
+        os::filesystem(nearest_existing(end.as_deref().unwrap_or(path)))
     }
 
     fn mounted(&self, path: &Path) -> Option<Filesystem> {
@@ -144,7 +146,7 @@ fn route(path: &Path) -> io::Result<Route> {
         // The prefix and the root of a path are not links, and a missing component leads nowhere.
         let is_link = match end.file_name().map(|_| fs::symlink_metadata(&end)) {
             Some(Ok(found)) => found.is_symlink(),
-            Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Some(Err(error)) if !is_absent(&error) => return Err(error),
             Some(Err(_)) | None => false,
         };
         if !is_link {

@@ -30,5 +30,7 @@ pub(crate) mod place;
 
 pub(crate) mod way;
 
+pub(crate) mod home;
+
 // Is a build running here?
 pub(crate) mod gate;

@@ -28,7 +28,7 @@ pub(crate) enum Answer {
 /// The hashes of names. Of each name only 64 bits are kept; the names themselves would take more room. Nobody can
 /// guess the keys of the hash, so two names have one hash only by chance, and hardly ever.
 #[derive(Debug, Default)]
-pub(crate) struct Names {
+pub(crate) struct KnownNames {
     keys: RandomState,
     /// The directories that were asked in this poll, so that looks at the files in them are fresh.
     asked: HashMap<u64, Answer>,
@@ -37,7 +37,7 @@ pub(crate) struct Names {
     names: HashSet<u64>,
 }
 
-impl Names {
+impl KnownNames {
     /// Forgets everything, for the next poll.
     pub(crate) fn forget(&mut self) {
         self.asked.clear();
@@ -67,13 +67,26 @@ impl Names {
         // The look makes the client notice that the names it remembers are old.
         let answer = match files.look_link(&step.directory) {
             Ok(_) if self.has_struck(&step.directory, &mut step.was_named) => Answer::Struck,
-            Ok(seen) if seen.kind == Kind::Directory => Answer::Fresh(seen.device),
-            Ok(_) => Answer::Other,
+            Ok(seen) => match seen.kind {
+                Kind::Directory if step.can_rest(&seen) => {
+                    self.asked.insert(place, Answer::Fresh(seen.device));
+                    return Ok(Answer::Fresh(seen.device));
+                }
+                Kind::Directory => {
+                    step.seen = Some(seen);
+                    Answer::Fresh(seen.device)
+                }
+                Kind::Link => Answer::Other,
+                _ => Answer::Absent,
+            },
             Err(error) if is_absent(&error) => Answer::Absent,
             Err(error) => return Err(error),
         };
         let read = match (answer, step.asked) {
-            (Answer::Fresh(_), files::Names::ByListing) => self.read(&step.directory, files),
+            (Answer::Fresh(_), files::Names::ByListing) => {
+                let read = self.read(&step.directory, files);
+                read.map(|count| step.names = count)
+            }
             (Answer::Fresh(_), files::Names::ByPath) => files.names(&step.directory, &mut |_| {}),
             _ => Ok(()),
         };
@@ -120,15 +133,17 @@ impl Names {
         *was_named && !is_named
     }
 
-    /// Reads the names in a directory.
-    fn read(&mut self, directory: &Path, files: &impl Files) -> io::Result<()> {
+    /// Reads the names in a directory, and counts them.
+    fn read(&mut self, directory: &Path, files: &impl Files) -> io::Result<usize> {
         let keys = &self.keys;
         let place = keys.hash_one(directory.as_os_str());
+        let mut count = 0;
         let mut keep = |name: &OsStr| {
+            count += 1;
             self.names.insert(keys.hash_one((place, name)));
         };
         files.names(directory, &mut keep)?;
         self.known.insert(place);
-        Ok(())
+        Ok(count)
     }
 }

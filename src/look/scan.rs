@@ -1,6 +1,7 @@
 //! The scan: which artifacts exist, that is, which libraries a directory holds. A directory is listed only when it
 //! changed since the last listing, and nothing is forgotten because a listing failed.
 
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io;
@@ -19,7 +20,7 @@ pub(crate) struct Scan {
     root: PathBuf,
     depth: usize,
     searched: Vec<(PathBuf, Snapshot)>,
-    /// The sum of the hashes of the library names in the root, read before the last listing; their order does not
+    /// The sum of the hashes of the library names in the root, as the last listing had them; their order does not
     /// matter to a sum. Some may be names of directories, which a listing leaves out.
     names: Option<u64>,
     /// When to list once more although nothing seems to have changed: a name added within one timestamp tick
@@ -74,7 +75,16 @@ impl Scan {
         // If anything ends this listing early, the next poll lists again.
         let before = mem::take(&mut self.searched);
         let begun = clock.now();
+        let listed = Cell::new(0_u64);
+        let is_wanted = |name: &OsStr, kind| {
+            if is_library_name(name) {
+                listed.set(listed.get().wrapping_add(sum_of(name)));
+            }
+            is_wanted(name, kind)
+        };
         let listing = files.list(&self.root, self.depth, &is_wanted)?;
+        // The names of the listing itself: it is later than the names that called for it.
+        let names = names.map(|_| listed.get());
         self.searched.push((self.root.clone(), root));
         for directory in listing.directories {
             // A directory that cannot be looked at any more has changed; its parent's snapshot will say so.

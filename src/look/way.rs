@@ -6,6 +6,7 @@
 //! swap of one (Kubernetes swaps `..data`) can lead to a file that looks like the file before.
 
 use std::io;
+use std::ops::RangeBounds;
 use std::path::{Path, PathBuf};
 
 use super::files::{Files, Names, is_absent};
@@ -21,8 +22,6 @@ pub(crate) struct Way {
     steps: Vec<Step>,
     /// What made the client ask for names where the path was, when the way was learned.
     learned_for: Option<Option<Names>>,
-    /// The device of the directory at the end of the way, since something was found there.
-    home: Option<u64>,
     /// Whether the path was ever named by its directory.
     was_named: bool,
 }
@@ -34,12 +33,13 @@ struct Detour {
     end: PathBuf,
 }
 
+/// A symbolic link on a way.
 #[derive(Debug)]
-struct Link {
-    path: PathBuf,
-    seen: Snapshot,
+pub(crate) struct Link {
+    pub(crate) path: PathBuf,
     /// The device of the directory that holds the link.
-    device: u64,
+    pub(crate) device: u64,
+    seen: Snapshot,
 }
 
 /// A directory whose names lead on, its device, and what makes the client ask for them.
@@ -48,8 +48,23 @@ pub(crate) struct Step {
     pub(crate) directory: PathBuf,
     pub(crate) device: u64,
     pub(crate) asked: Names,
+    /// How many links lie before the directory: where they lead elsewhere by now, it is not asked.
+    pub(crate) behind: usize,
     /// Whether the directory was ever named by the one above.
     pub(crate) was_named: bool,
+    /// What a look said when the names in the directory were read last, and how many names there were.
+    pub(crate) seen: Option<Snapshot>,
+    pub(crate) names: usize,
+}
+
+impl Step {
+    /// Whether the names in the directory, which looks like `seen`, need not be read once more: reading them takes long,
+    /// and nothing says that they have changed.
+    pub(crate) fn can_rest(&self, seen: &Snapshot) -> bool {
+        /// More names than a directory on the way to a library has, unless something else is kept there.
+        const MANY: usize = 1000;
+        self.names > MANY && self.seen == Some(*seen)
+    }
 }
 
 /// The directory that holds the name of a path.
@@ -82,10 +97,11 @@ impl Way {
             });
         }
         let mut steps = Vec::new();
-        if place.is_remote() && (asks_for_all || !links.is_empty()) {
+        // A link can lead from one filesystem to another, and only some of them are remote.
+        if asks_for_all && place.is_remote() || !links.is_empty() {
             let ends = links.iter().map(|link| &link.path).chain([&route.end]);
-            for end in ends {
-                add_steps(&mut steps, directory_of(end), options, files)?;
+            for (behind, end) in ends.enumerate() {
+                add_steps(&mut steps, behind, directory_of(end), options, files)?;
             }
         }
         // While the filesystem is not mounted, there is nobody to ask; the way is learned anew until there is.
@@ -96,8 +112,6 @@ impl Way {
             detour: (!detour.links.is_empty()).then(|| Box::new(detour)),
             steps,
             learned_for: is_complete.then(|| place.asks()),
-            // What was found once is at home there until it is found elsewhere.
-            home: self.home,
             was_named: false,
         };
         Ok(route.end)
@@ -113,9 +127,24 @@ impl Way {
         &mut self.steps
     }
 
+    /// The symbolic links on the way, in the order in which they are met.
+    pub(crate) fn links(&self) -> impl Iterator<Item = &Link> {
+        self.detour.iter().flat_map(|detour| &detour.links)
+    }
+
     /// Whether there are symbolic links on the way.
     pub(crate) fn has_links(&self) -> bool {
         self.detour.is_some()
+    }
+
+    /// The path to which the links lead, if there are any.
+    pub(crate) fn detour_end(&self) -> Option<&Path> {
+        self.detour.as_ref().map(|detour| detour.end.as_path())
+    }
+
+    /// The path at the end of the way to `path`.
+    pub(crate) fn end<'a>(&'a self, path: &'a Path) -> &'a Path {
+        self.detour_end().unwrap_or(path)
     }
 
     /// Whether the path was ever named by its directory, if the names in that directory tell whether it is there.
@@ -128,37 +157,31 @@ impl Way {
         tells.then_some(&mut self.was_named)
     }
 
-    /// Forgets the way, because it leads elsewhere now. What was found once stays at home there.
+    /// Forgets the way, because it leads elsewhere now.
     pub(crate) fn forget(&mut self) {
-        *self = Way {
-            home: self.home,
-            ..Way::default()
-        };
+        *self = Way::default();
     }
 
-    /// The device of the directory at the end of the way to `path`.
-    pub(crate) fn device(&self, path: &Path, files: &impl Files) -> io::Result<u64> {
-        device_above(self.end(path), files)
-    }
-
-    /// The thing at the end of the way was found on this device, and is at home there.
-    pub(crate) fn set_home(&mut self, device: u64) {
-        self.home = Some(device);
-    }
-
-    /// Whether a link on the way to `path` leads elsewhere.
+    /// Whether one of these links on the way to `path` leads elsewhere, by their numbers from 0.
     ///
     /// A daemon may make up the fields of a link anew at each look. So a link that looks different is followed: where
     /// links lead is their content.
-    pub(crate) fn has_moved(&mut self, path: &Path, files: &impl Files) -> bool {
+    pub(crate) fn has_moved(
+        &mut self,
+        path: &Path,
+        numbers: impl RangeBounds<usize>,
+        files: &impl Files,
+    ) -> bool {
         let Some(detour) = &mut self.detour else {
             return false;
         };
         let mut looks_different = false;
-        for link in &mut detour.links {
-            let seen = files.look_link(&link.path).ok();
-            looks_different |= seen != Some(link.seen);
-            link.seen = seen.unwrap_or(link.seen);
+        for (number, link) in detour.links.iter_mut().enumerate() {
+            if numbers.contains(&number) {
+                let seen = files.look_link(&link.path).ok();
+                looks_different |= seen != Some(link.seen);
+                link.seen = seen.unwrap_or(link.seen);
+            }
         }
         if !looks_different {
             return false;
@@ -169,35 +192,12 @@ impl Way {
         });
         !leads_there
     }
-
-    /// Whether `path`, which is not found, was on a filesystem that is gone: the nearest directory above that there
-    /// still is, is on another device than the directory in which the path was seen.
-    pub(crate) fn is_lost(&self, path: &Path, files: &impl Files) -> io::Result<bool> {
-        let Some(home) = self.home else {
-            return Ok(false);
-        };
-        for link in self.detour.iter().flat_map(|detour| &detour.links) {
-            if device_above(&link.path, files)? != link.device {
-                return Ok(true);
-            }
-            match files.look_link(&link.path) {
-                Ok(_) => {}
-                // The link itself was removed.
-                Err(error) if is_absent(&error) => return Ok(false),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(device_above(self.end(path), files)? != home)
-    }
-
-    fn end<'a>(&'a self, path: &'a Path) -> &'a Path {
-        self.detour.as_ref().map_or(path, |detour| &detour.end)
-    }
 }
 
 /// Adds the directories down to `directory`, from the root of the filesystem that it is on, or will be on.
 fn add_steps(
     steps: &mut Vec<Step>,
+    behind: usize,
     directory: &Path,
     options: &Options,
     files: &impl Files,
@@ -223,7 +223,10 @@ fn add_steps(
                 directory: directory.to_owned(),
                 device,
                 asked: names,
+                behind,
                 was_named: false,
+                seen: None,
+                names: 0,
             });
         }
     }

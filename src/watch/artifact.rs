@@ -12,6 +12,7 @@ use crate::decide::change::{Tracker, Waiting};
 use crate::decide::trouble::{Reached, Trouble};
 use crate::look::clock::Clock;
 use crate::look::files::{Files, Names};
+use crate::look::home::Home;
 use crate::look::place;
 use crate::look::snapshot::{Kind, Snapshot};
 use crate::look::way::Way;
@@ -29,6 +30,8 @@ pub(super) struct Artifact {
     pub(super) waiting: Option<Waiting>,
     pub(super) trouble: Option<Box<Trouble>>,
     pub(super) way: Way,
+    /// Where a file was found last.
+    pub(super) home: Option<Home>,
     /// Whether the watched directory, which listed the artifact once, did not name it when it was last listed.
     pub(super) is_struck: bool,
     /// Whether the way was found to lead elsewhere when it was last asked for names.
@@ -47,6 +50,7 @@ impl Artifact {
             waiting: None,
             trouble: None,
             way: Way::default(),
+            home: None,
             is_struck: false,
             has_turned: false,
             was_file: false,
@@ -82,7 +86,8 @@ impl Artifact {
 
     /// Whether nothing is due now but a look, now and then.
     pub(super) fn is_at_rest(&self, now: Instant) -> bool {
-        self.trouble.is_none() && self.tracker.is_at_rest(now)
+        let was_looked_at = self.waiting.is_some() || !self.tracker.is_new();
+        was_looked_at && self.trouble.is_none() && self.tracker.is_at_rest(now)
     }
 
     /// Whether the gate has let a change pass that will be read next.
@@ -117,11 +122,11 @@ impl Artifact {
         directory: Option<&F::Directory>,
     ) -> io::Result<Snapshot> {
         shared.begin_look();
+        if shared.rules.place.is_remote() || self.way.has_links() {
+            self.ask_for_names(shared)?;
+        }
         if let Some(directory) = directory {
             return shared.files.look_from(directory, &self.path);
-        }
-        if shared.rules.place.is_remote() {
-            self.ask_for_names(shared)?;
         }
         let asks = shared.rules.place.asks();
         place::look_afresh(&shared.files, &self.path, asks, self.was_file)
@@ -133,11 +138,8 @@ impl Artifact {
         &mut self,
         shared: &mut Shared<F, S, C>,
     ) -> io::Result<()> {
-        if !self.way.is_learned_for(&shared.rules.place) {
-            // If the way cannot be followed, the look will say why.
-            let _ = shared.learn(&mut self.way, &self.path, !self.listed);
-        }
-        self.has_turned = shared.ask_on(&mut self.way, &self.path)?;
+        let (path, asks_for_all) = (&self.path, !self.listed);
+        shared.ask_on(&mut self.way, path, asks_for_all, &mut self.has_turned)?;
         match self.is_struck && shared.rules.place.asks() == Some(Names::ByListing) {
             // The client may remember the name, and go on finding what it led to.
             true => Err(io::ErrorKind::NotFound.into()),
@@ -153,9 +155,9 @@ impl Artifact {
         self.trouble.is_none() && self.tracker.is_quiet(now, snapshot)
     }
 
-    /// Whether the way to the artifact leads elsewhere than before.
-    pub(super) fn has_moved(&mut self, files: &impl Files) -> bool {
-        mem::take(&mut self.has_turned) | self.way.has_moved(&self.path, files)
+    /// Whether the way to the artifact leads elsewhere than before, as was found out when the way was asked.
+    pub(super) fn has_moved(&mut self) -> bool {
+        mem::take(&mut self.has_turned)
     }
 
     /// Takes down whether a look saw a regular file.

@@ -20,6 +20,7 @@ use crate::decide::trouble::{Cause, Reached, Trouble};
 use crate::error::Error;
 use crate::look::clock::Clock;
 use crate::look::files::{Files, Locality, is_absent};
+use crate::look::home::Home;
 use crate::look::scan::Scan;
 use crate::look::snapshot::{Kind, Snapshot};
 use crate::look::way::Way;
@@ -30,6 +31,8 @@ use crate::stage::copies::Stage;
 pub(super) struct Directory {
     root: Arc<Path>,
     way: Way,
+    /// Where the directory was found last.
+    home: Option<Home>,
     /// Whether the way was found to lead elsewhere when it was last asked for names.
     has_turned: bool,
     scan: Scan,
@@ -61,6 +64,7 @@ impl Directory {
             scan: Scan::new(root.to_path_buf(), depth),
             root,
             way: Way::default(),
+            home: None,
             has_turned: false,
             artifacts: Vec::new(),
             trouble: None,
@@ -118,7 +122,6 @@ impl Directory {
         let root = match self.look(shared) {
             Ok(root) => root,
             Err(error) if is_absent(&error) => {
-                self.leave_an_old_way(now, shared);
                 return Polled::Until(self.note_absence(now, shared));
             }
             Err(source) => return Polled::Until(Some(self.cannot_look(now, source, shared))),
@@ -126,8 +129,10 @@ impl Directory {
         if root.kind != Kind::Directory {
             return Polled::NoDirectory;
         }
-        self.leave_an_old_way(now, shared);
-        self.learn(shared);
+        let has_turned = mem::take(&mut self.has_turned);
+        if has_turned {
+            self.turn(now);
+        }
         let has_moved = shared.is_elsewhere(root.device);
         if has_moved {
             self.scan.forget();
@@ -138,7 +143,9 @@ impl Directory {
             // follows.
             return Polled::Until(Some(now + LOOK_AGAIN));
         }
-        if has_moved && matches!(&listed, Ok(Some(listed)) if self.is_mount_lost(listed)) {
+        // A link that was made to lead elsewhere unmounts nothing.
+        let can_be_lost = has_moved && !has_turned;
+        if can_be_lost && matches!(&listed, Ok(Some(listed)) if self.is_mount_lost(listed)) {
             let path = self.root.to_path_buf();
             let again = self.fail(now, Cause::MountLost, Error::MountLost { path }, shared);
             return Polled::Until(Some(again));
@@ -182,7 +189,7 @@ impl Directory {
         }
         let changes = self.scan.changes_so_far();
         let changed = changes != self.changes_seen;
-        let begun = shared.clock.now();
+        let (begun, readings) = (shared.clock.now(), shared.readings_left);
         if !self.rounds.is_due(begun, changed) {
             return self.follow_each(now, false, shared);
         }
@@ -190,7 +197,10 @@ impl Directory {
         if !shared.is_out_of_readings() {
             self.changes_seen = changes;
             let ended = shared.clock.now();
-            self.rounds.made(begun, ended, changed, shared.is_busy);
+            let mut artifacts = self.artifacts.iter();
+            let has_found = shared.readings_left < readings
+                || artifacts.any(|artifact| artifact.tracker.is_suspect());
+            self.rounds.made(begun, ended, changed, has_found);
             shared.round_took = ended.saturating_duration_since(begun);
         }
         wanted
@@ -254,45 +264,38 @@ impl Directory {
         listed.is_empty() && self.artifacts.iter().any(Artifact::has_decided)
     }
 
-    /// Looks at the directory, and asks for the names on the way to it before.
+    /// Looks at the directory, and asks for the names on the way to it before. Sets whether the way has turned.
     fn look<F: Files, S: Stage, C: Clock>(
         &mut self,
         shared: &mut Shared<F, S, C>,
     ) -> io::Result<Snapshot> {
         shared.begin_look();
-        if shared.rules.place.is_remote() {
-            self.learn(shared);
-            self.has_turned = shared.ask_on(&mut self.way, &self.root)?;
+        let (root, way) = (&self.root, &mut self.way);
+        if shared.rules.place.is_remote() || way.has_links() {
+            shared.ask_on(way, root, true, &mut self.has_turned)?;
         }
-        shared.files.look(&self.root)
+        shared.files.look(root)
     }
 
-    /// If the way leads elsewhere than before, it is to be learned anew, and everything at its end to be found out anew.
-    fn leave_an_old_way<F: Files, S: Stage, C: Clock>(
-        &mut self,
-        now: Instant,
-        shared: &Shared<F, S, C>,
-    ) {
-        if mem::take(&mut self.has_turned) | self.way.has_moved(&self.root, &shared.files) {
-            self.scan.forget();
-            for artifact in &mut self.artifacts {
-                artifact.tracker.moved(now);
-            }
-            self.way.forget();
-        }
-    }
-
-    fn learn<F: Files, S: Stage, C: Clock>(&mut self, shared: &Shared<F, S, C>) {
-        if !self.way.is_learned_for(&shared.rules.place) {
-            // If the way cannot be followed, the look says why.
-            let _ = shared.learn(&mut self.way, &self.root, true);
+    /// The way leads elsewhere than before, so everything at its end is to be found out anew.
+    fn turn(&mut self, now: Instant) {
+        self.scan.forget();
+        for artifact in &mut self.artifacts {
+            artifact.tracker.moved(now);
         }
     }
 
     /// The directory was listed on this device, so that is where it is at home.
     fn arrive<F: Files, S: Stage, C: Clock>(&mut self, device: u64, shared: &mut Shared<F, S, C>) {
+        if !self.way.is_learned_for(&shared.rules.place) {
+            // If the way cannot be followed any more, the next look will see that.
+            let _ = shared.learn(&mut self.way, &self.root, true);
+        }
+        let home = self.home.as_ref();
+        if !home.is_some_and(|home| home.is_at_the_end_of(&self.way, device)) {
+            self.home = Some(Home::at_the_end_of(&self.way, device));
+        }
         shared.notice_device(device);
-        self.way.set_home(device);
     }
 
     /// There is no directory: it was removed, unless its filesystem is gone. Says when to look again, if before the
@@ -304,7 +307,8 @@ impl Directory {
     ) -> Option<Instant> {
         // Should the directory return, nothing is known of its content.
         self.scan.forget();
-        match self.way.is_lost(&self.root, &shared.files) {
+        let home = self.home.as_ref();
+        match home.map_or(Ok(false), |home| home.is_lost(&self.root, &shared.files)) {
             Ok(false) => {}
             Ok(true) => {
                 shared.notice_loss(now, &self.root);
@@ -346,7 +350,9 @@ impl Directory {
             .scan
             .changes(now, root, locality, &shared.files, &shared.clock)?;
         if locality == Locality::Remote {
-            shared.has_listed(&self.root, root.device);
+            for listed in [&*self.root, self.way.end(&self.root)] {
+                shared.has_listed(listed, root.device);
+            }
         }
         Ok(listed)
     }
@@ -364,6 +370,7 @@ impl Directory {
         let is_news = trouble.is_news(now, cause);
         let again = shared.next_look(trouble);
         if is_news {
+            shared.pulse.say();
             shared.outbox.say(&self.root, News::Degraded(error));
         }
         again

@@ -6,8 +6,9 @@ use std::path::Path;
 use crate::decide::trouble::Cause;
 use crate::error::Error;
 use crate::look::files::{Files, Locality, is_absent};
-use crate::look::names::Names;
-use crate::look::way::{Way, directory_of};
+use crate::look::home::Home;
+use crate::look::names::KnownNames;
+use crate::look::way::directory_of;
 
 /// A reason to doubt an absence.
 type Doubt = (Cause, Error);
@@ -15,12 +16,12 @@ type Doubt = (Cause, Error);
 /// A reason to doubt that `path` is gone, if there is one.
 pub(super) fn about_absence(
     files: &impl Files,
-    names: &mut Names,
+    names: &mut KnownNames,
     path: &Path,
-    way: &Way,
+    home: Option<&Home>,
     locality: Locality,
 ) -> Option<Doubt> {
-    match way.is_lost(path, files) {
+    match home.map_or(Ok(false), |home| home.is_lost(path, files)) {
         Ok(false) => {}
         Ok(true) => {
             let path = path.to_owned();
@@ -46,7 +47,7 @@ pub(super) fn about_absence(
 }
 
 /// Whether the directory of `path` names the file although no look finds it.
-fn is_listed_after_all(files: &impl Files, names: &mut Names, path: &Path) -> Result<bool, Doubt> {
+fn is_listed_after_all(files: &impl Files, names: &mut KnownNames, path: &Path) -> Result<bool, Doubt> {
     // First the name alone: for a file that is simply not there, an idle poll asks no more.
     if !is_listed(files, names, path)? {
         return Ok(false);
@@ -64,7 +65,7 @@ fn is_listed_after_all(files: &impl Files, names: &mut Names, path: &Path) -> Re
 }
 
 /// Whether the directory of `path` names the file. A directory that is gone names nothing.
-fn is_listed(files: &impl Files, names: &mut Names, path: &Path) -> Result<bool, Doubt> {
+fn is_listed(files: &impl Files, names: &mut KnownNames, path: &Path) -> Result<bool, Doubt> {
     let (directory, Some(name)) = (directory_of(path), path.file_name()) else {
         return Ok(false);
     };

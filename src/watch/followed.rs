@@ -30,6 +30,9 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             tracing::debug!("{}", chain(&error));
             return;
         }
+        if at.is_degradation() && !self.artifact.listed {
+            self.shared.pulse.say();
+        }
         self.say(match at.is_degradation() {
             true => News::Degraded(error),
             false => News::Kept {

@@ -16,7 +16,9 @@ use crate::decide::trouble::{Cause, Reached};
 use crate::error::Error;
 use crate::look::clock::Clock;
 use crate::look::files::{Files, is_absent};
+use crate::look::home::Home;
 use crate::look::snapshot::{Kind, Snapshot};
+use crate::look::way::device_above;
 use crate::stage::copies::Stage;
 
 /// Takes one look into account and follows the artifact as far as that leads now. Returns when to look again, if
@@ -27,15 +29,13 @@ pub(super) fn follow<F: Files, S: Stage, C: Clock>(
     look: io::Result<Snapshot>,
     shared: &mut Shared<F, S, C>,
 ) -> Option<Instant> {
-    let has_moved = artifact.has_moved(&shared.files);
+    let has_moved = artifact.has_moved();
     if !has_moved && artifact.is_quiet(now, &look) {
         return None;
     }
     artifact.note_kind(&look);
     if has_moved {
         artifact.tracker.moved(now);
-        // The names on the new way have to be asked for, whether anything is at its end or not.
-        artifact.way.forget();
     }
     Followed { artifact, shared }.take(now, look)
 }
@@ -72,7 +72,10 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
     /// The reason why a file that is not found may be there all the same, if there is one.
     fn doubt_about_absence(&mut self) -> Option<(Cause, Error)> {
         let Artifact {
-            path, way, tracker, ..
+            path,
+            home,
+            tracker,
+            ..
         } = &*self.artifact;
         let Shared {
             files,
@@ -82,7 +85,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         } = &mut *self.shared;
         match tracker.is_missing() {
             true => None,
-            false => doubt::about_absence(files, names, path, way, rules.place.locality),
+            false => doubt::about_absence(files, names, path, home.as_ref(), rules.place.locality),
         }
     }
 
@@ -129,15 +132,20 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
     /// Learns the way to the artifact, while it is suspect. Returns the path at the end of the way.
     fn remember_the_way(&mut self) -> Option<PathBuf> {
         let Artifact {
-            path, listed, way, ..
+            path,
+            listed,
+            way,
+            home,
+            ..
         } = &mut *self.artifact;
+        let files = &self.shared.files;
         // If the way cannot be followed any more, the next look will see that.
         let end = self.shared.learn(way, path, !*listed).ok();
-        if let Ok(device) = way.device(path, &self.shared.files)
+        if let Ok(device) = device_above(way.end(path), files)
             // If the directory was unmounted since the look at the artifact, its device is the wrong home.
-            && self.shared.files.look(path).is_ok()
+            && files.look(path).is_ok()
         {
-            way.set_home(device);
+            *home = Some(Home::at_the_end_of(way, device));
         }
         end
     }

@@ -24,6 +24,9 @@ pub(crate) mod update;
 // Signs of life of the worker.
 pub(crate) mod pulse;
 
+// Files that give such a sign at each question.
+mod alive;
+
 // The things that all artifacts of a poller share.
 mod shared;
 

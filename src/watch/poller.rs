@@ -15,7 +15,7 @@ use crossbeam_channel::Receiver;
 use super::artifact::Artifact;
 use super::directory::{Directory, Polled};
 use super::following::follow;
-use super::pulse::{Counts, Health, Pulse};
+use super::pulse::{Counts, Pulse};
 use super::shared::Shared;
 use super::update::{News, Update};
 use crate::decide::schedule::Schedule;
@@ -210,20 +210,18 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         self.counts.set(self.polls, self.shared.digests);
         self.deliver(now);
         let (next, took) = self.next(now, wanted);
-        self.shared.pulse.end(self.health(took));
+        // A poll within a pause has learned nothing new.
+        let is_failing = self.shared.has_looked.then(|| self.is_failing(took));
+        self.shared.pulse.end(is_failing);
         next
     }
 
-    /// What a poll that `took` so long has left behind.
-    fn health(&self, took: Duration) -> Health {
+    /// Whether a poll that `took` so long has failed to look at something, and nobody was told; or was so slow to fail that
+    /// a server which did not answer still does not.
+    fn is_failing(&self, took: Duration) -> bool {
         let is_degraded = self.shared.is_degraded || self.watched.is_degraded();
         let is_failing = self.shared.is_failing || self.watched.is_failing();
-        match is_degraded {
-            // If it is slow to fail, a server that did not answer still does not.
-            true if took < SLOW => Health::Degraded,
-            false if !is_failing => Health::Well,
-            _ => Health::Failing,
-        }
+        is_failing || is_degraded && took >= SLOW
     }
 
     /// Forgets the decision about an artifact, for an owner who has let go of it: should the artifact be published again,

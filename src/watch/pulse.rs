@@ -2,7 +2,7 @@
 //! worker with it. The worker can then say nothing, so the owner looks.
 
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// The signs of life, written by the worker at each step that can hang, and read by the owner. The counts are only
@@ -13,20 +13,11 @@ pub(crate) struct Pulse {
     is_polling: AtomicBool,
     /// How many polls have ended.
     ended: AtomicU64,
-    /// The [`Health`] that the last poll left, as a number.
-    health: AtomicU8,
-}
-
-/// What a poll has left behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Health {
-    /// Everything could be looked at.
-    Well,
-    /// A failure was reported and has not ended; its end will be reported as well.
-    Degraded,
-    /// Looks fail, and that was not reported; or they fail as slowly as if they hung. No stall is over for that.
-    Failing,
+    /// Whether the last poll that looked at anything could not, and nobody was told, for that may end by itself; or took
+    /// as long to fail as if it hung.
+    is_failing: AtomicBool,
+    /// How many troubles were said.
+    troubles: AtomicU64,
 }
 
 impl Pulse {
@@ -43,9 +34,16 @@ impl Pulse {
         self.is_polling.store(true, Ordering::Relaxed);
     }
 
-    /// A poll has ended.
-    pub(crate) fn end(&self, health: Health) {
-        self.health.store(health as u8, Ordering::Relaxed);
+    /// A trouble was said, whose end will be said, too.
+    pub(crate) fn say(&self) {
+        self.troubles.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A poll has ended, with or without failing; `None` if it looked at nothing, because of a pause.
+    pub(crate) fn end(&self, is_failing: Option<bool>) {
+        if let Some(is_failing) = is_failing {
+            self.is_failing.store(is_failing, Ordering::Relaxed);
+        }
         let ended = self.ended.load(Ordering::Relaxed);
         self.ended.store(ended.wrapping_add(1), Ordering::Relaxed);
         // The news is in the queue before the owner can think that all is well.
@@ -84,8 +82,8 @@ const STALLED_AFTER: Duration = Duration::from_secs(2);
 pub(crate) struct Vigil {
     beats: u64,
     since: Instant,
-    /// The number of polls that had ended when a stall was reported, if one was.
-    said: Option<u64>,
+    /// How many polls had ended, and how many troubles were said, when a stall was reported, if one was.
+    said: Option<(u64, u64)>,
 }
 
 /// News of a stall: the owner notices that the worker hangs, or goes on.
@@ -114,20 +112,21 @@ impl Vigil {
         if !is_polling || beats != self.beats {
             self.beats = beats;
             self.since = now;
-            let health = pulse.health.load(Ordering::Relaxed);
-            if health == Health::Failing as u8 {
+            if pulse.is_failing.load(Ordering::Relaxed) {
                 return None;
             }
-            // If the poll has ended in another trouble, that trouble was reported, and its end will be.
-            let is_well = health == Health::Well as u8;
-            let over = self.said.take_if(|at| *at != ended);
-            return over.filter(|_| is_well).map(|_| Stall::Over);
+            // If the stall has ended in another trouble, that trouble was reported, and its end will be.
+            let troubles = pulse.troubles.load(Ordering::Relaxed);
+            let over = self.said.take_if(|(at, _)| *at != ended);
+            return over
+                .filter(|(_, before)| *before == troubles)
+                .map(|_| Stall::Over);
         }
         let stalled = now.saturating_duration_since(self.since);
         if self.said.is_some() || stalled < STALLED_AFTER {
             return None;
         }
-        self.said = Some(ended);
+        self.said = Some((ended, pulse.troubles.load(Ordering::Relaxed)));
         Some(Stall::Begun(stalled))
     }
 }
@@ -179,7 +178,7 @@ mod tests {
             None,
             "the poll has not ended"
         );
-        pulse.end(Health::Well);
+        pulse.end(Some(false));
         assert_eq!(vigil.check(start + LONG, &pulse), Some(Stall::Over));
         assert_eq!(vigil.check(start + LONG, &pulse), None);
     }
@@ -191,10 +190,11 @@ mod tests {
         pulse.begin();
         vigil.check(start, &pulse);
         assert!(vigil.check(start + LONG, &pulse).is_some());
-        pulse.end(Health::Degraded);
+        pulse.say();
+        pulse.end(Some(false));
         assert_eq!(vigil.check(start + LONG, &pulse), None);
         pulse.begin();
-        pulse.end(Health::Well);
+        pulse.end(Some(false));
         assert_eq!(vigil.check(start + LONG, &pulse), None);
     }
 
@@ -206,14 +206,53 @@ mod tests {
         vigil.check(start, &pulse);
         assert!(vigil.check(start + LONG, &pulse).is_some());
         for failures in 1..5 {
-            pulse.end(Health::Failing);
+            pulse.end(Some(true));
             assert_eq!(vigil.check(start + LONG * failures, &pulse), None);
             pulse.begin();
             let later = start + LONG * failures + LONG / 2;
             assert_eq!(vigil.check(later, &pulse), None, "it was said");
         }
-        pulse.end(Health::Well);
+        pulse.end(Some(false));
         assert_eq!(vigil.check(start + LONG * 5, &pulse), Some(Stall::Over));
+    }
+
+    #[test]
+    fn a_trouble_that_was_said_and_is_over_leaves_no_end_of_a_stall_to_be_said() {
+        let (pulse, start) = (Pulse::default(), Instant::now());
+        let mut vigil = Vigil::new(start);
+        pulse.begin();
+        vigil.check(start, &pulse);
+        assert!(vigil.check(start + LONG, &pulse).is_some());
+        pulse.end(Some(true));
+        assert_eq!(vigil.check(start + LONG, &pulse), None);
+        // The worker says `degraded`, and `recovered` a second later.
+        pulse.say();
+        pulse.begin();
+        pulse.end(Some(false));
+        pulse.begin();
+        pulse.end(Some(false));
+        assert_eq!(vigil.check(start + LONG, &pulse), None, "said twice");
+    }
+
+    #[test]
+    fn an_old_trouble_of_another_library_hides_no_end_of_a_stall() {
+        let (pulse, start) = (Pulse::default(), Instant::now());
+        let mut vigil = Vigil::new(start);
+        pulse.begin();
+        pulse.say();
+        pulse.end(Some(false));
+        pulse.begin();
+        vigil.check(start, &pulse);
+        assert!(vigil.check(start + LONG, &pulse).is_some());
+        let mut over = 0;
+        for _ in 0..5 {
+            pulse.end(Some(false));
+            over += u32::from(vigil.check(start + LONG, &pulse).is_some());
+            pulse.begin();
+        }
+        pulse.end(Some(false));
+        over += u32::from(vigil.check(start + LONG, &pulse).is_some());
+        assert_eq!(over, 1, "the end of the stall is said once");
     }
 
     #[test]
@@ -227,7 +266,7 @@ mod tests {
             let mut copy = Beating::new(io::sink(), &pulse);
             copy.write_all(b"x").unwrap();
             assert_eq!(vigil.check(now + LONG / 2, &pulse), None, "a long reading");
-            pulse.end(Health::Well);
+            pulse.end(Some(false));
             assert_eq!(vigil.check(now + LONG / 2, &pulse), None);
         }
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::alive::Alive;
 use super::pulse::Pulse;
 use super::update::{News, Outbox};
 use crate::decide::settle::Rules;
@@ -13,7 +14,7 @@ use crate::decide::trouble::Trouble;
 use crate::look::clock::Clock;
 use crate::look::files::{Files, Filesystem, Locality};
 use crate::look::gate::Gates;
-use crate::look::names::{Answer, Names};
+use crate::look::names::{Answer, KnownNames};
 use crate::look::place::{self, Place};
 use crate::look::snapshot::Kind;
 use crate::look::way::{self, Way};
@@ -34,20 +35,22 @@ pub(super) struct Shared<F: Files, S: Stage, C: Clock> {
     /// When it was last asked where a path would be that is not there.
     absence_noticed: Option<Instant>,
     pub(super) rules: Rules,
-    pub(super) files: F,
+    pub(super) files: Alive<F>,
     pub(super) stage: S,
     pub(super) clock: C,
     pub(super) outbox: Outbox<S::Staged>,
     pub(super) digests: u64,
     /// The answers of gates and directories in this poll, and how many readings the poll may still make.
     pub(super) gates: Gates,
-    pub(super) names: Names,
+    pub(super) names: KnownNames,
     pub(super) readings_left: u32,
     /// Whether this poll has found a change that is being followed, a trouble that was said, and a failure to look that
     /// was not said.
     pub(super) is_busy: bool,
     pub(super) is_degraded: bool,
     pub(super) is_failing: bool,
+    /// Whether this poll has looked at anything, as opposed to one within a pause.
+    pub(super) has_looked: bool,
     /// How long this poll took to look at all libraries of a remote directory, which has a pace of its own.
     pub(super) round_took: Duration,
     pub(super) pulse: Arc<Pulse>,
@@ -55,6 +58,7 @@ pub(super) struct Shared<F: Files, S: Stage, C: Clock> {
 
 impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
     pub(super) fn new(options: Options, files: F, stage: S, clock: C) -> Shared<F, S, C> {
+        let pulse = Arc::<Pulse>::default();
         let mounted = files.mounted(&options.path);
         let place = Place::on(mounted.unwrap_or_else(Filesystem::unknown), &options);
         Shared {
@@ -63,19 +67,20 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
             is_surveyed: false,
             absence_noticed: None,
             rules: Rules { place, options },
-            files,
+            files: Alive::new(files, Arc::clone(&pulse)),
             stage,
             clock,
             outbox: Outbox::new(),
             digests: 0,
             gates: Gates::default(),
-            names: Names::default(),
+            names: KnownNames::default(),
             readings_left: READINGS,
             is_busy: false,
             is_degraded: false,
             is_failing: false,
+            has_looked: false,
             round_took: Duration::ZERO,
-            pulse: Arc::default(),
+            pulse,
         }
     }
 
@@ -93,8 +98,7 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
         let root = self.files.look(&self.root);
         if self.device.is_none() {
             let device = root.as_ref().map(|root| root.device);
-            let above = || way::device_above(&self.root, &self.files);
-            self.device = device.or_else(|_| above()).ok();
+            self.device = device.or_else(|_| self.device_of_nothing(&self.root)).ok();
         }
         let filesystem = place::filesystem(&self.files, &self.root);
         self.rules.place = Place::on(filesystem, &self.rules.options);
@@ -135,6 +139,7 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
         }
         (self.is_busy, self.is_degraded, self.is_failing) = (false, false, false);
         self.round_took = Duration::ZERO;
+        self.has_looked = false;
         self.pulse.begin();
         self.gates.forget();
         self.names.forget();
@@ -143,7 +148,7 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
 
     /// A look begins.
     pub(super) fn begin_look(&mut self) {
-        self.pulse.beat();
+        self.has_looked = true;
     }
 
     /// When to look again at a path that could not be looked at.
@@ -172,34 +177,67 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
         way.learn(path, asks_for_all, place, options, &self.files)
     }
 
-    /// Asks for the names on the way to a path, so that a look at the path is fresh: from the root of the mount on, and
-    /// each directory once in a poll. A way that leads elsewhere by now is forgotten; says whether it was.
-    pub(super) fn ask_on(&mut self, way: &mut Way, path: &Path) -> io::Result<bool> {
+    /// Asks for the names on the way to `path`, so that a look at the path is fresh: from the root of the mount on, and
+    /// each directory once in a poll. A way that leads elsewhere by now is learned anew, and sets `has_turned`.
+    /// `asks_for_all` as for [`Way::learn`].
+    pub(super) fn ask_on(
+        &mut self,
+        way: &mut Way,
+        path: &Path,
+        asks_for_all: bool,
+        has_turned: &mut bool,
+    ) -> io::Result<()> {
+        /// The most turns that are followed at once. A way that turns once more is followed in the next poll.
+        const TURNS: usize = 4;
+        for _ in 0..TURNS {
+            if !way.is_learned_for(&self.rules.place) {
+                // If the way cannot be followed, the look will say why.
+                let _ = self.learn(way, path, asks_for_all);
+            }
+            if self.ask_each(way, path)? {
+                break;
+            }
+            way.forget();
+            *has_turned = true;
+        }
+        Ok(())
+    }
+
+    /// Asks for the names on a way, and says whether the way still leads to where it led.
+    fn ask_each(&mut self, way: &mut Way, path: &Path) -> io::Result<bool> {
         let has_links = way.has_links();
-        let mut steps = way.steps().iter_mut();
-        while let Some(step) = steps.next() {
-            self.pulse.beat();
+        let mut links_followed = 0;
+        for number in 0..way.steps().len() {
+            // From the top down: a link that leads elsewhere by now may lead away from a server that does not answer.
+            let behind = way.steps()[number].behind;
+            if way.has_moved(path, links_followed..behind, &self.files) {
+                return Ok(false);
+            }
+            links_followed = behind;
+            let (step, below) = way.steps()[number..].split_at_mut(1);
+            let step = &mut step[0];
             match self.names.ask(step, &self.files)? {
                 Answer::Fresh(device) if device == step.device => {}
                 // Nothing is below it, as the look will find; but a link may lead elsewhere by now.
-                Answer::Absent => return Ok(false),
-                Answer::Struck if has_links => return Ok(false),
+                Answer::Absent => return Ok(true),
+                Answer::Struck if has_links => return Ok(true),
                 Answer::Struck => {
-                    let below = steps.filter(|below| below.directory.starts_with(&step.directory));
+                    let below = below.iter();
+                    let below = below.filter(|below| below.directory.starts_with(&step.directory));
                     below.for_each(|below| self.names.is_struck(&below.directory));
                     return Err(io::ErrorKind::NotFound.into());
                 }
                 // A mount came or went, so the way begins elsewhere, or there is a link now.
-                Answer::Fresh(_) | Answer::Other => {
-                    way.forget();
-                    return Ok(true);
-                }
+                Answer::Fresh(_) | Answer::Other => return Ok(false),
             }
+        }
+        if way.has_moved(path, links_followed.., &self.files) {
+            return Ok(false);
         }
         let was_named = way.was_named();
         match was_named.is_some_and(|was_named| self.names.has_struck(path, was_named)) {
             true => Err(io::ErrorKind::NotFound.into()),
-            false => Ok(false),
+            false => Ok(true),
         }
     }
 
@@ -220,8 +258,15 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
             return;
         }
         self.absence_noticed = Some(now);
-        if let Ok(device) = way::device_above(path, &self.files) {
+        if let Ok(device) = self.device_of_nothing(path) {
             self.notice_device(device);
         }
+    }
+
+    /// The device on which `path` would be, where nothing is: that of the nearest directory above; for a link that leads
+    /// to nothing, above where it leads.
+    fn device_of_nothing(&self, path: &Path) -> io::Result<u64> {
+        let end = self.files.route(path).map(|route| route.end);
+        way::device_above(end.as_deref().unwrap_or(path), &self.files)
     }
 }

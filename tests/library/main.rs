@@ -6,5 +6,6 @@
 mod host;
 mod idle;
 mod remote;
+mod turns;
 mod watcher;
 mod way;

@@ -51,21 +51,30 @@ fn known_as(name: &OsStr) -> Option<&'static Known> {
     FILESYSTEMS.iter().find(|known| name == known.name)
 }
 
-/// One mount: its device, the directory that it is mounted on, and its type.
+/// One mount: its number and that of the mount below, its device, the directory that it is mounted on, and its type.
 struct Mount<'a> {
+    number: &'a [u8],
+    below: &'a [u8],
     device: &'a [u8],
     on: &'a [u8],
     named: &'a OsStr,
 }
 
-fn mounts(table: &[u8]) -> impl DoubleEndedIterator<Item = Mount<'_>> {
+fn mounts(table: &[u8]) -> impl Iterator<Item = Mount<'_>> {
     table.split(|byte| *byte == b'\n').filter_map(|line| {
         let mut fields = line.split(|byte| *byte == b' ');
-        let (device, on) = (fields.nth(2)?, fields.nth(1)?);
+        let (number, below) = (fields.next()?, fields.next()?);
+        let (device, on) = (fields.next()?, fields.nth(1)?);
         // The number of the fields before the dash differs.
         fields.find(|field| *field == b"-")?;
         let named = OsStr::from_bytes(fields.next()?);
-        Some(Mount { device, on, named })
+        Some(Mount {
+            number,
+            below,
+            device,
+            on,
+            named,
+        })
     })
 }
 
@@ -79,13 +88,28 @@ fn type_of_device(table: &[u8], device: u64) -> Option<&OsStr> {
     mount.map(|mount| mount.named)
 }
 
-/// The type of the innermost mount above `path`; of mounts on one directory, that of the last one.
+/// The type of the mount that a walk along `path` ends on. On each mount, the next one is that which is met first: it
+/// covers all that is mounted further down.
 fn type_of_path<'a>(table: &'a [u8], path: &Path) -> Option<&'a OsStr> {
-    let above = mounts(table)
-        .map(|mount| (unescaped(mount.on), mount.named))
-        .filter(|(on, _)| path.starts_with(on));
-    let innermost = above.max_by_key(|(on, _)| on.components().count());
-    innermost.map(|(_, named)| named)
+    let on_the_way: Vec<_> = mounts(table)
+        .map(|mount| (unescaped(mount.on), mount))
+        .filter(|(on, _)| path.starts_with(on))
+        .collect();
+    let is_above = |number| on_the_way.iter().any(|(_, mount)| mount.number == number);
+    let first = on_the_way.iter().find(|(_, mount)| !is_above(mount.below));
+    let mut reached = &first?.1;
+    // A table that was damaged may lead in a circle.
+    for _ in 0..on_the_way.len() {
+        let next = on_the_way
+            .iter()
+            .filter(|(_, mount)| mount.below == reached.number && mount.number != mount.below)
+            .min_by_key(|(on, _)| on.components().count());
+        match next {
+            Some((_, mount)) => reached = mount,
+            None => break,
+        }
+    }
+    Some(reached.named)
 }
 
 /// A path out of the table, where spaces and the like are written as a backslash and three octal digits.
@@ -194,11 +218,11 @@ mod tests {
     use super::*;
 
     const TABLE: &[u8] = b"23 27 0:22 / /sys rw,relatime shared:1 - sysfs sysfs rw\n\
-          24 27 0:40 / /mnt/a\\040-\\040b rw - 9p behind rw,cache=loose\n\
-          25 27 0:41 / / rw - ext4 /dev/x rw\n\
+          24 26 0:40 / /mnt/a\\040-\\040b rw - 9p behind rw,cache=loose\n\
+          27 1 0:41 / / rw - ext4 /dev/x rw\n\
           26 27 0:42 / /mnt rw - nfs4 server:/ rw\n\
-          27 27 0:43 / /mnt/over rw - tmpfs x rw\n\
-          28 27 0:44 / /mnt/over rw - fuse.other x rw\n";
+          28 26 0:43 / /mnt/over rw - tmpfs x rw\n\
+          29 28 0:44 / /mnt/over rw - fuse.other x rw\n";
 
     #[test]
     fn what_is_mounted_as_9p_is_9p_whatever_its_server_keeps_it_on() {
@@ -222,6 +246,12 @@ mod tests {
             assert_eq!(named, Some(OsStr::new(wanted)), "{path}");
         }
         assert_eq!(type_of_path(b"", Path::new("/")), None);
+        let covered = b"25 1 0:41 / / rw - ext4 /dev/x rw\n\
+              26 25 0:42 / /mnt rw - tmpfs x rw\n\
+              27 26 0:43 / /mnt/inner rw - xfs /dev/y rw\n\
+              28 26 0:44 / /mnt rw - nfs4 server:/ rw\n";
+        let named = type_of_path(covered, Path::new("/mnt/inner/libx.so"));
+        assert_eq!(named, Some(OsStr::new("nfs4")));
         assert_eq!(known_as(OsStr::new("nfs4")).unwrap().name, "nfs");
     }
 

@@ -10,7 +10,7 @@ use std::time::UNIX_EPOCH;
 use rustix::process::{Pid, test_kill_process};
 
 pub(crate) use super::posix::{HOST_DOWN, make_private, make_private_directory, open_own};
-use crate::look::files::Filesystem;
+use crate::look::files::{Filesystem, Names};
 use crate::look::snapshot::{Kind, Snapshot, Stamp};
 
 /// Further directories for staged copies, if code cannot be mapped from the temporary directory.
@@ -104,7 +104,11 @@ pub(crate) fn forget_content(_file: &File) -> io::Result<()> {
 }
 
 pub(crate) fn filesystem(_path: &Path) -> io::Result<Filesystem> {
-    Ok(Filesystem::unknown())
+    Ok(Filesystem {
+        // Nobody has looked into what clients remember here.
+        names: Names::ByPath,
+        ..Filesystem::unknown()
+    })
 }
 
 /// Nothing: no table of mounts is read here.

@@ -7,7 +7,7 @@ use std::io;
 use std::os::windows::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::look::files::Filesystem;
+use crate::look::files::{Filesystem, Names};
 use crate::look::snapshot::{Kind, Snapshot, Stamp};
 
 /// Further directories for staged copies, if code cannot be mapped from the temporary directory.
@@ -100,7 +100,11 @@ pub(crate) fn forget_content(_file: &File) -> io::Result<()> {
 }
 
 pub(crate) fn filesystem(_path: &Path) -> io::Result<Filesystem> {
-    Ok(Filesystem::unknown())
+    Ok(Filesystem {
+        // Nobody has looked into what clients remember here.
+        names: Names::ByPath,
+        ..Filesystem::unknown()
+    })
 }
 
 /// Nothing: no table of mounts is read here.

@@ -82,8 +82,8 @@ impl<H: Fn(Asked)> Spy<H> {
 
     fn is_on_nfs(&self, path: &Path) -> bool {
         let place = self.nfs.0.lock().unwrap();
-        let real = std::fs::canonicalize(path);
-        let path = real.as_deref().unwrap_or(path);
+        let route = OsFiles.route(path);
+        let path = route.as_ref().map_or(path, |route| &route.end);
         let mut roots = place.iter();
         roots.any(|root| root.exists() && path.starts_with(root))
     }

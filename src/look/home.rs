@@ -1,0 +1,65 @@
+//! The home of what was found at a path: the filesystem that it was on. If the home is gone, so is what was there, and
+//! nobody has removed it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::files::{Files, is_absent};
+use super::snapshot::Kind;
+use super::way::{Way, device_above};
+
+/// Where something was found.
+#[derive(Debug)]
+pub(crate) struct Home {
+    device: u64,
+    /// The symbolic links that led there, each with the device of the directory that holds it, and the path at their
+    /// end, if there were any.
+    links: Box<[(PathBuf, u64)]>,
+    end: Option<PathBuf>,
+}
+
+impl Home {
+    /// The home of what was found on this device, at the end of a way.
+    pub(crate) fn at_the_end_of(way: &Way, device: u64) -> Home {
+        let links = way.links().map(|link| (link.path.clone(), link.device));
+        Home {
+            device,
+            links: links.collect(),
+            end: way.detour_end().map(Path::to_owned),
+        }
+    }
+
+    /// Whether this is the home of what is on that device, at the end of that way.
+    pub(crate) fn is_at_the_end_of(&self, way: &Way, device: u64) -> bool {
+        let links = self.links.iter().map(|(path, _)| path);
+        self.device == device
+            && links.eq(way.links().map(|link| &link.path))
+            && self.end.as_deref() == way.detour_end()
+    }
+
+    /// Whether `path`, where nothing is found now, was on a filesystem that is gone: the nearest directory above that
+    /// there still is, is on another device than the directory in which the path was seen.
+    pub(crate) fn is_lost(&self, path: &Path, files: &impl Files) -> io::Result<bool> {
+        for (link, device) in &self.links {
+            if device_above(link, files)? != *device {
+                return Ok(true);
+            }
+            match files.look_link(link) {
+                Ok(seen) if seen.kind == Kind::Link => {}
+                // The link itself was removed or replaced.
+                Ok(_) => return Ok(false),
+                Err(error) if is_absent(&error) => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        let end = self.end.as_deref().unwrap_or(path);
+        if device_above(end, files)? == self.device {
+            return Ok(false);
+        }
+        // A path that leads elsewhere by now says nothing of the filesystem of before.
+        let route = files.route(path)?;
+        let links = self.links.iter().map(|(path, _)| path);
+        let leads_there = self.end.as_ref().is_none_or(|end| *end == route.end);
+        Ok(leads_there && links.eq(&route.links))
+    }
+}

@@ -1,0 +1,102 @@
+//! Files that give a sign of life at each question: a filesystem that answers slowly does not hang.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::pulse::Pulse;
+use crate::look::files::{Files, Filesystem, Listing, Lock, Route};
+use crate::look::snapshot::{Kind, Snapshot};
+
+/// Files, and the pulse of the worker that asks them.
+pub(super) struct Alive<F> {
+    files: F,
+    pulse: Arc<Pulse>,
+}
+
+impl<F> Alive<F> {
+    pub(super) fn new(files: F, pulse: Arc<Pulse>) -> Alive<F> {
+        Alive { files, pulse }
+    }
+}
+
+impl<F: Files> Files for Alive<F> {
+    type Artifact = F::Artifact;
+    type Directory = F::Directory;
+
+    fn look(&self, path: &Path) -> io::Result<Snapshot> {
+        self.pulse.beat();
+        self.files.look(path)
+    }
+
+    fn look_open(&self, artifact: &F::Artifact) -> io::Result<Snapshot> {
+        self.pulse.beat();
+        self.files.look_open(artifact)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<F::Artifact> {
+        self.pulse.beat();
+        self.files.open(path)
+    }
+
+    fn names(&self, directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Result<()> {
+        self.pulse.beat();
+        self.files.names(directory, &mut |name| {
+            self.pulse.beat();
+            each(name);
+        })
+    }
+
+    fn list(
+        &self,
+        directory: &Path,
+        depth: usize,
+        is_wanted: &dyn Fn(&OsStr, Kind) -> bool,
+    ) -> io::Result<Listing> {
+        self.pulse.beat();
+        self.files.list(directory, depth, &|name, kind| {
+            self.pulse.beat();
+            is_wanted(name, kind)
+        })
+    }
+
+    fn look_link(&self, path: &Path) -> io::Result<Snapshot> {
+        self.pulse.beat();
+        self.files.look_link(path)
+    }
+
+    fn open_directory(&self, directory: &Path, looks: usize) -> Option<F::Directory> {
+        self.pulse.beat();
+        self.files.open_directory(directory, looks)
+    }
+
+    fn look_from(&self, directory: &F::Directory, path: &Path) -> io::Result<Snapshot> {
+        self.pulse.beat();
+        self.files.look_from(directory, path)
+    }
+
+    fn forget_content(&self, artifact: &F::Artifact) -> io::Result<()> {
+        self.pulse.beat();
+        self.files.forget_content(artifact)
+    }
+
+    fn route(&self, path: &Path) -> io::Result<Route> {
+        self.pulse.beat();
+        self.files.route(path)
+    }
+
+    fn filesystem(&self, path: &Path) -> io::Result<Filesystem> {
+        self.pulse.beat();
+        self.files.filesystem(path)
+    }
+
+    fn mounted(&self, path: &Path) -> Option<Filesystem> {
+        self.files.mounted(path)
+    }
+
+    fn probe(&self, lock: &Path) -> io::Result<Lock> {
+        self.pulse.beat();
+        self.files.probe(lock)
+    }
+}
