@@ -1,6 +1,6 @@
 //! The bound of a scenario: how long after the last change, and the last fault, the final state may be unknown.
 
-use replug::watch::Locality;
+use replug::watch::{Locality, Names};
 
 use crate::faults::Wrong;
 use crate::scenario::Scenario;
@@ -94,6 +94,35 @@ impl Scenario {
     pub fn directories(&self) -> u64 {
         let links = self.ground.linked.is_some() as u64 + 2 * self.ground.is_linked as u64;
         self.ground.depth as u64 + 1 + links
+    }
+
+    /// The steps of an idle poll: on the way, each directory that the client must be asked for, is looked at, and read if
+    /// only that asks for its names; then the watched directory, each library, and each link.
+    pub fn idle_steps(&self) -> u64 {
+        let links = self.ground.linked.is_some() as u64 + 2 * self.ground.is_linked as u64;
+        let artifacts = self.artifacts.len() as u64;
+        let way = match (self.client.locality, self.client.cache.names) {
+            (Locality::Local, _) => 0,
+            // The directory of the path, and those of the links on it.
+            (_, Names::ByPath) => 2 * (1 + links),
+            (_, Names::ByLook) => self.directories(),
+            (_, Names::ByListing) => 2 * self.directories(),
+        };
+        // To look at a library, it is opened.
+        let look = match (self.client.locality, self.client.cache.names) {
+            (Locality::Local, _) | (_, Names::ByLook) => 1,
+            _ => 2,
+        };
+        let watched = match self.is_directory {
+            true => 2 + links,
+            false => 0,
+        };
+        // What is made up at each look makes for a listing, and for a look at where each link leads.
+        let noise = match self.client.unstable_inodes {
+            true => 2 + artifacts,
+            false => 0,
+        };
+        way + watched + artifacts * (look + links) + noise
     }
 
     fn is_written_by(&self, wanted: &[Writer]) -> bool {

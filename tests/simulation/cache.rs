@@ -22,7 +22,7 @@ pub struct Cache {
     /// How long the client trusts a name that leads to something, and a name that leads nowhere.
     pub entries: u64,
     pub negative: u64,
-    /// How long the client answers even the most urgent look from memory.
+    /// How long the client answers even the most urgent look, or a listing, from memory.
     pub attributes: u64,
     /// Whether content stays as it was first read until the client is told to let go of it.
     pub keeps_content: bool,
@@ -103,7 +103,8 @@ struct Entry {
 #[derive(Debug, Default)]
 pub struct Memory {
     entries: HashMap<usize, HashMap<OsString, Entry>>,
-    /// The versions that directories are known to have, until when, and the names that were read at a version.
+    /// The versions that directories are known to have, until when; and the names that were read, with the version at
+    /// which, or the time until which, they count.
     versions: HashMap<usize, (u64, u64)>,
     listings: HashMap<usize, (u64, Vec<OsString>)>,
     attributes: HashMap<usize, (Snapshot, u64)>,
@@ -187,6 +188,17 @@ impl Memory {
         directory: usize,
     ) -> Vec<OsString> {
         let names = || tree.inodes[directory].names.keys().cloned().collect();
+        if is_behind_a_memory(tree, cache, directory) {
+            // The daemon answers a listing like a look.
+            let (until, known) = self
+                .listings
+                .entry(directory)
+                .or_insert_with(|| (now + cache.attributes, names()));
+            if *until <= now {
+                (*until, *known) = (now + cache.attributes, names());
+            }
+            return known.clone();
+        }
         if !remembers_names(tree, cache, directory) {
             return names();
         }
@@ -247,6 +259,11 @@ impl Memory {
 fn remembers_names(tree: &Tree, cache: &Cache, directory: usize) -> bool {
     let volume = tree.inodes[directory].volume;
     cache.entries > 0 && !tree.volumes[volume].is_own
+}
+
+fn is_behind_a_memory(tree: &Tree, cache: &Cache, directory: usize) -> bool {
+    let volume = tree.inodes[directory].volume;
+    cache.attributes > 0 && !tree.volumes[volume].is_own
 }
 
 fn remembered(leads_to: Option<usize>, version: u64, cache: &Cache, now: u64) -> Entry {

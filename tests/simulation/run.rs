@@ -31,6 +31,11 @@ const QUIET_SEEDS: u64 = 8;
 const QUIET_POLLS: u64 = 60;
 const QUIET_READINGS: u64 = 24;
 
+/// The steps of a poll beside those of an idle one, while there is doubt about what is not found; and the steps that
+/// come with each reading, those of the polls around it included.
+const DOUBT_STEPS: u64 = 5;
+const READING_STEPS: u64 = 200;
+
 /// A run that is going on.
 pub struct Run<'a> {
     pub scenario: &'a Scenario,
@@ -130,10 +135,12 @@ impl Run<'_> {
     fn judge_a_quiet_minute(&mut self) {
         const MINUTE: u64 = 60 * SECOND;
         let artifacts = self.scenario.artifacts.len() as u64;
-        let (readings, polls) = (self.state().asked.readings, self.poller.polls());
+        let (before, polls) = (self.state().asked.clone(), self.poller.polls());
         let end = self.state().world.now + MINUTE;
         self.go_on_until(end);
-        let readings = self.state().asked.readings - readings;
+        let asked = self.state().asked.clone();
+        let readings = asked.readings - before.readings;
+        let steps = asked.steps - before.steps;
         let polls = self.poller.polls() - polls;
         // The jitter cuts off a twentieth.
         if polls > MINUTE * 20 / 19 / self.scenario.interval + QUIET_POLLS * artifacts {
@@ -141,6 +148,12 @@ impl Run<'_> {
         }
         if readings > QUIET_READINGS * artifacts {
             self.violate(format!("work: {readings} readings in a quiet minute"));
+        }
+        let idle = polls * (self.scenario.idle_steps() + DOUBT_STEPS);
+        if steps > idle + READING_STEPS * readings {
+            self.violate(format!(
+                "work: {steps} steps in {polls} polls of a quiet minute"
+            ));
         }
     }
 
