@@ -6,8 +6,8 @@
 #
 # WORK keeps the kernel between runs. The command finds it as the variable `kernel`, and a directory that it can write to,
 # which is WORK/out, at /mnt/out; /run, /mnt and /var/lib/nfs are empty and its own. `processors` says how qemu
-# emulates them, `devices` what else it emulates, `boot_options` what else the kernel is told, and `minutes` how long the
-# guest may take.
+# emulates them, `devices` what else it emulates, `boot_options` what else the kernel is told, `memory` how many MiB it has,
+# and `minutes` how long it may take.
 set -euo pipefail
 work=$(realpath -m "$1")
 shift
@@ -79,7 +79,7 @@ chmod +x "$initial/init"
 rm -rf "$work"/out/*
 # Emulation takes its time, and a guest that hangs must not hang whoever waits for it.
 # shellcheck disable=SC2086 # several options each
-timeout $((${minutes:-45} * 60)) qemu-system-x86_64 $processors -m 2048 -nographic -no-reboot -nodefaults \
+timeout $((${minutes:-45} * 60)) qemu-system-x86_64 $processors -m "${memory:-2048}" -nographic -no-reboot -nodefaults \
     -serial stdio -monitor none -kernel "$work"/kernel/boot/vmlinuz-* -initrd "$work/initial.gz" \
     -append 'console=ttyS0 panic=-1 quiet mitigations=off tsc=reliable edd=off '"${boot_options:-}" \
     -virtfs local,path=/,mount_tag=hostroot,security_model=none,readonly=on,multidevs=remap ${devices:-} \

@@ -2,6 +2,9 @@
 # Runs `guest.sh` in a guest: a real NFS server and its clients. Needs root, and installs what it needs.
 #
 #   host.sh WORK REPLUG LOOKER    WORK keeps the kernel between runs and receives `results`; the others are programs to run
+#
+# `REPLUG_NFS` names turns (v4, v3, 9p) and cases (the functions in `nfs_cases` of guest.sh), for working on one of them:
+# REPLUG_NFS='v3 unmounted soft'. All, if it is empty.
 set -euo pipefail
 work=$(realpath -m "$1")
 replug=$(realpath "$2")
@@ -26,7 +29,7 @@ for build in $(seq 1 30); do
 done
 
 rm -rf "$work/behind"
-mkdir -p "$work/out" "$work/behind/9p"
+mkdir -p "$work/out" "$work/behind/files"
 . "$here/writers.sh"
 # What the guest orders to be written on this side.
 follow_orders() {
@@ -35,7 +38,7 @@ follow_orders() {
         for order in "$work"/out/order.*; do
             [ -e "$order" ] || continue
             read -r how file build < "$order"
-            "$how" "$work/behind/9p/$file" "$work/plugins/$build.so"
+            "$how" "$work/behind/files/$file" "$work/plugins/$build.so"
             rm "$order"
         done
     done
@@ -49,7 +52,10 @@ for user in '' .stat .notify; do
     devices+=" -virtfs local,path=$work/behind,mount_tag=behind$user,security_model=none,multidevs=remap"
 done
 export devices
-"$here/../guest/boot.sh" "$work" "$here/guest.sh" "$replug" "$work/plugins" "$looker"
+# The compiler of a build in the guest. What rustup puts first in the path would look for its settings.
+cargo=$(rustc --print sysroot)/bin/cargo
+# shellcheck disable=SC2086 # several words
+memory=4096 "$here/../guest/boot.sh" "$work" "$here/guest.sh" "$replug" "$work/plugins" "$looker" "$cargo" ${REPLUG_NFS:-}
 if ! grep -q '^done$' "$work/out/results" 2>/dev/null; then
     echo 'the guest did not come to its end; its console:' >&2
     tail -n 50 "$work/console" >&2
