@@ -51,7 +51,9 @@ many() {
     local libraries number times
     for libraries in 100 200; do
         mkdir /mnt/export/many
-        perl -e 'link $ARGV[0], "/mnt/export/many/lib$_.so" or die for 1 .. $ARGV[1]' "$plugin_on_server" $libraries
+        # Files of their own: of one with many names, each look would be another when one name is taken away.
+        tee /mnt/export/many/lib{1..200}.so < "$plugins/1.so" > /dev/null
+        [ $libraries = 200 ] || rm /mnt/export/many/lib{101..200}.so
         idle many-$libraries "/mnt/$mount/many" $libraries 3
         times=()
         if [ $libraries = 200 ]; then

@@ -80,8 +80,6 @@ turn_nfs() {
 
 serve
 say "kernel $(uname -r)"
-plugin_on_server=/mnt/export/.plugin
-cp "$plugins/1.so" "$plugin_on_server"
 case " ${cases[*]} " in
 *' cargo_builds '*)
     # The compiler is read from the guest's host the first time.
