@@ -31,8 +31,8 @@ poll_ends() {
 requests() {
     local deep=/mnt/export/one/two/three
     mkdir -p $deep
-    cp "$plugins/1.so" /mnt/export/lib.so
-    cp "$plugins/1.so" $deep/lib.so
+    cp "$plugins/31.so" /mnt/export/lib.so
+    cp "$plugins/31.so" $deep/lib.so
     idle depth-0 "/mnt/$mount/lib.so" 1 40
     check_polls
     idle depth-3 "/mnt/$mount/one/two/three/lib.so" 1 40
@@ -52,7 +52,7 @@ many() {
     for libraries in 100 200; do
         mkdir /mnt/export/many
         # Files of their own: of one with many names, each look would be another when one name is taken away.
-        tee /mnt/export/many/lib{1..200}.so < "$plugins/1.so" > /dev/null
+        tee /mnt/export/many/lib{1..200}.so < "$plugins/31.so" > /dev/null
         [ $libraries = 200 ] || rm /mnt/export/many/lib{101..200}.so
         idle many-$libraries "/mnt/$mount/many" $libraries 3
         times=()
