@@ -7,6 +7,7 @@ use std::ffi::OsStr;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::Path;
+use std::time::Instant;
 
 use super::files::{self, Files, is_absent};
 use super::snapshot::Kind;
@@ -59,23 +60,24 @@ impl KnownNames {
 
     /// Makes the filesystem's client ask its server for the names in a directory on the way, unless that was done in
     /// this poll. The names on the way to the directory must have been asked for before.
-    pub(crate) fn ask(&mut self, step: &mut Step, files: &impl Files) -> io::Result<Answer> {
+    pub(crate) fn ask(
+        &mut self,
+        step: &mut Step,
+        now: Instant,
+        files: &impl Files,
+    ) -> io::Result<Answer> {
         let place = self.keys.hash_one(step.directory.as_os_str());
         if let Some(answer) = self.asked.get(&place) {
             return Ok(*answer);
         }
         // The look makes the client notice that the names it remembers are old.
-        let answer = match files.look_link(&step.directory) {
+        let look = files.look_link(&step.directory);
+        let can_rest = matches!(&look, Ok(seen) if step.can_rest(seen));
+        let is_tick_over = matches!(&look, Ok(seen) if step.is_tick_over(*seen, now));
+        let answer = match look {
             Ok(_) if self.has_struck(&step.directory, &mut step.was_named) => Answer::Struck,
             Ok(seen) => match seen.kind {
-                Kind::Directory if step.can_rest(&seen) => {
-                    self.asked.insert(place, Answer::Fresh(seen.device));
-                    return Ok(Answer::Fresh(seen.device));
-                }
-                Kind::Directory => {
-                    step.seen = Some(seen);
-                    Answer::Fresh(seen.device)
-                }
+                Kind::Directory => Answer::Fresh(seen.device),
                 Kind::Link => Answer::Other,
                 _ => Answer::Absent,
             },
@@ -83,9 +85,12 @@ impl KnownNames {
             Err(error) => return Err(error),
         };
         let read = match (answer, step.asked) {
-            (Answer::Fresh(_), files::Names::ByListing) => {
+            (Answer::Fresh(_), files::Names::ByListing) if is_tick_over || !can_rest => {
                 let read = self.read(&step.directory, files);
                 read.map(|count| step.names = count)
+            }
+            (Answer::Fresh(_), files::Names::ByLook) if is_tick_over => {
+                files.names(&step.directory, &mut |_| {})
             }
             (Answer::Fresh(_), files::Names::ByPath) => files.names(&step.directory, &mut |_| {}),
             _ => Ok(()),

@@ -8,6 +8,7 @@
 use std::io;
 use std::ops::RangeBounds;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use super::files::{Files, Names, is_absent};
 use super::place::{self, Place};
@@ -52,9 +53,11 @@ pub(crate) struct Step {
     pub(crate) behind: usize,
     /// Whether the directory was ever named by the one above.
     pub(crate) was_named: bool,
-    /// What a look said when the names in the directory were read last, and how many names there were.
-    pub(crate) seen: Option<Snapshot>,
+    /// What the last look said, and how many names there were when they were read last.
+    seen: Option<Snapshot>,
     pub(crate) names: usize,
+    /// When to ask for the names once more, because changes within one tick of the server's clock leave one look.
+    confirm_at: Option<Instant>,
 }
 
 impl Step {
@@ -64,6 +67,17 @@ impl Step {
         /// More names than a directory on the way to a library has, unless something else is kept there.
         const MANY: usize = 1000;
         self.names > MANY && self.seen == Some(*seen)
+    }
+
+    /// Whether this is the first look after the tick in which the directory changed last.
+    ///
+    /// Should a name have come within the tick, after the client asked for the name in vain, the client believes that
+    /// there is none for as long as the directory looks the same. Only reading all names shows it that there is.
+    pub(crate) fn is_tick_over(&mut self, seen: Snapshot, now: Instant) -> bool {
+        if self.seen.replace(seen) != Some(seen) {
+            self.confirm_at = Some(now + seen.racy_for());
+        }
+        self.confirm_at.take_if(|at| now >= *at).is_some()
     }
 }
 
@@ -227,6 +241,7 @@ fn add_steps(
                 was_named: false,
                 seen: None,
                 names: 0,
+                confirm_at: None,
             });
         }
     }
@@ -247,6 +262,56 @@ fn nearest_existing<'a>(directory: &'a Path, files: &impl Files) -> io::Result<(
             Ok(seen) => return Ok((directory, seen.device)),
             Err(error) if is_absent(&error) && above != directory => directory = above,
             Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::look::snapshot::{Kind, Stamp};
+
+    #[test]
+    fn a_directory_that_changed_is_read_once_when_its_tick_is_over() {
+        let start = Instant::now();
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        let second = |seconds| Stamp {
+            seconds,
+            nanoseconds: 0,
+        };
+        let seen = |seconds| Snapshot {
+            kind: Kind::Directory,
+            device: 1,
+            inode: 1,
+            links: 2,
+            size: 4096,
+            modified: second(seconds),
+            changed: second(seconds),
+            born: None,
+        };
+        let mut step = Step {
+            directory: PathBuf::from("d"),
+            device: 1,
+            asked: Names::ByLook,
+            behind: 0,
+            names: 0,
+            was_named: false,
+            seen: None,
+            confirm_at: None,
+        };
+        for (now, seconds, is_over) in [
+            (0, 1, false),
+            (250, 1, false),
+            (1_000, 2, false),
+            (3_000, 2, false),
+            (3_250, 2, true),
+            (3_500, 2, false),
+            (60_000, 2, false),
+        ] {
+            let said = step.is_tick_over(seen(seconds), at(now));
+            assert_eq!(said, is_over, "after {now} ms");
         }
     }
 }

@@ -47,7 +47,11 @@ pub(super) fn about_absence(
 }
 
 /// Whether the directory of `path` names the file although no look finds it.
-fn is_listed_after_all(files: &impl Files, names: &mut KnownNames, path: &Path) -> Result<bool, Doubt> {
+fn is_listed_after_all(
+    files: &impl Files,
+    names: &mut KnownNames,
+    path: &Path,
+) -> Result<bool, Doubt> {
     // First the name alone: for a file that is simply not there, an idle poll asks no more.
     if !is_listed(files, names, path)? {
         return Ok(false);

@@ -207,6 +207,7 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
     fn ask_each(&mut self, way: &mut Way, path: &Path) -> io::Result<bool> {
         let has_links = way.has_links();
         let mut links_followed = 0;
+        let now = self.clock.now();
         for number in 0..way.steps().len() {
             // From the top down: a link that leads elsewhere by now may lead away from a server that does not answer.
             let behind = way.steps()[number].behind;
@@ -216,7 +217,7 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
             links_followed = behind;
             let (step, below) = way.steps()[number..].split_at_mut(1);
             let step = &mut step[0];
-            match self.names.ask(step, &self.files)? {
+            match self.names.ask(step, now, &self.files)? {
                 Answer::Fresh(device) if device == step.device => {}
                 // Nothing is below it, as the look will find; but a link may lead elsewhere by now.
                 Answer::Absent => return Ok(true),

@@ -115,12 +115,15 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
 }
 
-/// Reads the names in a directory to their end.
+/// Reads the names in a directory to their end, and not those that the system keeps: a network filesystem's client keeps
+/// them for as long as the directory's own times are the same, and a server's clock ticks slowly.
 pub(crate) fn names(directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Result<()> {
     /// Room for some hundred names at a time.
     const BUFFER: usize = 16 * 1024;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::DIRECTORY | OFlags::NONBLOCK;
     let directory = rustix::fs::open(directory, flags, Mode::empty())?;
+    // Not every filesystem keeps names in pages.
+    let _ = rustix::fs::fadvise(&directory, 0, None, Advice::DontNeed);
     let mut buffer = [MaybeUninit::uninit(); BUFFER];
     let mut entries = RawDir::new(directory, &mut buffer);
     while let Some(entry) = entries.next() {

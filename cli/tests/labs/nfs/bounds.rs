@@ -7,6 +7,9 @@ use crate::results::{Results, is_part};
 /// The longest time from a change to its load, in milliseconds, and from a server's return.
 const FRESH: f64 = 5_000.0;
 
+/// How long a directory is not believed whose server counts whole seconds, in milliseconds.
+const COARSE: f64 = 2_100.0;
+
 /// The longest time until an audit finds a change, in milliseconds. A client of 9p that was told to believe itself
 /// never asks again, so only an audit finds a change, and the third audit comes a minute after the second.
 const AUDITED: f64 = 75_000.0;
@@ -58,6 +61,10 @@ const CASES: &[(&str, &[Bound])] = &[
         ],
     ),
     ("same_tick", &[("same_tick", "took", 0.0, FRESH)]),
+    (
+        "whole_seconds",
+        &[("whole_seconds", "took", 0.0, FRESH + COARSE)],
+    ),
     (
         "outage",
         &[

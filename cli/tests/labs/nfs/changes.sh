@@ -195,3 +195,30 @@ cargo_build() {
     env -i PATH="$(dirname "$cargo"):/usr/bin:/bin" HOME=/run/home CARGO_HOME=/run/cargo TMPDIR=/run \
         "$cargo" build --quiet --offline --manifest-path "$1/Cargo.toml" < /dev/null
 }
+
+# Changes half a second apart, each looked for in between, within one tick of the server's clock. The ticks are those of a
+# filesystem with small inodes, whole seconds, so that each of the two leaves the directory looking the same.
+whole_seconds() {
+    local change times=() top=/mnt/export/coarse
+    mkdir $top
+    mkfs.ext4 -q -F -I 128 /dev/ram1 2>> /mnt/out/stderr && mount /dev/ram1 $top || fail coarse
+    allow 127.0.0.1 $top 1
+    attach coarse '' coarse
+    mkdir $top/in
+    publish rename_in $top/in/lib.so
+    start /mnt/coarse/in/lib.so
+    await loaded 60
+    for change in link_within_second link_within_second move_within_second move_within_second; do
+        drain 4
+        publish $change $top/in/lib.so
+        loaded 20
+        times+=("$took")
+    done
+    stop
+    say "$mount whole_seconds took $(joined "${times[@]}")"
+    counted whole_seconds-said
+    detach coarse
+    exportfs -u 127.0.0.1:$top
+    umount $top
+    rmdir $top
+}

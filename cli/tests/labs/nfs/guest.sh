@@ -46,8 +46,8 @@ publish() {
 # build_into FILE: the next build, in a place that nobody looks at yet.
 build_into() { publish rename_in "$1"; }
 
-nfs_cases=(requests second way_server way_second cargo_builds same_tick outage hung_start hung_stop unmounted before_mount
-    soft withdrawn many files)
+nfs_cases=(requests second way_server way_second cargo_builds same_tick whole_seconds outage hung_start hung_stop unmounted
+    before_mount soft withdrawn many files)
 turns=() cases=()
 for word in "$@"; do
     case $word in v4 | v3 | 9p) turns+=("$word") ;; *) cases+=("$word") ;; esac

@@ -73,6 +73,10 @@ const TABLES: &[(&str, &[(&str, &str)])] = &[
     ),
     ("written and renamed in one tick", &[("same_tick", "took")]),
     (
+        "two changes within a second of a server that counts seconds",
+        &[("whole_seconds", "took"), ("whole_seconds-said", "missing")],
+    ),
+    (
         "requests in an idle poll",
         &[
             ("requests-depth-0", "each"),

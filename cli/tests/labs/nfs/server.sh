@@ -27,14 +27,17 @@ serve() {
     rpc.mountd
     server_up
 }
-allow() { exportfs -i -o rw,sync,no_root_squash,no_subtree_check,insecure,fsid=0 "$1:/mnt/export" || fail exportfs; }
+# allow CLIENT [DIRECTORY NUMBER]: exports all, or a filesystem that is mounted in there.
+allow() {
+    exportfs -i -o "rw,sync,no_root_squash,no_subtree_check,insecure,fsid=${3:-0}" "$1:${2:-/mnt/export}" || fail exportfs
+}
 server_up() { rpc.nfsd -L 10 -G 10 2 || fail nfsd; }
 server_down() { rpc.nfsd 0; }
 
-# attach NAME [OPTIONS]: mounts the export at /mnt/NAME, with what distributions mount with, and with nothing shared.
+# attach NAME [OPTIONS [BELOW]]: mounts the export at /mnt/NAME, with what distributions mount with, and with nothing shared.
 attach() {
     mkdir -p "/mnt/$1"
-    mount -t nfs -o "vers=${version[$mount]},nosharecache${2:+,$2}" "127.0.0.1:${exported[$mount]}" "/mnt/$1" ||
+    mount -t nfs -o "vers=${version[$mount]},nosharecache${2:+,$2}" "127.0.0.1:${exported[$mount]%/}/${3:-}" "/mnt/$1" ||
         fail "mount $1 as $mount"
 }
 # The second client has a network and a name of its own.

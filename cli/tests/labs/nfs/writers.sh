@@ -19,3 +19,25 @@ rename_at_once() {
         print int(1000 * time)' "$1" "$2")
     changed=$begun
 }
+# Linked in the place of the old one, which was removed half a second before, within one whole second of the clock.
+link_within_second() {
+    local other=$1.$RANDOM
+    cp "$2" "$other"
+    within_second 'unlink $old; sleep 0.5; link $new, $old or die' "$other" "$1"
+}
+# The same with the directory of FILE.
+move_within_second() {
+    local old=${1%/*}
+    mkdir "$old.new"
+    cp "$2" "$old.new/${1##*/}"
+    within_second 'rename $old, "$old.$$" or die; sleep 0.5; rename $new, $old or die' "$old.new" "$old"
+}
+# within_second STEPS NEW OLD: what Perl does when a second begins.
+within_second() {
+    begun=$(perl -MTime::HiRes=time,sleep -e '
+        my ($steps, $new, $old) = @ARGV;
+        sleep 1 - time + int time;
+        eval "$steps; 1" or die $@;
+        print int(1000 * time)' "$@")
+    changed=$begun
+}
