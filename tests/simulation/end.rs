@@ -30,6 +30,15 @@ impl Run<'_> {
         content.map(|content| Digest::of(&content))
     }
 
+    /// Whether half a file is at a path: something that nobody wanted there.
+    pub fn has_half_a_file(&self) -> bool {
+        let mut artifacts = self.scenario.artifacts.iter();
+        artifacts.any(|path| {
+            let content = self.content(path);
+            content.is_some_and(|content| !self.published(path).contains(&content))
+        })
+    }
+
     fn judge_final_state(&self, path: &Path) {
         let content = self.content(path);
         let published = self.published(path);

@@ -34,6 +34,9 @@ const QUIET_READINGS: u64 = 24;
 /// The steps of a poll beside those of an idle one, while there is doubt about what is not found; and the steps that
 /// come with each reading, those of the polls around it included.
 const DOUBT_STEPS: u64 = 5;
+/// For each directory on the way, while half a file is there that the rest may come to: the way to it is learned at each
+/// poll.
+const LEARNING_STEPS: u64 = 6;
 const READING_STEPS: u64 = 200;
 
 /// A run that is going on.
@@ -149,7 +152,11 @@ impl Run<'_> {
         if readings > QUIET_READINGS * artifacts {
             self.violate(format!("work: {readings} readings in a quiet minute"));
         }
-        let idle = polls * (self.scenario.idle_steps() + DOUBT_STEPS);
+        let learning = match self.has_half_a_file() {
+            true => LEARNING_STEPS * self.scenario.directories() * artifacts,
+            false => 0,
+        };
+        let idle = polls * (self.scenario.idle_steps() + DOUBT_STEPS + learning);
         if steps > idle + READING_STEPS * readings {
             self.violate(format!(
                 "work: {steps} steps in {polls} polls of a quiet minute"
