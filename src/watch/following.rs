@@ -18,6 +18,7 @@ use crate::look::clock::Clock;
 use crate::look::files::{Files, is_absent};
 use crate::look::home::Home;
 use crate::look::snapshot::{Kind, Snapshot};
+use crate::look::way;
 use crate::look::way::device_above;
 use crate::stage::copies::Stage;
 
@@ -47,7 +48,9 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             Err(error) if is_absent(&error) => match self.doubt_about_absence() {
                 Some((cause, error)) => {
                     if cause == Cause::MountLost && !self.artifact.listed {
-                        self.shared.notice_loss(now, &self.artifact.path);
+                        let path = &self.artifact.path;
+                        let device = way::device_above(path, &self.shared.files);
+                        self.shared.notice_loss(path, device);
                     }
                     self.cannot_look(cause, error)
                 }

@@ -242,11 +242,16 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
         }
     }
 
-    /// Takes note of what is there instead of the filesystem of a path. The path keeps its place, unless that was a local
-    /// one: should a remote filesystem be mounted over it, its client must be asked for names.
-    pub(super) fn notice_loss(&mut self, now: Instant, path: &Path) {
-        if !self.rules.place.is_remote() {
-            self.notice_absence(now, path);
+    /// Takes note of what is there, on this device, instead of the filesystem of a path. The path keeps its place, unless
+    /// that was a local one and this is a remote one, whose client must be asked for names.
+    pub(super) fn notice_loss(&mut self, path: &Path, device: io::Result<u64>) {
+        let instead = place::filesystem(&self.files, path);
+        let instead = Place::on(instead, &self.rules.options);
+        if instead.is_remote()
+            && !self.rules.place.is_remote()
+            && let Ok(device) = device
+        {
+            self.notice_device(device);
         }
     }
 
