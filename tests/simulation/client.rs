@@ -288,14 +288,26 @@ impl Client {
         seen.map_err(io::Error::from_raw_os_error)
     }
 
+    /// Whether a client that remembers names cannot be made to ask for them, because listings fail.
+    fn cannot_list(&self, state: &State) -> bool {
+        let remembers = self.nature.cache.entries > 0;
+        let mut faults = self.nature.faults.iter();
+        let times = state.poll_began..state.world.now + 1;
+        remembers
+            && faults.any(|fault| {
+                let fails = matches!(fault.what, Wrong::List(_) | Wrong::HalfList | Wrong::All(_));
+                fails && fault.from < times.end && times.start < fault.until
+            })
+    }
+
     /// Judges that nothing is staged behind a gate that was shut when the poll began, before the cap is reached.
     pub fn judge_gate(&self, artifact: &Path) {
         let mut state = self.state.borrow_mut();
         let state = &mut *state;
         // While the filesystem is unmounted, its locks are out of reach as well. A file that was opened before can
         // still be looked at, but the copy opens the path, and finds nothing.
-        let is_detached = state.world.is_detached;
-        if self.nature.locks != Locks::Shared || !self.nature.is_judged || is_detached {
+        let is_out_of_reach = state.world.is_detached || self.cannot_list(state);
+        if self.nature.locks != Locks::Shared || !self.nature.is_judged || is_out_of_reach {
             return;
         }
         let directory = artifact.parent().unwrap_or(Path::new(""));

@@ -21,7 +21,7 @@ pub struct Nature {
     pub has_birth: bool,
     /// Without it, a change of attributes shows in no stamp: the change time is the write time.
     pub has_change_time: bool,
-    /// Without it, a directory looks the same whatever names come and go.
+    /// Without it, a directory looks the same whatever names come and go; but not on the client's own disk.
     pub stamps_directories: bool,
 }
 
@@ -306,7 +306,7 @@ impl Tree {
     fn touch_directory(&mut self, directory: usize) {
         let directory = &mut self.inodes[directory];
         directory.version += 1;
-        if self.nature.stamps_directories {
+        if self.nature.stamps_directories || self.volumes[directory.volume].is_own {
             directory.modified = self.stamp;
             directory.changed = self.stamp;
         }
