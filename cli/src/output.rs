@@ -73,7 +73,7 @@ impl Output {
     /// Says that the path turned out to be at another place than was said before.
     pub(crate) fn placed(&self, path: &Path, gate: GatePolicy, place: &Place) -> io::Result<()> {
         let placed = json!({ "event": "placed", "path": path.display().to_string() });
-        let words = format!("{} is on another filesystem now", short(path));
+        let words = format!("{} turned out to be on another filesystem", short(path));
         self.say_place(placed, words, gate, place)
     }
 

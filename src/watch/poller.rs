@@ -200,8 +200,8 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
     /// On a local filesystem an idle poll looks once at each artifact, and once at each directory that is searched.
     /// The poll opens no artifact; on Linux, if a directory holds many artifacts, the poll opens the directory, to
     /// look from there. For paths of less than 256 bytes an idle poll allocates nothing. On a remote filesystem the
-    /// poll reads the names in each directory, and opens each artifact to look at it; the poll reads none of the
-    /// content.
+    /// poll asks for the names on the way to each artifact, and opens the artifact to look at it; on NFS it only looks.
+    /// The poll reads none of the content.
     pub fn poll(&mut self, now: Instant) -> Instant {
         self.polls += 1;
         self.shared.begin();

@@ -200,7 +200,6 @@ fn a_directory_on_the_way_that_becomes_a_link_is_followed_and_asked() {
     }
 }
 
-/// Files of this machine, on which a look at one directory fails.
 #[test]
 fn a_directory_on_the_way_that_cannot_be_asked_is_a_failure_to_look() {
     let scratch = Scratch::new();
