@@ -23,7 +23,7 @@ use crate::look::files::{Files, Locality, is_absent};
 use crate::look::home::Home;
 use crate::look::scan::Scan;
 use crate::look::snapshot::{Kind, Snapshot};
-use crate::look::way::{self, Way};
+use crate::look::way::Way;
 use crate::stage::copies::Stage;
 
 /// A watched directory, between two polls.
@@ -311,8 +311,7 @@ impl Directory {
         match home.map_or(Ok(false), |home| home.is_lost(&self.root, &shared.files)) {
             Ok(false) => {}
             Ok(true) => {
-                let device = way::device_above(&self.root, &shared.files);
-                shared.notice_loss(&self.root, device);
+                shared.notice_loss(&self.root, None);
                 let path = self.root.to_path_buf();
                 return Some(self.fail(now, Cause::MountLost, Error::MountLost { path }, shared));
             }

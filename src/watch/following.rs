@@ -18,7 +18,6 @@ use crate::look::clock::Clock;
 use crate::look::files::{Files, is_absent};
 use crate::look::home::Home;
 use crate::look::snapshot::{Kind, Snapshot};
-use crate::look::way;
 use crate::look::way::device_above;
 use crate::stage::copies::Stage;
 
@@ -48,9 +47,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             Err(error) if is_absent(&error) => match self.doubt_about_absence() {
                 Some((cause, error)) => {
                     if cause == Cause::MountLost && !self.artifact.listed {
-                        let path = &self.artifact.path;
-                        let device = way::device_above(path, &self.shared.files);
-                        self.shared.notice_loss(path, device);
+                        self.shared.notice_loss(&self.artifact.path, None);
                     }
                     self.cannot_look(cause, error)
                 }

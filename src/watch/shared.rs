@@ -242,14 +242,14 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
         }
     }
 
-    /// Takes note of what is there, on this device, instead of the filesystem of a path. The path keeps its place, unless
-    /// that was a local one and this is a remote one, whose client must be asked for names.
-    pub(super) fn notice_loss(&mut self, path: &Path, device: io::Result<u64>) {
+    /// Takes note of what is there instead of the filesystem of a path: a directory on this `device`, or nothing. The path
+    /// keeps its place, unless that was a local one and this is a remote one, whose client must be asked for names.
+    pub(super) fn notice_loss(&mut self, path: &Path, device: Option<u64>) {
         let instead = place::filesystem(&self.files, path);
         let instead = Place::on(instead, &self.rules.options);
         if instead.is_remote()
             && !self.rules.place.is_remote()
-            && let Ok(device) = device
+            && let Ok(device) = device.map_or_else(|| self.device_of_nothing(path), Ok)
         {
             self.notice_device(device);
         }
