@@ -95,11 +95,11 @@ same_tick() {
     rm -r /mnt/export/tick
 }
 
-# way WHO ROOT: the directories on the way to the library, by whoever has the export at ROOT. First there are none; then
-# each gives way to another, then the link among them leads elsewhere, and at last they are removed and made again. The
-# client has had half a minute before the first and the last of that, and then remembers longest.
+# way WHO ROOT QUIET: the directories on the way to the library, by whoever has the export at ROOT. First there are none; then
+# each gives way to another, then the link among them leads elsewhere, and at last, after so many quiet seconds, they are
+# removed and made again. There is half a minute before the first of that: a client believes directories that long at least.
 way() {
-    local who=$1 top=$2/way level
+    local who=$1 top=$2/way quiet=$3 level
     start "/mnt/$mount/way/now/target/debug/lib.so"
     await waiting 20
     drain 31
@@ -120,7 +120,7 @@ way() {
     begin
     mv -T "$top/new" "$top/now"
     loaded; say "$mount way-$who link $took"
-    drain 31
+    drain "$quiet"
     gone
     rm -r "$top/other/target"
     drain 4
@@ -141,10 +141,10 @@ replace() {
     begin
     mv "$1.new" "$1"
 }
-way_server() { way server /mnt/export; }
+way_server() { way server /mnt/export 31; }
 way_second() {
     attach_second
-    way second /mnt/second
+    way second /mnt/second 3
     detach second
 }
 

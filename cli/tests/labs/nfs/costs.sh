@@ -7,7 +7,7 @@ idle() {
     start "$2" --every-ms 5000 --audit off
     while [ "$(count loaded)" -lt "$3" ]; do await loaded 120 || break; done
     # What was read is looked at once more for a while.
-    drain 8
+    drain 5
     poll_ends 1
     polls=$polls_now requests=$(sent_so_far)
     poll_ends "$4"
@@ -33,9 +33,9 @@ requests() {
     mkdir -p $deep
     cp "$plugins/31.so" /mnt/export/lib.so
     cp "$plugins/31.so" $deep/lib.so
-    idle depth-0 "/mnt/$mount/lib.so" 1 40
+    idle depth-0 "/mnt/$mount/lib.so" 1 20
     check_polls
-    idle depth-3 "/mnt/$mount/one/two/three/lib.so" 1 40
+    idle depth-3 "/mnt/$mount/one/two/three/lib.so" 1 20
     stop
     rm -r /mnt/export/one /mnt/export/lib.so
 }

@@ -55,7 +55,7 @@ export devices
 # The compiler of a build in the guest. What rustup puts first in the path would look for its settings.
 cargo=$(rustc --print sysroot)/bin/cargo
 # shellcheck disable=SC2086 # several words
-memory=4096 "$here/../guest/boot.sh" "$work" "$here/guest.sh" "$replug" "$work/plugins" "$looker" "$cargo" ${REPLUG_NFS:-}
+memory=4096 minutes=75 "$here/../guest/boot.sh" "$work" "$here/guest.sh" "$replug" "$work/plugins" "$looker" "$cargo" ${REPLUG_NFS:-}
 if ! grep -q '^done$' "$work/out/results" 2>/dev/null; then
     echo 'the guest did not come to its end; its console:' >&2
     tail -n 50 "$work/console" >&2
