@@ -128,6 +128,10 @@ pub trait Files {
         is_wanted: &dyn Fn(&OsStr, Kind) -> bool,
     ) -> io::Result<Listing>;
 
+    /// Makes a client that remembers names ask its server for the last name in `path`, whether there is such a name or
+    /// not, and changes nothing. A client that cannot be asked so is asked by [`names`](Files::names).
+    fn ask_for_name(&self, _path: &Path) {}
+
     /// Looks at `path` itself, should it be a symbolic link.
     fn look_link(&self, path: &Path) -> io::Result<Snapshot> {
         self.look(path)

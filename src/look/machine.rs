@@ -44,6 +44,10 @@ impl Files for OsFiles {
         list(directory, depth, is_wanted)
     }
 
+    fn ask_for_name(&self, path: &Path) {
+        os::ask_for_name(path);
+    }
+
     fn look_link(&self, path: &Path) -> io::Result<Snapshot> {
         os::look_link(path)
     }

@@ -70,6 +70,9 @@ impl KnownNames {
         if let Some(answer) = self.asked.get(&place) {
             return Ok(*answer);
         }
+        if step.asked == files::Names::ByListing {
+            files.ask_for_name(&step.directory);
+        }
         // The look makes the client notice that the names it remembers are old.
         let look = files.look_link(&step.directory);
         let can_rest = matches!(&look, Ok(seen) if step.can_rest(seen));

@@ -40,6 +40,8 @@ pub(crate) struct Link {
     pub(crate) path: PathBuf,
     /// The device of the directory that holds the link.
     pub(crate) device: u64,
+    /// Whether the client is asked for the name of the link before each look at it.
+    is_asked: bool,
     seen: Snapshot,
 }
 
@@ -107,6 +109,7 @@ impl Way {
             links.push(Link {
                 seen: files.look_link(&path)?,
                 device: device_above(&path, files)?,
+                is_asked: false,
                 path,
             });
         }
@@ -117,6 +120,11 @@ impl Way {
             for (behind, end) in ends.enumerate() {
                 add_steps(&mut steps, behind, directory_of(end), options, files)?;
             }
+        }
+        for link in &mut links {
+            let above = directory_of(&link.path);
+            let mut listed = steps.iter().filter(|step| step.asked == Names::ByListing);
+            link.is_asked = listed.any(|step| step.directory == above);
         }
         // While the filesystem is not mounted, there is nobody to ask; the way is learned anew until there is.
         let is_complete = !asks_for_all || !place.is_remote() || !steps.is_empty();
@@ -192,6 +200,9 @@ impl Way {
         let mut looks_different = false;
         for (number, link) in detour.links.iter_mut().enumerate() {
             if numbers.contains(&number) {
+                if link.is_asked {
+                    files.ask_for_name(&link.path);
+                }
                 let seen = files.look_link(&link.path).ok();
                 looks_different |= seen != Some(link.seen);
                 link.seen = seen.unwrap_or(link.seen);

@@ -61,6 +61,11 @@ impl<F: Files> Files for Alive<F> {
         })
     }
 
+    fn ask_for_name(&self, path: &Path) {
+        self.pulse.beat();
+        self.files.ask_for_name(path);
+    }
+
     fn look_link(&self, path: &Path) -> io::Result<Snapshot> {
         self.pulse.beat();
         self.files.look_link(path)

@@ -12,7 +12,7 @@ use super::update::{News, Outbox};
 use crate::decide::settle::Rules;
 use crate::decide::trouble::Trouble;
 use crate::look::clock::Clock;
-use crate::look::files::{Files, Filesystem, Locality};
+use crate::look::files::{Files, Filesystem, Locality, Names as Asked};
 use crate::look::gate::Gates;
 use crate::look::names::{Answer, KnownNames};
 use crate::look::place::{self, Place};
@@ -234,6 +234,10 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
         }
         if way.has_moved(path, links_followed.., &self.files) {
             return Ok(false);
+        }
+        let asked = way.steps().last().map(|step| step.asked);
+        if asked.or(self.rules.place.asks()) == Some(Asked::ByListing) {
+            self.files.ask_for_name(way.end(path));
         }
         let was_named = way.was_named();
         match was_named.is_some_and(|was_named| self.names.has_struck(path, was_named)) {

@@ -296,7 +296,10 @@ fn attributes(number: u64, found: &Metadata, faults: &Faults) -> FileAttr {
 
 impl Filesystem for Served {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
-        let added = config.add_capabilities(InitFlags::FUSE_DO_READDIRPLUS);
+        // As virtiofsd asks for them, and whatever uses libfuse: the kernel wants to be told what it may remember of the
+        // first names of a directory, and of the others if somebody has looked for one lately.
+        let wanted = InitFlags::FUSE_DO_READDIRPLUS | InitFlags::FUSE_READDIRPLUS_AUTO;
+        let added = config.add_capabilities(wanted);
         added.map_err(|_| io::ErrorKind::Unsupported.into())
     }
 

@@ -20,11 +20,12 @@ pub struct Mount {
 }
 
 impl Mount {
-    /// A mount that shows `server` through a daemon that keeps names and attributes for a minute.
+    /// A mount that shows `server` through a daemon that keeps names, found or not, and attributes for a minute.
     pub fn bindfs(server: &Path, at: &Path) -> Mount {
         assert_installed("bindfs");
         let mut command = Command::new("bindfs");
-        command.args(["-f", "-o", "attr_timeout=60,entry_timeout=60"]);
+        let remembers = "attr_timeout=60,entry_timeout=60,negative_timeout=60";
+        command.args(["-f", "-o", remembers]);
         command.args([server, at]);
         Mount::serve(command, at)
     }

@@ -115,6 +115,20 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
 }
 
+/// Makes the kernel ask the daemon of a FUSE mount for the last name in `path`.
+///
+/// The kernel believes what it remembers of a name, except before it makes a name that must not exist yet. So it is
+/// told to make a link to a file of another filesystem, which it refuses in any case: because there is such a name, or
+/// else because the link would lead from one filesystem to another (`do_linkat` in Linux's `fs/namei.c`; in this order).
+/// To read the names in a directory does not suffice: `FUSE_READDIRPLUS_AUTO`, which daemons usually ask for, fills in
+/// what the kernel remembers for the first few names only.
+pub(crate) fn ask_for_name(path: &Path) {
+    /// A file that is on no filesystem where anybody watches libraries.
+    const ELSEWHERE: &CStr = c"/proc/self/mountinfo";
+    // The answer is in the next look.
+    let _ = rustix::fs::linkat(CWD, ELSEWHERE, CWD, path, AtFlags::empty());
+}
+
 /// Reads the names in a directory to their end, and not those that the system keeps: a network filesystem's client keeps
 /// them for as long as the directory's own times are the same, and a server's clock ticks slowly.
 pub(crate) fn names(directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Result<()> {

@@ -19,6 +19,8 @@ const GONE_FOR: Duration = Duration::from_secs(4);
 /// A part of the server's directory in which one case happens.
 pub struct Site {
     pub root: PathBuf,
+    /// How many other names there are in each directory.
+    pub crowd: u32,
 }
 
 impl Site {
@@ -29,7 +31,19 @@ impl Site {
     /// Makes a directory, with the library of this number linked into it.
     fn build(&self, directory: &str, number: u32) {
         fs::create_dir_all(self.path(directory)).unwrap();
+        self.crowd(directory);
         self.artifact(directory).link(&library(number));
+    }
+
+    /// Puts other, long names into a directory and those above it.
+    fn crowd(&self, directory: &str) {
+        let directory = self.path(directory);
+        let above = directory.ancestors();
+        for directory in above.take_while(|directory| *directory != self.root) {
+            for number in 0..self.crowd {
+                fs::write(directory.join(format!("{number:0200}")), "").unwrap();
+            }
+        }
     }
 
     pub fn artifact(&self, directory: &str) -> Artifact {

@@ -73,19 +73,40 @@ impl Happened {
     }
 }
 
-/// Makes these cases happen below a mount, at about the same time. Prints for each how long it took where the library
-/// is watched, and where the directory is. Fails if a time is not below `bound`.
+/// A way to mount, and what is asked of it.
+struct Kind {
+    name: &'static str,
+    /// How long it may take until a change is seen.
+    bound: Duration,
+    /// How many cases happen at about the same time. All of them would keep a small machine busy where a request costs
+    /// much.
+    at_once: usize,
+    /// How many other names there are in each directory.
+    crowd: u32,
+}
+
+/// Makes all cases happen below such mounts. Prints for each how long it took where the library is watched, and where
+/// the directory is.
 #[track_caller]
-fn happen<M>(name: &str, cases: &[Case], bound: Duration, mount: impl Fn(&Path, &Path) -> M) {
-    let shared = Shared::new();
-    let _mount = mount(&shared.server, &shared.client);
+fn happen<M>(kind: &Kind, mount: impl Fn(&Path, &Path) -> M) {
+    for cases in CASES.chunks(kind.at_once) {
+        let shared = Shared::new();
+        let _mount = mount(&shared.server, &shared.client);
+        happen_below(kind, cases, &shared);
+        shared.scratch.assert_nothing_staged();
+    }
+}
+
+#[track_caller]
+fn happen_below(kind: &Kind, cases: &[Case], shared: &Shared) {
     let happened = thread::scope(|scope| {
         let mut running = Vec::new();
         for (number, case) in (0..).zip(cases) {
-            for (kind, watched) in WATCHED {
-                let name = format!("{number}-{kind}");
+            for (what, watched) in WATCHED {
+                let name = format!("{number}-{what}");
                 let site = Site {
                     root: shared.server.join(&name),
+                    crowd: kind.crowd,
                 };
                 fs::create_dir(&site.root).unwrap();
                 (case.before)(&site);
@@ -105,45 +126,67 @@ fn happen<M>(name: &str, cases: &[Case], bound: Duration, mount: impl Fn(&Path, 
             None => format!("> {}", DEADLINE.as_millis()),
         };
         let times: Vec<_> = happened.iter().map(took).collect();
-        println!("| {name} | {} | {} |", case.name, times.join(" | "));
+        println!("| {} | {} | {} |", kind.name, case.name, times.join(" | "));
     }
     for (case, happened) in of_cases() {
         for ((watched, _), happened) in WATCHED.iter().zip(happened) {
             let happened = happened.as_ref().expect("it said in time what it had to");
-            happened.assert_right(case, watched, bound);
+            happened.assert_right(case, watched, kind.bound);
             let took = happened.took;
-            assert!(took < bound, "{}, {watched}: {took:?}", case.name);
+            assert!(took < kind.bound, "{}, {watched}: {took:?}", case.name);
         }
     }
-    shared.scratch.assert_nothing_staged();
 }
 
 #[test]
 fn whatever_moves_above_a_library_is_seen_on_bindfs() {
-    happen("bindfs, 60 s", &CASES, FRESH, Mount::bindfs);
+    let kind = Kind {
+        name: "bindfs, 60 s",
+        bound: FRESH,
+        at_once: CASES.len(),
+        crowd: 0,
+    };
+    happen(&kind, Mount::bindfs);
 }
 
+/// With so many long names in each directory that one answer of the daemon does not hold all of them.
 #[test]
 fn whatever_moves_above_a_library_is_seen_where_files_have_numbers() {
-    let mount = |server: &Path, at: &Path| Faulty::mount(server, at, Duration::from_secs(60));
-    happen("FUSE by number of file, 60 s", &CASES, FRESH, mount);
+    let kind = Kind {
+        name: "FUSE by number of file, 60 s",
+        bound: FRESH,
+        // A daemon with one thread, which opens each file that it lists.
+        at_once: 5,
+        crowd: 60,
+    };
+    happen(&kind, |server, at| {
+        Faulty::mount(server, at, Duration::from_secs(60))
+    });
 }
 
 #[test]
 fn whatever_moves_above_a_library_is_seen_on_sshfs_that_remembers_nothing() {
     let scratch = Scratch::new();
     let sshd = Sshd::start(&scratch);
-    let mount = |server: &Path, at: &Path| sshd.mount(server, at, "dir_cache=no");
-    // Each request goes through three processes: all at once would keep a small machine busy.
-    for cases in CASES.chunks(5) {
-        happen("sshfs, `dir_cache=no`", cases, FRESH, mount);
-    }
+    let kind = Kind {
+        name: "sshfs, `dir_cache=no`",
+        bound: FRESH,
+        // Each request goes through three processes.
+        at_once: 5,
+        crowd: 0,
+    };
+    happen(&kind, |server, at| sshd.mount(server, at, "dir_cache=no"));
 }
 
 #[test]
 fn whatever_moves_above_a_library_is_seen_on_sshfs_when_it_forgets() {
     let scratch = Scratch::new();
     let sshd = Sshd::start(&scratch);
-    let mount = |server: &Path, at: &Path| sshd.mount(server, at, "");
-    happen("sshfs, defaults", &CASES, DEADLINE, mount);
+    let kind = Kind {
+        name: "sshfs, defaults",
+        bound: DEADLINE,
+        at_once: CASES.len(),
+        crowd: 0,
+    };
+    happen(&kind, |server, at| sshd.mount(server, at, ""));
 }
