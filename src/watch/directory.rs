@@ -162,6 +162,9 @@ impl Directory {
                     .for_each(|listed| self.add(listed, shared));
                 None
             }
+            Err(source) if is_absent(&source) && self.has_gone(shared) => {
+                return Polled::Until(self.note_absence(now, shared));
+            }
             Err(source) => {
                 let (cause, path) = (Cause::from(&source), self.root.to_path_buf());
                 let again = self.fail(now, cause, Error::List { path, source }, shared);
@@ -256,6 +259,12 @@ impl Directory {
     ) -> bool {
         let again = shared.files.look(&self.root);
         again.is_ok_and(|again| again.device != root.device)
+    }
+
+    /// Whether the root has gone since it was looked at.
+    fn has_gone<F: Files, S: Stage, C: Clock>(&self, shared: &Shared<F, S, C>) -> bool {
+        let again = shared.files.look(&self.root);
+        again.is_err_and(|error| is_absent(&error))
     }
 
     /// Whether the mount is lost: an unmounted filesystem leaves an empty directory on another device. That is not a
