@@ -242,6 +242,13 @@ pub const WAYS: &[Mutant] = &[
         &["final state"],
     ),
     mutant(
+        "names are asked for once more when the tick is over",
+        "src/look/names.rs",
+        "(Answer::Fresh(_), files::Names::ByLook) if is_tick_over => {",
+        "(Answer::Fresh(_), files::Names::ByLook) if is_tick_over && false => {",
+        &["final state", "gone"],
+    ),
+    mutant(
         "each directory is asked once in a poll",
         "src/look/names.rs",
         "if let Some(answer) = self.asked.get(&place) {",

@@ -172,7 +172,7 @@ impl Memory {
 
     /// An urgent look at a directory shows the client which version it has.
     pub fn look_at(&mut self, tree: &Tree, cache: &Cache, now: u64, directory: usize) -> u64 {
-        let version = tree.inodes[directory].version;
+        let version = tree.version(directory);
         let until = now + cache.entries;
         self.versions.insert(directory, (version, until));
         version
@@ -180,12 +180,15 @@ impl Memory {
 
     /// The names in a directory. Reading them makes the client learn what they lead to. A name that is gone is not among
     /// them, and what it led to stays remembered; but by a version that is no longer the directory's.
+    ///
+    /// A list that was read at the same version is shown once more, unless the client `drops` it.
     pub fn listing(
         &mut self,
         tree: &Tree,
         cache: &Cache,
         now: u64,
         directory: usize,
+        drops: bool,
     ) -> Vec<OsString> {
         let names = || tree.inodes[directory].names.keys().cloned().collect();
         if is_behind_a_memory(tree, cache, directory) {
@@ -203,7 +206,7 @@ impl Memory {
             return names();
         }
         let is_by_look = cache.names == Names::ByLook;
-        if is_by_look {
+        if is_by_look && !drops {
             let version = self.version(tree, cache, now, directory);
             if let Some((read_at, names)) = self.listings.get(&directory)
                 && *read_at == version

@@ -79,7 +79,8 @@ impl Scenario {
             has_hard_links: random.percent(75),
             has_birth: random.percent(60),
             has_change_time: random.percent(75),
-            // The protocol of NFS has a number for what a directory holds.
+            // A client of NFS has nothing but stamps, or a number.
+            counts_changes: random.percent(50),
             stamps_directories: is_local || cache.name == cache::NFS.name || random.percent(75),
         };
         let locks = match is_local {

@@ -119,7 +119,7 @@ impl Client {
         Ok(self.snapshot(inode))
     }
 
-    fn listing(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+    fn listing(&self, directory: &Path, drops: bool) -> io::Result<Vec<OsString>> {
         let inode = self.walk(directory)?;
         let mut state = self.state.borrow_mut();
         let state = &mut *state;
@@ -128,7 +128,7 @@ impl Client {
             return Err(ErrorKind::NotADirectory.into());
         }
         let cache = &self.nature.cache;
-        Ok(state.memory.listing(tree, cache, now, inode))
+        Ok(state.memory.listing(tree, cache, now, inode, drops))
     }
 }
 
@@ -171,7 +171,7 @@ impl Files for Client {
 
     fn names(&self, directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Result<()> {
         self.step("names", directory, hits_list)?;
-        let names = self.listing(directory)?;
+        let names = self.listing(directory, true)?;
         let is_half = self.is_wrong(Wrong::HalfList);
         let shown = if is_half {
             names.len() / 2
@@ -192,7 +192,7 @@ impl Files for Client {
         is_wanted: &dyn Fn(&OsStr, Kind) -> bool,
     ) -> io::Result<Listing> {
         self.step("list", directory, hits_list)?;
-        let names = self.listing(directory)?;
+        let names = self.listing(directory, false)?;
         if self.is_wrong(Wrong::HalfList) {
             return Err(io::Error::from_raw_os_error(5));
         }

@@ -23,6 +23,8 @@ pub struct Nature {
     pub has_change_time: bool,
     /// Without it, a directory looks the same whatever names come and go; but not on the client's own disk.
     pub stamps_directories: bool,
+    /// Without it, a client can only tell by the stamps of a directory that names in it have changed.
+    pub counts_changes: bool,
 }
 
 /// One file, directory or link, whatever names it has.
@@ -37,7 +39,7 @@ pub struct Inode {
     pub changed: u64,
     pub born: u64,
     pub target: PathBuf,
-    /// What is in a directory, and how often that has changed: protocols count what stamps may hide.
+    /// What is in a directory, and how often that has changed: some protocols count what stamps may hide.
     pub names: BTreeMap<OsString, usize>,
     pub version: u64,
     /// Since when a build holds this lock file.
@@ -161,6 +163,15 @@ impl Tree {
             inode = mount.root;
         }
         inode
+    }
+
+    /// The version of a directory, as a protocol shows it.
+    pub fn version(&self, directory: usize) -> u64 {
+        let inode = &self.inodes[directory];
+        match self.nature.counts_changes {
+            true => inode.version,
+            false => inode.changed,
+        }
     }
 
     pub fn child(&self, directory: usize, name: &OsStr) -> Option<usize> {
