@@ -172,7 +172,7 @@ impl Run<'_> {
     /// unmounted.
     fn judge_missing(&self, path: &Path, now: u64) {
         let cache = &self.scenario.client.cache;
-        let lag = cache.negative + 4 * SECOND + 40 * self.scenario.client.latency;
+        let lag = cache.attributes + 4 * SECOND + 40 * self.scenario.client.latency;
         let state = self.state();
         let absences = state.world.absences.get(path);
         let absences = absences.map_or(Vec::new(), |absences| absences.times.clone());
