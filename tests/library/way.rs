@@ -11,8 +11,8 @@ use replug::watch::{Locality, News};
 use replug::{Audit, FsPolicy, Options};
 use vocabulary::{Artifact, Asked, ByHand, Nfs, Scratch, Spy, library};
 
-/// The requests for the names on the way to a directory, from the root of its filesystem on: a look at each directory,
-/// and its names.
+/// The requests for the names on the way to a directory, from the root of its filesystem on: for the name of each
+/// directory, for a look at it, and for the names in it.
 pub fn asks_on_the_way_to(directory: &Path) -> Vec<Asked> {
     let device = |path: &Path| fs::metadata(path).unwrap().dev();
     let mut above: Vec<_> = directory
@@ -22,7 +22,11 @@ pub fn asks_on_the_way_to(directory: &Path) -> Vec<Asked> {
     above.reverse();
     let ask = |directory: &Path| {
         let directory = directory.to_owned();
-        [Asked::LookLink(directory.clone()), Asked::Names(directory)]
+        [
+            Asked::Name(directory.clone()),
+            Asked::LookLink(directory.clone()),
+            Asked::Names(directory),
+        ]
     };
     above.into_iter().flat_map(ask).collect()
 }

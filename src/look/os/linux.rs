@@ -233,6 +233,20 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_is_asked_for_is_not_made() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("name");
+        ask_for_name(&path);
+        ask_for_name(&path.join("below"));
+        assert!(look_link(&path).is_err());
+        fs::write(&path, "content").unwrap();
+        let before = look(&path).unwrap();
+        ask_for_name(&path);
+        assert_eq!(look(&path).unwrap(), before);
+        assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 1);
+    }
+
+    #[test]
     fn a_look_from_a_directory_sees_what_a_look_sees() {
         const MANY: usize = 100;
         let scratch = tempfile::tempdir().unwrap();

@@ -24,6 +24,8 @@ pub enum Asked {
     LookLink(PathBuf),
     /// [`Files::look_open`].
     LookOpen,
+    /// [`Files::ask_for_name`].
+    Name(PathBuf),
     /// [`Files::names`].
     Names(PathBuf),
     /// [`Files::list`].
@@ -132,6 +134,11 @@ impl<H: Fn(Asked)> Files for Spy<H> {
     fn look_link(&self, path: &Path) -> io::Result<Snapshot> {
         (self.hear)(Asked::LookLink(path.to_owned()));
         self.as_mounted(path, OsFiles.look_link(path))
+    }
+
+    fn ask_for_name(&self, path: &Path) {
+        (self.hear)(Asked::Name(path.to_owned()));
+        OsFiles.ask_for_name(path);
     }
 
     fn names(&self, directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Result<()> {
