@@ -126,8 +126,10 @@ impl Way {
             let mut listed = steps.iter().filter(|step| step.asked == Names::ByListing);
             link.is_asked = listed.any(|step| step.directory == above);
         }
-        // While the filesystem is not mounted, there is nobody to ask; the way is learned anew until there is.
-        let is_complete = !asks_for_all || !place.is_remote() || !steps.is_empty();
+        // While the filesystem is not mounted, there is nobody to ask; the way is learned anew until there is. But above the
+        // root of a mount, there never is.
+        let asks_somebody = !steps.is_empty() || is_root_of_a_mount(&route.end, files);
+        let is_complete = !asks_for_all || !place.is_remote() || asks_somebody;
         let end = route.end.clone();
         let detour = Detour { links, end };
         *self = Way {
@@ -257,6 +259,12 @@ fn add_steps(
         }
     }
     Ok(())
+}
+
+fn is_root_of_a_mount(path: &Path, files: &impl Files) -> bool {
+    let above = device_above(path, files);
+    let seen = files.look(path);
+    seen.is_ok_and(|seen| above.is_ok_and(|above| above != seen.device))
 }
 
 /// The device of the nearest directory above `path` that exists.
