@@ -96,14 +96,19 @@ impl Scenario {
 
     /// The most directories on the way to a library, those behind links included.
     pub fn directories(&self) -> u64 {
-        let links = self.ground.linked.is_some() as u64 + 2 * self.ground.is_linked as u64;
-        self.ground.depth as u64 + 1 + links
+        self.ground.depth as u64 + 1 + self.links()
+    }
+
+    fn links(&self) -> u64 {
+        let ground = &self.ground;
+        let hops = 2 * u64::from(ground.is_linked);
+        hops + u64::from(ground.linked.is_some()) + u64::from(ground.is_linked_to)
     }
 
     /// The steps of an idle poll: on the way, each directory that the client must be asked for, is looked at, and read if
     /// only that asks for its names; then the watched directory, each library, and each link.
     pub fn idle_steps(&self) -> u64 {
-        let links = self.ground.linked.is_some() as u64 + 2 * self.ground.is_linked as u64;
+        let links = self.links();
         let artifacts = self.artifacts.len() as u64;
         let way = match (self.client.locality, self.client.cache.names) {
             (Locality::Local, _) => 0,

@@ -40,6 +40,7 @@ const OCCURRENCES: &[&str] = &[
     "directory not opened",
     "unmounted",
     "mounted late",
+    "mount linked to",
     "client local",
     "client nfs",
     "client fuse",

@@ -25,6 +25,7 @@ impl Plan<'_> {
     /// Puts directories and old versions there that the mount will cover.
     pub fn begin_below_the_mount(&mut self) {
         self.fill(0, Path::new(MOUNT));
+        self.arrived();
     }
 
     /// Makes the directory of a level inside the one above; should its name be a link, that as well.

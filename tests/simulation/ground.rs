@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::world::MOUNT;
+use crate::world::{LINK, MOUNT};
 
 /// The names of the directories below the root of the mount.
 const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -14,6 +14,8 @@ pub const DEEPEST: usize = NAMES.len();
 #[derive(Debug, Clone)]
 pub struct Ground {
     pub depth: usize,
+    /// Whether the mount is reached through a link on the client's own disk.
+    pub is_linked_to: bool,
     /// The level whose name is a link to a directory beside it.
     pub linked: Option<usize>,
     /// The first level that is not there at the start.
@@ -29,9 +31,9 @@ pub struct Ground {
 impl Ground {
     /// The path of a level, by its usual names.
     pub fn path(&self, level: usize) -> PathBuf {
-        NAMES[..level]
-            .iter()
-            .fold(PathBuf::from(MOUNT), |path, name| path.join(name))
+        let root = PathBuf::from(if self.is_linked_to { LINK } else { MOUNT });
+        let names = NAMES[..level].iter();
+        names.fold(root, |path, name| path.join(name))
     }
 
     /// The directory that holds the libraries.

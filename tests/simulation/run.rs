@@ -61,12 +61,14 @@ pub fn run(scenario: &Scenario, is_traced: bool) -> Report {
         client.state.borrow_mut().world.trace.lines = Some(Vec::new());
     }
     client.state.borrow_mut().world.advance(0);
-    let poller = Poller::with(
+    let mut poller = Poller::with(
         scenario.options.clone(),
         client.clone(),
         client.clone(),
         client.clone(),
     );
+    // As a watcher does it, whose owner then hears of the place.
+    poller.survey();
     let owner = Owner {
         place: Some(poller.place().clone()),
         ..Owner::default()
@@ -210,6 +212,9 @@ impl Run<'_> {
                 false => "unmounted",
             };
             covered.insert(when.to_owned());
+        }
+        if self.scenario.ground.is_linked_to {
+            covered.insert("mount linked to".to_owned());
         }
         let name = self.scenario.client.cache.name;
         let served = state.memory.served.iter();

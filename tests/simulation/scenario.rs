@@ -13,7 +13,7 @@ use crate::faults::{Fault, Wrong};
 use crate::ground::{DEEPEST, Ground};
 use crate::random::Random;
 use crate::tree;
-use crate::world::{Absences, MS, Op, SECOND, World};
+use crate::world::{Absences, LINK, MOUNT, MS, Op, SECOND, World};
 use crate::writers::{Plan, WRITERS, Writer};
 
 /// A scenario: everything that a run follows from.
@@ -220,6 +220,7 @@ impl Scenario {
             next_number: 0,
             at: 0,
         };
+        plan.op(Op::Symlink(MOUNT.into(), LINK.into()));
         if self.is_filled_below {
             plan.begin_below_the_mount();
         }
@@ -258,10 +259,12 @@ fn draw_ground(random: &mut Random, count: u64, is_linked: bool) -> Ground {
         let is_drawn = depth > 0 && random.percent(percent);
         is_drawn.then(|| random.between(1, depth.max(1) as u64) as usize)
     };
+    let (linked, late) = (level(25), level(12));
     Ground {
         depth,
-        linked: level(25),
-        late: level(12),
+        is_linked_to: random.percent(15),
+        linked,
+        late,
         libraries: (0..count).map(|number| format!("lib{number}.so")).collect(),
         is_linked,
         link_target: String::new(),

@@ -249,7 +249,8 @@ impl Files for Client {
     }
 
     fn mounted(&self, path: &Path) -> Option<Filesystem> {
-        self.filesystem(path).ok()
+        let by_text = self.state.borrow().world.tree.before_links(path);
+        self.filesystem(&by_text).ok()
     }
 
     fn probe(&self, lock: &Path) -> io::Result<Lock> {

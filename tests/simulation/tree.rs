@@ -201,6 +201,17 @@ impl Tree {
         }
     }
 
+    /// A path as far as it leads without any link, as clients see it.
+    pub fn before_links(&self, path: &Path) -> PathBuf {
+        let is_link = |path: &&Path| {
+            let inode = self.at(path);
+            inode.is_some_and(|inode| self.inodes[inode].kind == Kind::Link)
+        };
+        let first = path.ancestors().filter(is_link).last();
+        let directory = first.and_then(Path::parent);
+        directory.unwrap_or(path).to_owned()
+    }
+
     pub fn resolve(&self, path: &Path, eyes: Eyes) -> Option<usize> {
         match self.whereabouts(path, eyes) {
             Whereabouts::There(inode) => Some(inode),

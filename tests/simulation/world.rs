@@ -17,6 +17,9 @@ pub const SECOND: u64 = 1000 * MS;
 /// The root of the mount where everything that is watched lives.
 pub const MOUNT: &str = "/m";
 
+/// A link to it, on the client's own disk.
+pub const LINK: &str = "/l";
+
 /// The directory where builders keep the other name of a file that they link into place.
 pub const DEPS: &str = "/m/d";
 
