@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::files::{Files, Lock};
+use super::files::{Files, Filesystem, Locality, Lock, Names};
 
 /// The answer of the lock files together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,10 +78,16 @@ impl Gates {
 fn probe_all(profile: &Path, files: &impl Files) -> Gate {
     let mut gate = Gate::Absent;
     let filesystem = files.filesystem(profile);
-    if filesystem.is_ok_and(|filesystem| filesystem.locks_can_hang) {
+    let filesystem = filesystem.unwrap_or_else(|_| Filesystem::unknown());
+    if filesystem.locks_can_hang {
         return gate;
     }
+    let remembers = filesystem.locality == Locality::Remote;
     for lock in LOCKS.map(|name| profile.join(name)) {
+        if remembers && filesystem.names == Names::ByListing {
+            // A client that once looked for the lock in vain may remember that.
+            files.ask_for_name(&lock);
+        }
         match files.probe(&lock) {
             Ok(Lock::Held) => return Gate::Shut,
             Ok(Lock::Free) => gate = Gate::Open,

@@ -11,7 +11,7 @@ use super::shared::Shared;
 use crate::decide::change::{Tracker, Waiting};
 use crate::decide::trouble::{Reached, Trouble};
 use crate::look::clock::Clock;
-use crate::look::files::{Files, Names};
+use crate::look::files::{Files, Names, is_absent};
 use crate::look::home::Home;
 use crate::look::place;
 use crate::look::snapshot::{Kind, Snapshot};
@@ -129,7 +129,11 @@ impl Artifact {
             return shared.files.look_from(directory, &self.path);
         }
         let asks = shared.rules.place.asks();
-        place::look_afresh(&shared.files, &self.path, asks, self.was_file)
+        let look = place::look_afresh(&shared.files, &self.path, asks, self.was_file);
+        if look.as_ref().is_err_and(is_absent) {
+            shared.expect_a_link(&mut self.way, &self.path);
+        }
+        look
     }
 
     /// Asks for the names on the way. Those in a watched directory were asked for already, for all artifacts that are

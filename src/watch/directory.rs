@@ -283,7 +283,11 @@ impl Directory {
         if shared.rules.place.is_remote() || way.has_links() {
             shared.ask_on(way, root, true, &mut self.has_turned)?;
         }
-        shared.files.look(root)
+        let look = shared.files.look(root);
+        if look.as_ref().is_err_and(is_absent) {
+            shared.expect_a_link(way, root);
+        }
+        look
     }
 
     /// The way leads elsewhere than before, so everything at its end is to be found out anew.

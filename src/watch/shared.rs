@@ -16,7 +16,7 @@ use crate::look::files::{Files, Filesystem, Locality, Names as Asked};
 use crate::look::gate::Gates;
 use crate::look::names::{Answer, KnownNames};
 use crate::look::place::{self, Place};
-use crate::look::snapshot::Kind;
+use crate::look::snapshot::{Kind, Snapshot};
 use crate::look::way::{self, Way};
 use crate::options::Options;
 use crate::stage::copies::Stage;
@@ -243,6 +243,15 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
         match was_named.is_some_and(|was_named| self.names.has_struck(path, was_named)) {
             true => Err(io::ErrorKind::NotFound.into()),
             false => Ok(true),
+        }
+    }
+
+    /// Nothing was found at `path`. Should a link have come to be there, its way is to be learned: the client may remember
+    /// of the names behind the link that there are none.
+    pub(super) fn expect_a_link(&self, way: &mut Way, path: &Path) {
+        let is_link = |seen: Snapshot| seen.kind == Kind::Link;
+        if self.rules.place.is_remote() && self.files.look_link(way.end(path)).is_ok_and(is_link) {
+            way.forget();
         }
     }
 
