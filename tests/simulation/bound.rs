@@ -105,8 +105,8 @@ impl Scenario {
         hops + u64::from(ground.linked.is_some()) + u64::from(ground.is_linked_to)
     }
 
-    /// The steps of an idle poll: on the way, each directory that the client must be asked for, is looked at, and read if
-    /// only that asks for its names; then the watched directory, each library, and each link.
+    /// The steps of an idle poll: on the way, each directory that the client must be asked for, is looked at, and asked for
+    /// by itself and read if only that asks for names; then the watched directory, each library, and each link.
     pub fn idle_steps(&self) -> u64 {
         let links = self.links();
         let artifacts = self.artifacts.len() as u64;
@@ -115,12 +115,14 @@ impl Scenario {
             // The directory of the path, and those of the links on it.
             (_, Names::ByPath) => 2 * (1 + links),
             (_, Names::ByLook) => self.directories(),
-            (_, Names::ByListing) => 2 * self.directories(),
+            // Each name is asked for by itself.
+            (_, Names::ByListing) => 3 * self.directories() + links,
         };
         // To look at a library, it is opened.
         let look = match (self.client.locality, self.client.cache.names) {
             (Locality::Local, _) | (_, Names::ByLook) => 1,
-            _ => 2,
+            (_, Names::ByPath) => 2,
+            (_, Names::ByListing) => 3,
         };
         let watched = match self.is_directory {
             true => 2 + links,

@@ -19,6 +19,8 @@ pub struct Cache {
     pub name: &'static str,
     /// What makes the client ask for names anew. One that looks names up by their whole path remembers none here.
     pub names: Names,
+    /// Whether the client learns from a list of names what they lead to. It can always be asked for one name.
+    pub lists_fill: bool,
     /// How long the client trusts a name that leads to something, and a name that leads nowhere.
     pub entries: u64,
     pub negative: u64,
@@ -34,6 +36,7 @@ pub struct Cache {
 pub const LOCAL: Cache = Cache {
     name: "local",
     names: Names::ByListing,
+    lists_fill: true,
     entries: 0,
     negative: 0,
     attributes: 0,
@@ -51,7 +54,8 @@ pub const NFS: Cache = Cache {
     ..LOCAL
 };
 
-/// A client of a daemon that knows files by number: only time and a listing make it ask for a name.
+/// A client of a daemon that knows files by number: only time, a listing, and whoever wants to make a name, make it ask
+/// for the name.
 pub const FUSE: Cache = Cache {
     name: "fuse",
     entries: 3 * SECOND,
@@ -60,8 +64,10 @@ pub const FUSE: Cache = Cache {
     ..LOCAL
 };
 
+/// The same, where nothing is ever forgotten, and a list is only a list.
 pub const ALWAYS: Cache = Cache {
     name: "fuse, cache=always",
+    lists_fill: false,
     entries: 3600 * SECOND,
     negative: 3600 * SECOND,
     plain: 3600 * SECOND,
@@ -162,6 +168,16 @@ impl Memory {
         leads_to
     }
 
+    /// Asks for one name in a directory, whatever is remembered of it.
+    pub fn ask(&mut self, tree: &Tree, cache: &Cache, now: u64, directory: usize, name: &OsStr) {
+        if remembers_names(tree, cache, directory)
+            && let Some(names) = self.entries.get_mut(&directory)
+        {
+            names.remove(name);
+        }
+        self.child(tree, cache, now, directory, name);
+    }
+
     /// The version that a directory is known to have; if that was too long ago, the server is asked.
     fn version(&mut self, tree: &Tree, cache: &Cache, now: u64, directory: usize) -> u64 {
         match self.versions.get(&directory) {
@@ -218,6 +234,9 @@ impl Memory {
             true => self.look_at(tree, cache, now, directory),
             false => 0,
         };
+        if !cache.lists_fill {
+            return names();
+        }
         let entries = tree.inodes[directory].names.iter();
         let remember = |(name, inode): (&OsString, &usize)| {
             let entry = remembered(Some(*inode), version, cache, now);

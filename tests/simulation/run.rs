@@ -184,7 +184,7 @@ impl Run<'_> {
         }
         // The most steps: a look at each directory on the way and its names; for each artifact its names, open, look,
         // three links. A way that turns is learned and asked anew, up to three times more in a poll.
-        let idle = 4 + 2 * self.scenario.directories() + 12 * artifacts as u64;
+        let idle = 4 + 3 * self.scenario.directories() + 12 * artifacts as u64;
         if readings == 0 && steps > 6 * idle {
             self.violate(format!("work: {steps} steps in a poll that read nothing"));
         }
