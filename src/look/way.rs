@@ -71,15 +71,16 @@ impl Step {
         self.names > MANY && self.seen == Some(*seen)
     }
 
-    /// Whether this is the first look after the tick in which the directory changed last.
+    /// Whether this is the first look of all, or the first one after the tick in which the directory changed last.
     ///
     /// Should a name have come within the tick, after the client asked for the name in vain, the client believes that
     /// there is none for as long as the directory looks the same. Only reading all names shows it that there is.
     pub(crate) fn is_tick_over(&mut self, seen: Snapshot, now: Instant) -> bool {
-        if self.seen.replace(seen) != Some(seen) {
+        let before = self.seen.replace(seen);
+        if before != Some(seen) {
             self.confirm_at = Some(now + seen.racy_for());
         }
-        self.confirm_at.take_if(|at| now >= *at).is_some()
+        before.is_none() || self.confirm_at.take_if(|at| now >= *at).is_some()
     }
 }
 
@@ -321,7 +322,7 @@ mod tests {
             confirm_at: None,
         };
         for (now, seconds, is_over) in [
-            (0, 1, false),
+            (0, 1, true),
             (250, 1, false),
             (1_000, 2, false),
             (3_000, 2, false),
