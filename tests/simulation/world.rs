@@ -105,18 +105,25 @@ impl Trace {
 #[derive(Debug, Default)]
 pub struct Absences {
     pub times: Vec<(u64, Option<u64>)>,
-    /// The volume where it was seen last.
-    home: Option<usize>,
+    /// The volumes where it was seen, the last one last, and whether it was removed from the last one.
+    homes: Vec<usize>,
+    is_gone_from_home: bool,
 }
 
 impl Absences {
     fn note(&mut self, now: u64, found: Whereabouts, volume_of: impl Fn(usize) -> usize) {
         let is_gone = match found {
             Whereabouts::There(inode) => {
-                self.home = Some(volume_of(inode));
+                let home = volume_of(inode);
+                self.homes.retain(|volume| *volume != home);
+                self.homes.push(home);
+                self.is_gone_from_home = false;
                 false
             }
-            Whereabouts::Absent(volume) => self.home == Some(volume),
+            Whereabouts::Absent(volume) => {
+                self.is_gone_from_home = self.homes.last() == Some(&volume);
+                self.homes.contains(&volume)
+            }
         };
         match self.times.last_mut() {
             Some((_, end @ None)) if !is_gone => *end = Some(now),
@@ -127,13 +134,13 @@ impl Absences {
 
     /// Whether it ever was there.
     pub fn was_there(&self) -> bool {
-        self.home.is_some()
+        !self.homes.is_empty()
     }
 
-    /// Since when it is gone.
+    /// Since when it is gone from where it was last.
     pub fn gone_since(&self) -> Option<u64> {
         match self.times.last() {
-            Some((since, None)) => Some(*since),
+            Some((since, None)) if self.is_gone_from_home => Some(*since),
             _ => None,
         }
     }
