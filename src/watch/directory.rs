@@ -146,6 +146,7 @@ impl Directory {
         // A link that was made to lead elsewhere unmounts nothing.
         let can_be_lost = has_moved && !has_turned;
         if can_be_lost && matches!(&listed, Ok(Some(listed)) if self.is_mount_lost(listed)) {
+            shared.notice_loss(&self.root, Some(root.device));
             let path = self.root.to_path_buf();
             let again = self.fail(now, Cause::MountLost, Error::MountLost { path }, shared);
             return Polled::Until(Some(again));
@@ -172,6 +173,9 @@ impl Directory {
                     // Nobody knows whether this is the directory of before at all.
                     return Polled::Until(Some(again));
                 }
+                // A directory that was never listed was seen here all the same.
+                let home = || Home::at_the_end_of(&self.way, root.device);
+                self.home.get_or_insert_with(home);
                 Some(again)
             }
         };

@@ -140,14 +140,14 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         } = &mut *self.artifact;
         let files = &self.shared.files;
         // If the way cannot be followed any more, the next look will see that.
-        let end = self.shared.learn(way, path, !*listed).ok();
+        let end = self.shared.learn(way, path, !*listed).ok()?;
         if let Ok(device) = device_above(way.end(path), files)
             // If the directory was unmounted since the look at the artifact, its device is the wrong home.
             && files.look(path).is_ok()
         {
             *home = Some(Home::at_the_end_of(way, device));
         }
-        end
+        Some(end)
     }
 
     fn say_whereabouts(&mut self, whereabouts: Option<Whereabouts>) {
