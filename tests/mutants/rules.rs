@@ -214,13 +214,6 @@ pub const WAYS: &[Mutant] = &[
         &["final state"],
     ),
     mutant(
-        "a look that fails tells nothing of where the mount begins",
-        "src/look/way.rs",
-        "files.look(above)?.device != device",
-        "files.look(above).map_or(true, |seen| seen.device != device)",
-        &["final state"],
-    ),
-    mutant(
         "the way is asked from the top",
         "src/look/way.rs",
         "for directory in way.into_iter().rev() {",
