@@ -55,11 +55,7 @@ impl Scenario {
             settled += SECOND;
         }
         // The last step of a slow poll may have begun just before the fault was healed.
-        let slow = self.client.faults.iter().map(|fault| match fault.what {
-            Wrong::Slow(time) => time,
-            _ => 0,
-        });
-        let slow = slow.sum::<u64>();
+        let slow = self.slow();
         // Slow looks are paid for with rest, even after they are fast again.
         let rest = match is_remote {
             true => (20 * slow * (4 + 4 * artifacts)).min(60 * SECOND),
@@ -80,6 +76,15 @@ impl Scenario {
             true => seen + 372 * SECOND,
             false => seen,
         }
+    }
+
+    /// How much longer a step can take than usual.
+    pub fn slow(&self) -> u64 {
+        let slow = self.client.faults.iter().map(|fault| match fault.what {
+            Wrong::Slow(time) => time,
+            _ => 0,
+        });
+        slow.sum()
     }
 
     /// Whether anything above the libraries is replaced, or mounted.

@@ -172,7 +172,11 @@ impl Run<'_> {
     /// unmounted.
     fn judge_missing(&self, path: &Path, now: u64) {
         let cache = &self.scenario.client.cache;
-        let lag = cache.attributes + 4 * SECOND + 40 * self.scenario.client.latency;
+        // What is said at the end of a slow poll was asked at its beginning.
+        let lag = cache.attributes
+            + 4 * SECOND
+            + 40 * self.scenario.client.latency
+            + self.scenario.slow();
         let state = self.state();
         let absences = state.world.absences.get(path);
         let absences = absences.map_or(Vec::new(), |absences| absences.times.clone());
