@@ -19,8 +19,9 @@ pub struct Cache {
     pub name: &'static str,
     /// What makes the client ask for names anew. One that looks names up by their whole path remembers none here.
     pub names: Names,
-    /// Whether the client learns from a list of names what they lead to. It can always be asked for one name.
+    /// Whether the client learns from a list of names what they lead to, and whether it can be asked for one name.
     pub lists_fill: bool,
+    pub can_be_asked: bool,
     /// How long the client trusts a name that leads to something, and a name that leads nowhere.
     pub entries: u64,
     pub negative: u64,
@@ -37,6 +38,7 @@ pub const LOCAL: Cache = Cache {
     name: "local",
     names: Names::ByListing,
     lists_fill: true,
+    can_be_asked: true,
     entries: 0,
     negative: 0,
     attributes: 0,
@@ -72,6 +74,14 @@ pub const ALWAYS: Cache = Cache {
     negative: 3600 * SECOND,
     plain: 3600 * SECOND,
     ..FUSE
+};
+
+/// The same, on a system where nobody can ask for one name: only lists tell.
+pub const LISTED: Cache = Cache {
+    name: "fuse, only lists",
+    lists_fill: true,
+    can_be_asked: false,
+    ..ALWAYS
 };
 
 /// A client of a daemon that finds each file by its whole path.
@@ -170,6 +180,9 @@ impl Memory {
 
     /// Asks for one name in a directory, whatever is remembered of it.
     pub fn ask(&mut self, tree: &Tree, cache: &Cache, now: u64, directory: usize, name: &OsStr) {
+        if !cache.can_be_asked {
+            return;
+        }
         if remembers_names(tree, cache, directory)
             && let Some(names) = self.entries.get_mut(&directory)
         {

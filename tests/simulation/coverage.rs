@@ -45,6 +45,7 @@ const OCCURRENCES: &[&str] = &[
     "client nfs",
     "client fuse",
     "client fuse, cache=always",
+    "client fuse, only lists",
     "client bindfs",
     "client sshfs",
     "client vboxsf",

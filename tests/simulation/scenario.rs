@@ -68,6 +68,7 @@ impl Scenario {
             cache::NFS,
             cache::FUSE,
             cache::ALWAYS,
+            cache::LISTED,
             cache::BINDFS,
             cache::SERVER,
             cache::PAGES,
