@@ -74,7 +74,12 @@ fn is_listed(files: &impl Files, names: &mut KnownNames, path: &Path) -> Result<
         return Ok(false);
     };
     match names.has(directory, name, files) {
-        Ok(is_listed) => Ok(is_listed),
+        Ok(true) => {
+            // For the next look: a client may remember that it did not find the name once.
+            files.ask_for_name(path);
+            Ok(true)
+        }
+        Ok(false) => Ok(false),
         Err(source) if is_absent(&source) => Ok(false),
         Err(source) => {
             let (cause, path) = (Cause::from(&source), directory.to_owned());
