@@ -15,7 +15,7 @@ use replug::watch::{
 };
 use replug::{Audit, FsPolicy, Options};
 use rustix::fs::{CWD, Mode, mkfifoat};
-use vocabulary::{Artifact, Asked, ByHand, Hands, Scratch, Spy, library};
+use vocabulary::{Artifact, Asked, ByHand, Hands, Scratch, Spy, library, pause, wait_until};
 
 /// Files of this machine; nothing below one directory answers, and looks at another one are frozen.
 #[derive(Clone, Default)]
@@ -292,56 +292,39 @@ fn a_pipe_does_not_make_looking_free() {
     );
 }
 
-/// The link is swapped to a directory in which no library is yet.
-#[test]
-fn the_way_behind_a_swapped_link_is_asked_before_the_library_is_there() {
+/// Watches `watched` below a link to `from`, has the link lead to `to`, where nothing is yet, and sees that the directory
+/// there is asked.
+#[track_caller]
+fn is_asked_behind_a_swapped_link(from: &str, to: &str, watched: &str) {
     let scratch = Scratch::new();
     let (files, asked) = spy();
     let root = scratch.join("mount");
-    for directory in ["a", "b"] {
+    for directory in [from, "b"] {
         fs::create_dir_all(root.join(directory)).unwrap();
     }
     files.nfs.mount(&root);
-    Artifact::at(root.join("a/libx.so")).link(&library(1));
+    Artifact::at(root.join(from).join("libx.so")).link(&library(1));
     let link = root.join("current");
-    symlink("a", &link).unwrap();
-    let mut watch = ByHand::watch(&scratch, &link.join("libx.so"), files);
+    symlink(from, &link).unwrap();
+    let mut watch = ByHand::watch(&scratch, &link.join(watched), files);
     assert_eq!(watch.poll_until_settled(), 1);
-    swap(&scratch, &link, Path::new("b"));
+    swap(&scratch, &link, Path::new(to));
     assert_eq!(watch.news_of_a_while(), ["missing"]);
     asked.borrow_mut().clear();
     watch.poll();
     let asked = asked.take();
-    assert!(
-        asked.contains(&Asked::LookLink(root.join("b"))),
-        "{asked:#?}"
-    );
+    let look = Asked::LookLink(root.join("b"));
+    assert!(asked.contains(&look), "{asked:#?}");
 }
 
-/// The same for a watched directory.
+#[test]
+fn the_way_behind_a_swapped_link_is_asked_before_the_library_is_there() {
+    is_asked_behind_a_swapped_link("a", "b", "libx.so");
+}
+
 #[test]
 fn the_way_behind_a_swapped_link_is_asked_before_the_directory_is_there() {
-    let scratch = Scratch::new();
-    let (files, asked) = spy();
-    let root = scratch.join("mount");
-    for directory in ["a/inner", "b"] {
-        fs::create_dir_all(root.join(directory)).unwrap();
-    }
-    files.nfs.mount(&root);
-    Artifact::at(root.join("a/inner/libx.so")).link(&library(1));
-    let link = root.join("current");
-    symlink("a/inner", &link).unwrap();
-    let mut watch = ByHand::watch(&scratch, &link, files);
-    assert_eq!(watch.poll_until_settled(), 1);
-    swap(&scratch, &link, Path::new("b/inner"));
-    assert_eq!(watch.news_of_a_while(), ["missing"]);
-    asked.borrow_mut().clear();
-    watch.poll();
-    let asked = asked.take();
-    assert!(
-        asked.contains(&Asked::LookLink(root.join("b"))),
-        "{asked:#?}"
-    );
+    is_asked_behind_a_swapped_link("a/inner", "b/inner", "");
 }
 
 /// A link in a watched directory that leads to nothing yet.
@@ -527,6 +510,7 @@ fn a_linked_directory_is_listed_once() {
         .count();
     assert_eq!(listings, 1, "{asked:#?}");
 }
+
 /// What an owner who asks all the time learns of stalls, for so long.
 fn stalls(watcher: &mut replug::watch::Watcher, time: Duration) -> Vec<String> {
     let begun = std::time::Instant::now();
@@ -543,7 +527,7 @@ fn stalls(watcher: &mut replug::watch::Watcher, time: Duration) -> Vec<String> {
                     _ => None,
                 }),
         );
-        std::thread::sleep(Duration::from_millis(50));
+        pause(Duration::from_millis(50));
     }
     said
 }
@@ -556,7 +540,7 @@ fn a_slow_server_is_no_stall() {
     fs::create_dir_all(&directory).unwrap();
     let artifact = Artifact::at(directory.join("libx.so"));
     artifact.link(&library(1));
-    let files = Spy::on_this_machine(|_| std::thread::sleep(Duration::from_millis(400)));
+    let files = Spy::on_this_machine(|_| pause(Duration::from_millis(400)));
     let stage = vocabulary::stage_in(&scratch);
     let options = Options::new(artifact.path()).fs(FsPolicy::Remote);
     let poller = replug::watch::Poller::with(options, files, stage, replug::watch::Monotonic);
@@ -577,14 +561,15 @@ fn looks_that_fail_slowly_are_one_stall() {
         if (asked == Asked::Look(slow.clone()) || asked == Asked::Open(slow.clone()))
             && slow.is_symlink()
         {
-            std::thread::sleep(Duration::from_millis(2500));
+            pause(Duration::from_millis(2500));
         }
     });
     let stage = vocabulary::stage_in(&scratch);
     let options = Options::new(&path).fs(FsPolicy::Remote);
     let poller = replug::watch::Poller::with(options, files, stage, replug::watch::Monotonic);
     let mut watcher = replug::watch::Watcher::spawn(poller).unwrap();
-    std::thread::sleep(Duration::from_secs(1));
+    wait_until("the first library", || !watcher.updates().is_empty());
+    watcher.updates().try_iter().for_each(drop);
     fs::remove_file(&path).unwrap();
     symlink(&path, &path).unwrap();
     let said = stalls(&mut watcher, Duration::from_secs(30));
