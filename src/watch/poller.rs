@@ -40,11 +40,12 @@ use crate::stage::copies::{Stage, StageDirectory};
 /// use replug::watch::Poller;
 ///
 /// let mut poller = Poller::new(Options::new("target/debug/libplugin01.so"))?;
-/// let next = poller.poll(Instant::now());
+/// let now = Instant::now();
+/// let next = poller.poll(now);
 /// for update in poller.updates().try_iter() {
 ///     println!("{}: {:?}", update.artifact.display(), update.news);
 /// }
-/// assert!(next > Instant::now());
+/// assert!(next > now);
 /// # Ok::<(), replug::Error>(())
 /// ```
 pub struct Poller<F: Files = OsFiles, S: Stage = StageDirectory, C: Clock = Monotonic> {

@@ -31,7 +31,7 @@ const JOIN_GRACE: Duration = Duration::from_millis(500);
 
 /// How long to wait for the filesystem to say what it is: so long that a filesystem that answers at all has answered,
 /// and so short that nobody notices. What it says later is news.
-const SURVEY_GRACE: Duration = Duration::from_millis(200);
+const SURVEY_GRACE: Duration = Duration::from_millis(100);
 
 /// A thread that watches a path, and the queue of the updates that it found.
 ///
