@@ -71,8 +71,9 @@ mod decide;
 // Private copies.
 mod stage;
 
-// Errors.
+// Errors, and warnings.
 pub mod error;
+mod warning;
 
 // The first half: finds out that a finished new library exists.
 pub mod watch;
@@ -101,6 +102,7 @@ pub use crate::host::set::{HostSet, Member};
 pub use crate::look::digest::Digest;
 #[doc(inline)]
 pub use crate::options::{Audit, FsPolicy, GatePolicy, Options};
+pub use crate::warning::Warning;
 
 /// The parts of an [`Outcome`].
 pub mod outcome {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use replug::outcome::{Kept, Loaded, Mapped, Retired, Waiting};
 use replug::watch::{Locality, Names, Place, plugin_name};
-use replug::{Digest, GatePolicy, Outcome, Plugin, Text, chain};
+use replug::{Digest, GatePolicy, Outcome, Plugin, Text, Warning, chain};
 use serde_json::{Value, json};
 
 /// The columns of a terminal that does not tell its width.
@@ -129,6 +129,7 @@ impl Output {
             Outcome::Degraded(_) => health_line(&plugin, &path, "degraded", outcome),
             Outcome::Recovered => health_line(&plugin, &path, "recovered", outcome),
             Outcome::Stalled(_) => health_line(&plugin, &path, "stalled", outcome),
+            Outcome::Warned(warning) => warning_line(&plugin, &path, warning),
             // For a person, the news of the new generation is enough.
             Outcome::Retired(_) if self.style != Style::Json => return Ok(()),
             Outcome::Retired(retired) => retired_line(&plugin, retired),
@@ -296,6 +297,13 @@ fn kept_line(plugin: &str, kept: &Kept) -> Value {
 
 fn health_line(plugin: &str, path: &str, event: &str, outcome: &Outcome) -> Value {
     json!({ "event": event, "plugin": plugin, "path": path, "reason": outcome.reason() })
+}
+
+fn warning_line(plugin: &str, path: &str, warning: &Warning) -> Value {
+    json!({
+        "event": "warning", "plugin": plugin, "path": path, "about": warning.about(),
+        "reason": warning.to_string(),
+    })
 }
 
 fn retired_line(plugin: &str, retired: &Retired) -> Value {

@@ -11,6 +11,7 @@ use crate::decide::change::Waiting;
 use crate::error::{Error, chain};
 use crate::look::digest::Digest;
 use crate::look::place::Place;
+use crate::warning::Warning;
 use crate::watch::pulse::Stall;
 use crate::watch::update::{News, Ready};
 
@@ -40,6 +41,8 @@ pub enum Outcome {
     Recovered,
     /// The watched path is on another filesystem than was said before, and is looked at as is right there.
     Placed(Place),
+    /// Something about the artifact that a person should know. Nothing has failed.
+    Warned(Warning),
     /// A generation that was retired before, and could not be stopped or unmapped then, has been stopped or unmapped.
     Retired(Retired),
 }
@@ -84,6 +87,7 @@ impl fmt::Display for Outcome {
             Outcome::Stalled(since) => write!(f, "stalled, {}", hangs(*since)),
             Outcome::Recovered => write!(f, "recovered, {RECOVERED}"),
             Outcome::Placed(place) => write!(f, "on another filesystem now: {place}"),
+            Outcome::Warned(warning) => write!(f, "warning, {warning}"),
             Outcome::Retired(retired) => retired.fmt(f),
         }
     }
@@ -113,6 +117,7 @@ impl Next {
             News::Degraded(error) => Outcome::Degraded(error),
             News::Recovered => Outcome::Recovered,
             News::Placed(place) => Outcome::Placed(place),
+            News::Warned(warning) => Outcome::Warned(warning),
         })
     }
 }

@@ -17,6 +17,7 @@ use crate::look::place;
 use crate::look::snapshot::{Kind, Snapshot};
 use crate::look::way::Way;
 use crate::stage::copies::Stage;
+use crate::warning::Warning;
 
 /// One watched file, between two polls.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub(super) struct Artifact {
     /// The reason for waiting that was reported last, and the failure that has not ended.
     pub(super) waiting: Option<Waiting>,
     pub(super) trouble: Option<Box<Trouble>>,
+    /// The warnings that hold and were said.
+    pub(super) warned: Vec<Warning>,
     pub(super) way: Way,
     /// Where a file was found last.
     pub(super) home: Option<Home>,
@@ -49,6 +52,7 @@ impl Artifact {
             tracker: Tracker::new(),
             waiting: None,
             trouble: None,
+            warned: Vec::new(),
             way: Way::default(),
             home: None,
             is_struck: false,

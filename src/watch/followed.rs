@@ -10,6 +10,7 @@ use crate::error::{Error, chain};
 use crate::look::clock::Clock;
 use crate::look::files::Files;
 use crate::stage::copies::Stage;
+use crate::warning::Warning;
 
 /// An artifact while it is followed.
 pub(super) struct Followed<'a, F: Files, S: Stage, C: Clock> {
@@ -54,6 +55,22 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         if overcome.is_some_and(|trouble| trouble.has_degraded()) {
             self.say(News::Recovered);
         }
+    }
+
+    /// Says a warning, unless the warning was said and still holds. Of two warnings about one subject the later holds.
+    pub(super) fn warn(&mut self, warning: Warning) {
+        let warned = &mut self.artifact.warned;
+        if warned.contains(&warning) {
+            return;
+        }
+        warned.retain(|said| said.about() != warning.about());
+        warned.push(warning.clone());
+        self.say(News::Warned(warning));
+    }
+
+    /// Takes down that no warning about this subject holds any more, so that the next one is news.
+    pub(super) fn unwarn(&mut self, about: &str) {
+        self.artifact.warned.retain(|said| said.about() != about);
     }
 
     pub(super) fn say(&mut self, news: News<S::Staged>) {

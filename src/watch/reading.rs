@@ -17,6 +17,7 @@ use crate::look::snapshot::Snapshot;
 use crate::stage::copies::Stage;
 use crate::stage::reading::{self, Terms, Unread};
 use crate::stage::vet::{self, Refusal, Vetted};
+use crate::warning::Warning;
 
 impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
     /// Reads and digests the artifact, without keeping a copy.
@@ -97,12 +98,9 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
     }
 
     fn hand_over(&mut self, reading: Reading, staged: S::Staged, vetted: &Vetted) {
-        if vetted.static_tls {
-            tracing::warn!(
-                "`{}` uses initial-exec thread-locals; a process has room for only a few copies of it, so later \
-                 reloads may fail",
-                self.artifact.path.display()
-            );
+        match vetted.static_tls {
+            true => self.warn(Warning::StaticTls),
+            false => self.unwarn(Warning::StaticTls.about()),
         }
         let first_seen = self.artifact.tracker.first_seen().unwrap_or(reading.begun);
         self.say(News::Ready(Ready {

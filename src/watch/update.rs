@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::look::digest::Digest;
 use crate::look::place::Place;
 use crate::stage::copies::Staged;
+use crate::warning::Warning;
 
 /// An update: one piece of news from the first half about one artifact.
 #[derive(Debug)]
@@ -49,6 +50,8 @@ pub enum News<S = Staged> {
     Recovered,
     /// The watched path is on another filesystem than was said before, and is looked at as is right there.
     Placed(Place),
+    /// Something about the artifact that a person should know. Nothing has failed.
+    Warned(Warning),
 }
 
 /// A staged copy that passed vet.
@@ -71,6 +74,8 @@ enum Topic {
     Health,
     Waiting,
     Place,
+    /// A warning, by its subject.
+    Warning(&'static str),
 }
 
 impl<S> News<S> {
@@ -83,6 +88,7 @@ impl<S> News<S> {
             News::Degraded(_) | News::Recovered => Topic::Health,
             News::Waiting(_) => Topic::Waiting,
             News::Placed(_) => Topic::Place,
+            News::Warned(warning) => Topic::Warning(warning.about()),
         }
     }
 }
