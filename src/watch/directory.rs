@@ -174,8 +174,9 @@ impl Directory {
                     return Polled::Until(Some(again));
                 }
                 // A directory that was never listed was seen here all the same.
-                let home = || Home::at_the_end_of(&self.way, root.device);
-                self.home.get_or_insert_with(home);
+                if self.home.is_none() {
+                    self.take_home(root.device, shared);
+                }
                 Some(again)
             }
         };
@@ -304,15 +305,20 @@ impl Directory {
 
     /// The directory was listed on this device, so that is where it is at home.
     fn arrive<F: Files, S: Stage, C: Clock>(&mut self, device: u64, shared: &mut Shared<F, S, C>) {
-        if !self.way.is_learned_for(&shared.rules.place) {
-            // If the way cannot be followed any more, the next look will see that.
-            let _ = shared.learn(&mut self.way, &self.root, true);
+        self.take_home(device, shared);
+        shared.notice_device(device);
+    }
+
+    /// Takes down where the directory is. If the way cannot be followed, nobody knows, and the next look will see that.
+    fn take_home<F: Files, S: Stage, C: Clock>(&mut self, device: u64, shared: &Shared<F, S, C>) {
+        let is_learned = self.way.is_learned_for(&shared.rules.place);
+        if !is_learned && shared.learn(&mut self.way, &self.root, true).is_err() {
+            return;
         }
         let home = self.home.as_ref();
         if !home.is_some_and(|home| home.is_at_the_end_of(&self.way, device)) {
             self.home = Some(Home::at_the_end_of(&self.way, device));
         }
-        shared.notice_device(device);
     }
 
     /// There is no directory: it was removed, unless its filesystem is gone. Says when to look again, if before the

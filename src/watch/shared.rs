@@ -211,7 +211,7 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
         for number in 0..way.steps().len() {
             // From the top down: a link that leads elsewhere by now may lead away from a server that does not answer.
             let behind = way.steps()[number].behind;
-            if way.has_moved(path, links_followed..behind, &self.files) {
+            if way.has_moved(path, links_followed..behind, &self.files)? {
                 return Ok(false);
             }
             links_followed = behind;
@@ -219,6 +219,8 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
             let step = &mut step[0];
             match self.names.ask(step, now, &self.files)? {
                 Answer::Fresh(device) if device == step.device => {}
+                // It was unmounted, and the way begins elsewhere.
+                Answer::Absent if step.is_root => return Ok(false),
                 // Nothing is below it, as the look will find; but a link may lead elsewhere by now.
                 Answer::Absent => return Ok(true),
                 Answer::Struck if has_links => return Ok(true),
@@ -232,7 +234,7 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
                 Answer::Fresh(_) | Answer::Other => return Ok(false),
             }
         }
-        if way.has_moved(path, links_followed.., &self.files) {
+        if way.has_moved(path, links_followed.., &self.files)? {
             return Ok(false);
         }
         let asked = way.steps().last().map(|step| step.asked);

@@ -9,6 +9,7 @@ use replug::{Digest, Error};
 
 use crate::run::Run;
 use crate::seam::Copy;
+use crate::tree::Eyes;
 use crate::world::SECOND;
 
 /// The owner, who takes the updates.
@@ -179,8 +180,16 @@ impl Run<'_> {
             + self.scenario.slow();
         let state = self.state();
         let absences = state.world.absences.get(path);
+        let seen_in = absences.and_then(|absences| absences.seen_in);
         let absences = absences.map_or(Vec::new(), |absences| absences.times.clone());
+        let leads_to = path
+            .parent()
+            .and_then(|above| state.world.tree.resolve(above, Eyes::Writer));
         drop(state);
+        // A link was swapped, and what it leads to now was covered before anybody could see it.
+        if seen_in.is_some() && seen_in != leads_to {
+            return;
+        }
         let is_long = |(from, until): &(u64, Option<u64>)| {
             let until = until.unwrap_or(now);
             until.saturating_sub(*from) + lag >= SECOND && until + lag >= now && *from <= now
