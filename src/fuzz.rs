@@ -41,19 +41,20 @@ replug_plugin::interface! {
 ///
 /// If more of the copy is read than is allowed.
 pub fn vet(bytes: &[u8]) {
-    let exports = [ENTRY.to_owned()];
+    let data = [ENTRY.to_owned()];
+    let wanted = vet::Wanted {
+        functions: &[],
+        data: &data,
+    };
     let mut staged = Counted::new(bytes);
-    follow(vet::vet(&mut staged, &exports));
+    follow(vet::vet(&mut staged, wanted));
     staged.assert_bounded();
 
     if let Ok(FileKind::MachO32 | FileKind::MachO64 | FileKind::Pe32 | FileKind::Pe64) =
         FileKind::parse(bytes)
     {
         let mut staged = Counted::new(bytes);
-        follow(vet::image::vet_image(
-            &ReadCache::new(&mut staged),
-            &exports,
-        ));
+        follow(vet::image::vet_image(&ReadCache::new(&mut staged), wanted));
         staged.assert_bounded();
     }
 }
@@ -166,13 +167,17 @@ mod tests {
             }
         }
         for (name, bytes) in seeds("vet") {
-            let exports = [ENTRY.to_owned()];
+            let data = [ENTRY.to_owned()];
+            let wanted = vet::Wanted {
+                functions: &[],
+                data: &data,
+            };
             let staged = Counted::new(&bytes);
             let verdict = match name.split_once('.') {
                 _ if !cfg!(target_arch = "x86_64") => continue,
-                Some(("good", "so")) if cfg!(target_os = "linux") => vet::vet(staged, &exports),
+                Some(("good", "so")) if cfg!(target_os = "linux") => vet::vet(staged, wanted),
                 Some(("good", "dll" | "dylib")) => {
-                    vet::image::vet_image(&ReadCache::new(staged), &exports)
+                    vet::image::vet_image(&ReadCache::new(staged), wanted)
                 }
                 _ => continue,
             };

@@ -38,6 +38,8 @@ pub struct Options {
     pub(crate) depth: usize,
     pub(crate) stage_dir: Option<PathBuf>,
     pub(crate) exports: Vec<CString>,
+    pub(crate) exports_data: Vec<CString>,
+    pub(crate) allow_unique: bool,
     pub(crate) expected: Option<Expected>,
 }
 
@@ -69,6 +71,8 @@ impl Options {
             depth: 1,
             stage_dir: None,
             exports: Vec::new(),
+            exports_data: Vec::new(),
+            allow_unique: false,
             expected: None,
         }
     }
@@ -135,9 +139,26 @@ impl Options {
         self
     }
 
-    /// Symbols that an artifact must export to pass vet. They take the place of symbols given before.
+    /// Functions that an artifact must export to pass vet: data under such a name does not pass. They take the place
+    /// of functions given before.
     pub fn exports<S: Into<CString>>(mut self, exports: impl IntoIterator<Item = S>) -> Options {
         self.exports = exports.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Symbols that an artifact must export to pass vet, and that are not called: data. They take the place of data
+    /// given before.
+    pub fn exports_data<S: Into<CString>>(mut self, data: impl IntoIterator<Item = S>) -> Options {
+        self.exports_data = data.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Loads builds whose C++ objects are those of an earlier build or of another plugin. A process has one of each
+    /// object that C++ compilers make for a static of an inline function or of a template, unless they are told
+    /// `-fno-gnu-unique`; so a build runs on the objects of the first one, and past their ends should they have
+    /// grown. For those who know that these objects never change.
+    pub fn allow_unique(mut self, allow: bool) -> Options {
+        self.allow_unique = allow;
         self
     }
 

@@ -13,6 +13,31 @@ pub enum Warning {
          build it without `-ftls-model=initial-exec`"
     )]
     StaticTls,
+    /// The library has C++ objects of which a process has one each, so that the next build would run on those of this
+    /// one.
+    #[error(
+        "it defines `{0}`, a C++ object of which a process has only one: the next build would run on the objects of \
+         this one, and will be kept out; build it with `-fno-gnu-unique`"
+    )]
+    Unique(String),
+    /// The library asks for stacks from which code can be run.
+    #[error(
+        "it asks for stacks from which code can be run, which some loaders refuse and others grant to all threads of \
+         the host; assemble it with a section `.note.GNU-stack`, or link it with `-z noexecstack`"
+    )]
+    ExecutableStack,
+    /// The loader has to write to the library's code.
+    #[error(
+        "it has relocations in its code, so that each load writes to the code, which hardened systems refuse; compile \
+         it with `-fPIC`"
+    )]
+    TextRelocations,
+    /// A library beside the artifact is needed and cannot be staged with it.
+    #[error(
+        "it needs `{0}` beside it, which has not that soname and so is loaded from where it is: a change of it is not \
+         seen, and the first build of it stays in use; link it with `-Wl,-soname,{0}`"
+    )]
+    Unstaged(String),
 }
 
 impl Warning {
@@ -20,6 +45,10 @@ impl Warning {
     pub fn about(&self) -> &'static str {
         match self {
             Warning::StaticTls => "static-tls",
+            Warning::Unique(_) => "unique",
+            Warning::ExecutableStack => "executable-stack",
+            Warning::TextRelocations => "text-relocations",
+            Warning::Unstaged(_) => "unstaged",
         }
     }
 }

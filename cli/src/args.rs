@@ -73,6 +73,10 @@ pub(crate) struct Run {
     #[arg(long, value_name = "DIR")]
     stage_dir: Option<PathBuf>,
 
+    /// Load builds that share C++ statics with earlier ones, as if they were built with -fno-gnu-unique
+    #[arg(long)]
+    allow_unique: bool,
+
     /// The function to call
     #[arg(long, value_name = "SYMBOL", default_value = "plugin_function", value_parser = symbol)]
     pub(crate) call: CString,
@@ -219,6 +223,7 @@ impl Run {
             .audit(self.audit)
             .steady(self.steady)
             .depth(self.depth.into())
+            .allow_unique(self.allow_unique)
             .exports([self.call.as_c_str(), Text::FREE]);
         match &self.stage_dir {
             Some(stage_dir) => options.stage_dir(stage_dir),

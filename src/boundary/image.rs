@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::ffi::{CStr, CString, c_void};
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::mem::ManuallyDrop;
@@ -47,6 +48,12 @@ pub enum LoadFailure {
         /// The loader's error.
         source: libloading::Error,
     },
+    /// The library has data under a name that is called.
+    #[error("its `{}` is data, where the host needs a function", symbol.to_string_lossy())]
+    Data {
+        /// The name.
+        symbol: CString,
+    },
     /// The library was built from another declaration than the one by which the host calls it.
     #[error("it does not fit this host")]
     Handshake(#[source] Mismatch),
@@ -56,6 +63,28 @@ pub enum LoadFailure {
     /// The host named the function that frees answers as the one that makes them.
     #[error("`plugin_free` takes back the answers of a function, it is none")]
     NotAFunction,
+    /// The library has C++ objects of which a process has one each, and another build or plugin has brought these.
+    #[error(
+        "it defines `{}`{}: of such a C++ object a process has only one, and that is the one of an earlier build or of \
+         another plugin; build it with `-fno-gnu-unique`, or restart the host",
+        name.to_string_lossy(), And(*others)
+    )]
+    Unique {
+        /// The first of the objects.
+        name: CString,
+        /// The number of other objects of this kind.
+        others: usize,
+    },
+    /// The library needs another library, of which this process has another build.
+    #[error(
+        "it needs `{}`, of which this process has another build, and the loader would take that one; restart the host, \
+         or link that library in statically, or give each build of it a soname of its own",
+        soname.to_string_lossy()
+    )]
+    OtherBuild {
+        /// The name of the library that is needed.
+        soname: CString,
+    },
     /// Loading the library could use up the process's thread-local keys, which ends in an abort.
     #[error(
         "this process has only {free} thread-local keys left and keeps {SPARE_THREAD_KEYS} and one for each \
@@ -65,6 +94,18 @@ pub enum LoadFailure {
         /// The keys that are left, as far as they were counted.
         free: usize,
     },
+}
+
+/// A number of further things, in words.
+struct And(usize);
+
+impl fmt::Display for And {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => Ok(()),
+            others => write!(f, " and {others} more"),
+        }
+    }
 }
 
 /// A library that is mapped into this process. Dropping the image takes the library out of use and no more; the
@@ -151,6 +192,11 @@ impl Image {
         }
     }
 
+    /// The handle by which the loader knows the image.
+    pub(crate) fn id(&self) -> usize {
+        self.id
+    }
+
     /// Whether the image is to be unmapped when it is retired, so that threads which have called it let go of it
     /// then.
     pub(crate) fn is_to_go(&self) -> bool {
@@ -230,6 +276,21 @@ impl Image {
         };
         NonNull::new(*found.map_err(missing)?)
             .ok_or_else(|| missing(libloading::Error::DlSymUnknown))
+    }
+
+    /// The address of an exported function.
+    ///
+    /// # Errors
+    ///
+    /// As [`symbol`](Image::symbol), and if data is under this name.
+    pub fn function(&self, name: &CStr) -> Result<NonNull<c_void>, LoadFailure> {
+        let found = self.symbol(name)?;
+        match system::is_code(found) {
+            true => Ok(found),
+            false => Err(LoadFailure::Data {
+                symbol: name.to_owned(),
+            }),
+        }
     }
 }
 

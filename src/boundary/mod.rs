@@ -42,6 +42,8 @@ mod no_residence;
 // An image, the table of an interface, and symbols by name.
 mod image;
 
+mod process;
+
 mod table;
 
 mod symbols;
@@ -54,5 +56,6 @@ pub use self::{
 
 pub(crate) use self::{
     image::can_map_code,
+    process::{JOINS_UNIQUE, KNOWS_BY_SONAME, keep, loaded_as, process_has},
     table::{Bound, BoundHooks, Leased},
 };

@@ -103,8 +103,8 @@ impl Text {
         if function == Text::FREE {
             return Err(LoadFailure::NotAFunction);
         }
-        let function = image.symbol(function)?;
-        let free = image.symbol(Text::FREE)?;
+        let function = image.function(function)?;
+        let free = image.function(Text::FREE)?;
         let surface = Surface {
             // SAFETY: by this surface's definition the function takes borrowed text and returns owned text. A C
             // library carries no types; the author of the function promises that it keeps to the definition.

@@ -1,6 +1,6 @@
 //! Windows: libraries are mapped by LoadLibrary.
 
-use std::ffi::c_void;
+use std::ffi::{CStr, c_void};
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -22,6 +22,21 @@ pub(super) fn open(path: &Path) -> Result<(libloading::Library, usize), libloadi
 /// Gives the library back, still mapped. Nobody asks for more here: no image tells what its threads need.
 pub(super) fn close(library: libloading::Library, _path: &Path) -> Result<(), libloading::Library> {
     Err(library)
+}
+
+/// Windows has no symbols for every library.
+pub(super) fn process_has(_symbol: &CStr) -> bool {
+    false
+}
+
+/// Libraries that plugins bring along are left to the loader here.
+pub(super) fn loaded_as(_name: &CStr) -> Option<usize> {
+    None
+}
+
+/// Vet alone tells functions from data here.
+pub(super) fn is_code(_address: NonNull<c_void>) -> bool {
+    true
 }
 
 /// Windows has no signals that code of a plugin could handle.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 use replug_plugin::Interface;
 
+use super::company;
 use super::feed::{Fed, Feed, Owner};
 use super::handle::{Handle, Publish};
 use super::live::{Live, Plugin};
@@ -273,7 +274,7 @@ impl<T> Host<T> {
     fn load(&mut self, artifact: &Path, ready: Ready) -> Result<Loaded, Error> {
         let begun = Instant::now();
         let is_to_go = self.unload == Unload::WhenProven;
-        let image = Image::open(ready.staged.path(), is_to_go);
+        let image = company::open(&ready, is_to_go);
         let bound = image.and_then(|image| Ok(((self.bind)(&image)?, image)));
         let (Bound { table, hooks }, image) = bound.map_err(|failure| {
             let path = artifact.to_owned();
@@ -296,6 +297,7 @@ impl<T> Host<T> {
             hooks,
             image,
             staged: ready.staged,
+            _siblings: ready.siblings,
             generation,
             digest,
         };

@@ -11,3 +11,6 @@ pub(crate) mod reading;
 
 // Is the copy a library for this machine?
 pub(crate) mod vet;
+
+// Which libraries it brings along.
+pub(crate) mod siblings;

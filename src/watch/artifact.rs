@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::beside::Beside;
 use super::shared::Shared;
 use crate::decide::change::{Tracker, Waiting};
 use crate::decide::trouble::{Reached, Trouble};
@@ -32,6 +33,8 @@ pub(super) struct Artifact {
     pub(super) trouble: Option<Box<Trouble>>,
     /// The warnings that hold and were said.
     pub(super) warned: Vec<Warning>,
+    /// The libraries that it brings along.
+    pub(super) beside: Beside,
     pub(super) way: Way,
     /// Where a file was found last.
     pub(super) home: Option<Home>,
@@ -53,6 +56,7 @@ impl Artifact {
             waiting: None,
             trouble: None,
             warned: Vec::new(),
+            beside: Beside::default(),
             way: Way::default(),
             home: None,
             is_struck: false,
@@ -166,6 +170,15 @@ impl Artifact {
     /// Whether the way to the artifact leads elsewhere than before, as was found out when the way was asked.
     pub(super) fn has_moved(&mut self) -> bool {
         mem::take(&mut self.has_turned)
+    }
+
+    /// Whether a library that the artifact brings along has changed. Equal bytes of the artifact are news then.
+    pub(super) fn notice_siblings(&mut self, files: &impl Files) -> bool {
+        let has_changed = self.beside.has_changed(files, self.tracker.noise());
+        if has_changed {
+            self.forget();
+        }
+        has_changed
     }
 
     /// Takes down whether a look saw a regular file.

@@ -29,7 +29,7 @@ pub(super) fn follow<F: Files, S: Stage, C: Clock>(
     look: io::Result<Snapshot>,
     shared: &mut Shared<F, S, C>,
 ) -> Option<Instant> {
-    let has_moved = artifact.has_moved();
+    let has_moved = artifact.has_moved() | artifact.notice_siblings(&shared.files);
     if !has_moved && artifact.is_quiet(now, &look) {
         return None;
     }

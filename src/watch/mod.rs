@@ -33,9 +33,13 @@ mod shared;
 // One artifact: its state, how its file is read, and how its changes are followed.
 mod doubt;
 
+mod beside;
+
 mod artifact;
 
 mod followed;
+
+mod gathering;
 
 mod reading;
 

@@ -4,8 +4,10 @@
 use std::io::{self, Seek, Write};
 
 use super::followed::Followed;
+use super::gathering::{Ungathered, unit_digest};
 use super::pulse::Beating;
-use super::update::{News, Ready};
+use super::update::{News, Ready, Sibling};
+use crate::boundary;
 use crate::decide::change::Verdict;
 use crate::decide::settle::{Order, Reading};
 use crate::decide::trouble::{Cause, Reached};
@@ -16,7 +18,7 @@ use crate::look::files::{Files, is_absent};
 use crate::look::snapshot::Snapshot;
 use crate::stage::copies::Stage;
 use crate::stage::reading::{self, Terms, Unread};
-use crate::stage::vet::{self, Refusal, Vetted};
+use crate::stage::vet::{self, Refusal, Vetted, Wanted};
 use crate::warning::Warning;
 
 impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
@@ -55,13 +57,19 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             return self.cannot_stage(source);
         }
         let path = &self.artifact.path;
-        let verdict = match vet::vet(&mut staged, &self.shared.rules.options.exports) {
+        let verdict = match self.judge(&mut staged) {
             Ok(vetted) => match self.shake_hands(&vetted) {
-                Ok(()) => {
-                    self.shared.stage.seal(&mut staged, vetted.mapped);
-                    self.hand_over(reading, staged, &vetted);
-                    Verdict::Good
-                }
+                Ok(()) => match self.gather(&vetted.linkage) {
+                    Ok(siblings) => {
+                        self.shared.stage.seal(&mut staged, vetted.mapped);
+                        self.hand_over(reading, staged, vetted, siblings);
+                        Verdict::Good
+                    }
+                    Err(Ungathered::Refused(path, source)) => {
+                        self.keep_out(reading, Error::Vet { path, source })
+                    }
+                    Err(ungathered) => return self.cannot_gather(ungathered),
+                },
                 Err(source) => {
                     let path = path.to_path_buf();
                     self.keep_out(reading, Error::Handshake { path, source })
@@ -83,6 +91,18 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             .vetted(reading, verdict, &self.shared.rules)
     }
 
+    /// Vets a copy, for this host and this process.
+    fn judge(&self, staged: &mut S::Staged) -> Result<Vetted, Refusal> {
+        let options = &self.shared.rules.options;
+        let wanted = Wanted {
+            functions: &options.exports,
+            data: &options.exports_data,
+        };
+        let vetted = vet::vet(staged, wanted)?;
+        vetted.check_process(boundary::process_has)?;
+        Ok(vetted)
+    }
+
     /// Compares the declaration that the copy was built from with the host's, if the host has one.
     fn shake_hands(&self, vetted: &Vetted) -> Result<(), Mismatch> {
         let expected = self.shared.rules.options.expected;
@@ -97,17 +117,50 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         Verdict::Wrong
     }
 
-    fn hand_over(&mut self, reading: Reading, staged: S::Staged, vetted: &Vetted) {
-        match vetted.static_tls {
-            true => self.warn(Warning::StaticTls),
-            false => self.unwarn(Warning::StaticTls.about()),
-        }
+    fn hand_over(
+        &mut self,
+        reading: Reading,
+        staged: S::Staged,
+        vetted: Vetted,
+        siblings: Vec<Sibling<S::Staged>>,
+    ) {
+        self.warn_of(&vetted);
         let first_seen = self.artifact.tracker.first_seen().unwrap_or(reading.begun);
         self.say(News::Ready(Ready {
-            digest: reading.digest,
+            digest: unit_digest(reading.digest, &siblings),
             staged,
             first_seen,
+            own: reading.digest,
+            unique: vetted.linkage.unique,
+            allows_unique: self.shared.rules.options.allow_unique,
+            siblings,
         }));
+    }
+
+    /// Says what a person should know about a good build.
+    fn warn_of(&mut self, vetted: &Vetted) {
+        let linkage = &vetted.linkage;
+        let asks = boundary::JOINS_UNIQUE && !self.shared.rules.options.allow_unique;
+        let mut unique = linkage
+            .unique
+            .iter()
+            .filter(|it| asks && it.constant.is_none());
+        let unique = unique.find(|it| !boundary::process_has(&it.name));
+        let unique = unique.map(|it| it.name.to_string_lossy().into_owned());
+        for (holds, warning) in [
+            (vetted.static_tls, Warning::StaticTls),
+            (linkage.wants_executable_stack, Warning::ExecutableStack),
+            (linkage.has_text_relocations, Warning::TextRelocations),
+            (
+                unique.is_some(),
+                Warning::Unique(unique.unwrap_or_default()),
+            ),
+        ] {
+            match holds {
+                true => self.warn(warning),
+                false => self.unwarn(warning.about()),
+            }
+        }
     }
 
     /// Reads once, with looks before and after. A failure is reported, and answered with the order that follows from
@@ -147,6 +200,19 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             }
             Err(Unread::Staged(source)) => Err(self.cannot_stage(source)),
         }
+    }
+
+    /// The libraries that the artifact brings along cannot be staged now.
+    fn cannot_gather(&mut self, ungathered: Ungathered) -> Order {
+        match ungathered {
+            Ungathered::Unstaged(source) => return self.cannot_stage(source),
+            Ungathered::Unread(path, source) => {
+                let cause = Cause::from(&source);
+                self.fail(Reached::Read, cause, Error::Read { path, source });
+            }
+            Ungathered::Later | Ungathered::Refused(..) => {}
+        }
+        self.artifact.tracker.failed(self.shared.clock.now())
     }
 
     fn cannot_stage(&mut self, source: io::Error) -> Order {

@@ -2,6 +2,7 @@
 //! never grows without bound: of two updates about the same side of an artifact, the latest wins.
 
 use std::collections::{HashSet, VecDeque};
+use std::ffi::CString;
 use std::mem;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use crate::error::Error;
 use crate::look::digest::Digest;
 use crate::look::place::Place;
 use crate::stage::copies::Staged;
+use crate::stage::vet::linkage::Unique;
 use crate::warning::Warning;
 
 /// An update: one piece of news from the first half about one artifact.
@@ -54,15 +56,34 @@ pub enum News<S = Staged> {
     Warned(Warning),
 }
 
-/// A staged copy that passed vet.
+/// A staged copy that passed vet, and copies of the libraries that it brings along.
 #[derive(Debug)]
 pub struct Ready<S = Staged> {
-    /// The SHA-256 of exactly the bytes in `staged`.
+    /// The SHA-256 of exactly the bytes in `staged`. If the plugin brings libraries along, it is the SHA-256 of the
+    /// digests of all of them; `docs/libraries.md` says how.
     pub digest: Digest,
     /// The private copy.
     pub staged: S,
     /// When the change was first seen.
     pub first_seen: Instant,
+    /// The SHA-256 of the bytes in `staged`, whatever comes along.
+    pub(crate) own: Digest,
+    /// The symbols of the plugin that a process has only once, and whether it is fine that two builds share them.
+    pub(crate) unique: Vec<Unique>,
+    pub(crate) allows_unique: bool,
+    /// The libraries that come along, each after those that it needs itself.
+    pub(crate) siblings: Vec<Sibling<S>>,
+}
+
+/// A library that a plugin brings along.
+#[derive(Debug)]
+pub(crate) struct Sibling<S = Staged> {
+    /// The name by which it is needed.
+    pub(crate) soname: CString,
+    pub(crate) digest: Digest,
+    pub(crate) unique: Vec<Unique>,
+    /// The private copy.
+    pub(crate) staged: S,
 }
 
 /// The topic of an update. Of two updates about one topic of an artifact, only the later one says how things are.
@@ -201,6 +222,10 @@ mod tests {
             digest: Digest::of(b""),
             staged: copy,
             first_seen: Instant::now(),
+            own: Digest::of(b""),
+            unique: Vec::new(),
+            allows_unique: false,
+            siblings: Vec::new(),
         })
     }
 

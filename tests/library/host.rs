@@ -11,7 +11,9 @@ use replug::error::Step;
 use replug::outcome::Mapped;
 use replug::watch::{Monotonic, News, OsFiles, Poller, Stage, StageDirectory, Staged, Watcher};
 use replug::{CallError, Host, Options, Outcome, Raw, Text};
-use vocabulary::{Artifact, DEADLINE, Scratch, copies_in, library, pause, stage_in, version};
+use vocabulary::{
+    Artifact, DEADLINE, Scratch, c_library, copies_in, library, pause, stage_in, version,
+};
 
 const FUNCTION: &CStr = c"plugin_function";
 
@@ -208,6 +210,41 @@ fn a_generation_without_a_needed_symbol_never_goes_live() {
         other => panic!("{other:?}"),
     }
     assert!(host.live().is_none());
+}
+
+#[test]
+fn data_is_not_called_even_if_vet_was_not_told_what_is() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.link(&c_library(
+        "int plugin_function = 5; int plugin_free = 6;",
+        &scratch,
+    ));
+    let none: [&CStr; 0] = [];
+    let watcher = Watcher::new(options(&scratch, &artifact).exports(none)).unwrap();
+    let mut host = Host::<Text>::new(FUNCTION).watching(watcher);
+    match next(&mut host) {
+        Outcome::Kept(kept) => {
+            let said = replug::chain(&kept.error);
+            assert!(said.contains("its `plugin_function` is data"), "{said}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn data_that_a_host_asks_for_is_found_where_it_is() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.link(&c_library("int level = 5;", &scratch));
+    let none: [&CStr; 0] = [];
+    let options = options(&scratch, &artifact)
+        .exports(none)
+        .exports_data([c"level"]);
+    let watcher = Watcher::new(options).unwrap();
+    let mut host = Host::<Raw>::new([c"level"]).watching(watcher);
+    assert_eq!(generation(next(&mut host)), 1);
+    assert!(unsafe_symbols::has(&host, c"level"));
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod directory;
 mod gate;
 mod hosts;
 mod input;
+mod needs;
 mod plain_c;
 mod readme;
 mod stopping;

@@ -5,19 +5,25 @@
 //! one of two kinds: *incomplete*, a writer may still be at work, look again; or *wrong*, keep the running
 //! generation.
 
+pub(crate) mod linkage;
+
 mod verdict;
 
 mod checks;
+
+mod dynamic;
+
+mod linked;
 
 mod elf;
 
 pub(crate) mod image;
 
-use std::ffi::CString;
 use std::io::{self, Read, Seek};
 
 use object::read::{FileKind, ReadCache, ReadRef};
 
+pub(crate) use self::checks::Wanted;
 pub use self::verdict::Refusal;
 pub(crate) use self::verdict::Vetted;
 use self::verdict::{Checked, NATIVE, missing};
@@ -25,7 +31,7 @@ use self::verdict::{Checked, NATIVE, missing};
 /// How much of a foreign file's head a refusal quotes, in bytes: enough to know `#!/bin/sh` or `<html>`.
 const QUOTED: u64 = 16;
 
-/// Vets `staged`, which must hold still and define every symbol of `exports`.
+/// Vets `staged`, which must hold still and export everything that is `wanted`.
 ///
 /// A library as a linker leaves it, stripped or not, is told from the same library cut short at any byte, or still
 /// zeros from any byte on: an ELF file ends with its section table. Three things go unseen, and settling has to catch
@@ -35,8 +41,8 @@ const QUOTED: u64 = 16;
 /// # Errors
 ///
 /// A [`Refusal`]. A refusal that [is incomplete](Refusal::is_incomplete) is worth another look.
-pub(crate) fn vet(mut staged: impl Read + Seek, exports: &[CString]) -> Checked<Vetted> {
-    let verdict = judge(&ReadCache::new(&mut staged), exports);
+pub(crate) fn vet(mut staged: impl Read + Seek, wanted: Wanted<'_>) -> Checked<Vetted> {
+    let verdict = judge(&ReadCache::new(&mut staged), wanted);
     if verdict.as_ref().is_err_and(Refusal::is_incomplete) {
         // The crate `object` takes a read that fails for a missing part, so see whether the whole copy can be read.
         staged.rewind().map_err(Refusal::Unreadable)?;
@@ -45,7 +51,7 @@ pub(crate) fn vet(mut staged: impl Read + Seek, exports: &[CString]) -> Checked<
     verdict
 }
 
-fn judge<'a, D: ReadRef<'a>>(data: D, exports: &[CString]) -> Checked<Vetted> {
+fn judge<'a, D: ReadRef<'a>>(data: D, wanted: Wanted<'_>) -> Checked<Vetted> {
     let len = data.len().unwrap_or(0);
     let head = data.read_bytes_at(0, len.min(QUOTED)).unwrap_or_default();
     // A preallocated file is zeros behind the place that its writer has reached, and at first zeros from the start.
@@ -55,8 +61,8 @@ fn judge<'a, D: ReadRef<'a>>(data: D, exports: &[CString]) -> Checked<Vetted> {
         _ if head.is_empty() => Err(Refusal::Empty),
         Ok(FileKind::Archive) => Err(Refusal::Kind("a static library")),
         Ok(kind) if format_of(kind) != NATIVE.0 => Err(Refusal::Format(format_of(kind))),
-        Ok(FileKind::Elf32 | FileKind::Elf64) => elf::vet(data, exports),
-        Ok(_) => image::vet_image(data, exports),
+        Ok(FileKind::Elf32 | FileKind::Elf64) => elf::vet(data, wanted),
+        Ok(_) => image::vet_image(data, wanted),
         Err(_) if begun => missing("header"),
         Err(_) => Err(Refusal::Unknown(head.to_vec())),
     }
