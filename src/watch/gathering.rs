@@ -1,6 +1,6 @@
 //! How the libraries that an artifact brings along are staged with it, so that all of them are one unit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Seek};
 use std::path::{self, Path, PathBuf};
 
@@ -37,7 +37,7 @@ pub(super) enum Ungathered {
 /// The libraries beside an artifact, so far.
 struct Gathering<S> {
     /// The names that were met.
-    met: BTreeMap<String, ()>,
+    met: BTreeSet<String>,
     seen: Vec<(PathBuf, Option<Snapshot>)>,
     siblings: Vec<Sibling<S>>,
     /// The name of a library that has to be loaded from where it is.
@@ -51,7 +51,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         linkage: &Linkage,
     ) -> Result<Vec<Sibling<S::Staged>>, Ungathered> {
         let mut gathering = Gathering {
-            met: BTreeMap::new(),
+            met: BTreeSet::new(),
             seen: Vec::new(),
             siblings: Vec::new(),
             unstaged: None,
@@ -96,7 +96,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             false => &[],
         };
         for needed in &linkage.needed {
-            if gathering.met.insert(needed.clone(), ()).is_some() {
+            if !gathering.met.insert(needed.clone()) {
                 continue;
             }
             for candidate in candidates(needed, &directories) {
