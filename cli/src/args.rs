@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use replug::shown::shown;
 use replug::watch::{Files as _, Kind, OsFiles, Watcher};
 use replug::{Audit, FsPolicy, GatePolicy, Options, Text};
 
@@ -179,7 +180,7 @@ impl Run {
                 ErrorKind::ValueValidation,
                 format!(
                     "cannot watch `{}`: it is {kind}, neither a library nor a directory",
-                    path.display()
+                    shown(path)
                 ),
             )),
         }

@@ -16,6 +16,7 @@ use super::residence::{self, Residence};
 use super::system;
 use crate::handshake::{ENTRY, Mismatch};
 use replug_plugin::__private::Entry;
+use replug_plugin::shown::{shown, shown_bytes};
 
 /// The number of thread-local keys that must be left over after a load. Each copy of std that a plugin brings takes
 /// one key, when its code first needs it, and the process aborts if there is none; the host's own threads and
@@ -38,14 +39,14 @@ fn images() -> MutexGuard<'static, HashSet<usize>> {
 pub enum LoadFailure {
     /// The system's loader refused the copy.
     #[error("the loader refuses it")]
-    Loader(#[source] libloading::Error),
+    Loader(#[source] LoaderError),
     /// The library loads, but lacks a symbol that the host needs.
-    #[error("it has no `{}`", symbol.to_string_lossy())]
+    #[error("it has no `{}`", shown_bytes(symbol.to_bytes()))]
     Symbol {
         /// The missing symbol.
         symbol: CString,
         /// The loader's error.
-        source: libloading::Error,
+        source: LoaderError,
     },
     /// The library was built from another declaration than the one by which the host calls it.
     #[error("it does not fit this host")]
@@ -67,6 +68,12 @@ pub enum LoadFailure {
     },
 }
 
+/// The words of the system's loader. They repeat what a library says of itself, so its `Display` is
+/// [`shown`](replug_plugin::shown::shown).
+#[derive(Debug, thiserror::Error)]
+#[error("{}", shown(&.0.to_string()))]
+pub struct LoaderError(libloading::Error);
+
 /// A library that is mapped into this process. Dropping the image takes the library out of use and no more; the
 /// library stays mapped.
 #[derive(Debug)]
@@ -87,10 +94,10 @@ pub enum Mapped {
     #[error("kept mapped, because something may still reach its code")]
     Kept,
     /// Threads that the image started are still running.
-    #[error("kept mapped, because it started threads that did not stop: {}", .0.join(", "))]
+    #[error("kept mapped, because it started threads that did not stop: {}", shown(&.0.join(", ")))]
     Threads(Vec<String>),
     /// Threads of the host have called the image, and their thread-locals of the image are dropped when they end.
-    #[error("kept mapped until threads end that have called it: {}", .0.join(", "))]
+    #[error("kept mapped until threads end that have called it: {}", shown(&.0.join(", ")))]
     Callers(Vec<String>),
     /// A call is in progress, or a handle has not noticed yet that there is a newer generation.
     #[error("kept mapped while a handle lends it")]
@@ -121,7 +128,8 @@ impl Image {
         if free < needed {
             return Err(LoadFailure::ThreadKeys { free });
         }
-        let (library, id) = system::open(staged).map_err(LoadFailure::Loader)?;
+        let (library, id) =
+            system::open(staged).map_err(|error| LoadFailure::Loader(LoaderError(error)))?;
         let library = ManuallyDrop::new(library);
         if !images.insert(id) {
             return Err(LoadFailure::SameImage);
@@ -226,7 +234,7 @@ impl Image {
         let found = unsafe { self.library.get::<*mut c_void>(name) };
         let missing = |source| LoadFailure::Symbol {
             symbol: name.to_owned(),
-            source,
+            source: LoaderError(source),
         };
         NonNull::new(*found.map_err(missing)?)
             .ok_or_else(|| missing(libloading::Error::DlSymUnknown))

@@ -9,6 +9,8 @@ use std::io;
 use std::path::Path;
 use std::time::Instant;
 
+use replug_plugin::shown::shown;
+
 use super::files::{self, Files, is_absent};
 use super::snapshot::Kind;
 use super::way::{Step, directory_of};
@@ -100,7 +102,7 @@ impl KnownNames {
         };
         if let Err(error) = read {
             // That says nothing against the looks: to walk through a directory takes another right than to list it.
-            let directory = step.directory.display();
+            let directory = shown(&step.directory);
             tracing::debug!(%directory, %error, "its names cannot be asked for");
         }
         self.asked.insert(place, answer);

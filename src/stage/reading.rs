@@ -3,6 +3,8 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 
+use replug_plugin::shown::shown;
+
 use crate::look::digest::{Digest, Digester};
 use crate::look::files::{Files, Names};
 use crate::look::place;
@@ -56,7 +58,7 @@ pub(crate) fn read<F: Files>(
         && let Err(error) = files.forget_content(&artifact)
     {
         // The bytes that are read may then be old; the next audit asks again.
-        tracing::debug!(artifact = %path.display(), %error, "its content cannot be forgotten");
+        tracing::debug!(artifact = %shown(path), %error, "its content cannot be forgotten");
     }
     let digest = pass(&mut artifact, copy, wanted.size)?;
     same(files.look_open(&artifact))?;

@@ -3,6 +3,8 @@
 
 use std::io::{self, Seek, Write};
 
+use replug_plugin::shown::shown;
+
 use super::followed::Followed;
 use super::pulse::Beating;
 use super::update::{News, Ready};
@@ -68,7 +70,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
                 }
             },
             Err(refusal) if refusal.is_incomplete() => {
-                tracing::debug!(artifact = %path.display(), %refusal, "not complete yet");
+                tracing::debug!(artifact = %shown(&**path), %refusal, "not complete yet");
                 Verdict::Incomplete
             }
             // The copy cannot be read, which says nothing about the artifact.

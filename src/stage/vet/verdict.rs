@@ -5,6 +5,7 @@ use std::ffi::CString;
 use std::io;
 
 use object::elf::ELFMAG;
+use replug_plugin::shown::shown_bytes;
 
 /// The file format that this system's loader takes, and how such a file starts.
 pub(super) const NATIVE: (&str, &[u8]) = match (cfg!(windows), cfg!(target_vendor = "apple")) {
@@ -76,6 +77,6 @@ pub(super) fn missing<T>(part: &'static str) -> Checked<T> {
 }
 
 fn quote(names: &[CString]) -> String {
-    let quoted = |name: &CString| format!("`{}`", name.to_string_lossy());
+    let quoted = |name: &CString| format!("`{}`", shown_bytes(name.to_bytes()));
     names.iter().map(quoted).collect::<Vec<_>>().join(", ")
 }
