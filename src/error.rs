@@ -60,6 +60,34 @@ pub enum Error {
         /// The thing that is there instead.
         kind: Kind,
     },
+    /// The file is larger than a library may be.
+    #[error(
+        "cannot stage `{}`: it has {size} bytes, and what has more than {limit} is not taken for a library; if it is \
+         one, allow more (`--max-size`, `Options::max_size`)",
+        shown(path)
+    )]
+    TooLarge {
+        /// The artifact.
+        path: PathBuf,
+        /// Its size, in bytes.
+        size: u64,
+        /// The largest size, in bytes, that the options allow.
+        limit: u64,
+    },
+    /// This process may not write a file as large as the private copy would be.
+    #[error(
+        "cannot stage `{}`: it has {size} bytes, and this process may write files of at most {limit}; raise that limit \
+         (`ulimit -f`, RLIMIT_FSIZE)",
+        shown(path)
+    )]
+    FileLimit {
+        /// The artifact.
+        path: PathBuf,
+        /// Its size, in bytes.
+        size: u64,
+        /// The largest size, in bytes, that the system allows.
+        limit: u64,
+    },
     /// Opening or reading the artifact failed.
     #[error("cannot read `{}`", shown(path))]
     Read {

@@ -25,6 +25,11 @@ pub trait Stage {
     /// If there is no room, or no right.
     fn create(&self, artifact: &Path) -> io::Result<Self::Staged>;
 
+    /// The size, in bytes, of the largest copy that this process may write; `None` if any.
+    fn largest_copy(&self) -> Option<u64> {
+        None
+    }
+
     /// Takes note that a copy is complete and was read for the last time, so that it holds nothing open that it does
     /// not need. A loader maps only its first `mapped` bytes.
     fn seal(&self, _staged: &mut Self::Staged, _mapped: u64) {}
@@ -157,6 +162,10 @@ impl Stage for StageDirectory {
             cut_at: None,
             stage: self.clone(),
         })
+    }
+
+    fn largest_copy(&self) -> Option<u64> {
+        os::largest_file()
     }
 
     fn seal(&self, staged: &mut Staged, mapped: u64) {

@@ -7,6 +7,8 @@ use std::io;
 use object::elf::ELFMAG;
 use replug_plugin::shown::shown_bytes;
 
+use super::bounded::MOST_READ;
+
 /// The file format that this system's loader takes, and how such a file starts.
 pub(super) const NATIVE: (&str, &[u8]) = match (cfg!(windows), cfg!(target_vendor = "apple")) {
     (true, _) if cfg!(target_pointer_width = "32") => ("32-bit PE", b"MZ"),
@@ -53,6 +55,9 @@ pub enum Refusal {
     /// Wrong: the file holds native code, but not in the form of a library.
     #[error("it is {0}, not a shared library")]
     Kind(&'static str),
+    /// Wrong: so much would have to be read of this part, and of others before it, as no library has.
+    #[error("its {0} is too large; all tables of a library fit into {MOST_READ} bytes")]
+    Oversized(&'static str),
     /// Wrong: the library lacks these symbols, which the host needs.
     #[error("it does not export {}", quote(.0))]
     Exports(Vec<CString>),
