@@ -1,7 +1,9 @@
 //! An image: a library that was mapped into this process by the system's loader, and may have run code.
 
 use std::collections::HashSet;
+use std::error::Error;
 use std::ffi::{CStr, CString, c_void};
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::mem::ManuallyDrop;
@@ -68,11 +70,24 @@ pub enum LoadFailure {
     },
 }
 
-/// The words of the system's loader. They repeat what a library says of itself, so its `Display` is
-/// [`shown`](replug_plugin::shown::shown).
-#[derive(Debug, thiserror::Error)]
-#[error("{}", shown(&.0.to_string()))]
+/// The words of the system's loader, with their causes. They repeat what a library says of itself, so they are
+/// [`shown`](replug_plugin::shown::shown), and have no source that would print them as they are.
+#[derive(Debug)]
 pub struct LoaderError(libloading::Error);
+
+impl fmt::Display for LoaderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", shown(&self.0.to_string()))?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {}", shown(&error.to_string()))?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl Error for LoaderError {}
 
 /// A library that is mapped into this process. Dropping the image takes the library out of use and no more; the
 /// library stays mapped.
