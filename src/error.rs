@@ -249,3 +249,19 @@ pub fn chain(error: &dyn StdError) -> String {
     }
     line
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_in_an_error_moves_nothing_and_its_end_is_the_end_of_the_line() {
+        let error = Error::Read {
+            path: "libx\nplugin01: \u{1b}[2J\u{202e}.so".into(),
+            source: io::Error::other("a daemon's\r\nwords"),
+        };
+        let shown = r"cannot read `libx\nplugin01: \x1b[2J\u{202e}.so`";
+        assert_eq!(error.to_string(), shown);
+        assert_eq!(chain(&error), format!(r"{shown}: a daemon's\r\nwords"));
+    }
+}

@@ -189,3 +189,17 @@ fn panicked<T: Copy>(payload: Box<dyn Any + Send>) -> Answered<T> {
     }
     answered
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_of_a_plugin_is_printed_so_that_it_moves_nothing() {
+        let message = || "no\n\u{1b}[2J\u{202e}".to_owned();
+        let panicked = CallError::Panicked(message()).to_string();
+        assert_eq!(panicked, r"the plugin panicked: no\n\x1b[2J\u{202e}");
+        let refused = CallError::Refused(message()).to_string();
+        assert_eq!(refused, r"no\n\x1b[2J\u{202e}");
+    }
+}

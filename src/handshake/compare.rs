@@ -487,7 +487,9 @@ mod tests {
         };
         assert_eq!(expected.check(None), Err(Mismatch::NoHandshake));
         assert_eq!(expected.check(Some(b"\xff\n")), Err(Mismatch::Unreadable));
-        let escape = format!("{FACTS}{}", HOST.replace("add", "\x1b[2Jadd"));
-        assert_eq!(check(&escape, false), Mismatch::Unreadable.to_string());
+        for hidden in ["\x1b[2J", "\u{9b}", "\u{202e}", "\u{2028}"] {
+            let hides = format!("{FACTS}{}", HOST.replace("add", &format!("{hidden}add")));
+            assert_eq!(check(&hides, false), Mismatch::Unreadable.to_string());
+        }
     }
 }
