@@ -67,3 +67,32 @@ fn log_to_stderr() {
         .log_internal_errors(false)
         .init();
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{Read as _, Seek as _};
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn what_a_log_line_quotes_moves_nothing() {
+        let mut written = tempfile::tempfile().unwrap();
+        let log: Arc<File> = Arc::new(written.try_clone().unwrap());
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(log)
+            .with_ansi(false)
+            .fmt_fields(debug_fn(write_field).delimited(" "))
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::warn!(path = %"a\n\u{1b}[2J", "not\u{202e} {}", "\u{9b}é");
+        });
+        let mut text = String::new();
+        written.rewind().unwrap();
+        written.read_to_string(&mut text).unwrap();
+        let line = r"not\u{202e} \u{9b}é path=a\n\x1b[2J";
+        assert!(text.ends_with(&format!("{line}\n")), "{text:?}");
+        assert_eq!(text.lines().count(), 1);
+    }
+}

@@ -86,7 +86,7 @@ fn hostile_names() -> [Vec<u8>; 6] {
 }
 
 fn directory_of_hostile_names(scratch: &Scratch) -> std::path::PathBuf {
-    let directory = scratch.join("w\n\u{1b}[2J");
+    let directory = scratch.join("w\n\u{1b}[2J\u{7f}\u{202e}");
     fs::create_dir(&directory).unwrap();
     for name in hostile_names() {
         fs::write(directory.join(OsStr::from_bytes(&name)), "no library").unwrap();
