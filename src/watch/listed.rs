@@ -44,7 +44,7 @@ pub(super) fn take_up(artifacts: &mut Vec<Artifact>, listing: Listing) -> Option
         new.truncate(room);
     }
     artifacts.extend(new.into_iter().map(|path| Artifact::listed(path.into())));
-    (left_out > 0).then(|| Warning::TooMany {
+    (left_out > 0).then_some(Warning::TooMany {
         followed: artifacts.len(),
         left_out,
     })
