@@ -9,6 +9,7 @@ use object::read::{FileKind, ReadCache};
 
 use crate::error::chain;
 use crate::handshake::{ENTRY, Expected, Mismatch};
+use crate::stage::reading::HEAD;
 use crate::stage::vet::{self, Refusal, Vetted};
 use replug_plugin::Interface;
 
@@ -47,7 +48,13 @@ pub fn vet(bytes: &[u8]) {
         data: &data,
     };
     let mut staged = Counted::new(bytes);
-    follow(vet::vet(&mut staged, wanted));
+    let verdict = vet::vet(&mut staged, wanted);
+    // What the head of a large file is refused for, the whole file would be.
+    if let Err(early) = vet::judge_head(&bytes[..bytes.len().min(HEAD)]) {
+        let late = verdict.as_ref().err().map(Refusal::is_incomplete);
+        assert_eq!(late, Some(early.is_incomplete()), "{}", chain(&early));
+    }
+    follow(verdict);
     staged.assert_bounded();
 
     if let Ok(FileKind::MachO32 | FileKind::MachO64 | FileKind::Pe32 | FileKind::Pe64) =

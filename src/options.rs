@@ -36,6 +36,7 @@ pub struct Options {
     pub(crate) steady: bool,
     pub(crate) seed: Option<u64>,
     pub(crate) depth: usize,
+    pub(crate) max_size: u64,
     pub(crate) stage_dir: Option<PathBuf>,
     pub(crate) exports: Vec<CString>,
     pub(crate) exports_data: Vec<CString>,
@@ -56,6 +57,10 @@ impl Options {
     /// `cargo check` shuts the gate of cargo up to 1.95 as well.
     pub const GATE_MAX: Duration = Duration::from_secs(60);
 
+    /// The largest file, in bytes, that is taken for a library unless told otherwise: whole browsers and frameworks for
+    /// machine learning, with all debug information, are smaller.
+    pub const MAX_SIZE: u64 = 4 * 1024 * 1024 * 1024;
+
     /// The options to watch `path`: a library file or a directory of libraries, whether the path exists yet or not.
     pub fn new(path: impl Into<PathBuf>) -> Options {
         Options {
@@ -69,6 +74,7 @@ impl Options {
             steady: false,
             seed: None,
             depth: 1,
+            max_size: Options::MAX_SIZE,
             stage_dir: None,
             exports: Vec::new(),
             exports_data: Vec::new(),
@@ -130,6 +136,13 @@ impl Options {
     /// How deep a watched directory is searched; 1, the default, is its own files only.
     pub fn depth(mut self, depth: usize) -> Options {
         self.depth = depth.max(1);
+        self
+    }
+
+    /// The largest file, in bytes, that is taken for a library. A larger one is kept out before anything of it is read: a
+    /// file can claim any size and take no room, and a copy of it would fill the disk.
+    pub fn max_size(mut self, max_size: u64) -> Options {
+        self.max_size = max_size;
         self
     }
 

@@ -1,6 +1,12 @@
 //! Warnings: what a person should know although nothing has failed. Each is said once for an artifact, for as long as
 //! its cause stays.
 
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use replug_plugin::shown::shown;
+
 /// Something that a person should know about an artifact, although replug goes on with it.
 ///
 /// Its `Display` is a clause without the artifact's path: what was found, what follows from that, what to do.
@@ -16,8 +22,9 @@ pub enum Warning {
     /// The library has C++ objects of which a process has one each, so that the next build would run on those of this
     /// one.
     #[error(
-        "it defines `{0}`, a C++ object of which a process has only one: the next build would run on the objects of \
-         this one, and will be kept out; build it with `-fno-gnu-unique`"
+        "it defines `{}`, a C++ object of which a process has only one: the next build would run on the objects of \
+         this one, and will be kept out; build it with `-fno-gnu-unique`",
+        shown(.0)
     )]
     Unique(String),
     /// The library asks for stacks from which code can be run.
@@ -34,13 +41,64 @@ pub enum Warning {
     TextRelocations,
     /// A library beside the artifact is needed and cannot be staged with it.
     #[error(
-        "it needs `{0}` beside it, which has not that soname and so is loaded from where it is: a change of it is not \
-         seen, and the first build of it stays in use; link it with `-Wl,-soname,{0}`"
+        "it needs `{name}` beside it, which has not that soname and so is loaded from where it is: a change of it is not \
+         seen, and the first build of it stays in use; link it with `-Wl,-soname,{name}`",
+        name = shown(.0)
     )]
     Unstaged(String),
+    /// A directory below the watched one, and so many others, cannot be listed.
+    #[error(
+        "cannot list `{}`{}: {reason}; what is known there stays as it is, and nothing new is seen there; let this user \
+         read it, or search less deep",
+        shown(directory), Others(*others)
+    )]
+    Unlisted {
+        /// The first such directory.
+        directory: PathBuf,
+        /// How many others there are.
+        others: usize,
+        /// What the system said of the first one.
+        reason: io::ErrorKind,
+    },
+    /// The watched directory holds more libraries than are followed.
+    #[error(
+        "it holds more libraries than the {followed} that are followed; {left_out} are left out, the last by name; watch \
+         a directory that holds only plugins"
+    )]
+    TooMany {
+        /// How many libraries are followed.
+        followed: usize,
+        /// How many libraries are not.
+        left_out: usize,
+    },
+}
+
+/// The number of other directories, for people; nothing if there are none.
+struct Others(usize);
+
+impl fmt::Display for Others {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => Ok(()),
+            others => write!(f, " and {others} more directories"),
+        }
+    }
 }
 
 impl Warning {
+    /// The subjects that a directory warns of.
+    pub(crate) const UNLISTED: &str = "unlisted";
+    pub(crate) const TOO_MANY: &str = "too-many";
+
+    /// Whether another warning says nothing that this one has not said. Numbers that grow are no news.
+    pub(crate) fn covers(&self, other: &Warning) -> bool {
+        let are_counts = matches!(
+            (self, other),
+            (Warning::TooMany { .. }, Warning::TooMany { .. })
+        );
+        are_counts || self == other
+    }
+
     /// The warning's subject in one word, the same for all warnings of a kind: for programs.
     pub fn about(&self) -> &'static str {
         match self {
@@ -49,6 +107,8 @@ impl Warning {
             Warning::ExecutableStack => "executable-stack",
             Warning::TextRelocations => "text-relocations",
             Warning::Unstaged(_) => "unstaged",
+            Warning::Unlisted { .. } => Warning::UNLISTED,
+            Warning::TooMany { .. } => Warning::TOO_MANY,
         }
     }
 }

@@ -9,12 +9,17 @@ mod output;
 mod run;
 mod stop;
 
+use std::fmt;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use replug::shown::shown;
+use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
 /// The exit status of a run-time error; that of bad usage is 2, which clap's own exit uses as well.
 const FAILED: u8 = 1;
@@ -39,6 +44,15 @@ fn main() -> ExitCode {
     }
 }
 
+/// Writes one field of a log line. Whoever wrote the line may have quoted a name, or the words of a plugin.
+fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    let value = format!("{value:?}");
+    match field.name() {
+        "message" => write!(writer, "{}", shown(&value)),
+        name => write!(writer, "{name}={}", shown(&value)),
+    }
+}
+
 /// Writes the log to stderr: warnings by default; `RUST_LOG` chooses otherwise.
 fn log_to_stderr() {
     let filter = EnvFilter::builder()
@@ -47,8 +61,38 @@ fn log_to_stderr() {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .fmt_fields(debug_fn(write_field).delimited(" "))
         .without_time()
         // The subscriber would print such errors on the very stream that failed.
         .log_internal_errors(false)
         .init();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{Read as _, Seek as _};
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn what_a_log_line_quotes_moves_nothing() {
+        let mut written = tempfile::tempfile().unwrap();
+        let log: Arc<File> = Arc::new(written.try_clone().unwrap());
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(log)
+            .with_ansi(false)
+            .fmt_fields(debug_fn(write_field).delimited(" "))
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::warn!(path = %"a\n\u{1b}[2J", "not\u{202e} {}", "\u{9b}é");
+        });
+        let mut text = String::new();
+        written.rewind().unwrap();
+        written.read_to_string(&mut text).unwrap();
+        let line = r"not\u{202e} \u{9b}é path=a\n\x1b[2J";
+        assert!(text.ends_with(&format!("{line}\n")), "{text:?}");
+        assert_eq!(text.lines().count(), 1);
+    }
 }

@@ -2,10 +2,11 @@
 //! stays where it is. The JSON lines are a contract; `docs/cli.md` lists them.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::{Display, Path};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use replug::outcome::{Kept, Loaded, Mapped, Retired, Waiting};
+use replug::shown::{Shown, is_hidden, shown, spelled};
 use replug::watch::{Locality, Names, Place, plugin_name};
 use replug::{Digest, GatePolicy, Outcome, Plugin, Text, Warning, chain};
 use serde_json::{Value, json};
@@ -64,7 +65,7 @@ impl Output {
         place: &Place,
     ) -> io::Result<()> {
         let placed = json!({
-            "event": "started", "path": path.display().to_string(), "interval_ms": interval_ms,
+            "event": "started", "path": spelled(path), "interval_ms": interval_ms,
         });
         let words = format!("watching {} every {interval_ms} ms", short(path));
         self.say_place(placed, words, gate, place)
@@ -72,7 +73,7 @@ impl Output {
 
     /// Says that the path turned out to be at another place than was said before.
     pub(crate) fn placed(&self, path: &Path, gate: GatePolicy, place: &Place) -> io::Result<()> {
-        let placed = json!({ "event": "placed", "path": path.display().to_string() });
+        let placed = json!({ "event": "placed", "path": spelled(path) });
         let words = format!("{} turned out to be on another filesystem", short(path));
         self.say_place(placed, words, gate, place)
     }
@@ -102,7 +103,8 @@ impl Output {
             line[name] = value.into();
         }
         let mut words = format!(
-            "{words}\n  filesystem {filesystem}, {locality}: {looks}\n  gate {gate}: {why}"
+            "{words}\n  filesystem {}, {locality}: {looks}\n  gate {gate}: {why}",
+            shown(filesystem.as_ref())
         );
         if let Some(advice) = place.advice() {
             line["advice"] = advice.into();
@@ -114,9 +116,10 @@ impl Output {
     /// Says what became of an update of `artifact`: the words are those of the outcome itself.
     pub(crate) fn outcome(&self, artifact: &Path, outcome: &Outcome) -> io::Result<()> {
         let plugin = plugin_name(artifact);
-        let path = artifact.display().to_string();
-        let shown = short(artifact).to_string();
-        let words = outcome.to_string().replace(&path, &shown);
+        let path = spelled(artifact);
+        let short = short(artifact).to_string();
+        let words = outcome.to_string();
+        let words = words.replace(&shown(artifact).to_string(), &short);
         let words = format!("{plugin}: {words}");
         let line = match outcome {
             Outcome::Loaded(loaded) => loaded_line(&plugin, &path, loaded),
@@ -141,7 +144,7 @@ impl Output {
         let words = match outcome {
             // The path is the news, or where to look for the reason.
             Outcome::Waiting(_) | Outcome::Missing | Outcome::Returned => {
-                format!("{words} ({shown})")
+                format!("{words} ({short})")
             }
             _ => words,
         };
@@ -166,7 +169,7 @@ impl Output {
         let words = format!(
             "{name}: generation {generation} ({}): {}",
             plugin.digest().short(),
-            value.unwrap_or("no answer")
+            shown(value.unwrap_or("no answer"))
         );
         if self.style == Style::Terminal && self.shown.as_ref() == Some(&words) {
             return Ok(());
@@ -232,8 +235,24 @@ impl Output {
             // The time goes behind the event, where a reader looks for it.
             fields.shift_insert(1, "t_ms".to_owned(), millis(self.started.elapsed()).into());
         }
-        writeln!(io::stdout(), "{line}")
+        writeln!(io::stdout(), "{}", in_ascii_where_hidden(&line.to_string()))
     }
+}
+
+/// A JSON line in which no character moves what is printed beside it: JSON itself spells only some of them out. Such
+/// characters are within its strings only.
+fn in_ascii_where_hidden(line: &str) -> String {
+    let mut spelled = String::with_capacity(line.len());
+    for character in line.chars() {
+        match is_hidden(character) {
+            false => spelled.push(character),
+            true => {
+                let units = character.encode_utf16(&mut [0; 2]).to_vec();
+                spelled.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
+            }
+        }
+    }
+    spelled
 }
 
 /// How files are looked at in a place, for people.
@@ -282,7 +301,7 @@ fn loaded_line(plugin: &str, path: &str, loaded: &Loaded) -> Value {
     json!({
         "event": "loaded", "plugin": plugin, "generation": generation,
         "sha256": digest.to_string(), "path": path,
-        "staged": staged.display().to_string(), "latency_ms": millis(*latency),
+        "staged": spelled(staged), "latency_ms": millis(*latency),
         "pause_us": u64::try_from(pause.as_micros()).unwrap_or(u64::MAX),
     })
 }
@@ -330,15 +349,14 @@ fn word_for(reason: Waiting) -> &'static str {
 }
 
 /// A path for people, without the directory that they are in.
-fn short(path: &Path) -> Display<'_> {
+fn short(path: &Path) -> Shown<'_> {
     let here = std::env::current_dir().ok();
     let below = here.and_then(|here| path.strip_prefix(here).ok());
-    match below {
+    shown(match below {
         Some(below) if below.as_os_str().is_empty() => Path::new("."),
         Some(below) => below,
         None => path,
-    }
-    .display()
+    })
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::select_biased;
+use replug::shown::shown;
 use replug::watch::Watcher;
 use replug::{HostSet, Outcome, Text};
 
@@ -172,7 +173,7 @@ impl<'a> Session<'a> {
             self.calls += 1;
             let value = plugin.call(&self.args.arg);
             if let Err(error) = &value {
-                tracing::error!("cannot call `{}`: {error}", artifact.display());
+                tracing::error!("cannot call `{}`: {error}", shown(artifact));
             }
             self.output
                 .result(artifact, &plugin, value.ok().as_deref())?;

@@ -1,6 +1,7 @@
 //! An image: a library that was mapped into this process by the system's loader, and may have run code.
 
 use std::collections::HashSet;
+use std::error::Error;
 use std::ffi::{CStr, CString, c_void};
 use std::fmt;
 use std::fs::File;
@@ -17,6 +18,7 @@ use super::residence::{self, Residence};
 use super::system;
 use crate::handshake::{ENTRY, Mismatch};
 use replug_plugin::__private::Entry;
+use replug_plugin::shown::{shown, shown_bytes};
 
 /// The number of thread-local keys that must be left over after a load. Each copy of std that a plugin brings takes
 /// one key, when its code first needs it, and the process aborts if there is none; the host's own threads and
@@ -39,17 +41,17 @@ fn images() -> MutexGuard<'static, HashSet<usize>> {
 pub enum LoadFailure {
     /// The system's loader refused the copy.
     #[error("the loader refuses it")]
-    Loader(#[source] libloading::Error),
+    Loader(#[source] LoaderError),
     /// The library loads, but lacks a symbol that the host needs.
-    #[error("it has no `{}`", symbol.to_string_lossy())]
+    #[error("it has no `{}`", shown_bytes(symbol.to_bytes()))]
     Symbol {
         /// The missing symbol.
         symbol: CString,
         /// The loader's error.
-        source: libloading::Error,
+        source: LoaderError,
     },
     /// The library has data under a name that is called.
-    #[error("its `{}` is data, where the host needs a function", symbol.to_string_lossy())]
+    #[error("its `{}` is data, where the host needs a function", shown_bytes(symbol.to_bytes()))]
     Data {
         /// The name.
         symbol: CString,
@@ -67,7 +69,7 @@ pub enum LoadFailure {
     #[error(
         "it defines `{}`{}: of such a C++ object a process has only one, and that is the one of an earlier build or of \
          another plugin; build it with `-fno-gnu-unique`, or restart the host",
-        name.to_string_lossy(), And(*others)
+        shown_bytes(name.to_bytes()), And(*others)
     )]
     Unique {
         /// The first of the objects.
@@ -79,7 +81,7 @@ pub enum LoadFailure {
     #[error(
         "it needs `{}`, of which this process has another build, and the loader would take that one; restart the host, \
          or link that library in statically, or give each build of it a soname of its own",
-        soname.to_string_lossy()
+        shown_bytes(soname.to_bytes())
     )]
     OtherBuild {
         /// The name of the library that is needed.
@@ -96,6 +98,13 @@ pub enum LoadFailure {
     },
 }
 
+impl LoadFailure {
+    /// The loader has refused a library, in these words.
+    pub(super) fn loader(error: libloading::Error) -> LoadFailure {
+        LoadFailure::Loader(LoaderError(error))
+    }
+}
+
 /// A number of further things, in words.
 struct And(usize);
 
@@ -107,6 +116,25 @@ impl fmt::Display for And {
         }
     }
 }
+
+/// The words of the system's loader, with their causes. They repeat what a library says of itself, so they are
+/// [`shown`](replug_plugin::shown::shown), and have no source that would print them as they are.
+#[derive(Debug)]
+pub struct LoaderError(libloading::Error);
+
+impl fmt::Display for LoaderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", shown(&self.0.to_string()))?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {}", shown(&error.to_string()))?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl Error for LoaderError {}
 
 /// A library that is mapped into this process. Dropping the image takes the library out of use and no more; the
 /// library stays mapped.
@@ -128,10 +156,10 @@ pub enum Mapped {
     #[error("kept mapped, because something may still reach its code")]
     Kept,
     /// Threads that the image started are still running.
-    #[error("kept mapped, because it started threads that did not stop: {}", .0.join(", "))]
+    #[error("kept mapped, because it started threads that did not stop: {}", shown(&.0.join(", ")))]
     Threads(Vec<String>),
     /// Threads of the host have called the image, and their thread-locals of the image are dropped when they end.
-    #[error("kept mapped until threads end that have called it: {}", .0.join(", "))]
+    #[error("kept mapped until threads end that have called it: {}", shown(&.0.join(", ")))]
     Callers(Vec<String>),
     /// A call is in progress, or a handle has not noticed yet that there is a newer generation.
     #[error("kept mapped while a handle lends it")]
@@ -162,7 +190,7 @@ impl Image {
         if free < needed {
             return Err(LoadFailure::ThreadKeys { free });
         }
-        let (library, id) = system::open(staged).map_err(LoadFailure::Loader)?;
+        let (library, id) = system::open(staged).map_err(LoadFailure::loader)?;
         let library = ManuallyDrop::new(library);
         if !images.insert(id) {
             return Err(LoadFailure::SameImage);
@@ -272,7 +300,7 @@ impl Image {
         let found = unsafe { self.library.get::<*mut c_void>(name) };
         let missing = |source| LoadFailure::Symbol {
             symbol: name.to_owned(),
-            source,
+            source: LoaderError(source),
         };
         NonNull::new(*found.map_err(missing)?)
             .ok_or_else(|| missing(libloading::Error::DlSymUnknown))

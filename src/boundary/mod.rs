@@ -49,7 +49,7 @@ mod table;
 mod symbols;
 
 pub use self::{
-    image::{Image, LoadFailure, Mapped},
+    image::{Image, LoadFailure, LoaderError, Mapped},
     symbols::{Raw, Text},
     table::Table,
 };

@@ -28,7 +28,7 @@ pub(crate) fn loaded_as(soname: &CStr) -> Option<usize> {
 
 /// Maps a library for good, and returns its handle.
 pub(crate) fn keep(staged: &Path) -> Result<usize, LoadFailure> {
-    let (library, handle) = system::open(staged).map_err(LoadFailure::Loader)?;
+    let (library, handle) = system::open(staged).map_err(LoadFailure::loader)?;
     mem::forget(library);
     Ok(handle)
 }

@@ -8,6 +8,7 @@ use std::ptr::NonNull;
 use super::image::{Image, LoadFailure};
 use super::table::Table;
 use replug_plugin::CallError;
+use replug_plugin::shown::spelled_bytes;
 
 /// Symbols by name, for hosts that declare no interface. The caller of [`get`](Raw::get) vouches for the types.
 #[derive(Debug)]
@@ -120,7 +121,7 @@ impl Text {
         })
     }
 
-    /// Calls the function. Bytes of the answer that are not UTF-8 come as `U+FFFD`.
+    /// Calls the function. Bytes of the answer that are not UTF-8 are spelled out, as `\xff`.
     ///
     /// # Errors
     ///
@@ -133,9 +134,8 @@ impl Text {
             return Err(CallError::Null);
         }
         // SAFETY: by the surface's definition this is NUL-terminated text, ours until we give it back.
-        let text = unsafe { CStr::from_ptr(answer) }
-            .to_string_lossy()
-            .into_owned();
+        let text = unsafe { CStr::from_ptr(answer) };
+        let text = spelled_bytes(text.to_bytes()).into_owned();
         // SAFETY: the answer came from the same image, was not freed yet, and is not used again.
         unsafe { free(answer) };
         Ok(text)

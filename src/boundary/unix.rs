@@ -9,6 +9,7 @@ use std::path::Path;
 use std::ptr::NonNull;
 
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+use replug_plugin::shown::shown;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 /// Maps a library, and says by which handle the loader knows it: no other that is mapped has the same.
@@ -28,7 +29,7 @@ pub(super) fn close(library: libloading::Library, path: &Path) -> Result<(), lib
     // SAFETY: the handle was just taken out of a library that is open.
     let library = unsafe { Library::from_raw(handle) };
     if let Err(error) = library.close() {
-        tracing::warn!(path = %path.display(), %error, "the loader cannot close a library");
+        tracing::warn!(path = %shown(path), error = %shown(&error.to_string()), "the loader cannot close a library");
     }
     // SAFETY: the call asks for a library that is mapped already, and runs nothing.
     let Ok(found) = (unsafe { Library::open(Some(path), RTLD_NOW | libc::RTLD_NOLOAD) }) else {

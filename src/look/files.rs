@@ -26,6 +26,17 @@ pub struct Listing {
     pub files: Vec<PathBuf>,
     /// The directories that were searched below the one asked for.
     pub directories: Vec<PathBuf>,
+    /// Those of them whose names could not be read. Nobody knows what is in them.
+    pub unlisted: Vec<Unlisted>,
+}
+
+/// A directory whose names could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unlisted {
+    /// The directory.
+    pub directory: PathBuf,
+    /// What the system said.
+    pub reason: io::ErrorKind,
 }
 
 /// The route of a path: the symbolic links by which the path leads to its file.
@@ -120,7 +131,8 @@ pub trait Files {
     fn names(&self, directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Result<()>;
 
     /// Lists a directory, `depth` levels deep, as far as `is_wanted` says so by name and kind: a file that is not
-    /// wanted is left out, a directory that is not wanted is not entered. All or nothing.
+    /// wanted is left out, a directory that is not wanted is not entered. It fails as a whole, but for directories below
+    /// that cannot be listed: these are named in the listing.
     fn list(
         &self,
         directory: &Path,

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::files::{Files, Filesystem, Listing, Lock, Route, is_absent};
+use super::files::{Files, Filesystem, Listing, Lock, Route, Unlisted, is_absent};
 use super::os;
 use super::snapshot::{Kind, Snapshot};
 
@@ -85,8 +85,8 @@ impl Files for OsFiles {
 
 /// Lists `directory`, `depth` levels deep; links to directories are not followed.
 ///
-/// Names that vanish while being listed are left out. Any other failure fails the listing, for a partial listing
-/// would look like removals.
+/// Names that vanish while being listed are left out. A directory below that cannot be opened is named as such. Any
+/// other failure fails the listing, for a partial listing would look like removals.
 fn list(
     directory: &Path,
     depth: usize,
@@ -108,10 +108,27 @@ fn list(
             }
             Ok(entry) => listing.files.push(entry.into_path()),
             Err(error) if error.depth() > 0 && is_gone(&error) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => listing.unlisted.push(unlisted(error)?),
         }
     }
     Ok(listing)
+}
+
+/// The directory below that a listing could not enter; or the error itself, if it is about the whole listing.
+fn unlisted(error: walkdir::Error) -> io::Result<Unlisted> {
+    let below = error.path().filter(|_| error.depth() > 0);
+    let directory = below.map(Path::to_owned);
+    // Without the path, which the error would print as it is.
+    let source = error
+        .into_io_error()
+        .unwrap_or_else(|| io::Error::other("the links below it go in a circle"));
+    match directory {
+        Some(directory) => Ok(Unlisted {
+            directory,
+            reason: source.kind(),
+        }),
+        None => Err(source),
+    }
 }
 
 fn kind_of(file_type: fs::FileType) -> Kind {

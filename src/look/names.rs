@@ -9,6 +9,8 @@ use std::io;
 use std::path::Path;
 use std::time::Instant;
 
+use replug_plugin::shown::shown;
+
 use super::files::{self, Files, is_absent};
 use super::snapshot::Kind;
 use super::way::{Step, directory_of};
@@ -103,7 +105,7 @@ impl KnownNames {
             if error.kind() != io::ErrorKind::PermissionDenied {
                 step.is_unread(now);
             }
-            let directory = step.directory.display();
+            let directory = shown(&step.directory);
             tracing::debug!(%directory, %error, "its names cannot be asked for");
         }
         self.asked.insert(place, answer);

@@ -4,29 +4,29 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
+use replug_plugin::shown::{shown, spelled};
+
 /// The beginning of the name of each stage directory.
 const STAGE: &str = "replug";
 
 /// Whether a file of this name in a watched directory is an artifact: `lib*.so`, `lib*.dylib` or `*.dll` by
 /// system. Hidden and temporary names (`.nfs...`, `.fuse_hidden...`, `libx.so.tmp`) are not.
 pub(crate) fn is_library_name(name: &OsStr) -> bool {
-    let name = name.to_string_lossy();
+    let name = spelled(name);
     let middle = name
         .strip_prefix(std::env::consts::DLL_PREFIX)
         .and_then(|rest| rest.strip_suffix(std::env::consts::DLL_SUFFIX));
     middle.is_some_and(|middle| !middle.is_empty() && !name.starts_with('.'))
 }
 
-/// The plugin's name, made from its artifact's: `plugin01` for `target/debug/libplugin01.so`.
+/// The plugin's name, made from its artifact's: `plugin01` for `target/debug/libplugin01.so`. A name that could move what
+/// is printed beside it is [`shown`].
 pub fn plugin_name(artifact: &Path) -> String {
-    let stem = artifact
-        .file_stem()
-        .unwrap_or(artifact.as_os_str())
-        .to_string_lossy();
+    let stem = shown(artifact.file_stem().unwrap_or(artifact.as_os_str())).to_string();
     let prefix = std::env::consts::DLL_PREFIX;
     match stem.strip_prefix(prefix) {
         Some(name) if !name.is_empty() => name.to_owned(),
-        _ => stem.into_owned(),
+        _ => stem,
     }
 }
 

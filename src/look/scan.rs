@@ -7,10 +7,10 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io;
 use std::mem;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::clock::Clock;
-use super::files::{Files, Locality};
+use super::files::{Files, Listing, Locality};
 use super::naming::{is_library_name, stage_owner};
 use super::snapshot::{Kind, Snapshot};
 
@@ -26,9 +26,15 @@ pub(crate) struct Scan {
     /// When to list once more although nothing seems to have changed: a name added within one timestamp tick
     /// of the listing leaves the directory's snapshot as it was.
     confirm_at: Option<Instant>,
+    /// When to list once more because a directory below could not be listed.
+    again_at: Option<Instant>,
     /// How often a listing found something else than the one before.
     changes: u64,
 }
+
+/// The time after which all is listed again if a directory below could not be listed, unless something changes sooner:
+/// as long as a trouble rests at most.
+const LIST_AGAIN: Duration = Duration::from_secs(2);
 
 impl Scan {
     pub(crate) fn new(root: PathBuf, depth: usize) -> Scan {
@@ -38,6 +44,7 @@ impl Scan {
             searched: Vec::new(),
             names: None,
             confirm_at: None,
+            again_at: None,
             changes: 0,
         }
     }
@@ -59,8 +66,9 @@ impl Scan {
         locality: Locality,
         files: &impl Files,
         clock: &impl Clock,
-    ) -> io::Result<Option<Vec<PathBuf>>> {
-        let confirms = self.confirm_at.take_if(|at| now >= *at).is_some();
+    ) -> io::Result<Option<Listing>> {
+        let is_due = |at: &mut Option<Instant>| at.take_if(|at| now >= *at).is_some();
+        let confirms = is_due(&mut self.confirm_at) | is_due(&mut self.again_at);
         let is_local = locality == Locality::Local;
         let names = match is_local || self.depth > 1 {
             true => None,
@@ -86,10 +94,10 @@ impl Scan {
         // The names of the listing itself: it is later than the names that called for it.
         let names = names.map(|_| listed.get());
         self.searched.push((self.root.clone(), root));
-        for directory in listing.directories {
+        for directory in &listing.directories {
             // A directory that cannot be looked at any more has changed; its parent's snapshot will say so.
-            if let Ok(snapshot) = files.look(&directory) {
-                self.searched.push((directory, snapshot));
+            if let Ok(snapshot) = files.look(directory) {
+                self.searched.push((directory.clone(), snapshot));
             }
         }
         // Directories below are looked at after the listing, so their snapshots may be newer than the listing.
@@ -97,14 +105,17 @@ impl Scan {
         self.changes += u64::from(changed || names != self.names);
         // Where the names are read at each poll, nothing is left to confirm.
         self.confirm_at = (changed && is_local).then(|| begun + root.racy_for());
+        // The rights to a directory show in its snapshot, but not what else kept it from being listed.
+        let has_unlisted = !listing.unlisted.is_empty();
+        self.again_at = has_unlisted.then(|| begun + LIST_AGAIN);
         self.names = names;
-        Ok(Some(listing.files))
+        Ok(Some(listing))
     }
 
     /// Forgets the last listing, because the directory could not be looked at: the listing proves nothing any more.
     pub(crate) fn forget(&mut self) {
         self.searched.clear();
-        self.confirm_at = None;
+        (self.confirm_at, self.again_at) = (None, None);
     }
 
     /// When the scan wants to be asked again, if before the next poll.
@@ -152,7 +163,6 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::look::files::Listing;
     use crate::look::machine::OsFiles;
     use crate::look::naming::stage_prefix;
 

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use replug_plugin::shown::{is_hidden, shown, spelled};
+
 use super::owned::{OwnedDirectory, sweep};
 use crate::boundary;
 use crate::look::os;
@@ -22,6 +24,11 @@ pub trait Stage {
     ///
     /// If there is no room, or no right.
     fn create(&self, artifact: &Path) -> io::Result<Self::Staged>;
+
+    /// The size, in bytes, of the largest copy that this process may write; `None` if any.
+    fn largest_copy(&self) -> Option<u64> {
+        None
+    }
 
     /// Takes note that a copy is complete and was read for the last time, so that it holds nothing open that it does
     /// not need. A loader maps only its first `mapped` bytes.
@@ -53,7 +60,7 @@ pub struct StageDirectory {
 
 /// No directory for private copies could be made.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot make a stage directory in `{}`", parent.display())]
+#[error("cannot make a stage directory in `{}`", shown(parent))]
 pub struct StageError {
     /// Where the directory was to be.
     pub parent: PathBuf,
@@ -123,7 +130,7 @@ impl StageDirectory {
         if let Err(error) = can_map_code(&owned.owner()) {
             tracing::warn!(
                 "cannot map code from `{}`: {error}; trying the next place",
-                parent.display()
+                shown(parent)
             );
             return Ok(None);
         }
@@ -157,6 +164,10 @@ impl Stage for StageDirectory {
         })
     }
 
+    fn largest_copy(&self) -> Option<u64> {
+        os::largest_file()
+    }
+
     fn seal(&self, staged: &mut Staged, mapped: u64) {
         staged.seal(mapped);
     }
@@ -173,11 +184,13 @@ fn in_directory(directory: &Path, artifact: &Path, serial: u64) -> io::Result<(F
     /// The longest stem, in characters. Names have 255 bytes, of which the number and the extension need some, and a
     /// byte that is not text becomes three bytes.
     const LONGEST_STEM: usize = 64;
-    let stem = artifact
-        .file_stem()
-        .unwrap_or(artifact.as_os_str())
-        .to_string_lossy();
-    let stem: String = stem.chars().take(LONGEST_STEM).collect();
+    let stem = spelled(artifact.file_stem().unwrap_or(artifact.as_os_str()));
+    // The name is read in backtraces and in the words of the loader, where nothing spells it out.
+    let readable = |letter: char| match is_hidden(letter) || letter == '\\' {
+        true => '_',
+        false => letter,
+    };
+    let stem: String = stem.chars().take(LONGEST_STEM).map(readable).collect();
     let path = directory.join(format!("{stem}.{serial}{}", std::env::consts::DLL_SUFFIX));
     let file = OpenOptions::new()
         .read(true)
@@ -243,14 +256,14 @@ impl Staged {
 impl Drop for Staged {
     fn drop(&mut self) {
         if let Err(error) = self.trim() {
-            tracing::debug!(staged = %self.path.display(), %error, "what is not mapped stays with the rest");
+            tracing::debug!(staged = %shown(&self.path), %error, "what is not mapped stays with the rest");
         }
         if self.stage.path().is_none() {
             return;
         }
         if let Err(error) = fs::remove_file(&self.path) {
             // Windows keeps the file of a loaded library; the next start sweeps it away.
-            tracing::debug!(staged = %self.path.display(), %error, "the staged copy stays for now");
+            tracing::debug!(staged = %shown(&self.path), %error, "the staged copy stays for now");
         }
     }
 }

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use replug_plugin::shown::shown;
+
 use crate::look::naming::{stage_owner, stage_prefix};
 use crate::look::os;
 
@@ -60,7 +62,7 @@ impl OwnedDirectory {
         }
         tracing::warn!(
             "somebody removed the stage directory `{}`; it is made again",
-            self.path.display()
+            shown(&self.path)
         );
         Ok(())
     }
@@ -72,7 +74,7 @@ impl Drop for OwnedDirectory {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 tracing::warn!(
                     "cannot remove the stage directory `{}`: {error}",
-                    self.path.display()
+                    shown(&self.path)
                 );
             }
             _ => {}
@@ -93,7 +95,7 @@ fn take_possession(directory: &Path) -> io::Result<Option<File>> {
         Err(TryLockError::WouldBlock) => return Ok(None),
         Err(TryLockError::Error(error)) => {
             // Our process number and start time still tell that we live, to everybody who can see our process.
-            tracing::debug!("cannot lock `{}`: {error}", path.display());
+            tracing::debug!("cannot lock `{}`: {error}", shown(&path));
         }
         Ok(()) => {}
     }
@@ -117,12 +119,11 @@ pub(super) fn sweep(parent: &Path) {
             continue;
         }
         match remove_unowned(&entry.path()) {
-            Ok(true) => tracing::info!(
-                "removed `{}`, left by a dead process",
-                entry.path().display()
-            ),
+            Ok(true) => {
+                tracing::info!("removed `{}`, left by a dead process", shown(&entry.path()))
+            }
             Ok(false) => {}
-            Err(error) => tracing::debug!("cannot remove `{}`: {error}", entry.path().display()),
+            Err(error) => tracing::debug!("cannot remove `{}`: {error}", shown(&entry.path())),
         }
     }
 }

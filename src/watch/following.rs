@@ -103,6 +103,14 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             self.fail(Reached::Kind, Cause::Kind(kind), error);
             return None;
         }
+        if let Some(limit) = self.shared.rules.exceeded_by(&snapshot) {
+            let (path, size) = (self.path(), snapshot.size);
+            let error = Error::TooLarge { path, size, limit };
+            self.fail(Reached::Kind, Cause::TooLarge, error);
+            // What it waited for is over, and is news if it begins again.
+            self.artifact.waiting = None;
+            return None;
+        }
         self.recovered(Reached::Kind);
         let target = self.remember_the_way();
         // The time is asked for only now: an idle poll asks no clock.

@@ -8,6 +8,7 @@ use super::followed::Followed;
 use super::pulse::Beating;
 use super::update::Sibling;
 use crate::boundary;
+use crate::error::Error;
 use crate::look::clock::Clock;
 use crate::look::digest::Digest;
 use crate::look::files::{Files, is_absent};
@@ -30,6 +31,8 @@ pub(super) enum Ungathered {
     Unread(PathBuf, io::Error),
     /// A copy cannot be written.
     Unstaged(io::Error),
+    /// One of them is larger than may be staged.
+    Limited(Box<Error>),
     /// One of them, or the way it is needed, cannot be made right.
     Refused(PathBuf, Refusal),
 }
@@ -173,8 +176,29 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         Ok(())
     }
 
+    /// Refuses a library that is too large, as an artifact would be.
+    fn limit_beside(&self, path: &Path, size: u64) -> Result<(), Ungathered> {
+        let path = || path.to_owned();
+        let allowed = self.shared.rules.options.max_size;
+        let error = match self.shared.stage.largest_copy() {
+            _ if size > allowed => Error::TooLarge {
+                path: path(),
+                size,
+                limit: allowed,
+            },
+            Some(limit) if size > limit => Error::FileLimit {
+                path: path(),
+                size,
+                limit,
+            },
+            _ => return Ok(()),
+        };
+        Err(Ungathered::Limited(Box::new(error)))
+    }
+
     /// Makes a private copy of a library, with looks before and after.
     fn copy(&mut self, path: &Path, snapshot: Snapshot) -> Result<(Digest, S::Staged), Ungathered> {
+        self.limit_beside(path, snapshot.size)?;
         let staged = self.shared.stage.create(path);
         let mut staged = staged.map_err(Ungathered::Unstaged)?;
         let terms = Terms {
@@ -184,15 +208,23 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         };
         self.shared.readings_left = self.shared.readings_left.saturating_sub(1);
         let mut copy = Beating::new(&mut staged, &self.shared.pulse);
-        match reading::read(&self.shared.files, path, terms, &mut copy) {
-            Ok(digest) => {
+        let mut refusal = None;
+        let mut is_worth_it = |head: &[u8]| {
+            refusal = vet::judge_head(head).err();
+            refusal.is_none()
+        };
+        let read = reading::read(&self.shared.files, path, terms, &mut copy, &mut is_worth_it);
+        match (read, refusal) {
+            (Ok(_), Some(refusal)) if refusal.is_incomplete() => Err(Ungathered::Later),
+            (Ok(_), Some(refusal)) => Err(Ungathered::Refused(path.to_owned(), refusal)),
+            (Ok(digest), None) => {
                 self.shared.digests += 1;
                 Ok((digest, staged))
             }
-            Err(Unread::Torn(_)) => Err(Ungathered::Later),
-            Err(Unread::Artifact(error)) if is_absent(&error) => Err(Ungathered::Later),
-            Err(Unread::Artifact(error)) => Err(Ungathered::Unread(path.to_owned(), error)),
-            Err(Unread::Staged(error)) => Err(Ungathered::Unstaged(error)),
+            (Err(Unread::Torn(_)), _) => Err(Ungathered::Later),
+            (Err(Unread::Artifact(error)), _) if is_absent(&error) => Err(Ungathered::Later),
+            (Err(Unread::Artifact(error)), _) => Err(Ungathered::Unread(path.to_owned(), error)),
+            (Err(Unread::Staged(error)), _) => Err(Ungathered::Unstaged(error)),
         }
     }
 }

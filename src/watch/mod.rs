@@ -46,6 +46,8 @@ mod reading;
 mod following;
 
 // A directory of artifacts, all artifacts of a path, and a thread for them.
+mod listed;
+
 mod directory;
 
 pub(crate) mod poller;
@@ -57,7 +59,7 @@ pub use self::pulse::{Counts, Stall};
 pub use self::update::{News, Ready, Update};
 pub use self::watcher::Watcher;
 pub use crate::look::clock::{Clock, Monotonic};
-pub use crate::look::files::{Files, Filesystem, Listing, Locality, Lock, Names, Route};
+pub use crate::look::files::{Files, Filesystem, Listing, Locality, Lock, Names, Route, Unlisted};
 pub use crate::look::machine::OsFiles;
 pub use crate::look::naming::plugin_name;
 pub use crate::look::place::Place;

@@ -3,6 +3,8 @@
 
 use std::io::{self, Seek, Write};
 
+use replug_plugin::shown::shown;
+
 use super::followed::Followed;
 use super::gathering::{Ungathered, unit_digest};
 use super::pulse::Beating;
@@ -14,6 +16,7 @@ use crate::decide::trouble::{Cause, Reached};
 use crate::error::Error;
 use crate::handshake::Mismatch;
 use crate::look::clock::Clock;
+use crate::look::digest::Digest;
 use crate::look::files::{Files, is_absent};
 use crate::look::snapshot::Snapshot;
 use crate::stage::copies::Stage;
@@ -25,7 +28,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
     /// Reads and digests the artifact, without keeping a copy.
     pub(super) fn digest(&mut self, snapshot: &Snapshot) -> Order {
         match self.read(snapshot, &mut io::sink()) {
-            Ok(reading) => self.artifact.tracker.digested(reading, &self.shared.rules),
+            Ok((reading, _)) => self.artifact.tracker.digested(reading, &self.shared.rules),
             Err(order) => order,
         }
     }
@@ -37,58 +40,90 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         if has_decided && self.shared.outbox.withdraw_content(&self.artifact.path) {
             self.artifact.tracker.taken_back();
         }
+        if let Some(limit) = self.limit(snapshot) {
+            return limit;
+        }
         let mut staged = match self.shared.stage.create(&self.artifact.path) {
             Ok(staged) => staged,
             Err(source) => return self.cannot_stage(source),
         };
-        let reading = match self.read(snapshot, &mut staged) {
-            Ok(reading) => reading,
+        let (reading, refusal) = match self.read(snapshot, &mut staged) {
+            Ok(read) => read,
             Err(order) => return order,
         };
         self.recovered(Reached::Stage);
-        match self.artifact.tracker.staged(reading, &self.shared.rules) {
-            Some(order) => order,
-            None => self.vet(reading, staged),
+        let order = self.artifact.tracker.staged(reading, &self.shared.rules);
+        match (order, refusal) {
+            (Some(order), _) => order,
+            // The rest of the file was not read, so nobody knows its digest.
+            (None, Some(refusal)) => self.refuse(reading, None, refusal),
+            (None, None) => self.vet(reading, staged),
         }
+    }
+
+    /// Refuses to stage a file that this process may not write, before the system ends the process for that.
+    fn limit(&mut self, snapshot: &Snapshot) -> Option<Order> {
+        let size = snapshot.size;
+        let limit = self.shared.stage.largest_copy().filter(|it| size > *it)?;
+        let path = self.path();
+        let error = Error::FileLimit { path, size, limit };
+        self.fail(Reached::Stage, Cause::FileLimit, error);
+        Some(self.artifact.tracker.failed(self.shared.clock.now()))
     }
 
     fn vet(&mut self, reading: Reading, mut staged: S::Staged) -> Order {
         if let Err(source) = staged.rewind() {
             return self.cannot_stage(source);
         }
-        let path = &self.artifact.path;
-        let verdict = match self.judge(&mut staged) {
+        let digest = Some(reading.digest);
+        match self.judge(&mut staged) {
             Ok(vetted) => match self.shake_hands(&vetted) {
                 Ok(()) => match self.gather(&vetted.linkage) {
                     Ok(siblings) => {
                         self.shared.stage.seal(&mut staged, vetted.mapped);
                         self.hand_over(reading, staged, vetted, siblings);
-                        Verdict::Good
+                        self.decide(reading, Verdict::Good)
                     }
                     Err(Ungathered::Refused(path, source)) => {
-                        self.keep_out(reading, Error::Vet { path, source })
+                        self.keep_out(digest, Error::Vet { path, source });
+                        self.decide(reading, Verdict::Wrong)
                     }
-                    Err(ungathered) => return self.cannot_gather(ungathered),
+                    Err(Ungathered::Limited(error)) => {
+                        self.keep_out(digest, *error);
+                        self.decide(reading, Verdict::Wrong)
+                    }
+                    Err(ungathered) => self.cannot_gather(ungathered),
                 },
                 Err(source) => {
-                    let path = path.to_path_buf();
-                    self.keep_out(reading, Error::Handshake { path, source })
+                    let path = self.path();
+                    self.keep_out(digest, Error::Handshake { path, source });
+                    self.decide(reading, Verdict::Wrong)
                 }
             },
-            Err(refusal) if refusal.is_incomplete() => {
-                tracing::debug!(artifact = %path.display(), %refusal, "not complete yet");
-                Verdict::Incomplete
+            Err(refusal) => self.refuse(reading, digest, refusal),
+        }
+    }
+
+    /// Vet has refused what was read.
+    fn refuse(&mut self, reading: Reading, digest: Option<Digest>, refusal: Refusal) -> Order {
+        let path = self.path();
+        match refusal {
+            refusal if refusal.is_incomplete() => {
+                tracing::debug!(artifact = %shown(&path), %refusal, "not complete yet");
+                self.decide(reading, Verdict::Incomplete)
             }
             // The copy cannot be read, which says nothing about the artifact.
-            Err(Refusal::Unreadable(source)) => return self.cannot_stage(source),
-            Err(source) => {
-                let path = path.to_path_buf();
-                self.keep_out(reading, Error::Vet { path, source })
+            Refusal::Unreadable(source) => self.cannot_stage(source),
+            source => {
+                self.keep_out(digest, Error::Vet { path, source });
+                self.decide(reading, Verdict::Wrong)
             }
-        };
-        self.artifact
-            .tracker
-            .vetted(reading, verdict, &self.shared.rules)
+        }
+    }
+
+    fn decide(&mut self, reading: Reading, verdict: Verdict) -> Order {
+        let tracker = &mut self.artifact.tracker;
+        tracker.vetted(reading, verdict, &self.shared.rules)
     }
 
     /// Vets a copy, for this host and this process.
@@ -111,10 +146,8 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         })
     }
 
-    fn keep_out(&mut self, reading: Reading, error: Error) -> Verdict {
-        let digest = Some(reading.digest);
+    fn keep_out(&mut self, digest: Option<Digest>, error: Error) {
         self.say(News::Kept { digest, error });
-        Verdict::Wrong
     }
 
     fn hand_over(
@@ -163,9 +196,13 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         }
     }
 
-    /// Reads once, with looks before and after. A failure is reported, and answered with the order that follows from
-    /// it.
-    fn read(&mut self, snapshot: &Snapshot, copy: &mut impl Write) -> Result<Reading, Order> {
+    /// Reads once, with looks before and after; a large file only if its head is one of a library, or else vet's refusal
+    /// of the head comes with the reading. A failure is reported, and answered with the order that follows from it.
+    fn read(
+        &mut self,
+        snapshot: &Snapshot,
+        copy: &mut impl Write,
+    ) -> Result<(Reading, Option<Refusal>), Order> {
         self.shared.readings_left -= 1;
         let terms = Terms {
             snapshot: *snapshot,
@@ -174,17 +211,24 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         };
         let begun = self.shared.clock.now();
         let mut copy = Beating::new(copy, &self.shared.pulse);
-        let read = reading::read(&self.shared.files, &self.artifact.path, terms, &mut copy);
+        let mut refusal = None;
+        let mut is_worth_it = |head: &[u8]| {
+            refusal = vet::judge_head(head).err();
+            refusal.is_none()
+        };
+        let (files, path) = (&self.shared.files, &self.artifact.path);
+        let read = reading::read(files, path, terms, &mut copy, &mut is_worth_it);
         let ended = self.shared.clock.now();
         match read {
             Ok(digest) => {
                 self.shared.digests += 1;
                 self.recovered(Reached::Read);
-                Ok(Reading {
+                let reading = Reading {
                     begun,
                     ended,
                     digest,
-                })
+                };
+                Ok((reading, refusal))
             }
             Err(Unread::Torn(seen)) => {
                 Err(self.artifact.tracker.torn(ended, seen, &self.shared.rules))
@@ -210,7 +254,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
                 let cause = Cause::from(&source);
                 self.fail(Reached::Read, cause, Error::Read { path, source });
             }
-            Ungathered::Later | Ungathered::Refused(..) => {}
+            Ungathered::Later | Ungathered::Limited(_) | Ungathered::Refused(..) => {}
         }
         self.artifact.tracker.failed(self.shared.clock.now())
     }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use replug_plugin::shown::shown;
+
 use super::alive::Alive;
 use super::pulse::Pulse;
 use super::update::{News, Outbox};
@@ -104,7 +106,7 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
         self.rules.place = Place::on(filesystem, &self.rules.options);
         self.is_surveyed = true;
         let place = &self.rules.place;
-        tracing::debug!(path = %self.root.display(), ?place, "surveyed");
+        tracing::debug!(path = %shown(&*self.root), ?place, "surveyed");
         root.ok().map(|root| root.kind)
     }
 

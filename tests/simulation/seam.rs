@@ -227,7 +227,7 @@ impl Files for Client {
         let wanted = names.iter().filter(|name| is_wanted(name, Kind::File));
         Ok(Listing {
             files: wanted.map(|name| directory.join(name)).collect(),
-            directories: Vec::new(),
+            ..Listing::default()
         })
     }
 

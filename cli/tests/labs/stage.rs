@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::time::Duration;
 
-use vocabulary::{Program, Scratch, library, program, version};
+use vocabulary::{Program, Scratch, copies_in, library, program, version, wait_until};
 
 use crate::mounts::{Mounted, as_seen_by, with_mounts};
 
@@ -39,6 +39,7 @@ fn a_full_disk_keeps_the_live_generation_and_room_on_it_lets_the_next_one_in() {
     assert!(line.text("reason").contains("No space left"), "{line:?}");
     program.go_on_for(SOME_ATTEMPTS);
     assert_eq!(program.said("kept").len(), 1, "said once");
+    wait_until("end of the half copy", || copies_in(&stage) == 1);
     program.wait_for_answer(&version(1));
 
     fs::remove_file(&filler).unwrap();

@@ -3,9 +3,11 @@
 
 #![cfg(target_os = "linux")]
 
+mod bounds;
 mod building;
 mod damage;
 mod directory;
+mod foreign_text;
 mod gate;
 mod hosts;
 mod input;

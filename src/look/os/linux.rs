@@ -13,7 +13,9 @@ use rustix::fs::{
     StatxTimestamp,
 };
 
-pub(crate) use super::posix::{HOST_DOWN, make_private, make_private_directory, open_own};
+pub(crate) use super::posix::{
+    HOST_DOWN, TOO_MANY_FILES, largest_file, make_private, make_private_directory, open_own,
+};
 use crate::look::snapshot::{Kind, Snapshot, Stamp};
 
 /// Further directories for staged copies, if code cannot be mapped from the temporary directory.

@@ -21,7 +21,7 @@ pub(crate) use mounts::{filesystem, mounted};
 pub(crate) use system::{filesystem, mounted};
 
 pub(crate) use system::{
-    Directory, HAS_MEMORY_FILES, HOST_DOWN, MORE_TEMP_DIRS, ask_for_name, forget_content,
-    is_running, look, look_from, look_link, look_open, make_private, make_private_directory,
-    memory_file, names, open, open_directory, open_own, own_start,
+    Directory, HAS_MEMORY_FILES, HOST_DOWN, MORE_TEMP_DIRS, TOO_MANY_FILES, ask_for_name,
+    forget_content, is_running, largest_file, look, look_from, look_link, look_open, make_private,
+    make_private_directory, memory_file, names, open, open_directory, open_own, own_start,
 };

@@ -9,7 +9,9 @@ use std::time::UNIX_EPOCH;
 
 use rustix::process::{Pid, test_kill_process};
 
-pub(crate) use super::posix::{HOST_DOWN, make_private, make_private_directory, open_own};
+pub(crate) use super::posix::{
+    HOST_DOWN, TOO_MANY_FILES, largest_file, make_private, make_private_directory, open_own,
+};
 use crate::look::files::{Filesystem, Names};
 use crate::look::snapshot::{Kind, Snapshot, Stamp};
 

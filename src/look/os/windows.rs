@@ -16,6 +16,9 @@ pub(crate) const MORE_TEMP_DIRS: &[&str] = &[];
 /// The system's error number for a server that is switched off (WSAEHOSTDOWN). std has no word for that.
 pub(crate) const HOST_DOWN: i32 = 10064;
 
+/// The system's error number for a process that has as many files open as it may (ERROR_TOO_MANY_OPEN_FILES).
+pub(crate) const TOO_MANY_FILES: i32 = 4;
+
 /// Whether a file can be made that exists in memory only.
 pub(crate) const HAS_MEMORY_FILES: bool = false;
 
@@ -76,6 +79,11 @@ fn kind(metadata: &Metadata) -> Kind {
         () if metadata.is_symlink() => Kind::Link,
         () => Kind::Other,
     }
+}
+
+/// Nothing limits the size of a file here but the filesystem.
+pub(crate) fn largest_file() -> Option<u64> {
+    None
 }
 
 pub(crate) fn open(path: &Path) -> io::Result<File> {

@@ -54,7 +54,7 @@ pub(super) fn vet<'a, D: ReadRef<'a>>(data: D, wanted: Wanted<'_>) -> Checked<Ve
 
 /// Judges machine and kind by the header alone. The header is written first, so a file that can never become a
 /// library for this host is refused at once instead of being waited for.
-fn check_header<'a, D: ReadRef<'a>>(data: D) -> Checked {
+pub(super) fn check_header<'a, D: ReadRef<'a>>(data: D) -> Checked {
     let mut header = *Header::<Endianness>::parse(data).or(missing("header"))?;
     // `object` would follow these two offsets to tables that may not be there yet.
     header.e_phoff = Default::default();

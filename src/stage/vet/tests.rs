@@ -632,6 +632,74 @@ fn segments_that_overlap_are_not_read_one_by_one() {
     assert!(read.get() <= 8 * len, "{} bytes of {len}", read.get());
 }
 
+/// Headers name tables of any size in a file that takes no room.
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn a_table_larger_than_any_librarys_is_wrong_and_named_and_not_read() {
+    const HUGE: u64 = 1 << 30;
+    let original = &LIBRARIES[0].bytes;
+    let field = |at: usize| u64::from_ne_bytes(original[at..at + 8].try_into().unwrap());
+    let sections = field(40) as usize;
+    let names = usize::from(u16::from_ne_bytes(original[62..64].try_into().unwrap()));
+    let size_of_names = sections + names * 64 + 32;
+    // A count of zero says that the size of the first section is the count.
+    let count = (60, 0, 2);
+    for (changes, part) in [
+        (vec![(size_of_names, HUGE, 8)], "table of section names"),
+        (vec![count, (sections + 32, HUGE / 64, 8)], "section table"),
+    ] {
+        let mut file = tempfile::tempfile().unwrap();
+        let mut bytes = original.clone();
+        for (at, value, width) in changes {
+            bytes[at..at + width].copy_from_slice(&value.to_ne_bytes()[..width]);
+        }
+        io::Write::write_all(&mut file, &bytes).unwrap();
+        file.set_len(3 * HUGE).unwrap();
+        let refusal = vet(&mut file, Wanted::default()).unwrap_err();
+        assert!(!refusal.is_incomplete(), "{refusal}");
+        assert!(
+            refusal
+                .to_string()
+                .starts_with(&format!("its {part} is too large")),
+            "{refusal}"
+        );
+        // The same table in a file that ends before it does is one that is still being written.
+        file.set_len(bytes.len() as u64).unwrap();
+        assert!(vet(&mut file, Wanted::default()).unwrap_err().is_incomplete());
+    }
+}
+
+#[test]
+fn the_head_of_a_file_is_judged_as_the_whole_is() {
+    for library in LIBRARIES.iter() {
+        judge_head(&library.bytes[..4096]).expect(&library.made);
+    }
+    let whole = &LIBRARIES[0].bytes;
+    let mut foreign = whole[..4096].to_vec();
+    foreign[18..20].copy_from_slice(&elf::EM_S390.0.to_ne_bytes());
+    let mut object = whole[..4096].to_vec();
+    object[16..18].copy_from_slice(&elf::ET_REL.0.to_ne_bytes());
+    for (head, refusal) in [
+        (vec![0; 4096], "its header is missing"),
+        (whole[..2].to_vec(), "its header is missing"),
+        (
+            b"#!/bin/sh\n".to_vec(),
+            "it is not a shared library: it starts with `#!/bin/sh\\n`",
+        ),
+        (
+            b"!<arch>\n/               ".to_vec(),
+            "it is a static library, not a shared library",
+        ),
+        (foreign, "it is for s390x, this host is"),
+        (object, "it is an object file, not a shared library"),
+    ] {
+        let said = judge_head(&head).unwrap_err();
+        assert!(said.to_string().starts_with(refusal), "{said}");
+        let late = vet(Cursor::new(&head), Wanted::default()).unwrap_err();
+        assert_eq!(said.to_string(), late.to_string());
+    }
+}
+
 /// Random numbers that are the same on every run, each below the given bound: Marsaglia's xorshift.
 fn random_numbers() -> impl FnMut(usize) -> usize {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;

@@ -5,6 +5,9 @@ use std::ffi::{CStr, CString};
 use std::io;
 
 use object::elf::ELFMAG;
+use replug_plugin::shown::{shown, shown_bytes};
+
+use super::bounded::MOST_READ;
 
 use super::linkage::{Linkage, Sanitizer};
 
@@ -69,6 +72,9 @@ pub enum Refusal {
     /// Wrong: the file holds native code, but not in the form of a library.
     #[error("it is {0}, not a shared library")]
     Kind(&'static str),
+    /// Wrong: so much would have to be read of this part, and of others before it, as no library has.
+    #[error("its {0} is too large; all tables of a library fit into {MOST_READ} bytes")]
+    Oversized(&'static str),
     /// Wrong: the library lacks these symbols, which the host needs.
     #[error("it does not export {}", quote(.0))]
     Exports(Vec<CString>),
@@ -79,7 +85,7 @@ pub enum Refusal {
     #[error("it was linked with `-z nodlopen`, which forbids loading it into a running process")]
     NoOpen,
     /// Wrong: the library is built for another C library, of which a process can have only one.
-    #[error("it needs `{0}`, another C library than this host's; build it for the host's target")]
+    #[error("it needs `{}`, another C library than this host's; build it for the host's target", shown(.0))]
     Libc(String),
     /// Wrong: the library needs the runtime of a sanitizer, which this process lacks and cannot load any more.
     #[error(
@@ -90,8 +96,9 @@ pub enum Refusal {
     /// Wrong: the library brings along a library that has not the name by which it is needed, so that no private copy
     /// could stand in for it.
     #[error(
-        "it needs `{0}`, and the library of that name beside it has no such soname, so the loader would not take a \
-         private copy for it; link that library with `-Wl,-soname,{0}`, or link it in statically"
+        "it needs `{name}`, and the library of that name beside it has no such soname, so the loader would not take a \
+         private copy for it; link that library with `-Wl,-soname,{name}`, or link it in statically",
+        name = shown(.0)
     )]
     Soname(String),
     /// Wrong: the library brings along more libraries than anybody builds.
@@ -118,6 +125,6 @@ pub(super) fn missing<T>(part: &'static str) -> Checked<T> {
 }
 
 fn quote(names: &[CString]) -> String {
-    let quoted = |name: &CString| format!("`{}`", name.to_string_lossy());
+    let quoted = |name: &CString| format!("`{}`", shown_bytes(name.to_bytes()));
     names.iter().map(quoted).collect::<Vec<_>>().join(", ")
 }
