@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Seek};
 use std::path::{self, Path, PathBuf};
 
+use replug_plugin::shown::spelled_bytes;
+
 use super::followed::Followed;
 use super::pulse::Beating;
 use super::update::Sibling;
@@ -236,7 +238,7 @@ pub(super) fn unit_digest<S>(artifact: Digest, siblings: &[Sibling<S>]) -> Diges
     if siblings.is_empty() {
         return artifact;
     }
-    let line = |it: &Sibling<S>| (it.soname.to_string_lossy().into_owned(), it.digest);
+    let line = |it: &Sibling<S>| (spelled_bytes(it.soname.to_bytes()).into_owned(), it.digest);
     let lines: BTreeMap<String, Digest> = siblings.iter().map(line).collect();
     let mut text = format!("{artifact}\n");
     for (name, digest) in lines {

@@ -3,7 +3,7 @@
 
 use std::io::{self, Seek, Write};
 
-use replug_plugin::shown::shown;
+use replug_plugin::shown::{shown, spelled_bytes};
 
 use super::followed::Followed;
 use super::gathering::{Ungathered, unit_digest};
@@ -179,7 +179,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             .iter()
             .filter(|it| asks && it.constant.is_none());
         let unique = unique.find(|it| !boundary::process_has(&it.name));
-        let unique = unique.map(|it| it.name.to_string_lossy().into_owned());
+        let unique = unique.map(|it| spelled_bytes(it.name.to_bytes()).into_owned());
         for (holds, warning) in [
             (vetted.static_tls, Warning::StaticTls),
             (linkage.wants_executable_stack, Warning::ExecutableStack),

@@ -665,7 +665,11 @@ fn a_table_larger_than_any_librarys_is_wrong_and_named_and_not_read() {
         );
         // The same table in a file that ends before it does is one that is still being written.
         file.set_len(bytes.len() as u64).unwrap();
-        assert!(vet(&mut file, Wanted::default()).unwrap_err().is_incomplete());
+        assert!(
+            vet(&mut file, Wanted::default())
+                .unwrap_err()
+                .is_incomplete()
+        );
     }
 }
 
