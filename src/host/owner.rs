@@ -20,6 +20,7 @@ use crate::boundary::{Bound, Image, LoadFailure, Table};
 use crate::error::Error;
 use crate::handshake::Expected;
 use crate::options::Options;
+use crate::stage::copies::Staged;
 use crate::watch::update::{Ready, Update};
 use crate::watch::watcher::Watcher;
 
@@ -273,7 +274,7 @@ impl<T> Host<T> {
     fn load(&mut self, artifact: &Path, ready: Ready) -> Result<Loaded, Error> {
         let begun = Instant::now();
         let is_to_go = self.unload == Unload::WhenProven;
-        let image = Image::open(ready.staged.path(), is_to_go);
+        let image = self.open(&ready.staged, is_to_go);
         let bound = image.and_then(|image| Ok(((self.bind)(&image)?, image)));
         let (Bound { table, hooks }, image) = bound.map_err(|failure| {
             let path = artifact.to_owned();
@@ -318,7 +319,26 @@ impl<T> Host<T> {
         })
     }
 
-    /// Takes a generation out of use. Its staged copy leaves the disk.
+    /// Maps the very file that was vetted. The loader opens it once more by its path, so the path is compared with the
+    /// vetted file before and after: a descriptor in place of the path would leave debuggers and backtraces without a
+    /// file.
+    fn open(&mut self, staged: &Staged, is_to_go: bool) -> Result<Image, LoadFailure> {
+        let path = staged.path();
+        let not_vetted = || LoadFailure::NotVetted {
+            staged: path.to_owned(),
+        };
+        if !staged.is_what_was_vetted() {
+            return Err(not_vetted());
+        }
+        let image = Image::open(path, is_to_go)?;
+        if staged.is_what_was_vetted() {
+            return Ok(image);
+        }
+        self.leftovers.dispose(Arc::new(image));
+        Err(not_vetted())
+    }
+
+    /// Takes a generation out of use. Its staged copy leaves the disk when the worker next polls.
     fn retire(&mut self, old: Live) -> Retired {
         let Live {
             hooks,

@@ -35,6 +35,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         if has_decided && self.shared.outbox.withdraw_content(&self.artifact.path) {
             self.artifact.tracker.taken_back();
         }
+        self.shared.stage.tidy();
         let mut staged = match self.shared.stage.create(&self.artifact.path) {
             Ok(staged) => staged,
             Err(source) => return self.cannot_stage(source),
