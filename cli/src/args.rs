@@ -69,7 +69,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     depth: u16,
 
-    /// Where private copies live, instead of the temporary directory
+    /// Where private copies live, instead of your runtime directory or the temporary one
     #[arg(long, value_name = "DIR")]
     stage_dir: Option<PathBuf>,
 
