@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -109,7 +110,7 @@ impl Stage for StageDirectory {
             room: Arc::clone(&self.keeper.room),
             keeper: Arc::downgrade(&self.keeper),
         };
-        origin.make()
+        Arc::new(origin).make()
     }
 
     fn seal(&self, staged: &mut Staged, mapped: u64) {
@@ -155,7 +156,7 @@ fn stem_of(artifact: &Path) -> String {
 }
 
 /// What a copy is made of, and made again in another place if there is no room.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Origin {
     stem: String,
     room: Arc<Room>,
@@ -164,7 +165,7 @@ struct Origin {
 
 impl Origin {
     /// Makes an empty copy where copies are made now.
-    fn make(&self) -> io::Result<Staged> {
+    fn make(self: &Arc<Origin>) -> io::Result<Staged> {
         for _ in 0..TRIES {
             let place = self.room.place();
             let made = self.make_in(&place)?;
@@ -181,7 +182,7 @@ impl Origin {
     }
 
     /// Makes an empty copy in a place; `None` if that place can no longer be used, and there is another one now.
-    fn make_in(&self, place: &Place) -> io::Result<Option<Staged>> {
+    fn make_in(self: &Arc<Origin>, place: &Place) -> io::Result<Option<Staged>> {
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let name = OsString::from(format!(
             "{}.{serial}{}",
@@ -192,13 +193,13 @@ impl Origin {
             Place::Directory(owned) => owned,
             Place::Memory => {
                 let (file, path) = os::memory_file(c"replug", serial)?;
-                return Ok(Some(self.staged(place, name, path, file)));
+                return Ok(Some(self.staged(place, path, file)));
             }
         };
         match owned.files().make_file(&name) {
             Ok(file) => {
                 let path = owned.path().join(&name);
-                let staged = self.staged(place, name, path, file);
+                let staged = self.staged(place, path, file);
                 if owned.is_in_place() {
                     return Ok(Some(staged));
                 }
@@ -212,15 +213,14 @@ impl Origin {
         }
     }
 
-    fn staged(&self, place: &Place, name: OsString, path: PathBuf, file: File) -> Staged {
+    fn staged(self: &Arc<Origin>, place: &Place, path: PathBuf, file: File) -> Staged {
         Staged {
             file: Some(file),
             place: place.clone(),
-            name,
             path,
             identity: None,
             unmapped_from: None,
-            origin: self.clone(),
+            origin: Arc::clone(self),
         }
     }
 }
@@ -240,14 +240,13 @@ pub struct Staged {
     file: Option<File>,
     /// The place of the copy, which stays for as long as a copy is in it.
     place: Place,
-    name: OsString,
     path: PathBuf,
     /// What the file was when it was sealed.
     identity: Option<Identity>,
     /// Where the part of the file begins that need not stay for a loaded image, if that is most of it: often most of a
     /// library is for debuggers.
     unmapped_from: Option<u64>,
-    origin: Origin,
+    origin: Arc<Origin>,
 }
 
 impl Staged {
@@ -307,7 +306,7 @@ impl Drop for Staged {
         let room = &self.origin.room;
         room.note(Leaving {
             place: self.place.clone(),
-            name: std::mem::take(&mut self.name),
+            path: mem::take(&mut self.path),
             identity: self.identity,
             unmapped_from: self.unmapped_from,
             file: self.file.take(),

@@ -2,7 +2,7 @@
 //! The worker makes and removes; an owner that lets go of a copy only leaves a note here.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::mem;
@@ -38,7 +38,7 @@ pub(super) enum Place {
 #[derive(Debug)]
 pub(super) struct Leaving {
     pub(super) place: Place,
-    pub(super) name: OsString,
+    pub(super) path: PathBuf,
     /// What the file was when it was complete.
     pub(super) identity: Option<Identity>,
     /// Where the part of the file begins that no loader maps, if it is worth giving back.
@@ -242,12 +242,16 @@ impl Leaving {
             return drop(self.file);
         };
         if let Err(error) = self.give_back(owned) {
-            tracing::debug!(staged = ?self.name, %error, "what is not mapped stays with the rest");
+            tracing::debug!(staged = %self.path.display(), %error, "what is not mapped stays with the rest");
         }
-        if let Err(error) = owned.files().remove_file(&self.name) {
+        if let Err(error) = owned.files().remove_file(self.name()) {
             // Windows keeps the file of a loaded library; the next start sweeps it away.
-            tracing::debug!(staged = ?self.name, %error, "the staged copy stays for now");
+            tracing::debug!(staged = %self.path.display(), %error, "the staged copy stays for now");
         }
+    }
+
+    fn name(&self) -> &OsStr {
+        self.path.file_name().unwrap_or_default()
     }
 
     /// Gives back the part of the file that no loader maps: a removed file keeps its room on the disk for as long as it
@@ -256,7 +260,7 @@ impl Leaving {
         let Some(from) = self.unmapped_from else {
             return Ok(());
         };
-        let file = owned.files().open_file(&self.name)?;
+        let file = owned.files().open_file(self.name())?;
         // Nothing of another file is given away.
         match self.identity == Some(os::identity_of(&file)?) {
             true => os::give_back(&file, from),
