@@ -14,7 +14,7 @@ use crate::look::snapshot::Kind;
 
 pub use crate::boundary::{LoadFailure, LoaderError};
 pub use crate::handshake::{Difference, Mismatch};
-pub use crate::stage::copies::StageError;
+pub use crate::stage::room::StageError;
 pub use crate::stage::vet::Refusal;
 
 /// A failed step, and the file it failed on. A live generation goes on running.

@@ -74,7 +74,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = size)]
     max_size: u64,
 
-    /// Where private copies live, instead of the temporary directory
+    /// Where private copies live, instead of your runtime directory or the temporary one
     #[arg(long, value_name = "DIR")]
     stage_dir: Option<PathBuf>,
 

@@ -15,7 +15,7 @@ use replug::{HostSet, Outcome, Text};
 use crate::args::Run;
 use crate::build;
 use crate::output::{Output, Totals};
-use crate::stop::{Stop, remove_stage};
+use crate::stop::Stop;
 
 /// How often the status is shown while nothing is loaded.
 const IDLE_PAUSE: Duration = Duration::from_secs(1);
@@ -33,12 +33,12 @@ pub(crate) fn run(args: &Run) -> Result<(), Failure> {
     let plugins = HostSet::<Text>::watch(&args.call, args.options(path.clone()))?;
     Run::check_kind(&path, plugins.watcher())?;
     let mut session = Session::new(args, output, plugins);
-    let stage = session.plugins.watcher().stage().map(Path::to_owned);
+    let stage = session.plugins.watcher().remover().clone();
     stop.if_stuck(stage.clone(), session.last_words());
     let result = session.run(&path, &stop);
     drop(session);
     // A worker that reads a large file on a slow disk is left behind, and its copy with it.
-    if let Some(Err(error)) = stage.as_deref().map(remove_stage) {
+    if let Err(error) = stage.remove() {
         tracing::warn!("cannot remove the stage directory: {error}");
     }
     match result {

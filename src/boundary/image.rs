@@ -62,6 +62,16 @@ pub enum LoadFailure {
     /// The loader handed out an image that was loaded before.
     #[error("the loader returned the image of an earlier load instead of a new one")]
     SameImage,
+    /// Somebody removed or replaced the staged copy.
+    #[error(
+        "the file at `{}` is not the copy that was vetted: somebody removed or replaced it; find out who tidies that \
+         directory, or choose another one for staged copies",
+        shown(staged)
+    )]
+    NotVetted {
+        /// The path of the staged copy.
+        staged: PathBuf,
+    },
     /// The host named the function that frees answers as the one that makes them.
     #[error("`plugin_free` takes back the answers of a function, it is none")]
     NotAFunction,
@@ -332,4 +342,22 @@ impl Drop for Image {
 /// a security policy forbids it.
 pub(crate) fn can_map_code(file: &File) -> io::Result<()> {
     system::can_map_code(file)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_that_was_loaded_before_is_refused() {
+        // The C library is mapped in any case, and only its name can be given to the loader twice.
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let mut mapped = maps.lines().filter_map(|line| line.split_once('/'));
+        let libc = mapped.find(|(_, path)| path.contains("/libc.so") || path.contains("/libc-"));
+        let libc = format!("/{}", libc.expect("the C library is mapped").1);
+        let first = Image::open(libc.as_ref(), false).unwrap();
+        let again = Image::open(libc.as_ref(), false);
+        assert!(matches!(again, Err(LoadFailure::SameImage)), "{again:?}");
+        drop(first);
+    }
 }

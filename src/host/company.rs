@@ -7,6 +7,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use crate::boundary::{self, Image, LoadFailure};
 use crate::look::digest::Digest;
+use crate::stage::copies::Staged;
 use crate::stage::vet::linkage::Unique;
 use crate::watch::update::{Ready, Sibling};
 
@@ -39,12 +40,25 @@ pub(super) fn open(ready: &Ready, is_to_go: bool) -> Result<Image, LoadFailure> 
     }
     company.check(&ready.unique, ready.allows_unique)?;
     for sibling in missing {
+        is_vetted(&sibling.staged)?;
         let handle = boundary::keep(sibling.staged.path())?;
+        is_vetted(&sibling.staged)?;
         company.add(handle, sibling.digest, &sibling.unique);
     }
+    is_vetted(&ready.staged)?;
     let image = Image::open(ready.staged.path(), is_to_go)?;
     company.add(image.id(), ready.own, &ready.unique);
     Ok(image)
+}
+
+/// Refuses a copy whose path leads to another file than the one that was vetted.
+pub(super) fn is_vetted(staged: &Staged) -> Result<(), LoadFailure> {
+    match staged.is_what_was_vetted() {
+        true => Ok(()),
+        false => Err(LoadFailure::NotVetted {
+            staged: staged.path().to_owned(),
+        }),
+    }
 }
 
 impl Company {

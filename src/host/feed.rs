@@ -18,7 +18,7 @@ pub(super) struct Feed {
 
 /// One thing that comes out of a feed.
 pub(super) enum Fed {
-    Update(Update),
+    Update(Box<Update>),
     /// The news of a stall, which the worker cannot tell itself.
     Stall(Stall),
 }
@@ -50,7 +50,7 @@ impl Feed {
     /// The thing that waits already, if there is one.
     pub(super) fn poll(&mut self) -> Option<Fed> {
         match self.updates.try_recv() {
-            Ok(update) => Some(Fed::Update(update)),
+            Ok(update) => Some(Fed::Update(update.into())),
             Err(_) => self.stall(),
         }
     }
@@ -67,7 +67,7 @@ impl Feed {
             });
             // A stuck worker wakes nobody, so no wait is longer than the time between two checks for a stall.
             match self.updates.recv_timeout(left.min(Watcher::STALL_CHECK)) {
-                Ok(update) => return Some(Fed::Update(update)),
+                Ok(update) => return Some(Fed::Update(update.into())),
                 Err(RecvTimeoutError::Timeout) => match self.stall() {
                     None if left > Watcher::STALL_CHECK => {}
                     stall => return stall,

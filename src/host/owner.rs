@@ -274,7 +274,7 @@ impl<T> Host<T> {
     fn load(&mut self, artifact: &Path, ready: Ready) -> Result<Loaded, Error> {
         let begun = Instant::now();
         let is_to_go = self.unload == Unload::WhenProven;
-        let image = company::open(&ready, is_to_go);
+        let image = self.open(&ready, is_to_go);
         let bound = image.and_then(|image| Ok(((self.bind)(&image)?, image)));
         let (Bound { table, hooks }, image) = bound.map_err(|failure| {
             let path = artifact.to_owned();
@@ -320,7 +320,19 @@ impl<T> Host<T> {
         })
     }
 
-    /// Takes a generation out of use. Its staged copy leaves the disk.
+    /// Maps the very file that was vetted. The loader opens it once more by its path, so the path is compared with the
+    /// vetted file before and after: a descriptor in place of the path would leave debuggers and backtraces without a
+    /// file.
+    fn open(&mut self, ready: &Ready, is_to_go: bool) -> Result<Image, LoadFailure> {
+        let image = company::open(ready, is_to_go)?;
+        if let Err(failure) = company::is_vetted(&ready.staged) {
+            self.leftovers.dispose(Arc::new(image));
+            return Err(failure);
+        }
+        Ok(image)
+    }
+
+    /// Takes a generation out of use. Its staged copy leaves the disk when the worker next polls.
     fn retire(&mut self, old: Live) -> Retired {
         let Live {
             hooks,
@@ -343,7 +355,7 @@ impl<T> Owner for Host<T> {
 
     fn take(&mut self, fed: Fed) -> Option<Outcome> {
         match fed {
-            Fed::Update(update) => self.apply(update),
+            Fed::Update(update) => self.apply(*update),
             Fed::Stall(stall) => Some(stall.into()),
         }
     }

@@ -239,7 +239,7 @@ impl<T> Owner for HostSet<T> {
 
     fn take(&mut self, fed: Fed) -> Option<(Arc<Path>, Outcome)> {
         match fed {
-            Fed::Update(update) => self.apply(update),
+            Fed::Update(update) => self.apply(*update),
             Fed::Stall(stall) => {
                 let path = self.watcher().path();
                 Some((Arc::clone(path), stall.into()))

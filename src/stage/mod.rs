@@ -3,7 +3,13 @@
 // A directory that belongs to one living process.
 mod owned;
 
-// The copies in it.
+// Where such a directory can be made.
+mod parents;
+
+// Where copies are made now, and which are to leave.
+pub(crate) mod room;
+
+// The copies.
 pub(crate) mod copies;
 
 // One bracketed pass: digest and copy.

@@ -64,4 +64,4 @@ pub use crate::look::machine::OsFiles;
 pub use crate::look::naming::plugin_name;
 pub use crate::look::place::Place;
 pub use crate::look::snapshot::{Kind, Snapshot, Stamp};
-pub use crate::stage::copies::{Stage, StageDirectory, Staged};
+pub use crate::stage::copies::{Remover, Stage, StageDirectory, Staged};

@@ -205,6 +205,7 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
     /// The poll reads none of the content.
     pub fn poll(&mut self, now: Instant) -> Instant {
         self.polls += 1;
+        self.shared.stage.tidy();
         self.shared.begin();
         let wanted = self.poll_watched(now);
         // Before the news are delivered: who acts on them can then see how many polls and digests they took.

@@ -43,6 +43,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         if let Some(limit) = self.limit(snapshot) {
             return limit;
         }
+        self.shared.stage.tidy();
         let mut staged = match self.shared.stage.create(&self.artifact.path) {
             Ok(staged) => staged,
             Err(source) => return self.cannot_stage(source),

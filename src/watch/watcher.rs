@@ -20,7 +20,7 @@ use crate::look::files::Files;
 use crate::look::place::Place;
 use crate::look::snapshot::Kind;
 use crate::options::Options;
-use crate::stage::copies::{Stage, Staged};
+use crate::stage::copies::{Remover, Stage, Staged};
 
 /// The worker's name in debuggers and process lists.
 const THREAD_NAME: &str = "replug-watcher";
@@ -59,7 +59,7 @@ pub struct Watcher {
     path: Arc<Path>,
     place: Place,
     kind: Option<Kind>,
-    stage: Option<PathBuf>,
+    remover: Remover,
     counts: Arc<Counts>,
     pulse: Arc<Pulse>,
     vigil: Vigil,
@@ -99,7 +99,7 @@ impl Watcher {
         let updates = poller.updates().clone();
         let pulse = poller.pulse();
         let mounted = poller.place().clone();
-        let stage = poller.stage().path().map(Path::to_owned);
+        let remover = poller.stage().remover();
         // Without room for a message: what is sent was received, or is refused because nobody waits any longer.
         let (surveyor, surveyed) = mpsc::sync_channel(0);
         let counts = poller.counts();
@@ -129,7 +129,7 @@ impl Watcher {
             path,
             place,
             kind,
-            stage,
+            remover,
             counts,
             pulse,
             vigil: Vigil::new(Instant::now()),
@@ -160,9 +160,14 @@ impl Watcher {
         self.kind
     }
 
-    /// The directory for staged copies; `None` if they are kept in memory.
-    pub fn stage(&self) -> Option<&Path> {
-        self.stage.as_deref()
+    /// The directory in which staged copies are made now; `None` if they are kept in memory.
+    pub fn stage(&self) -> Option<PathBuf> {
+        self.remover.path()
+    }
+
+    /// The means to remove all staged copies, for a program that ends while the worker may still be at work.
+    pub fn remover(&self) -> &Remover {
+        &self.remover
     }
 
     /// How often to ask for a [`stall`](Watcher::stall): often enough to learn of a stall within five seconds.

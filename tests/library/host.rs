@@ -110,6 +110,10 @@ impl Stage for Counting {
     fn seal(&self, staged: &mut Staged, mapped: u64) {
         self.stage.seal(staged, mapped);
     }
+
+    fn tidy(&self) {
+        self.stage.tidy();
+    }
 }
 
 #[test]
@@ -303,32 +307,66 @@ mod unsafe_symbols {
     }
 }
 
-#[test]
-fn an_image_that_was_loaded_before_is_refused() {
+/// A library that is ready, and a host that has loaded nothing.
+fn ready_for_a_host() -> (Scratch, Artifact, Poller, replug::watch::Ready, Host<Text>) {
     let scratch = Scratch::new();
     let artifact = scratch.artifact();
     artifact.link(&library(1));
     let mut poller = Poller::new(options(&scratch, &artifact)).unwrap();
-    let mut host = Host::<Text>::new(FUNCTION);
     poller.poll(Instant::now());
-    let first = ready(&poller);
-    let path = first.staged.path().to_owned();
-    let outcome = host.apply(update(&artifact, first)).unwrap();
-    assert_eq!(generation(outcome), 1);
-    artifact.link(&library(2));
-    poller.poll(Instant::now());
-    let second = ready(&poller);
-    // The same inode under the new name: the loader takes it for the library it knows.
-    std::fs::remove_file(second.staged.path()).unwrap();
-    std::fs::hard_link(&path, second.staged.path()).unwrap();
-    match host.apply(update(&artifact, second)).unwrap() {
+    let ready = ready(&poller);
+    (
+        scratch,
+        artifact,
+        poller,
+        ready,
+        Host::<Text>::new(FUNCTION),
+    )
+}
+
+#[test]
+fn a_file_that_took_the_place_of_the_staged_copy_is_not_loaded() {
+    let (_scratch, artifact, _poller, ready, mut host) = ready_for_a_host();
+    let path = ready.staged.path().to_owned();
+    // The very bytes that were vetted, but in a file that was not.
+    let copy = path.with_extension("copy");
+    std::fs::copy(&path, &copy).unwrap();
+    std::fs::rename(&copy, &path).unwrap();
+    match host.apply(update(&artifact, ready)).unwrap() {
         Outcome::Kept(kept) => {
+            assert_eq!(kept.error.step(), Step::Load);
             let said = replug::chain(&kept.error);
-            assert!(said.contains("the image of an earlier load"), "{said}");
+            assert!(said.contains("is not the copy that was vetted"), "{said}");
+            assert!(said.contains(path.to_str().unwrap()), "{said}");
         }
         other => panic!("{other:?}"),
     }
-    assert!(host.call(c"you").unwrap().contains(&version(1)));
+    assert!(host.live().is_none());
+}
+
+#[test]
+fn a_staged_copy_that_somebody_removed_is_kept_out_with_the_reason() {
+    let (_scratch, artifact, _poller, ready, mut host) = ready_for_a_host();
+    std::fs::remove_file(ready.staged.path()).unwrap();
+    match host.apply(update(&artifact, ready)).unwrap() {
+        Outcome::Kept(kept) => {
+            let said = replug::chain(&kept.error);
+            assert!(said.contains("somebody removed or replaced it"), "{said}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn copies_that_outlive_their_poller_leave_when_they_are_retired() {
+    let (scratch, artifact, poller, ready, mut host) = ready_for_a_host();
+    let path = ready.staged.path().to_owned();
+    assert!(host.apply(update(&artifact, ready)).is_some());
+    drop(poller);
+    assert!(path.exists(), "the live copy is for debuggers, too");
+    drop(host);
+    assert!(!path.exists());
+    scratch.assert_nothing_staged();
 }
 
 fn ready(poller: &Poller) -> replug::watch::Ready {
@@ -365,7 +403,8 @@ fn a_retired_generation_leaves_the_disk_and_a_dropped_host_leaves_nothing() {
         }
         other => panic!("{other:?}"),
     }
-    assert!(!first.exists());
+    assert!(host.watcher().unwrap().poll_now(DEADLINE));
+    assert!(!first.exists(), "the worker removes it in its next poll");
     drop(host);
     scratch.assert_nothing_staged();
 }

@@ -62,6 +62,7 @@ fn a_stage_directory_that_cannot_map_code_is_passed_over_for_the_next() {
     command
         .args(["--interval-ms", "20", "--every-ms", "20"])
         .env("TMPDIR", &temporary)
+        .env_remove("XDG_RUNTIME_DIR")
         .arg(artifact.path());
     let mut program = Program::start(with_mounts(&command, &[noexec(&scratch.stage())]));
     program.wait_for_event("started");
@@ -105,6 +106,7 @@ fn where_no_directory_can_map_code_copies_live_in_memory_and_each_is_the_new_one
     command
         .args(["--interval-ms", "20", "--every-ms", "20"])
         .env("TMPDIR", &temporary)
+        .env_remove("XDG_RUNTIME_DIR")
         .arg(artifact.path());
     let stage = scratch.stage();
     let mut mounts = vec![noexec(&stage)];

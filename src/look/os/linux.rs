@@ -9,13 +9,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    Advice, AtFlags, CWD, FileType, MemfdFlags, Mode, OFlags, RawDir, Statx, StatxFlags,
-    StatxTimestamp,
+    Advice, AtFlags, CWD, FallocateFlags, FileType, MemfdFlags, Mode, OFlags, RawDir, SealFlags,
+    Statx, StatxFlags, StatxTimestamp,
 };
 
-pub(crate) use super::posix::{
-    HOST_DOWN, TOO_MANY_FILES, largest_file, make_private, make_private_directory, open_own,
+pub(crate) use super::held::{
+    HeldDirectory, Identity, Standing, identity_at, identity_of, own_user, standings,
 };
+pub(crate) use super::posix::{HOST_DOWN, TOO_MANY_FILES, largest_file};
 use crate::look::snapshot::{Kind, Snapshot, Stamp};
 
 /// Further directories for staged copies, if code cannot be mapped from the temporary directory.
@@ -186,13 +187,47 @@ fn start_of(process: &str) -> Option<u64> {
 /// reused. So `serial`, never the same twice, is written into the path as slashes and dots that change nothing about
 /// where the path leads.
 pub(crate) fn memory_file(name: &CStr, serial: u64) -> io::Result<(File, PathBuf)> {
-    let file = File::from(rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC)?);
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let file = File::from(rustix::fs::memfd_create(name, flags)?);
     let bits = u64::BITS - serial.leading_zeros();
     let spelled: String = (0..bits)
         .map(|bit| if serial >> bit & 1 == 1 { ".//" } else { "./" })
         .collect();
     let path = format!("/proc/self/fd/{spelled}{}", file.as_raw_fd());
     Ok((file, path.into()))
+}
+
+/// Seals a memory file: nobody can write to it or change its size any more, not even this process.
+pub(crate) fn seal_memory(file: &File) -> io::Result<()> {
+    let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
+    Ok(rustix::fs::fcntl_add_seals(file, seals)?)
+}
+
+/// Gives the room of a file back, from a place on to its end. The file keeps its size, and reads as zeros there: somebody
+/// may have it mapped, and to touch what lies behind the end of a file that was cut is death (SIGBUS).
+pub(crate) fn give_back(file: &File, from: u64) -> io::Result<()> {
+    let length = file.metadata()?.len().saturating_sub(from);
+    if length == 0 {
+        return Ok(());
+    }
+    let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    Ok(rustix::fs::fallocate(file, flags, from, length)?)
+}
+
+/// Whether this is the number that stands for users who have none in this process's container (a user namespace). Root
+/// of the machine is one of them, so `/` belongs to that number there.
+pub(crate) fn is_unmapped(user: u32) -> bool {
+    let overflow = fs::read_to_string("/proc/sys/kernel/overflowuid");
+    if !overflow.is_ok_and(|number| number.trim().parse() == Ok(user)) {
+        return false;
+    }
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    // Outside of containers every number stands for itself, and this number for a user like any other.
+    let mut fields = map.split_ascii_whitespace();
+    let everybody = ["0", "0", "4294967295"];
+    !everybody
+        .into_iter()
+        .all(|field| fields.next() == Some(field))
 }
 
 #[cfg(test)]
@@ -223,6 +258,35 @@ mod tests {
             serial += 1;
         };
         assert_ne!(first_path.as_os_str(), second_path.as_os_str());
+    }
+
+    #[test]
+    fn a_memory_file_that_is_sealed_cannot_be_changed() {
+        let (file, path) = memory_file(c"plugin", 1).unwrap();
+        fs::write(&path, "copy").unwrap();
+        seal_memory(&file).unwrap();
+        assert!(fs::write(&path, "other").is_err());
+        assert!(file.set_len(1).is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"copy");
+    }
+
+    #[test]
+    fn room_is_given_back_without_a_change_of_size() {
+        use std::os::unix::fs::MetadataExt;
+        const SIZE: usize = 1 << 20;
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("file");
+        fs::write(&path, vec![7; SIZE]).unwrap();
+        let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.sync_all().unwrap();
+        let before = file.metadata().unwrap().blocks();
+        give_back(&file, SIZE as u64 / 2).unwrap();
+        let content = fs::read(&path).unwrap();
+        let (kept, given) = content.split_at(SIZE / 2);
+        assert!(kept.iter().all(|byte| *byte == 7));
+        assert_eq!(given.len(), SIZE / 2, "the size stays");
+        assert!(given.iter().all(|byte| *byte == 0));
+        assert!(file.metadata().unwrap().blocks() < before);
     }
 
     #[test]

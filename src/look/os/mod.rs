@@ -1,6 +1,8 @@
 //! The calls in which systems differ: one file per system, with the same names in each. Nothing here decides
 //! anything.
 
+#[cfg(unix)]
+mod held;
 #[cfg(target_os = "linux")]
 mod mounts;
 #[cfg(unix)]
@@ -21,7 +23,8 @@ pub(crate) use mounts::{filesystem, mounted};
 pub(crate) use system::{filesystem, mounted};
 
 pub(crate) use system::{
-    Directory, HAS_MEMORY_FILES, HOST_DOWN, MORE_TEMP_DIRS, TOO_MANY_FILES, ask_for_name,
-    forget_content, is_running, largest_file, look, look_from, look_link, look_open, make_private,
-    make_private_directory, memory_file, names, open, open_directory, open_own, own_start,
+    Directory, HAS_MEMORY_FILES, HOST_DOWN, HeldDirectory, Identity, MORE_TEMP_DIRS, Standing,
+    TOO_MANY_FILES, ask_for_name, forget_content, give_back, identity_at, identity_of, is_running,
+    is_unmapped, largest_file, look, look_from, look_link, look_open, memory_file, names, open,
+    open_directory, own_start, own_user, seal_memory, standings,
 };

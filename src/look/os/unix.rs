@@ -9,9 +9,10 @@ use std::time::UNIX_EPOCH;
 
 use rustix::process::{Pid, test_kill_process};
 
-pub(crate) use super::posix::{
-    HOST_DOWN, TOO_MANY_FILES, largest_file, make_private, make_private_directory, open_own,
+pub(crate) use super::held::{
+    HeldDirectory, Identity, Standing, identity_at, identity_of, own_user, standings,
 };
+pub(crate) use super::posix::{HOST_DOWN, TOO_MANY_FILES, largest_file};
 use crate::look::files::{Filesystem, Names};
 use crate::look::snapshot::{Kind, Snapshot, Stamp};
 
@@ -132,5 +133,20 @@ pub(crate) fn is_running(pid: u32, _start: u64) -> bool {
 }
 
 pub(crate) fn memory_file(_name: &CStr, _serial: u64) -> io::Result<(File, PathBuf)> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Never: numbers of users mean the same everywhere here.
+pub(crate) fn is_unmapped(_user: u32) -> bool {
+    false
+}
+
+/// Nothing is given back here: there is no call for it that all these systems have.
+pub(crate) fn give_back(_file: &File, _from: u64) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// There are no memory files here.
+pub(crate) fn seal_memory(_file: &File) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }

@@ -1,7 +1,7 @@
 //! Windows, by the calls that std offers. These give no inode numbers, so a replaced file shows in its times and its
 //! size.
 
-use std::ffi::{CStr, OsStr};
+use std::ffi::{CStr, OsStr, OsString};
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::windows::fs::MetadataExt;
@@ -90,11 +90,6 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
-/// Opens a file for locking.
-pub(crate) fn open_own(path: &Path) -> io::Result<File> {
-    fs::OpenOptions::new().read(true).write(true).open(path)
-}
-
 /// Nothing makes a client here ask for one name.
 pub(crate) fn ask_for_name(_path: &Path) {}
 
@@ -136,10 +131,140 @@ pub(crate) fn memory_file(_name: &CStr, _serial: u64) -> io::Result<(File, PathB
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// The temporary directory of a user is accessible to that user only.
-pub(crate) fn make_private(_builder: &mut tempfile::Builder<'_, '_>) {}
+/// A directory, by its path: std opens no directories here, and the temporary directory of a user is accessible to that
+/// user only.
+#[derive(Debug)]
+pub(crate) struct HeldDirectory {
+    path: PathBuf,
+}
 
-/// Makes a directory with the rights of the directory above, a user's temporary directory.
-pub(crate) fn make_private_directory(path: &Path) -> io::Result<()> {
-    fs::create_dir(path)
+impl HeldDirectory {
+    /// Takes the directory that `path` leads to.
+    pub(crate) fn open(path: &Path) -> io::Result<HeldDirectory> {
+        let path = path.to_owned();
+        fs::read_dir(&path).map(|_| HeldDirectory { path })
+    }
+
+    /// Makes a directory with the rights of the directory above.
+    pub(crate) fn make_private(&self, name: &OsStr) -> io::Result<HeldDirectory> {
+        fs::create_dir(self.path.join(name))?;
+        self.private(name)
+    }
+
+    /// Takes a directory in this one.
+    pub(crate) fn private(&self, name: &OsStr) -> io::Result<HeldDirectory> {
+        let path = self.path.join(name);
+        match fs::symlink_metadata(&path)?.is_dir() {
+            true => Ok(HeldDirectory { path }),
+            false => Err(io::ErrorKind::NotADirectory.into()),
+        }
+    }
+
+    /// Always: rights are not asked for here.
+    pub(crate) fn is_private(&self) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    /// Whether there is a directory of that name.
+    pub(crate) fn is_in(&self, parent: &HeldDirectory, name: &OsStr) -> io::Result<bool> {
+        Ok(parent.path.join(name).is_dir())
+    }
+
+    /// Does nothing: nobody here tidies by such a mark.
+    pub(crate) fn mark_used(&self) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    /// Unknown here, so nothing is said to be left.
+    pub(crate) fn free_space(&self) -> io::Result<u64> {
+        Ok(0)
+    }
+
+    /// The names in the directory.
+    pub(crate) fn names(&self) -> io::Result<Vec<OsString>> {
+        let entries = fs::read_dir(&self.path)?;
+        entries
+            .map(|entry| entry.map(|entry| entry.file_name()))
+            .collect()
+    }
+
+    /// Makes a file that did not exist.
+    pub(crate) fn make_file(&self, name: &OsStr) -> io::Result<File> {
+        let mut options = fs::OpenOptions::new();
+        options.read(true).write(true).create_new(true);
+        options.open(self.path.join(name))
+    }
+
+    /// Opens a file.
+    pub(crate) fn open_file(&self, name: &OsStr) -> io::Result<File> {
+        let mut options = fs::OpenOptions::new();
+        options.read(true).write(true).open(self.path.join(name))
+    }
+
+    /// Removes a file.
+    pub(crate) fn remove_file(&self, name: &OsStr) -> io::Result<()> {
+        fs::remove_file(self.path.join(name))
+    }
+
+    /// Removes an empty directory.
+    pub(crate) fn remove_directory(&self, name: &OsStr) -> io::Result<()> {
+        fs::remove_dir(self.path.join(name))
+    }
+}
+
+/// The marks by which a file is told from others: std tells no number of a file here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identity {
+    size: u64,
+    born: u64,
+    written: u64,
+}
+
+pub(crate) fn identity_of(file: &File) -> io::Result<Identity> {
+    file.metadata().map(|metadata| identity(&metadata))
+}
+
+pub(crate) fn identity_at(path: &Path) -> io::Result<Identity> {
+    fs::metadata(path).map(|metadata| identity(&metadata))
+}
+
+fn identity(metadata: &Metadata) -> Identity {
+    Identity {
+        size: metadata.file_size(),
+        born: metadata.creation_time(),
+        written: metadata.last_write_time(),
+    }
+}
+
+/// A directory on the way to another. Who can change the names in it is not asked here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) path: PathBuf,
+    pub(crate) owner: u32,
+    pub(crate) group: u32,
+    pub(crate) mode: u32,
+}
+
+/// The full path of a directory, and nothing of those on the way.
+pub(crate) fn standings(directory: &Path) -> io::Result<(PathBuf, Vec<Standing>)> {
+    Ok((std::path::absolute(directory)?, Vec::new()))
+}
+
+/// Always 0: users have no numbers here.
+pub(crate) fn own_user() -> u32 {
+    0
+}
+
+pub(crate) fn is_unmapped(_user: u32) -> bool {
+    false
+}
+
+/// Nothing is given back here.
+pub(crate) fn give_back(_file: &File, _from: u64) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// There are no memory files here.
+pub(crate) fn seal_memory(_file: &File) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
