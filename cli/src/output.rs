@@ -124,6 +124,9 @@ impl Output {
             Outcome::Waiting(reason) => {
                 json!({ "event": "waiting", "plugin": plugin, "reason": word_for(*reason) })
             }
+            Outcome::Unchanged(digest) => {
+                json!({ "event": "unchanged", "plugin": plugin, "sha256": digest.to_string() })
+            }
             Outcome::Missing => json!({ "event": "missing", "plugin": plugin, "path": path }),
             Outcome::Returned => json!({ "event": "returned", "plugin": plugin, "path": path }),
             Outcome::Degraded(_) => health_line(&plugin, &path, "degraded", outcome),

@@ -158,16 +158,24 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         }
     }
 
-    /// Ends following for this poll: says what the artifact waits for, once per change of reason.
+    /// Ends following for this poll: says what the artifact waits for, once per change of reason, and the end of a wait
+    /// of which nothing came.
     fn rest(&mut self, until: Option<Instant>) -> Option<Instant> {
         let waiting = self.artifact.tracker.waiting();
         let is_new = waiting != self.artifact.waiting;
         self.artifact.waiting = waiting;
+        let is_name_only = self.artifact.listed && !self.artifact.owes_a_word;
         if let Some(reason) = waiting
             && is_new
-            && !(self.artifact.listed && reason == Waiting::Missing)
+            // A name in a directory that leads to nothing was not waited for.
+            && !(is_name_only && reason == Waiting::Missing)
         {
             self.say(News::Waiting(reason));
+        }
+        if self.artifact.owes_a_word
+            && let Some(digest) = self.artifact.tracker.settled_on()
+        {
+            self.say(News::Unchanged { digest });
         }
         until
     }

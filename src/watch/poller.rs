@@ -314,10 +314,17 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
     fn become_file(&mut self) {
         let root = Arc::clone(&self.shared.root);
         let file = Watched::File(Box::new(Artifact::named(Arc::clone(&root))));
-        if let Watched::Directory(directory) = mem::replace(&mut self.watched, file)
-            && directory.is_degraded()
-        {
+        let Watched::Directory(directory) = mem::replace(&mut self.watched, file) else {
+            return;
+        };
+        if directory.is_degraded() {
             self.shared.outbox.say(&root, News::Recovered);
+        }
+        // The libraries went with their directory, and nobody looks for them any more.
+        for artifact in directory.artifacts() {
+            if artifact.can_be_missed() {
+                self.shared.outbox.say(artifact.path(), News::Missing);
+            }
         }
     }
 

@@ -40,6 +40,11 @@ pub enum News<S = Staged> {
     },
     /// The artifact is not there yet, or not ready.
     Waiting(Waiting),
+    /// The artifact need not be waited for any longer: it holds the bytes that were decided about before.
+    Unchanged {
+        /// The digest of these bytes.
+        digest: Digest,
+    },
     /// The artifact is gone, for longer than a replacement takes. The live generation stays.
     Missing,
     /// The artifact is back.
@@ -86,7 +91,8 @@ impl<S> News<S> {
             News::Ready(_) | News::Kept { .. } => Topic::Content,
             News::Missing | News::Returned => Topic::Whereabouts,
             News::Degraded(_) | News::Recovered => Topic::Health,
-            News::Waiting(_) => Topic::Waiting,
+            // The end of a wait takes the place of the wait, for an owner who looks seldom.
+            News::Waiting(_) | News::Unchanged { .. } => Topic::Waiting,
             News::Placed(_) => Topic::Place,
             News::Warned(warning) => Topic::Warning(warning.about()),
         }

@@ -142,3 +142,35 @@ fn names_that_come_and_go_are_forgotten() {
         "{told}"
     );
 }
+
+#[test]
+fn a_library_that_is_removed_while_it_settles_is_no_longer_waited_for() {
+    let scratch = Scratch::new();
+    let directory = scratch.join("plugins");
+    fs::create_dir(&directory).unwrap();
+    let artifact = Artifact::at(directory.join("libx.so"));
+    artifact.overwrite(&library(1));
+    let mut program = Program::watch(&scratch, &directory, &["--settle-ms", "60000"]);
+    program.wait_for_waiting("settling");
+    artifact.remove();
+    let waiting = program.wait_for_waiting("missing");
+    assert_eq!(waiting.text("plugin"), "x");
+    program.stop_cleanly(&scratch);
+}
+
+#[test]
+fn libraries_whose_directory_becomes_a_file_are_missing() {
+    let scratch = Scratch::new();
+    let (directory, _) = scratch.directory_of("plugins", 1..=1);
+    let mut program = Program::watch(&scratch, &directory, &[]);
+    program.wait_for_answer(&version(1));
+    fs::rename(&directory, scratch.join("aside")).unwrap();
+    Artifact::at(&directory).link(&library(2));
+    program.wait_for_answer(&version(2));
+    let missing = program.said("missing");
+    assert!(
+        missing.iter().any(|line| line.text("plugin") == "00"),
+        "{missing:?}"
+    );
+    program.stop_cleanly(&scratch);
+}
