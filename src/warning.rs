@@ -13,6 +13,35 @@ pub enum Warning {
          build it without `-ftls-model=initial-exec`"
     )]
     StaticTls,
+    #[error(
+        "its file has no name any more, so a new build of that name is another file: a bind mount of one file goes on \
+         showing the old one; mount its directory instead"
+    )]
+    /// The file has no name any more, so no new build can come to it.
+    NoName,
+    #[error(
+        "there is no file in it that is named `{}*{}`, only {}; give the library such a name, or watch its own path",
+        std::env::consts::DLL_PREFIX,
+        std::env::consts::DLL_SUFFIX,
+        list(seen)
+    )]
+    /// No file in the watched directory is named as a library is, and some nearly are.
+    Names {
+        /// A few of the names that are nearly those of libraries.
+        seen: Vec<String>,
+    },
+    #[error(
+        "this system or its container refuses `statx`, so files are looked at by an older call, which cannot ask a \
+         server anew; on remote filesystems each library is opened at each poll; allow `statx` in the seccomp profile"
+    )]
+    /// The system refuses the call by which files are looked at.
+    PlainLooks,
+}
+
+/// The names in a warning.
+fn list(names: &[String]) -> String {
+    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
 }
 
 impl Warning {
@@ -20,6 +49,9 @@ impl Warning {
     pub fn about(&self) -> &'static str {
         match self {
             Warning::StaticTls => "static-tls",
+            Warning::NoName => "no-name",
+            Warning::Names { .. } => "names",
+            Warning::PlainLooks => "plain-looks",
         }
     }
 }

@@ -2,7 +2,7 @@
 //! stays where it is. The JSON lines are a contract; `docs/cli.md` lists them.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::{Display, Path};
+use std::path::{Display, Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use replug::outcome::{Kept, Loaded, Mapped, Retired, Waiting};
@@ -21,6 +21,8 @@ const CLEAR_LINE: &str = "\r\x1b[2K";
 pub(crate) struct Output {
     style: Style,
     started: Instant,
+    /// The directory that people started the program in: plugins can go elsewhere.
+    here: Option<PathBuf>,
     /// The last value shown on a terminal, which shows no value twice in a row.
     shown: Option<String>,
 }
@@ -51,6 +53,7 @@ impl Output {
         Output {
             style,
             started,
+            here: std::env::current_dir().ok(),
             shown: None,
         }
     }
@@ -66,14 +69,17 @@ impl Output {
         let placed = json!({
             "event": "started", "path": path.display().to_string(), "interval_ms": interval_ms,
         });
-        let words = format!("watching {} every {interval_ms} ms", short(path));
+        let words = format!("watching {} every {interval_ms} ms", self.short(path));
         self.say_place(placed, words, gate, place)
     }
 
     /// Says that the path turned out to be at another place than was said before.
     pub(crate) fn placed(&self, path: &Path, gate: GatePolicy, place: &Place) -> io::Result<()> {
         let placed = json!({ "event": "placed", "path": path.display().to_string() });
-        let words = format!("{} turned out to be on another filesystem", short(path));
+        let words = format!(
+            "{} turned out to be on another filesystem",
+            self.short(path)
+        );
         self.say_place(placed, words, gate, place)
     }
 
@@ -115,7 +121,7 @@ impl Output {
     pub(crate) fn outcome(&self, artifact: &Path, outcome: &Outcome) -> io::Result<()> {
         let plugin = plugin_name(artifact);
         let path = artifact.display().to_string();
-        let shown = short(artifact).to_string();
+        let shown = self.short(artifact).to_string();
         let words = outcome.to_string().replace(&path, &shown);
         let words = format!("{plugin}: {words}");
         let line = match outcome {
@@ -208,6 +214,18 @@ impl Output {
         let mut stdout = io::stdout().lock();
         write!(stdout, "{CLEAR_LINE}{line}")?;
         stdout.flush()
+    }
+
+    /// A path for people, without the directory that they are in.
+    fn short<'p>(&self, path: &'p Path) -> Display<'p> {
+        let here = self.here.as_ref();
+        let below = here.and_then(|here| path.strip_prefix(here).ok());
+        match below {
+            Some(below) if below.as_os_str().is_empty() => Path::new("."),
+            Some(below) => below,
+            None => path,
+        }
+        .display()
     }
 
     pub(crate) fn stopped(&self, totals: Totals) -> io::Result<()> {
@@ -330,18 +348,6 @@ fn word_for(reason: Waiting) -> &'static str {
         Waiting::Incomplete => "incomplete",
         _ => "unknown",
     }
-}
-
-/// A path for people, without the directory that they are in.
-fn short(path: &Path) -> Display<'_> {
-    let here = std::env::current_dir().ok();
-    let below = here.and_then(|here| path.strip_prefix(here).ok());
-    match below {
-        Some(below) if below.as_os_str().is_empty() => Path::new("."),
-        Some(below) => below,
-        None => path,
-    }
-    .display()
 }
 
 fn millis(duration: Duration) -> u64 {

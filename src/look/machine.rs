@@ -44,6 +44,14 @@ impl Files for OsFiles {
         list(directory, depth, is_wanted)
     }
 
+    fn absolute(&self, path: &Path) -> io::Result<PathBuf> {
+        std::path::absolute(path)
+    }
+
+    fn has_plain_looks(&self) -> bool {
+        os::has_plain_looks()
+    }
+
     fn ask_for_name(&self, path: &Path) {
         os::ask_for_name(path);
     }

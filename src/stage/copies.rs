@@ -114,11 +114,13 @@ impl StageDirectory {
         parent: &Path,
         can_map_code: fn(&File) -> io::Result<()>,
     ) -> Result<Option<StageDirectory>, StageError> {
-        sweep(parent);
         let failed = |source| StageError {
             parent: parent.to_owned(),
             source,
         };
+        // The copies are found again after a plugin has changed the working directory.
+        let parent = &std::path::absolute(parent).map_err(failed)?;
+        sweep(parent);
         let owned = OwnedDirectory::make(parent).map_err(failed)?;
         if let Err(error) = can_map_code(&owned.owner()) {
             tracing::warn!(

@@ -20,6 +20,7 @@ use crate::look::home::Home;
 use crate::look::snapshot::{Kind, Snapshot};
 use crate::look::way::device_above;
 use crate::stage::copies::Stage;
+use crate::warning::Warning;
 
 /// Takes one look into account and follows the artifact as far as that leads now. Returns when to look again, if
 /// before the next poll.
@@ -104,6 +105,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             return None;
         }
         self.recovered(Reached::Kind);
+        self.note_names(&snapshot);
         let target = self.remember_the_way();
         // The time is asked for only now: an idle poll asks no clock.
         let now = self.shared.clock.now();
@@ -126,6 +128,14 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
                 Order::Digest => self.digest(&snapshot),
                 Order::Stage => self.stage(&snapshot),
             }
+        }
+    }
+
+    /// Warns of a file without a name. Some servers and daemons do not count names.
+    fn note_names(&mut self, snapshot: &Snapshot) {
+        match snapshot.links == 0 && !self.shared.rules.place.is_remote() {
+            true => self.warn(Warning::NoName),
+            false => self.unwarn(Warning::NoName.about()),
         }
     }
 

@@ -110,8 +110,15 @@ impl Poller {
     ///
     /// # Errors
     ///
-    /// If there is no place for staged copies. The path itself need not exist yet.
-    pub fn new(options: Options) -> Result<Poller, Error> {
+    /// If there is no place for staged copies, or the path is relative and the working directory is gone. The path
+    /// itself need not exist yet.
+    pub fn new(mut options: Options) -> Result<Poller, Error> {
+        options.path = OsFiles
+            .absolute(&options.path)
+            .map_err(|source| Error::Look {
+                path: options.path,
+                source,
+            })?;
         let stage = StageDirectory::new(options.stage_dir.as_deref())?;
         Ok(Poller::with(options, OsFiles, stage, Monotonic))
     }
@@ -147,7 +154,7 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         self.shared.outbox.receiver()
     }
 
-    /// The watched path.
+    /// The watched path; an absolute one, whatever the options said.
     pub fn path(&self) -> &Path {
         &self.shared.root
     }

@@ -19,7 +19,7 @@ use crate::warning::Warning;
 /// An update: one piece of news from the first half about one artifact.
 #[derive(Debug)]
 pub struct Update<S = Staged> {
-    /// The artifact's path; the watched directory itself for news about all of it.
+    /// The artifact's path, which is absolute; the watched directory itself for news about all of it.
     pub artifact: Arc<Path>,
     /// The news.
     pub news: News<S>,

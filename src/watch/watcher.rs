@@ -79,7 +79,8 @@ impl Watcher {
     ///
     /// # Errors
     ///
-    /// If there is no place for staged copies, or no thread can be started.
+    /// If there is no place for staged copies, no thread can be started, or the path is relative and the working directory
+    /// is gone.
     pub fn new(options: Options) -> Result<Watcher, Error> {
         Watcher::spawn(Poller::new(options)?)
     }
@@ -142,7 +143,7 @@ impl Watcher {
         &self.updates
     }
 
-    /// The watched path.
+    /// The watched path; an absolute one, whatever the options said.
     pub fn path(&self) -> &Arc<Path> {
         &self.path
     }

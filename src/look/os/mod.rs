@@ -22,6 +22,6 @@ pub(crate) use system::{filesystem, mounted};
 
 pub(crate) use system::{
     Directory, HAS_MEMORY_FILES, HOST_DOWN, MORE_TEMP_DIRS, ask_for_name, forget_content,
-    is_running, look, look_from, look_link, look_open, make_private, make_private_directory,
-    memory_file, names, open, open_directory, open_own, own_start,
+    has_plain_looks, is_running, look, look_from, look_link, look_open, make_private,
+    make_private_directory, memory_file, names, open, open_directory, open_own, own_start,
 };
