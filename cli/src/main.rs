@@ -8,13 +8,16 @@ mod child;
 mod output;
 mod run;
 mod stop;
+mod stream;
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+
+use crate::stream::Stream;
 
 /// The exit status of a run-time error; that of bad usage is 2, which clap's own exit uses as well.
 const FAILED: u8 = 1;
@@ -33,7 +36,8 @@ fn main() -> ExitCode {
                 Err(error) => error,
             };
             // If the message cannot be written, the exit status has to do.
-            let _ = writeln!(io::stderr(), "replug: {}", replug::chain(error.as_ref()));
+            let words = format!("replug: {}\n", replug::chain(error.as_ref()));
+            let _ = Stream::Err.write_all(words.as_bytes());
             ExitCode::from(FAILED)
         }
     }
@@ -46,7 +50,7 @@ fn log_to_stderr() {
         .from_env_lossy();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| Stream::Err)
         .without_time()
         // The subscriber would print such errors on the very stream that failed.
         .log_internal_errors(false)

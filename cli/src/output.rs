@@ -10,6 +10,8 @@ use replug::watch::{Locality, Names, Place, plugin_name};
 use replug::{Digest, GatePolicy, Outcome, Plugin, Text, Warning, chain};
 use serde_json::{Value, json};
 
+use crate::stream::Stream;
+
 /// The columns of a terminal that does not tell its width.
 const USUAL_WIDTH: usize = 80;
 
@@ -211,9 +213,7 @@ impl Output {
             .chars()
             .take(width.saturating_sub(1))
             .collect();
-        let mut stdout = io::stdout().lock();
-        write!(stdout, "{CLEAR_LINE}{line}")?;
-        stdout.flush()
+        Stream::Out.write_all(format!("{CLEAR_LINE}{line}").as_bytes())
     }
 
     /// A path for people, without the directory that they are in.
@@ -243,8 +243,8 @@ impl Output {
     fn say(&self, json: Value, words: String) -> io::Result<()> {
         match self.style {
             Style::Json => self.write_json(json),
-            Style::Plain => writeln!(io::stdout(), "{}", words),
-            Style::Terminal => writeln!(io::stdout(), "{CLEAR_LINE}{}", words),
+            Style::Plain => write_line(&words),
+            Style::Terminal => write_line(&format!("{CLEAR_LINE}{words}")),
         }
     }
 
@@ -253,8 +253,13 @@ impl Output {
             // The time goes behind the event, where a reader looks for it.
             fields.shift_insert(1, "t_ms".to_owned(), millis(self.started.elapsed()).into());
         }
-        writeln!(io::stdout(), "{line}")
+        write_line(&line.to_string())
     }
+}
+
+/// Writes a line in one piece.
+fn write_line(line: &str) -> io::Result<()> {
+    Stream::Out.write_all(format!("{line}\n").as_bytes())
 }
 
 /// How files are looked at in a place, for people.

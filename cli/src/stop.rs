@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
+use crate::stream::Stream;
+
 /// How long the program has to end by itself: longer than a watcher waits for its worker, shorter than the second in
 /// which a person expects an end. The program is held up if a plugin does not return from a call, or if nobody reads
 /// the program's output.
@@ -81,7 +83,7 @@ fn end_from_outside(last_words: &Mutex<LastWords>) {
     // If the output itself is stuck, the note is never written, and nobody may wait for it.
     thread::spawn(move || {
         let note = "replug: a call or a write did not return in time; ending without it";
-        let _ = writeln!(io::stderr(), "{note}");
+        let _ = Stream::Err.write_all(format!("{note}\n").as_bytes());
         if let Some(say) = say {
             say();
         }
