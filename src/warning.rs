@@ -36,6 +36,12 @@ pub enum Warning {
     )]
     /// The system refuses the call by which files are looked at.
     PlainLooks,
+    /// This process was forked from the one that watches.
+    #[error(
+        "this process was forked from the one that watches, and the worker stayed there: what is loaded goes on, and \
+         nothing is reloaded here; make a new host in this process"
+    )]
+    Forked,
 }
 
 /// The names in a warning.
@@ -52,6 +58,7 @@ impl Warning {
             Warning::NoName => "no-name",
             Warning::Names { .. } => "names",
             Warning::PlainLooks => "plain-looks",
+            Warning::Forked => "forked",
         }
     }
 }

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::owned::{OwnedDirectory, sweep};
 use crate::boundary;
 use crate::look::os;
+use crate::look::process::Process;
 
 /// Where private copies live, as a seam: all that a [`Poller`](crate::watch::Poller) asks of it.
 pub trait Stage {
@@ -49,6 +50,8 @@ const LARGEST_PAGE: u64 = 64 * 1024;
 pub struct StageDirectory {
     /// The directory; `None` if copies are kept in memory.
     directory: Option<Arc<OwnedDirectory>>,
+    /// The process that the copies are for.
+    process: Process,
 }
 
 /// No directory for private copies could be made.
@@ -100,7 +103,10 @@ impl StageDirectory {
         }
         if os::HAS_MEMORY_FILES {
             tracing::warn!("no directory can hold staged copies, so they are kept in memory");
-            return Ok(StageDirectory { directory: None });
+            return Ok(StageDirectory {
+                directory: None,
+                process: Process::this(),
+            });
         }
         let parent = std::env::temp_dir();
         Err(last.unwrap_or(StageError {
@@ -131,6 +137,7 @@ impl StageDirectory {
         }
         Ok(Some(StageDirectory {
             directory: Some(Arc::new(owned)),
+            process: Process::this(),
         }))
     }
 }
@@ -139,6 +146,11 @@ impl Stage for StageDirectory {
     type Staged = Staged;
 
     fn create(&self, artifact: &Path) -> io::Result<Staged> {
+        if self.process.is_another() {
+            return Err(io::Error::other(
+                "the stage is that of the process from which this one was forked; make a new one here",
+            ));
+        }
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let (file, path) = match &self.directory {
             Some(owned) => match in_directory(owned.path(), artifact, serial) {
@@ -244,6 +256,10 @@ impl Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
+        if self.stage.process.is_another() {
+            // The copy is the parent's, who may be about to load it.
+            return;
+        }
         if let Err(error) = self.trim() {
             tracing::debug!(staged = %self.path.display(), %error, "what is not mapped stays with the rest");
         }

@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::look::naming::{stage_owner, stage_prefix};
 use crate::look::os;
+use crate::look::process::Process;
 
 const OWNER: &str = "owner";
 
@@ -23,6 +24,7 @@ const TRIES: usize = 100;
 pub(super) struct OwnedDirectory {
     path: PathBuf,
     owner: Mutex<File>,
+    process: Process,
 }
 
 impl OwnedDirectory {
@@ -37,6 +39,7 @@ impl OwnedDirectory {
                 return Ok(OwnedDirectory {
                     path: directory.keep(),
                     owner: Mutex::new(owner),
+                    process: Process::this(),
                 });
             }
         }
@@ -68,6 +71,10 @@ impl OwnedDirectory {
 
 impl Drop for OwnedDirectory {
     fn drop(&mut self) {
+        // A process that was forked closes its descriptor of the lock, and the lock is still the parent's.
+        if self.process.is_another() {
+            return;
+        }
         match fs::remove_dir_all(&self.path) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 tracing::warn!(

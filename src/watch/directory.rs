@@ -25,6 +25,7 @@ use crate::look::scan::Scan;
 use crate::look::snapshot::{Kind, Snapshot};
 use crate::look::way::Way;
 use crate::stage::copies::Stage;
+use crate::warning::Warning;
 
 /// A watched directory, between two polls.
 #[derive(Debug)]
@@ -45,6 +46,8 @@ pub(super) struct Directory {
     changes_seen: u64,
     /// Whether it was last said that there is no library.
     is_empty: bool,
+    /// The names that were last said to be nearly those of libraries.
+    nearly: Vec<String>,
     /// The artifact to go on with, if the last poll made as many readings as a poll may.
     turn: usize,
 }
@@ -72,6 +75,7 @@ impl Directory {
             rounds: Rounds::default(),
             changes_seen: 0,
             is_empty: was_said_empty,
+            nearly: Vec::new(),
             turn: 0,
         }
     }
@@ -410,6 +414,23 @@ impl Directory {
         }
     }
 
+    /// Warns of names that are nearly those of libraries, where there is no library: once for the same names.
+    fn note_names<F: Files, S: Stage, C: Clock>(&mut self, shared: &mut Shared<F, S, C>) {
+        let nearly = match self.is_empty {
+            true => self.scan.nearly(),
+            false => &[],
+        };
+        if *nearly == *self.nearly {
+            return;
+        }
+        self.nearly = nearly.to_vec();
+        if !nearly.is_empty() {
+            let seen = nearly.to_vec();
+            let warning = News::Warned(Warning::Names { seen });
+            shared.outbox.say(&self.root, warning);
+        }
+    }
+
     /// Takes up the libraries that a listing names, and lets go of artifacts that it does not name and nothing ever
     /// came of. No other artifact is ever dropped because of a listing: each finds out for itself that its file is
     /// gone.
@@ -425,6 +446,7 @@ impl Directory {
                 .say(&self.root, News::Waiting(Waiting::Missing));
         }
         self.is_empty = is_empty;
+        self.note_names(shared);
         let named: HashSet<&Path> = listed.iter().map(PathBuf::as_path).collect();
         self.artifacts
             .retain(|artifact| !artifact.is_idle() || named.contains(&**artifact.path()));
