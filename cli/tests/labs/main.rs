@@ -13,6 +13,7 @@ mod counted;
 mod faults;
 mod faulty;
 mod fuse;
+mod ground;
 mod hung;
 mod idle;
 mod mounts;
