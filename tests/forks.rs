@@ -45,7 +45,7 @@ impl Fork {
     }
 
     /// Waits for its end, and says whether all was well.
-    fn is_well(self) -> bool {
+    fn ends_well(self) -> bool {
         let mut status = 0;
         // SAFETY: the status is written to a number that is there for as long as the call.
         let waited = unsafe { libc::waitpid(self.0, &mut status, 0) };
@@ -80,7 +80,7 @@ fn a_forked_process_is_told_so_once_and_leaves_everything_to_its_parent() {
         drop(host);
         is_told && !is_told_again && is_live && is_forked
     });
-    assert!(fork.is_well(), "the new process was told something else");
+    assert!(fork.ends_well(), "the new process was told something else");
     assert!(staged.exists(), "the new process removed its parent's copy");
     assert!(
         is_owned(&staged),
@@ -98,7 +98,7 @@ fn a_parent_goes_on_after_its_child_has_dropped_everything() {
         drop(host.take());
         true
     });
-    assert!(fork.is_well());
+    assert!(fork.ends_well());
     assert!(staged.exists() && is_owned(&staged));
     let mut host = host.unwrap();
     artifact.link(&library(2));
@@ -122,7 +122,7 @@ fn a_child_goes_on_calling_after_its_parent_has_removed_the_copy() {
     });
     drop(host);
     scratch.assert_nothing_staged();
-    assert!(fork.is_well());
+    assert!(fork.ends_well());
 }
 
 #[test]
