@@ -71,6 +71,35 @@ pub enum Warning {
         /// How many libraries are not.
         left_out: usize,
     },
+    /// No file in the watched directory is named as a library is, and some nearly are.
+    #[error(
+        "there is no file in it that is named `{}*{}`, only {}; give the library such a name, or watch its own path",
+        std::env::consts::DLL_PREFIX,
+        std::env::consts::DLL_SUFFIX,
+        list(seen)
+    )]
+    Names {
+        /// A few of the names that are nearly those of libraries.
+        seen: Vec<String>,
+    },
+    /// The file has no name any more, so no new build can come to it.
+    #[error(
+        "its file has no name any more, so a new build of that name is another file: a bind mount of one file goes on \
+         showing the old one; mount its directory instead"
+    )]
+    NoName,
+    /// The system refuses the call by which files are looked at.
+    #[error(
+        "this system or its container refuses `statx`, so files are looked at by an older call, which cannot ask a \
+         server anew; on remote filesystems each library is opened at each poll; allow `statx` in the seccomp profile"
+    )]
+    PlainLooks,
+    /// This process was forked from the one that watches.
+    #[error(
+        "this process was forked from the one that watches, and the worker stayed there: what is loaded goes on, and \
+         nothing is reloaded here; make a new host in this process"
+    )]
+    Forked,
 }
 
 /// The number of other directories, for people; nothing if there are none.
@@ -85,9 +114,19 @@ impl fmt::Display for Others {
     }
 }
 
+/// The names in a warning.
+fn list(names: &[String]) -> String {
+    let quoted: Vec<_> = names
+        .iter()
+        .map(|name| format!("`{}`", shown(name)))
+        .collect();
+    quoted.join(", ")
+}
+
 impl Warning {
     /// The subjects that a directory warns of.
     pub(crate) const UNLISTED: &str = "unlisted";
+    pub(crate) const NAMES: &str = "names";
     pub(crate) const TOO_MANY: &str = "too-many";
 
     /// Whether another warning says nothing that this one has not said. Numbers that grow are no news.
@@ -109,6 +148,10 @@ impl Warning {
             Warning::Unstaged(_) => "unstaged",
             Warning::Unlisted { .. } => Warning::UNLISTED,
             Warning::TooMany { .. } => Warning::TOO_MANY,
+            Warning::NoName => "no-name",
+            Warning::Names { .. } => Warning::NAMES,
+            Warning::PlainLooks => "plain-looks",
+            Warning::Forked => "forked",
         }
     }
 }

@@ -8,9 +8,10 @@ mod child;
 mod output;
 mod run;
 mod stop;
+mod stream;
 
 use std::fmt;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -20,6 +21,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
+
+use crate::stream::Stream;
 
 /// The exit status of a run-time error; that of bad usage is 2, which clap's own exit uses as well.
 const FAILED: u8 = 1;
@@ -38,7 +41,8 @@ fn main() -> ExitCode {
                 Err(error) => error,
             };
             // If the message cannot be written, the exit status has to do.
-            let _ = writeln!(io::stderr(), "replug: {}", replug::chain(error.as_ref()));
+            let words = format!("replug: {}\n", replug::chain(error.as_ref()));
+            let _ = Stream::Err.write_all(words.as_bytes());
             ExitCode::from(FAILED)
         }
     }
@@ -60,7 +64,7 @@ fn log_to_stderr() {
         .from_env_lossy();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| Stream::Err)
         .fmt_fields(debug_fn(write_field).delimited(" "))
         .without_time()
         // The subscriber would print such errors on the very stream that failed.

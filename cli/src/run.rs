@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Run) -> Result<(), Failure> {
     let mut session = Session::new(args, output, plugins);
     let stage = session.plugins.watcher().remover().clone();
     stop.if_stuck(stage.clone(), session.last_words());
-    let result = session.run(&path, &stop);
+    let result = session.run(&stop);
     drop(session);
     // A worker that reads a large file on a slow disk is left behind, and its copy with it.
     if let Err(error) = stage.remove() {
@@ -92,9 +92,9 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn run(&mut self, path: &Path, stop: &Stop) -> Result<(), Failure> {
+    fn run(&mut self, stop: &Stop) -> Result<(), Failure> {
         self.output.started(
-            path,
+            self.plugins.watcher().path(),
             self.args.interval_ms,
             self.args.gate(),
             self.plugins.watcher().place(),

@@ -1,6 +1,6 @@
 //! Ctrl-C and SIGTERM: a request to stop, and the means to stop even if nobody listens.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use replug::watch::Remover;
+
+use crate::stream::Stream;
 
 /// How long the program has to end by itself: longer than a watcher waits for its worker, shorter than the second in
 /// which a person expects an end. The program is held up if a plugin does not return from a call, or if nobody reads
@@ -80,7 +82,7 @@ fn end_from_outside(last_words: &Mutex<LastWords>) {
     // If the output itself is stuck, the note is never written, and nobody may wait for it.
     thread::spawn(move || {
         let note = "replug: a call or a write did not return in time; ending without it";
-        let _ = writeln!(io::stderr(), "{note}");
+        let _ = Stream::Err.write_all(format!("{note}\n").as_bytes());
         if let Some(say) = say {
             say();
         }

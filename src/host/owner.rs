@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::fmt;
+use std::mem;
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +21,9 @@ use super::succeed::prepare;
 use crate::boundary::{Bound, Image, LoadFailure, Table};
 use crate::error::Error;
 use crate::handshake::Expected;
+use crate::look::process::Process;
 use crate::options::Options;
+use crate::warning::Warning;
 use crate::watch::update::{Ready, Update};
 use crate::watch::watcher::Watcher;
 
@@ -72,6 +75,8 @@ pub struct Host<T> {
     leftovers: Leftovers,
     /// The way to tell handles of a swap, once there are handles.
     published: OnceCell<Box<dyn Publish<T>>>,
+    /// The process that the host was made in.
+    process: Process,
 }
 
 /// Makes the table of functions out of an image, resolving all symbols that the table will ever need.
@@ -139,6 +144,7 @@ impl<T: Table> Host<T> {
             unload: Unload::Never,
             leftovers: Leftovers::default(),
             published: OnceCell::new(),
+            process: Process::this(),
         }
     }
 }
@@ -357,6 +363,7 @@ impl<T> Owner for Host<T> {
         match fed {
             Fed::Update(update) => self.apply(*update),
             Fed::Stall(stall) => Some(stall.into()),
+            Fed::Forked => Some(Outcome::Warned(Warning::Forked)),
         }
     }
 
@@ -367,8 +374,15 @@ impl<T> Owner for Host<T> {
 
 impl<T> Drop for Host<T> {
     /// Stops the live generation, and every retired generation that was not stopped yet, even while a handle lends
-    /// it. Handles find no generation any more.
+    /// it. Handles find no generation any more. In a process that was forked from that of the host, nothing is stopped and
+    /// nothing is removed.
     fn drop(&mut self) {
+        if self.process.is_another() {
+            // The threads that `stop` would wait for are the parent's, as the copies are.
+            mem::forget(self.live.take());
+            mem::forget(mem::take(&mut self.leftovers));
+            return;
+        }
         self.withdraw();
         self.leftovers.abandon();
     }

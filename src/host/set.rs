@@ -21,6 +21,7 @@ use crate::error::Error;
 use crate::handshake::Expected;
 use crate::look::naming::plugin_name;
 use crate::options::Options;
+use crate::warning::Warning;
 use crate::watch::update::Update;
 use crate::watch::watcher::Watcher;
 
@@ -243,6 +244,10 @@ impl<T> Owner for HostSet<T> {
             Fed::Stall(stall) => {
                 let path = self.watcher().path();
                 Some((Arc::clone(path), stall.into()))
+            }
+            Fed::Forked => {
+                let path = self.watcher().path();
+                Some((Arc::clone(path), Outcome::Warned(Warning::Forked)))
             }
         }
     }

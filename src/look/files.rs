@@ -140,6 +140,16 @@ pub trait Files {
         is_wanted: &dyn Fn(&OsStr, Kind) -> bool,
     ) -> io::Result<Listing>;
 
+    /// The path that `path` stands for now, wherever the process goes afterwards: the path itself, unless it is relative.
+    fn absolute(&self, path: &Path) -> io::Result<PathBuf> {
+        Ok(path.to_owned())
+    }
+
+    /// Whether looks are less fresh than they should be, because the system refuses the call that they take.
+    fn has_plain_looks(&self) -> bool {
+        false
+    }
+
     /// Makes a client that remembers names ask its server for the last name in `path`, whether there is such a name or
     /// not, and changes nothing. A client that cannot be asked so is asked by [`names`](Files::names).
     fn ask_for_name(&self, _path: &Path) {}

@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 use super::files::{Files, Filesystem, Listing, Lock, Route, Unlisted, is_absent};
+use super::naming::{CARGO_MARK, is_made_on_the_way};
 use super::os;
 use super::snapshot::{Kind, Snapshot};
 
@@ -42,6 +43,14 @@ impl Files for OsFiles {
         is_wanted: &dyn Fn(&OsStr, Kind) -> bool,
     ) -> io::Result<Listing> {
         list(directory, depth, is_wanted)
+    }
+
+    fn absolute(&self, path: &Path) -> io::Result<PathBuf> {
+        std::path::absolute(path)
+    }
+
+    fn has_plain_looks(&self) -> bool {
+        os::has_plain_looks()
     }
 
     fn ask_for_name(&self, path: &Path) {
@@ -93,7 +102,9 @@ fn list(
     is_wanted: &dyn Fn(&OsStr, Kind) -> bool,
 ) -> io::Result<Listing> {
     let mut listing = Listing::default();
-    let is_wanted = |entry: &DirEntry| is_wanted(entry.file_name(), kind_of(entry.file_type()));
+    let is_wanted = |entry: &DirEntry| {
+        is_wanted(entry.file_name(), kind_of(entry.file_type())) && !is_cargos_own(entry)
+    };
     let entries = WalkDir::new(directory)
         .min_depth(1)
         .max_depth(depth)
@@ -129,6 +140,14 @@ fn unlisted(error: walkdir::Error) -> io::Result<Unlisted> {
         }),
         None => Err(source),
     }
+}
+
+/// Whether an entry is a directory of what cargo makes on its way: the same libraries under other names, and libraries
+/// that are for cargo alone.
+fn is_cargos_own(entry: &DirEntry) -> bool {
+    let is_named_so = entry.file_type().is_dir() && is_made_on_the_way(entry.file_name());
+    let mark = || entry.path().with_file_name(CARGO_MARK);
+    is_named_so && fs::symlink_metadata(mark()).is_ok_and(|mark| mark.is_dir())
 }
 
 fn kind_of(file_type: fs::FileType) -> Kind {

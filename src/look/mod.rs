@@ -18,6 +18,9 @@ pub(crate) mod os;
 
 pub(crate) mod machine;
 
+// Which process made a thing.
+pub(crate) mod process;
+
 // Which artifacts exist, and the names in directories.
 pub(crate) mod naming;
 

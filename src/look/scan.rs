@@ -1,7 +1,7 @@
 //! The scan: which artifacts exist, that is, which libraries a directory holds. A directory is listed only when it
 //! changed since the last listing, and nothing is forgotten because a listing failed.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ffi::OsStr;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::clock::Clock;
 use super::files::{Files, Listing, Locality};
-use super::naming::{is_library_name, stage_owner};
+use super::naming::{is_library_name, is_nearly_a_library_name, stage_owner};
 use super::snapshot::{Kind, Snapshot};
 
 /// The scan of one watched directory: what the directories looked like when they were last listed.
@@ -30,11 +30,15 @@ pub(crate) struct Scan {
     again_at: Option<Instant>,
     /// How often a listing found something else than the one before.
     changes: u64,
+    /// A few names in the last listing that are nearly those of libraries.
+    nearly: Vec<String>,
 }
 
 /// The time after which all is listed again if a directory below could not be listed, unless something changes sooner:
 /// as long as a trouble rests at most.
 const LIST_AGAIN: Duration = Duration::from_secs(2);
+/// How many names that are nearly those of libraries are told to a person.
+const NEARLY_SHOWN: usize = 3;
 
 impl Scan {
     pub(crate) fn new(root: PathBuf, depth: usize) -> Scan {
@@ -46,6 +50,7 @@ impl Scan {
             confirm_at: None,
             again_at: None,
             changes: 0,
+            nearly: Vec::new(),
         }
     }
 
@@ -84,13 +89,21 @@ impl Scan {
         let before = mem::take(&mut self.searched);
         let begun = clock.now();
         let listed = Cell::new(0_u64);
+        let nearly = RefCell::new(Vec::new());
         let is_wanted = |name: &OsStr, kind| {
             if is_library_name(name) {
                 listed.set(listed.get().wrapping_add(sum_of(name)));
+            } else if kind != Kind::Directory && is_nearly_a_library_name(name) {
+                nearly
+                    .borrow_mut()
+                    .push(name.to_string_lossy().into_owned());
             }
             is_wanted(name, kind)
         };
         let listing = files.list(&self.root, self.depth, &is_wanted)?;
+        self.nearly = nearly.into_inner();
+        self.nearly.sort();
+        self.nearly.truncate(NEARLY_SHOWN);
         // The names of the listing itself: it is later than the names that called for it.
         let names = names.map(|_| listed.get());
         self.searched.push((self.root.clone(), root));
@@ -110,6 +123,11 @@ impl Scan {
         self.again_at = has_unlisted.then(|| begun + LIST_AGAIN);
         self.names = names;
         Ok(Some(listing))
+    }
+
+    /// A few names in the last listing that are nearly those of libraries, in order.
+    pub(crate) fn nearly(&self) -> &[String] {
+        &self.nearly
     }
 
     /// Forgets the last listing, because the directory could not be looked at: the listing proves nothing any more.

@@ -321,6 +321,7 @@ mod tests {
         let seen = |seconds| Snapshot {
             kind: Kind::Directory,
             device: 1,
+            mount: 1,
             inode: 1,
             links: 2,
             size: 4096,

@@ -112,6 +112,11 @@ impl Stage for StageDirectory {
     type Staged = Staged;
 
     fn create(&self, artifact: &Path) -> io::Result<Staged> {
+        if self.keeper.room.is_anothers() {
+            return Err(io::Error::other(
+                "the stage is that of the process from which this one was forked; make a new one here",
+            ));
+        }
         let origin = Origin {
             stem: stem_of(artifact),
             room: Arc::clone(&self.keeper.room),
@@ -320,6 +325,10 @@ impl Staged {
 impl Drop for Staged {
     fn drop(&mut self) {
         let room = &self.origin.room;
+        if room.is_anothers() {
+            // The copy is the parent's, who may be about to load it.
+            return;
+        }
         room.note(Leaving {
             place: self.place.clone(),
             path: mem::take(&mut self.path),

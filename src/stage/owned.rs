@@ -17,6 +17,7 @@ use replug_plugin::shown::shown;
 
 use crate::look::naming::{stage_owner, stage_prefix};
 use crate::look::os::{self, HeldDirectory};
+use crate::look::process::Process;
 
 const OWNER: &str = "owner";
 
@@ -31,6 +32,7 @@ pub(super) struct OwnedDirectory {
     parent: HeldDirectory,
     held: HeldDirectory,
     owner: File,
+    process: Process,
 }
 
 impl OwnedDirectory {
@@ -55,6 +57,7 @@ impl OwnedDirectory {
                     parent,
                     held,
                     owner,
+                    process: Process::this(),
                 });
             }
         }
@@ -83,6 +86,10 @@ impl OwnedDirectory {
     pub(super) fn remove(&self) -> io::Result<()> {
         /// The most tries. A worker can add a file while the directory is emptied, but not again and again.
         const TRIES: usize = 10;
+        // A process that was forked closes its descriptor of the lock, and the lock is still the parent's.
+        if self.process.is_another() {
+            return Ok(());
+        }
         let mut removed = remove(&self.parent, &self.name, &self.held);
         for _ in 1..TRIES {
             match &removed {

@@ -91,6 +91,8 @@ pub(super) fn usual() -> VecDeque<PathBuf> {
         .into_iter()
         .chain([env::temp_dir()])
         .chain(more)
+        // A plugin may change the working directory before the next place is needed.
+        .filter_map(|parent| std::path::absolute(parent).ok())
         .collect()
 }
 

@@ -259,6 +259,7 @@ mod tests {
         let seen = Snapshot {
             kind: Kind::File,
             device: 1,
+            mount: 1,
             inode: 1,
             links: 1,
             size: 3,

@@ -15,6 +15,7 @@ use replug_plugin::shown::shown;
 use super::owned::{OwnedDirectory, sweep};
 use super::parents;
 use crate::look::os::{self, Identity};
+use crate::look::process::Process;
 
 /// Tries whether code can be mapped from a file.
 pub(super) type CanMapCode = fn(&File) -> io::Result<()>;
@@ -58,6 +59,7 @@ pub(super) struct Room {
     is_somebody_leaving: AtomicBool,
     is_closed: AtomicBool,
     can_map_code: CanMapCode,
+    process: Process,
 }
 
 #[derive(Debug)]
@@ -98,6 +100,7 @@ impl Room {
             is_somebody_leaving: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
             can_map_code,
+            process: Process::this(),
         })
     }
 
@@ -159,6 +162,12 @@ impl Room {
         Ok(())
     }
 
+    /// Whether the room is that of the process from which this one was forked. The locks in it may be held by threads that
+    /// are not here.
+    pub(super) fn is_anothers(&self) -> bool {
+        self.process.is_another()
+    }
+
     /// Takes note of a copy that is to leave.
     pub(super) fn note(&self, leaving: Leaving) {
         self.leaving().push(leaving);
@@ -171,7 +180,7 @@ impl Room {
 
     /// Removes the copies that are to leave. Nothing is asked of the system if there are none.
     pub(super) fn tidy(&self) {
-        if !self.is_somebody_leaving.load(Ordering::Relaxed) {
+        if !self.is_somebody_leaving.load(Ordering::Relaxed) || self.is_anothers() {
             return;
         }
         self.is_somebody_leaving.store(false, Ordering::Relaxed);

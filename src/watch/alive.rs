@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::pulse::Pulse;
@@ -59,6 +59,14 @@ impl<F: Files> Files for Alive<F> {
             self.pulse.beat();
             is_wanted(name, kind)
         })
+    }
+
+    fn absolute(&self, path: &Path) -> io::Result<PathBuf> {
+        self.files.absolute(path)
+    }
+
+    fn has_plain_looks(&self) -> bool {
+        self.files.has_plain_looks()
     }
 
     fn ask_for_name(&self, path: &Path) {

@@ -31,6 +31,8 @@ pub(super) struct Artifact {
     /// The reason for waiting that was reported last, and the failure that has not ended.
     pub(super) waiting: Option<Waiting>,
     pub(super) trouble: Option<Box<Trouble>>,
+    /// Whether a wait was said, and not yet what came of it.
+    pub(super) owes_a_word: bool,
     /// The warnings that hold and were said.
     pub(super) warned: Vec<Warning>,
     /// The libraries that it brings along.
@@ -55,6 +57,7 @@ impl Artifact {
             tracker: Tracker::new(),
             waiting: None,
             trouble: None,
+            owes_a_word: false,
             warned: Vec::new(),
             beside: Beside::default(),
             way: Way::default(),
@@ -106,6 +109,12 @@ impl Artifact {
     /// Whether any content of the artifact was ever handed over or kept out.
     pub(super) fn has_decided(&self) -> bool {
         self.tracker.has_decided()
+    }
+
+    /// Whether its absence would be news: somebody has it, or was told to wait for it, and does not know that it is gone.
+    pub(super) fn can_be_missed(&self) -> bool {
+        let is_known = self.owes_a_word || self.tracker.has_decided();
+        is_known && !self.tracker.is_missing()
     }
 
     /// The end of the pause before the next look, if looks have failed.

@@ -421,6 +421,16 @@ impl Directory {
         }
     }
 
+    /// The warning of names that are nearly those of libraries, where there is no library.
+    fn names(&self) -> Option<Warning> {
+        let seen = match self.is_empty {
+            true => self.scan.nearly(),
+            false => &[],
+        };
+        let seen = seen.to_vec();
+        (!seen.is_empty()).then_some(Warning::Names { seen })
+    }
+
     /// Takes up what a listing names, and says what a person should know of it.
     fn add<F: Files, S: Stage, C: Clock>(
         &mut self,
@@ -434,8 +444,10 @@ impl Directory {
                 .say(&self.root, News::Waiting(Waiting::Missing));
         }
         self.is_empty = is_empty;
+        let names = self.names();
         let unlisted = listed::warning_of(&listing.unlisted);
         let too_many = listed::take_up(&mut self.artifacts, listing);
+        self.warn(Warning::NAMES, names, shared);
         self.warn(Warning::UNLISTED, unlisted, shared);
         self.warn(Warning::TOO_MANY, too_many, shared);
     }

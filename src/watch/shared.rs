@@ -2,6 +2,7 @@
 //! and the readings that the poll may still make. Nothing is decided here.
 
 use std::io;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +23,7 @@ use crate::look::snapshot::{Kind, Snapshot};
 use crate::look::way::{self, Way};
 use crate::options::Options;
 use crate::stage::copies::Stage;
+use crate::warning::Warning;
 
 /// The most readings of one poll. After them the worker sees whether it is to stop, and the other artifacts are
 /// looked at.
@@ -34,6 +36,8 @@ pub(super) struct Shared<F: Files, S: Stage, C: Clock> {
     pub(super) root: Arc<Path>,
     device: Option<u64>,
     is_surveyed: bool,
+    /// Whether it was said that looks are less fresh than they should be.
+    has_warned: bool,
     /// When it was last asked where a path would be that is not there.
     absence_noticed: Option<Instant>,
     pub(super) rules: Rules,
@@ -59,7 +63,10 @@ pub(super) struct Shared<F: Files, S: Stage, C: Clock> {
 }
 
 impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
-    pub(super) fn new(options: Options, files: F, stage: S, clock: C) -> Shared<F, S, C> {
+    pub(super) fn new(mut options: Options, files: F, stage: S, clock: C) -> Shared<F, S, C> {
+        // A plugin that changes the working directory must not lead the watch elsewhere. If nobody knows the working
+        // directory, nothing is found by a relative path, as the first look will say.
+        options.path = files.absolute(&options.path).unwrap_or(options.path);
         let pulse = Arc::<Pulse>::default();
         let mounted = files.mounted(&options.path);
         let place = Place::on(mounted.unwrap_or_else(Filesystem::unknown), &options);
@@ -67,6 +74,7 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
             root: options.path.as_path().into(),
             device: None,
             is_surveyed: false,
+            has_warned: false,
             absence_noticed: None,
             rules: Rules { place, options },
             files: Alive::new(files, Arc::clone(&pulse)),
@@ -105,6 +113,10 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
         let filesystem = place::filesystem(&self.files, &self.root);
         self.rules.place = Place::on(filesystem, &self.rules.options);
         self.is_surveyed = true;
+        if self.files.has_plain_looks() && !mem::replace(&mut self.has_warned, true) {
+            let warning = News::Warned(Warning::PlainLooks);
+            self.outbox.say(&self.root, warning);
+        }
         let place = &self.rules.place;
         tracing::debug!(path = %shown(&*self.root), ?place, "surveyed");
         root.ok().map(|root| root.kind)

@@ -21,7 +21,7 @@ use crate::warning::Warning;
 /// An update: one piece of news from the first half about one artifact.
 #[derive(Debug)]
 pub struct Update<S = Staged> {
-    /// The artifact's path; the watched directory itself for news about all of it.
+    /// The artifact's path, which is absolute; the watched directory itself for news about all of it.
     pub artifact: Arc<Path>,
     /// The news.
     pub news: News<S>,
@@ -42,6 +42,11 @@ pub enum News<S = Staged> {
     },
     /// The artifact is not there yet, or not ready.
     Waiting(Waiting),
+    /// The artifact need not be waited for any longer: it holds the bytes that were decided about before.
+    Unchanged {
+        /// The digest of these bytes.
+        digest: Digest,
+    },
     /// The artifact is gone, for longer than a replacement takes. The live generation stays.
     Missing,
     /// The artifact is back.
@@ -107,7 +112,8 @@ impl<S> News<S> {
             News::Ready(_) | News::Kept { .. } => Topic::Content,
             News::Missing | News::Returned => Topic::Whereabouts,
             News::Degraded(_) | News::Recovered => Topic::Health,
-            News::Waiting(_) => Topic::Waiting,
+            // The end of a wait takes the place of the wait, for an owner who looks seldom.
+            News::Waiting(_) | News::Unchanged { .. } => Topic::Waiting,
             News::Placed(_) => Topic::Place,
             News::Warned(warning) => Topic::Warning(warning.about()),
         }

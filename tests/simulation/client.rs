@@ -256,6 +256,8 @@ impl Client {
         let seen = Snapshot {
             kind: file.kind,
             device: volume.device,
+            // As on a system that does not tell.
+            mount: 0,
             inode: number,
             links: if nature.has_hard_links { file.links } else { 1 },
             size: file.data.len() as u64,

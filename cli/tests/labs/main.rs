@@ -14,6 +14,7 @@ mod debugged;
 mod faults;
 mod faulty;
 mod fuse;
+mod ground;
 mod hung;
 mod idle;
 mod mounts;

@@ -7,11 +7,13 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{
     Advice, AtFlags, CWD, FallocateFlags, FileType, MemfdFlags, Mode, OFlags, RawDir, SealFlags,
-    Statx, StatxFlags, StatxTimestamp,
+    Stat, Statx, StatxFlags, StatxTimestamp,
 };
+use rustix::io::Errno;
 
 pub(crate) use super::held::{
     HeldDirectory, Identity, Standing, identity_at, identity_of, own_user, standings,
@@ -74,9 +76,66 @@ pub(crate) fn look_open(file: &File) -> io::Result<Snapshot> {
     statx(file, c"", AtFlags::STATX_FORCE_SYNC | AtFlags::EMPTY_PATH)
 }
 
-fn statx(at: impl AsFd, path: impl rustix::path::Arg, flags: AtFlags) -> io::Result<Snapshot> {
-    let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
-    Ok(snapshot(&rustix::fs::statx(at, path, flags, wanted)?))
+/// The number of a mount that is never given to another one, since Linux 6.8. An older kernel passes over the flag, and
+/// answers the older one: with a number that is given again when its mount is gone.
+const MNT_ID_UNIQUE: StatxFlags = StatxFlags::from_bits_retain(0x4000);
+
+/// Whether `statx` was refused, so that looks are made by an older call.
+static HAS_PLAIN_LOOKS: AtomicBool = AtomicBool::new(false);
+
+/// Whether looks can be answered from a network filesystem's memory, because the call that forbids this is refused.
+pub(crate) fn has_plain_looks() -> bool {
+    HAS_PLAIN_LOOKS.load(Ordering::Relaxed)
+}
+
+fn statx(
+    at: impl AsFd,
+    path: impl rustix::path::Arg + Copy,
+    flags: AtFlags,
+) -> io::Result<Snapshot> {
+    let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME | StatxFlags::MNT_ID | MNT_ID_UNIQUE;
+    match rustix::fs::statx(&at, path, flags, wanted) {
+        Ok(statx) => Ok(snapshot(&statx)),
+        // A filter that is older than the call (containers) says so in one of two ways; rustix asks it only once.
+        Err(refusal @ (Errno::NOSYS | Errno::PERM)) => plain_look(at, path, flags, refusal),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Looks by `fstatat`, which knows neither birth times nor mounts, and answers from what the system remembers.
+#[cold]
+fn plain_look(
+    at: impl AsFd,
+    path: impl rustix::path::Arg,
+    flags: AtFlags,
+    refusal: Errno,
+) -> io::Result<Snapshot> {
+    let plain = flags & (AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH);
+    let seen = rustix::fs::statat(at, path, plain);
+    if seen.is_ok() || refusal == Errno::NOSYS {
+        HAS_PLAIN_LOOKS.store(true, Ordering::Relaxed);
+    }
+    Ok(plain_snapshot(&seen?))
+}
+
+// The types of the fields differ between architectures.
+#[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
+fn plain_snapshot(seen: &Stat) -> Snapshot {
+    let stamp = |seconds: i64, nanoseconds: u32| Stamp {
+        seconds,
+        nanoseconds,
+    };
+    Snapshot {
+        kind: kind(FileType::from_raw_mode(seen.st_mode)),
+        device: seen.st_dev as u64,
+        mount: 0,
+        inode: seen.st_ino as u64,
+        links: seen.st_nlink as u64,
+        size: seen.st_size as u64,
+        modified: stamp(seen.st_mtime as i64, seen.st_mtime_nsec as u32),
+        changed: stamp(seen.st_ctime as i64, seen.st_ctime_nsec as u32),
+        born: None,
+    }
 }
 
 fn snapshot(statx: &Statx) -> Snapshot {
@@ -84,6 +143,7 @@ fn snapshot(statx: &Statx) -> Snapshot {
     Snapshot {
         kind: kind(FileType::from_raw_mode(statx.stx_mode.into())),
         device: rustix::fs::makedev(statx.stx_dev_major, statx.stx_dev_minor),
+        mount: statx.stx_mnt_id,
         inode: statx.stx_ino,
         links: statx.stx_nlink.into(),
         size: statx.stx_size,

@@ -24,7 +24,7 @@ pub(crate) use system::{filesystem, mounted};
 
 pub(crate) use system::{
     Directory, HAS_MEMORY_FILES, HOST_DOWN, HeldDirectory, Identity, MORE_TEMP_DIRS, Standing,
-    TOO_MANY_FILES, ask_for_name, forget_content, give_back, identity_at, identity_of, is_running,
-    is_unmapped, largest_file, look, look_from, look_link, look_open, memory_file, names, open,
-    open_directory, own_start, own_user, seal_memory, standings,
+    TOO_MANY_FILES, ask_for_name, forget_content, give_back, has_plain_looks, identity_at,
+    identity_of, is_running, is_unmapped, largest_file, look, look_from, look_link, look_open,
+    memory_file, names, open, open_directory, own_start, own_user, seal_memory, standings,
 };

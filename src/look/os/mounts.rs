@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use super::system::look;
+use super::system::{has_plain_looks, look};
 use crate::look::files::{Filesystem, Locality, Names};
 
 /// The table of mounts of this process (`man 5 proc_pid_mountinfo`).
@@ -22,12 +22,22 @@ pub(crate) fn filesystem(path: &Path) -> io::Result<Filesystem> {
     let mounts = fs::read(MOUNTS).unwrap_or_default();
     let known = type_of_device(&mounts, device).and_then(known_as);
     let known = known.or_else(|| FILESYSTEMS.iter().find(|known| known.magic == magic));
-    Ok(match known {
+    let filesystem = match known {
         Some(known) => known.into(),
         None => Filesystem {
             name: format!("{magic:#x}").into(),
             ..Filesystem::unknown()
         },
+    };
+    let is_remote = filesystem.locality == Locality::Remote;
+    Ok(match filesystem.names {
+        // Such a look does not ask the server; only opening a file does.
+        Names::ByLook if is_remote && has_plain_looks() => Filesystem {
+            looks_can_lag: true,
+            names: Names::ByListing,
+            ..filesystem
+        },
+        _ => filesystem,
     })
 }
 

@@ -22,6 +22,11 @@ pub(crate) const MORE_TEMP_DIRS: &[&str] = &["/var/tmp"];
 /// Whether a file can be made that exists in memory only.
 pub(crate) const HAS_MEMORY_FILES: bool = false;
 
+/// Never: there is one call for looks here.
+pub(crate) fn has_plain_looks() -> bool {
+    false
+}
+
 pub(crate) fn look(path: &Path) -> io::Result<Snapshot> {
     fs::metadata(path).map(|metadata| snapshot(&metadata))
 }
@@ -50,6 +55,7 @@ fn snapshot(metadata: &Metadata) -> Snapshot {
     Snapshot {
         kind: kind(metadata),
         device: metadata.dev(),
+        mount: 0,
         inode: metadata.ino(),
         links: metadata.nlink(),
         size: metadata.size(),

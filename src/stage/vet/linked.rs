@@ -6,6 +6,7 @@ use object::NativeEndian as E;
 use object::elf::{self, DynamicTag};
 use object::read::ReadRef;
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
+use replug_plugin::shown::spelled_bytes;
 
 use super::checks::until_nul;
 use super::dynamic::{Dynamic, Export, Symbols};
@@ -34,7 +35,7 @@ pub(super) fn read<'a, H: FileHeader<Endian = E>, D: ReadRef<'a>>(
         let texts = entries.filter_map(|it| entry_at(strings, it.val(E)));
         texts.take(MOST_NEEDED)
     };
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let text = |bytes: &[u8]| spelled_bytes(bytes).into_owned();
     let needed: Vec<String> = named(elf::DT_NEEDED).map(text).collect();
     let run_path = named(elf::DT_RUNPATH).next();
     let path = run_path.or_else(|| named(elf::DT_RPATH).next());

@@ -136,6 +136,10 @@ impl<H: Fn(Asked)> Files for Spy<H> {
         self.as_mounted(path, OsFiles.look_link(path))
     }
 
+    fn absolute(&self, path: &Path) -> io::Result<PathBuf> {
+        OsFiles.absolute(path)
+    }
+
     fn ask_for_name(&self, path: &Path) {
         (self.hear)(Asked::Name(path.to_owned()));
         OsFiles.ask_for_name(path);
