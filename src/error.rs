@@ -12,6 +12,7 @@ use crate::decide::trouble::Class;
 use crate::look::snapshot::Kind;
 
 pub use crate::boundary::LoadFailure;
+pub use crate::decide::trust::{Distrust, Flaw};
 pub use crate::handshake::{Difference, Mismatch};
 pub use crate::stage::copies::StageError;
 pub use crate::stage::vet::Refusal;
@@ -55,6 +56,15 @@ pub enum Error {
         path: PathBuf,
         /// The thing that is there instead.
         kind: Kind,
+    },
+    /// Others than this user and root can change the artifact, and trust is strict. The artifact is judged again until
+    /// its rights are mended.
+    #[error("cannot trust `{}`", path.display())]
+    Trust {
+        /// The artifact.
+        path: PathBuf,
+        /// What is wrong with the rights.
+        source: Distrust,
     },
     /// Opening or reading the artifact failed.
     #[error("cannot read `{}`", path.display())]
@@ -123,6 +133,8 @@ pub enum Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Step {
+    /// Judging who can write the artifact.
+    Trust,
     /// Making the private copy.
     Stage,
     /// Checking the copy without running it.
@@ -165,6 +177,7 @@ impl Error {
     /// The step of the pipeline that failed. Everything before the copy exists counts as staging.
     pub fn step(&self) -> Step {
         match self {
+            Error::Trust { .. } => Step::Trust,
             Error::Vet { .. } => Step::Vet,
             Error::Handshake { .. } => Step::Handshake,
             Error::Load { .. } => Step::Load,
@@ -194,6 +207,7 @@ impl Error {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Step::Trust => "trust",
             Step::Stage => "stage",
             Step::Vet => "vet",
             Step::Handshake => "handshake",

@@ -39,6 +39,7 @@ pub struct Options {
     pub(crate) stage_dir: Option<PathBuf>,
     pub(crate) exports: Vec<CString>,
     pub(crate) expected: Option<Expected>,
+    pub(crate) trust: Trust,
 }
 
 impl Options {
@@ -70,6 +71,7 @@ impl Options {
             stage_dir: None,
             exports: Vec::new(),
             expected: None,
+            trust: Trust::default(),
         }
     }
 
@@ -123,6 +125,13 @@ impl Options {
         self
     }
 
+    /// Whom to trust to write what is loaded. A process with more rights than the user who started it is always
+    /// [strict](Trust::Strict).
+    pub fn trust(mut self, trust: Trust) -> Options {
+        self.trust = trust;
+        self
+    }
+
     /// How deep a watched directory is searched; 1, the default, is its own files only.
     pub fn depth(mut self, depth: usize) -> Options {
         self.depth = depth.max(1);
@@ -173,6 +182,23 @@ pub enum FsPolicy {
     Local,
     /// Take the filesystem for remote: list, open and look on each poll, and audit.
     Remote,
+}
+
+/// What becomes of a library that others than this user and root may change.
+///
+/// Judged are the file as it was opened, each directory and each symbolic link on the way to it. Each must belong to this
+/// user or to root; the file and the directories must not be writable for their group or for others. A directory in
+/// which others can write may be sticky. The group's right counts for nothing if the owner is the group's only member.
+/// On Windows nothing is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Trust {
+    /// Keep it out, until the rights are mended.
+    Strict,
+    /// Say each cause once, and load it.
+    #[default]
+    Warn,
+    /// Ask nothing. Whoever can write the file, or one of the directories, runs code in this process.
+    Off,
 }
 
 /// Whether, and how often, to digest a file that seems unchanged. A write through a shared mapping changes nothing

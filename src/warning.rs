@@ -1,6 +1,8 @@
 //! Warnings: what a person should know although nothing has failed. Each is said once for an artifact, for as long as
 //! its cause stays.
 
+use crate::decide::trust::Distrust;
+
 /// Something that a person should know about an artifact, although replug goes on with it.
 ///
 /// Its `Display` is a clause without the artifact's path: what was found, what follows from that, what to do.
@@ -13,6 +15,9 @@ pub enum Warning {
          build it without `-ftls-model=initial-exec`"
     )]
     StaticTls,
+    /// Others than this user and root can change the library.
+    #[error("{0} (with trust `strict` it is kept out; with `off` nothing is said)")]
+    Trust(Distrust),
 }
 
 impl Warning {
@@ -20,6 +25,7 @@ impl Warning {
     pub fn about(&self) -> &'static str {
         match self {
             Warning::StaticTls => "static-tls",
+            Warning::Trust(_) => "trust",
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use replug::watch::{Files as _, Kind, OsFiles, Watcher};
-use replug::{Audit, FsPolicy, GatePolicy, Options, Text};
+use replug::{Audit, FsPolicy, GatePolicy, Options, Text, Trust};
 
 /// The longest time an option takes, a day: whoever asks for more has made a mistake.
 const LONGEST_MS: u64 = 24 * 60 * 60 * 1000;
@@ -68,6 +68,10 @@ pub(crate) struct Run {
     /// How deep a directory is searched for libraries
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     depth: u16,
+
+    /// What becomes of a library that others than this user and root may change
+    #[arg(long, value_name = "HOW", default_value = "warn")]
+    trust: TrustArg,
 
     /// Where private copies live, instead of the temporary directory
     #[arg(long, value_name = "DIR")]
@@ -142,6 +146,16 @@ enum FsArg {
     Remote,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum TrustArg {
+    /// Keep it out until its rights are mended
+    Strict,
+    /// Say each cause once, and load it
+    Warn,
+    /// Ask nothing
+    Off,
+}
+
 impl Build {
     fn has_options(&self) -> bool {
         self.release
@@ -210,6 +224,11 @@ impl Run {
             FsArg::Local => FsPolicy::Local,
             FsArg::Remote => FsPolicy::Remote,
         };
+        let trust = match self.trust {
+            TrustArg::Strict => Trust::Strict,
+            TrustArg::Warn => Trust::Warn,
+            TrustArg::Off => Trust::Off,
+        };
         let options = Options::new(path)
             .interval(Duration::from_millis(self.interval_ms))
             .settle(Duration::from_millis(self.settle_ms))
@@ -219,6 +238,7 @@ impl Run {
             .audit(self.audit)
             .steady(self.steady)
             .depth(self.depth.into())
+            .trust(trust)
             .exports([self.call.as_c_str(), Text::FREE]);
         match &self.stage_dir {
             Some(stage_dir) => options.stage_dir(stage_dir),

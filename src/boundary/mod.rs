@@ -52,6 +52,11 @@ pub use self::{
     table::Table,
 };
 
+/// Whether this process has more rights than the user who started it.
+pub(crate) fn has_more_rights() -> bool {
+    system::has_more_rights()
+}
+
 pub(crate) use self::{
     image::can_map_code,
     table::{Bound, BoundHooks, Leased},

@@ -160,7 +160,9 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
 
     /// Ends following for this poll: says what the artifact waits for, once per change of reason.
     fn rest(&mut self, until: Option<Instant>) -> Option<Instant> {
+        // Whoever waits for other rights was told so.
         let waiting = self.artifact.tracker.waiting();
+        let waiting = waiting.filter(|_| !self.artifact.is_distrusted());
         let is_new = waiting != self.artifact.waiting;
         self.artifact.waiting = waiting;
         if let Some(reason) = waiting

@@ -5,6 +5,7 @@ use std::io::{self, Seek, Write};
 
 use super::followed::Followed;
 use super::pulse::Beating;
+use super::trusting::Judged;
 use super::update::{News, Ready};
 use crate::decide::change::Verdict;
 use crate::decide::settle::{Order, Reading};
@@ -121,18 +122,34 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         };
         let begun = self.shared.clock.now();
         let mut copy = Beating::new(copy, &self.shared.pulse);
-        let read = reading::read(&self.shared.files, &self.artifact.path, terms, &mut copy);
+        let (files, path) = (&self.shared.files, &self.artifact.path);
+        let mut judged = None;
+        // A file that was decided about is only compared; should it have changed, it is suspect, and judged then.
+        let is_judged = self.artifact.tracker.is_suspect();
+        let admits = |artifact: &F::Artifact| {
+            if !is_judged {
+                return Ok(true);
+            }
+            let trust = self.shared.rules.options.trust;
+            let judged = judged.insert(Judged::of(files, artifact, path, trust)?);
+            Ok(!judged.is_refused())
+        };
+        let read = reading::read(files, path, terms, admits, &mut copy);
         let ended = self.shared.clock.now();
         match read {
             Ok(digest) => {
                 self.shared.digests += 1;
                 self.recovered(Reached::Read);
+                if let Some(judged) = judged {
+                    self.warn_of_distrust(&judged);
+                }
                 Ok(Reading {
                     begun,
                     ended,
                     digest,
                 })
             }
+            Err(Unread::NotAdmitted) => Err(self.keep_out_distrusted(judged.unwrap_or_default())),
             Err(Unread::Torn(seen)) => {
                 Err(self.artifact.tracker.torn(ended, seen, &self.shared.rules))
             }

@@ -1,19 +1,24 @@
 //! Linux: statx, which can ask a network filesystem for fresh attributes; procfs; memfd.
 
 use std::ffi::{CStr, OsStr};
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
     Advice, AtFlags, CWD, FileType, MemfdFlags, Mode, OFlags, RawDir, Statx, StatxFlags,
     StatxTimestamp,
 };
+use rustix::io::Errno;
 
-pub(crate) use super::posix::{HOST_DOWN, make_private, make_private_directory, open_own};
+use super::groups;
+pub(crate) use super::posix::{
+    HOST_DOWN, make_private, make_private_directory, open_lock, open_own, standing,
+};
 use crate::look::snapshot::{Kind, Snapshot, Stamp};
 
 /// Further directories for staged copies, if code cannot be mapped from the temporary directory.
@@ -79,7 +84,7 @@ fn statx(at: impl AsFd, path: impl rustix::path::Arg, flags: AtFlags) -> io::Res
 fn snapshot(statx: &Statx) -> Snapshot {
     let has_birth = statx.stx_mask & StatxFlags::BTIME.bits() != 0;
     Snapshot {
-        kind: kind(FileType::from_raw_mode(statx.stx_mode.into())),
+        kind: kind_of(FileType::from_raw_mode(statx.stx_mode.into())),
         device: rustix::fs::makedev(statx.stx_dev_major, statx.stx_dev_minor),
         inode: statx.stx_ino,
         links: statx.stx_nlink.into(),
@@ -97,7 +102,12 @@ fn stamp(time: StatxTimestamp) -> Stamp {
     }
 }
 
-fn kind(file_type: FileType) -> Kind {
+/// The kind of what was found.
+pub(super) fn kind(found: &Metadata) -> Kind {
+    kind_of(FileType::from_raw_mode(found.mode()))
+}
+
+fn kind_of(file_type: FileType) -> Kind {
     match file_type {
         FileType::RegularFile => Kind::File,
         FileType::Directory => Kind::Directory,
@@ -153,6 +163,17 @@ pub(crate) fn names(directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Resul
 /// Drops the pages of a file from the page cache.
 pub(crate) fn forget_content(file: &File) -> io::Result<()> {
     Ok(rustix::fs::fadvise(file, 0, None, Advice::DontNeed)?)
+}
+
+/// Whether the group's bits of a mode give nothing to anybody but the owner. Where there is an access control list, they
+/// are the most that the list gives to anybody, so they may give something whoever is in the group.
+pub(super) fn group_is_private(path: &Path, group: u32, owner: u32) -> bool {
+    let size = &mut [0_u8; 0];
+    let has_list = match rustix::fs::lgetxattr(path, c"system.posix_acl_access", size) {
+        Err(Errno::NODATA | Errno::NOTSUP) => false,
+        Ok(_) | Err(_) => true,
+    };
+    !has_list && groups::is_private(group, owner)
 }
 
 /// When this process started, in clock ticks since boot. With the process number, that is the name of one process for

@@ -2,7 +2,11 @@
 //! anything.
 
 #[cfg(target_os = "linux")]
+mod groups;
+#[cfg(target_os = "linux")]
 mod mounts;
+#[cfg(unix)]
+mod owners;
 #[cfg(unix)]
 mod posix;
 #[cfg(target_os = "linux")]
@@ -16,12 +20,17 @@ mod system;
 mod system;
 
 #[cfg(target_os = "linux")]
-pub(crate) use mounts::{filesystem, mounted};
+pub(crate) use mounts::{Inventors, filesystem, mounted};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use system::{filesystem, mounted};
+pub(crate) use system::{Inventors, filesystem, mounted};
+
+#[cfg(unix)]
+pub(crate) use owners::rights;
+#[cfg(windows)]
+pub(crate) use system::rights;
 
 pub(crate) use system::{
     Directory, HAS_MEMORY_FILES, HOST_DOWN, MORE_TEMP_DIRS, ask_for_name, forget_content,
     is_running, look, look_from, look_link, look_open, make_private, make_private_directory,
-    memory_file, names, open, open_directory, open_own, own_start,
+    memory_file, names, open, open_directory, open_lock, open_own, own_start, standing,
 };

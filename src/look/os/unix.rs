@@ -9,7 +9,9 @@ use std::time::UNIX_EPOCH;
 
 use rustix::process::{Pid, test_kill_process};
 
-pub(crate) use super::posix::{HOST_DOWN, make_private, make_private_directory, open_own};
+pub(crate) use super::posix::{
+    HOST_DOWN, make_private, make_private_directory, open_lock, open_own, standing,
+};
 use crate::look::files::{Filesystem, Names};
 use crate::look::snapshot::{Kind, Snapshot, Stamp};
 
@@ -72,7 +74,8 @@ fn stamp(seconds: i64, nanoseconds: i64) -> Stamp {
     }
 }
 
-fn kind(metadata: &Metadata) -> Kind {
+/// The kind of what was found.
+pub(super) fn kind(metadata: &Metadata) -> Kind {
     let file_type = metadata.file_type();
     match () {
         () if file_type.is_file() => Kind::File,
@@ -117,6 +120,24 @@ pub(crate) fn filesystem(_path: &Path) -> io::Result<Filesystem> {
 /// Nothing: no table of mounts is read here.
 pub(crate) fn mounted(_path: &Path) -> Option<Filesystem> {
     None
+}
+
+/// No filesystem: no table of mounts is read here.
+pub(crate) struct Inventors;
+
+impl Inventors {
+    pub(crate) fn read() -> Inventors {
+        Inventors
+    }
+
+    pub(crate) fn of_device(&self, _device: u64) -> Option<String> {
+        None
+    }
+}
+
+/// Never: who is in a group, and which access control lists there are, is not asked here.
+pub(super) fn group_is_private(_path: &Path, _group: u32, _owner: u32) -> bool {
+    false
 }
 
 /// Always 0: start times are not asked for here; the stage directory's lock tells the dead from the living.
