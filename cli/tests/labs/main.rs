@@ -22,6 +22,7 @@ mod shared;
 mod stage;
 mod tools;
 mod unmounted;
+mod users;
 mod ways;
 mod workspace;
 
