@@ -1,5 +1,6 @@
 //! Which filesystem a path is on, on Linux: by the table of mounts, and by `statfs`.
 
+use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
@@ -143,17 +144,32 @@ fn unescaped(path: &[u8]) -> PathBuf {
 /// The filesystems that make owners up, by the table of mounts as it was read once.
 pub(crate) struct Inventors {
     table: Vec<u8>,
+    /// The answer for the device that was asked for last: most of a way is on one.
+    last: RefCell<Option<(u64, Option<String>)>>,
 }
 
 impl Inventors {
     pub(crate) fn read() -> Inventors {
         // Without a procfs there is no table of mounts.
         let table = fs::read(MOUNTS).unwrap_or_default();
-        Inventors { table }
+        Inventors::by(table)
+    }
+
+    fn by(table: Vec<u8>) -> Inventors {
+        let last = RefCell::default();
+        Inventors { table, last }
     }
 
     /// The name of the filesystem on this device, if it makes owners up.
     pub(crate) fn of_device(&self, device: u64) -> Option<String> {
+        let mut last = self.last.borrow_mut();
+        match &*last {
+            Some((asked, inventor)) if *asked == device => inventor.clone(),
+            _ => last.insert((device, self.find(device))).1.clone(),
+        }
+    }
+
+    fn find(&self, device: u64) -> Option<String> {
         let mount = mount_of_device(&self.table, device)?;
         let name = mount.named.to_string_lossy().into_owned();
         makes_owners_up(&name, mount.options).then_some(name)
@@ -331,8 +347,7 @@ mod tests {
             let said = makes_owners_up(name, options.as_bytes());
             assert_eq!(said, is_so, "{name} {options}");
         }
-        let table = TABLE.to_vec();
-        let inventors = Inventors { table };
+        let inventors = Inventors::by(TABLE.to_vec());
         let device = |minor| rustix::fs::makedev(0, minor);
         assert_eq!(inventors.of_device(device(40)).as_deref(), Some("9p"));
         assert_eq!(
