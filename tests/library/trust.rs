@@ -10,7 +10,7 @@ use std::time::Duration;
 use replug::error::{Error, Step};
 use replug::watch::{Files, News, OsFiles};
 use replug::{Options, Trust, Warning};
-use vocabulary::{Asked, ByHand, Scratch, Spy, library};
+use vocabulary::{Artifact, Asked, ByHand, Scratch, Spy, library};
 
 /// Longer than anything has to hold still, and than any pause before a new try.
 const A_WHILE: Duration = Duration::from_secs(5);
@@ -102,6 +102,9 @@ fn strict_keeps_out_what_others_can_write_until_its_rights_are_mended() {
     let path = closed_library(&scratch);
     let directory = path.parent().unwrap();
     let mut watch = ByHand::with(&scratch, Options::new(&path).trust(Trust::Strict), OsFiles);
+    // It came whole, so that nothing had to be waited for before.
+    Artifact::at(&path).restore(&library(1));
+    set_mode(&path, 0o644);
     // A look at the file sees nothing of what happens to the rights of the directory.
     set_mode(directory, 0o777);
     let said = heard(&mut watch);
