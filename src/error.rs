@@ -13,6 +13,7 @@ use crate::decide::trouble::Class;
 use crate::look::snapshot::Kind;
 
 pub use crate::boundary::{LoadFailure, LoaderError};
+pub use crate::decide::trust::{Distrust, Flaw};
 pub use crate::handshake::{Difference, Mismatch};
 pub use crate::stage::room::StageError;
 pub use crate::stage::vet::Refusal;
@@ -88,6 +89,15 @@ pub enum Error {
         /// The largest size, in bytes, that the system allows.
         limit: u64,
     },
+    /// Others than this user and root can change the artifact, and trust is strict. The artifact is judged again until
+    /// its rights are mended.
+    #[error("cannot trust `{}`", shown(path))]
+    Trust {
+        /// The artifact.
+        path: PathBuf,
+        /// What is wrong with the rights.
+        source: Distrust,
+    },
     /// Opening or reading the artifact failed.
     #[error("cannot read `{}`", shown(path))]
     Read {
@@ -155,6 +165,8 @@ pub enum Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Step {
+    /// Judging who can write the artifact.
+    Trust,
     /// Making the private copy.
     Stage,
     /// Checking the copy without running it.
@@ -197,6 +209,7 @@ impl Error {
     /// The step of the pipeline that failed. Everything before the copy exists counts as staging.
     pub fn step(&self) -> Step {
         match self {
+            Error::Trust { .. } => Step::Trust,
             Error::Vet { .. } => Step::Vet,
             Error::Handshake { .. } => Step::Handshake,
             Error::Load { .. } => Step::Load,
@@ -226,6 +239,7 @@ impl Error {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Step::Trust => "trust",
             Step::Stage => "stage",
             Step::Vet => "vet",
             Step::Handshake => "handshake",

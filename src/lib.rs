@@ -101,7 +101,7 @@ pub use crate::host::retire::Unload;
 pub use crate::host::set::{HostSet, Member};
 pub use crate::look::digest::Digest;
 #[doc(inline)]
-pub use crate::options::{Audit, FsPolicy, GatePolicy, Options};
+pub use crate::options::{Audit, FsPolicy, GatePolicy, Options, Trust};
 pub use crate::warning::Warning;
 
 /// The parts of an [`Outcome`].

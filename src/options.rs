@@ -42,6 +42,7 @@ pub struct Options {
     pub(crate) exports_data: Vec<CString>,
     pub(crate) allow_unique: bool,
     pub(crate) expected: Option<Expected>,
+    pub(crate) trust: Trust,
 }
 
 impl Options {
@@ -80,6 +81,7 @@ impl Options {
             exports_data: Vec::new(),
             allow_unique: false,
             expected: None,
+            trust: Trust::default(),
         }
     }
 
@@ -130,6 +132,13 @@ impl Options {
     /// each process has its own.
     pub fn seed(mut self, seed: u64) -> Options {
         self.seed = Some(seed);
+        self
+    }
+
+    /// Whom to trust to write what is loaded. A process with more rights than the user who started it is always
+    /// [strict](Trust::Strict).
+    pub fn trust(mut self, trust: Trust) -> Options {
+        self.trust = trust;
         self
     }
 
@@ -207,6 +216,23 @@ pub enum FsPolicy {
     Local,
     /// Take the filesystem for remote: list, open and look on each poll, and audit.
     Remote,
+}
+
+/// What becomes of a library that others than this user and root may change.
+///
+/// Judged are the file as it was opened, each directory and each symbolic link on the way to it. Each must belong to this
+/// user or to root; the file and the directories must not be writable for their group or for others. A directory in
+/// which others can write may be sticky. The group's right counts for nothing if the owner is the group's only member.
+/// On Windows nothing is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Trust {
+    /// Keep it out, until the rights are mended.
+    Strict,
+    /// Say each cause once, and load it.
+    #[default]
+    Warn,
+    /// Ask nothing. Whoever can write the file, or one of the directories, runs code in this process.
+    Off,
 }
 
 /// Whether, and how often, to digest a file that seems unchanged. A write through a shared mapping changes nothing

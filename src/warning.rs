@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use replug_plugin::shown::shown;
 
+use crate::decide::trust::Distrust;
+
 /// Something that a person should know about an artifact, although replug goes on with it.
 ///
 /// Its `Display` is a clause without the artifact's path: what was found, what follows from that, what to do.
@@ -100,6 +102,9 @@ pub enum Warning {
          nothing is reloaded here; make a new host in this process"
     )]
     Forked,
+    /// Others than this user and root can change the library.
+    #[error("{0} (with trust `strict` it is kept out; with `off` nothing is said)")]
+    Trust(Distrust),
 }
 
 /// The number of other directories, for people; nothing if there are none.
@@ -152,6 +157,7 @@ impl Warning {
             Warning::Names { .. } => Warning::NAMES,
             Warning::PlainLooks => "plain-looks",
             Warning::Forked => "forked",
+            Warning::Trust(_) => "trust",
         }
     }
 }

@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use replug::shown::shown;
 use replug::watch::{Files as _, Kind, OsFiles, Watcher};
-use replug::{Audit, FsPolicy, GatePolicy, Options, Text};
+use replug::{Audit, FsPolicy, GatePolicy, Options, Text, Trust};
 
 /// The longest time an option takes, a day: whoever asks for more has made a mistake.
 const LONGEST_MS: u64 = 24 * 60 * 60 * 1000;
@@ -73,6 +73,10 @@ pub(crate) struct Run {
     /// The largest file that is taken for a library, in bytes, or with K, M or G behind the number
     #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = size)]
     max_size: u64,
+
+    /// What becomes of a library that others than this user and root may change
+    #[arg(long, value_name = "HOW", default_value = "warn")]
+    trust: TrustArg,
 
     /// Where private copies live, instead of your runtime directory or the temporary one
     #[arg(long, value_name = "DIR")]
@@ -151,6 +155,16 @@ enum FsArg {
     Remote,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum TrustArg {
+    /// Keep it out until its rights are mended
+    Strict,
+    /// Say each cause once, and load it
+    Warn,
+    /// Ask nothing
+    Off,
+}
+
 impl Build {
     fn has_options(&self) -> bool {
         self.release
@@ -219,6 +233,11 @@ impl Run {
             FsArg::Local => FsPolicy::Local,
             FsArg::Remote => FsPolicy::Remote,
         };
+        let trust = match self.trust {
+            TrustArg::Strict => Trust::Strict,
+            TrustArg::Warn => Trust::Warn,
+            TrustArg::Off => Trust::Off,
+        };
         let options = Options::new(path)
             .interval(Duration::from_millis(self.interval_ms))
             .settle(Duration::from_millis(self.settle_ms))
@@ -230,6 +249,7 @@ impl Run {
             .depth(self.depth.into())
             .allow_unique(self.allow_unique)
             .max_size(self.max_size)
+            .trust(trust)
             .exports([self.call.as_c_str(), Text::FREE]);
         match &self.stage_dir {
             Some(stage_dir) => options.stage_dir(stage_dir),

@@ -54,6 +54,11 @@ pub use self::{
     table::Table,
 };
 
+/// Whether this process has more rights than the user who started it.
+pub(crate) fn has_more_rights() -> bool {
+    system::has_more_rights()
+}
+
 pub(crate) use self::{
     image::can_map_code,
     process::{JOINS_UNIQUE, KNOWS_BY_SONAME, keep, loaded_as, process_has},

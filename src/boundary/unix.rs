@@ -151,6 +151,20 @@ fn new_thread_key() -> Option<libc::pthread_key_t> {
     (status == 0).then_some(key)
 }
 
+/// Whether the process was started with more rights than the user has who started it: set-user-ID, set-group-ID, the
+/// capabilities of a file, or a security module's word.
+#[cfg(target_os = "linux")]
+pub(super) fn has_more_rights() -> bool {
+    // SAFETY: the call only reads what the kernel told this process when it was started.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn has_more_rights() -> bool {
+    use rustix::process::{getegid, geteuid, getgid, getuid};
+    geteuid() != getuid() || getegid() != getgid()
+}
+
 pub(super) fn can_map_code(file: &File) -> io::Result<()> {
     /// The length of the mapping that is tried: one page of the smallest kind. Nothing ever touches the page.
     const LENGTH: usize = 4096;

@@ -49,6 +49,11 @@ pub(super) fn free_thread_keys(enough: usize) -> usize {
     enough
 }
 
+/// Windows starts no program with more rights than the user has who starts it.
+pub(super) fn has_more_rights() -> bool {
+    false
+}
+
 /// Windows maps code from any file that can be read.
 pub(super) fn can_map_code(_file: &File) -> io::Result<()> {
     Ok(())

@@ -113,6 +113,7 @@ impl Trouble {
 pub(crate) enum Reached {
     Look,
     Kind,
+    Trust,
     Read,
     Stage,
 }
@@ -138,6 +139,8 @@ pub(crate) enum Cause {
     MountLost,
     /// The directory names the artifact, but the artifact is not found there.
     NotFoundThoughListed,
+    /// Others can change the artifact; the number of the reasons, which is the same for the same reasons.
+    Distrust(u64),
 }
 
 impl From<&io::Error> for Cause {
@@ -156,7 +159,11 @@ impl Cause {
                 )
             }
             Cause::NotFoundThoughListed => true,
-            Cause::Kind(_) | Cause::TooLarge | Cause::FileLimit | Cause::MountLost => false,
+            Cause::Kind(_)
+            | Cause::TooLarge
+            | Cause::FileLimit
+            | Cause::MountLost
+            | Cause::Distrust(_) => false,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use super::rights::{Rights, Standing};
 use super::snapshot::{Kind, Snapshot};
 
 /// The state of one lock file.
@@ -195,7 +196,22 @@ pub trait Files {
         None
     }
 
-    /// Asks, without waiting and without leaving a trace, whether somebody holds a lock file.
+    /// The rights at everything by which `path` leads to an open artifact, from the root of the filesystem on: at each
+    /// directory, at each symbolic link, and at last at the artifact as it was opened. Nothing where rights mean nothing.
+    fn rights(&self, _artifact: &Self::Artifact, _path: &Path) -> io::Result<Vec<Rights>> {
+        Ok(Vec::new())
+    }
+
+    /// The standing of this process among the owners of files.
+    fn standing(&self) -> Standing {
+        Standing {
+            user: None,
+            has_more_rights: false,
+        }
+    }
+
+    /// Asks, without waiting and without leaving a trace, whether somebody holds a lock file. What is no regular file is
+    /// no lock, and is not asked.
     fn probe(&self, _lock: &Path) -> io::Result<Lock> {
         Ok(Lock::Absent)
     }

@@ -9,6 +9,8 @@ use std::mem;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use replug_plugin::shown::spelled;
+
 use super::clock::Clock;
 use super::files::{Files, Listing, Locality};
 use super::naming::{is_library_name, is_nearly_a_library_name, stage_owner};
@@ -94,9 +96,7 @@ impl Scan {
             if is_library_name(name) {
                 listed.set(listed.get().wrapping_add(sum_of(name)));
             } else if kind != Kind::Directory && is_nearly_a_library_name(name) {
-                nearly
-                    .borrow_mut()
-                    .push(name.to_string_lossy().into_owned());
+                nearly.borrow_mut().push(spelled(name).into_owned());
             }
             is_wanted(name, kind)
         };

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use replug_plugin::shown::shown;
 
-use crate::look::os::{self, HeldDirectory, Standing};
+use crate::look::os::{self, Ancestor, HeldDirectory};
 
 /// The room that a user's runtime directory must have left, in bytes: some copies of a large library with its debug
 /// information (85 MB were seen). That directory is memory, usually a tenth of it, and others need it as well.
@@ -43,7 +43,7 @@ pub(super) enum Unfit {
 
 /// The real path of a directory that is fit to hold a stage directory.
 pub(super) fn fit(parent: &Path) -> io::Result<PathBuf> {
-    let (real, way) = os::standings(parent)?;
+    let (real, way) = os::ancestors(parent)?;
     match way
         .iter()
         .find_map(|each| unfit(each, os::own_user(), os::is_unmapped))
@@ -54,17 +54,17 @@ pub(super) fn fit(parent: &Path) -> io::Result<PathBuf> {
 }
 
 /// What makes a directory unfit for the files of user `own`, if anything does.
-fn unfit(standing: &Standing, own: u32, is_unmapped: fn(u32) -> bool) -> Option<Unfit> {
+fn unfit(ancestor: &Ancestor, own: u32, is_unmapped: fn(u32) -> bool) -> Option<Unfit> {
     const ROOT: u32 = 0;
     const STICKY: u32 = 0o1000;
     const GROUP_WRITES: u32 = 0o020;
     const OTHERS_WRITE: u32 = 0o002;
-    let Standing {
+    let Ancestor {
         ref path,
         owner,
         group,
         mode,
-    } = *standing;
+    } = *ancestor;
     let directory = path.to_owned();
     if owner != own && owner != ROOT && !is_unmapped(owner) {
         return Some(Unfit::Foreign { directory, owner });
@@ -114,13 +114,13 @@ mod tests {
     const UNMAPPED: u32 = 65534;
 
     fn judge(owner: u32, group: u32, mode: u32) -> Option<&'static str> {
-        let standing = Standing {
+        let ancestor = Ancestor {
             path: "/way".into(),
             owner,
             group,
             mode,
         };
-        match unfit(&standing, OWN, |user| user == UNMAPPED)? {
+        match unfit(&ancestor, OWN, |user| user == UNMAPPED)? {
             Unfit::Foreign { .. } => Some("foreign"),
             Unfit::Writable { .. } => Some("writable"),
         }

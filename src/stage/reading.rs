@@ -25,6 +25,8 @@ const SMALL: u64 = 4 * 1024 * 1024;
 pub(crate) enum Unread {
     /// The file changed during the reading. Holds the look that showed the change, if a look did.
     Torn(Option<Snapshot>),
+    /// The open artifact was not admitted, so none of its content was read.
+    NotAdmitted,
     /// The artifact could not be read.
     Artifact(io::Error),
     /// The copy could not be written.
@@ -45,7 +47,8 @@ pub(crate) struct Terms {
 /// Reads the artifact at `path` to its end, once, digesting and copying it to `copy`.
 ///
 /// The open file must look like the snapshot before and after the reading, and the path must look like it after the
-/// reading. There must be as many bytes as the snapshot says. Otherwise the reading is torn and means nothing.
+/// reading. There must be as many bytes as the snapshot says. Otherwise the reading is torn and means nothing. The open
+/// file is shown to `admits`, which says whether the file is read at all.
 ///
 /// Of a large file `is_worth_it` gets to see the head first, [`HEAD`] bytes. If it says no, nothing more is read and
 /// nothing is copied: the digest is that of the head.
@@ -53,6 +56,7 @@ pub(crate) fn read<F: Files>(
     files: &F,
     path: &Path,
     terms: Terms,
+    admits: impl FnOnce(&F::Artifact) -> io::Result<bool>,
     copy: &mut impl Write,
     is_worth_it: &mut dyn FnMut(&[u8]) -> bool,
 ) -> Result<Digest, Unread> {
@@ -64,6 +68,9 @@ pub(crate) fn read<F: Files>(
         Err(error) => Err(Unread::Artifact(error)),
     };
     same(files.look_open(&artifact))?;
+    if !admits(&artifact).map_err(Unread::Artifact)? {
+        return Err(Unread::NotAdmitted);
+    }
     if terms.asks.is_some()
         && let Err(error) = files.forget_content(&artifact)
     {
@@ -253,10 +260,9 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_reading_counts_only_if_every_look_before_and_after_saw_the_same() {
+    fn snapshot_of_three_bytes() -> Snapshot {
         let stamp = Stamp::default();
-        let seen = Snapshot {
+        Snapshot {
             kind: Kind::File,
             device: 1,
             mount: 1,
@@ -266,7 +272,40 @@ mod tests {
             modified: stamp,
             changed: stamp,
             born: None,
+        }
+    }
+
+    fn terms_of(snapshot: Snapshot) -> Terms {
+        Terms {
+            snapshot,
+            noise: Fields::NONE,
+            asks: None,
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_admitted_is_not_read() {
+        let seen = snapshot_of_three_bytes();
+        let files = Shifting {
+            content: b"abc",
+            looks: RefCell::new(vec![seen; 3]),
         };
+        let mut copy = Vec::new();
+        let read = read(
+            &files,
+            Path::new("x"),
+            terms_of(seen),
+            |_| Ok(false),
+            &mut copy,
+            &mut |_| true,
+        );
+        assert!(matches!(read, Err(Unread::NotAdmitted)));
+        assert!(copy.is_empty());
+    }
+
+    #[test]
+    fn a_reading_counts_only_if_every_look_before_and_after_saw_the_same() {
+        let seen = snapshot_of_three_bytes();
         let other = Snapshot { inode: 2, ..seen };
         // The open file before the pass, the open file after it, the path after it.
         for (looks, is_torn) in [
@@ -279,14 +318,17 @@ mod tests {
                 content: b"abc",
                 looks: RefCell::new(looks.to_vec()),
             };
-            let terms = Terms {
-                snapshot: seen,
-                noise: Fields::NONE,
-                asks: None,
-            };
-            match read(&files, Path::new("x"), terms, &mut io::sink(), &mut |_| {
-                true
-            }) {
+            let terms = terms_of(seen);
+            let (admits, mut is_worth_it) = (|_: &_| Ok(true), |_: &[u8]| true);
+            let path = Path::new("x");
+            match read(
+                &files,
+                path,
+                terms,
+                admits,
+                &mut io::sink(),
+                &mut is_worth_it,
+            ) {
                 Ok(digest) => assert!(!is_torn && digest == Digest::of(b"abc")),
                 Err(Unread::Torn(Some(seen))) => assert!(is_torn && seen == other),
                 Err(unread) => panic!("{unread:?}"),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::pulse::Pulse;
 use crate::look::files::{Files, Filesystem, Listing, Lock, Route};
+use crate::look::rights::{Rights, Standing};
 use crate::look::snapshot::{Kind, Snapshot};
 
 /// Files, and the pulse of the worker that asks them.
@@ -106,6 +107,15 @@ impl<F: Files> Files for Alive<F> {
 
     fn mounted(&self, path: &Path) -> Option<Filesystem> {
         self.files.mounted(path)
+    }
+
+    fn rights(&self, artifact: &F::Artifact, path: &Path) -> io::Result<Vec<Rights>> {
+        self.pulse.beat();
+        self.files.rights(artifact, path)
+    }
+
+    fn standing(&self) -> Standing {
+        self.files.standing()
     }
 
     fn probe(&self, lock: &Path) -> io::Result<Lock> {

@@ -90,6 +90,12 @@ impl Artifact {
         self.trouble.as_deref().is_some_and(Trouble::has_degraded)
     }
 
+    /// Whether the artifact is kept out because others can change it.
+    pub(super) fn is_distrusted(&self) -> bool {
+        let trouble = self.trouble.as_deref();
+        trouble.is_some_and(|trouble| trouble.at == Reached::Trust)
+    }
+
     /// Whether a change is being followed, or something is wrong.
     pub(super) fn is_busy(&self) -> bool {
         self.trouble.is_some() || self.tracker.is_suspect()

@@ -8,6 +8,7 @@ use replug_plugin::shown::spelled_bytes;
 
 use super::followed::Followed;
 use super::pulse::Beating;
+use super::trusting::Judged;
 use super::update::Sibling;
 use crate::boundary;
 use crate::error::Error;
@@ -33,6 +34,8 @@ pub(super) enum Ungathered {
     Unread(PathBuf, io::Error),
     /// A copy cannot be written.
     Unstaged(io::Error),
+    /// Others can change one of them, and trust is strict.
+    Distrusted(Judged),
     /// One of them is larger than may be staged.
     Limited(Box<Error>),
     /// One of them, or the way it is needed, cannot be made right.
@@ -210,18 +213,31 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         };
         self.shared.readings_left = self.shared.readings_left.saturating_sub(1);
         let mut copy = Beating::new(&mut staged, &self.shared.pulse);
+        let mut judged = None;
+        let trust = self.shared.rules.options.trust;
+        let admits = |library: &F::Artifact| {
+            let judged = judged.insert(Judged::of(&self.shared.files, library, path, trust)?);
+            Ok(!judged.is_refused())
+        };
         let mut refusal = None;
         let mut is_worth_it = |head: &[u8]| {
             refusal = vet::judge_head(head).err();
             refusal.is_none()
         };
-        let read = reading::read(&self.shared.files, path, terms, &mut copy, &mut is_worth_it);
+        let files = &self.shared.files;
+        let read = reading::read(files, path, terms, admits, &mut copy, &mut is_worth_it);
+        if let Some(judged) = judged.as_ref().filter(|it| !it.is_refused()) {
+            self.warn_of_distrust(judged);
+        }
         match (read, refusal) {
             (Ok(_), Some(refusal)) if refusal.is_incomplete() => Err(Ungathered::Later),
             (Ok(_), Some(refusal)) => Err(Ungathered::Refused(path.to_owned(), refusal)),
             (Ok(digest), None) => {
                 self.shared.digests += 1;
                 Ok((digest, staged))
+            }
+            (Err(Unread::NotAdmitted), _) => {
+                Err(Ungathered::Distrusted(judged.unwrap_or_default()))
             }
             (Err(Unread::Torn(_)), _) => Err(Ungathered::Later),
             (Err(Unread::Artifact(error)), _) if is_absent(&error) => Err(Ungathered::Later),

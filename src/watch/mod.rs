@@ -40,6 +40,7 @@ mod artifact;
 mod followed;
 
 mod gathering;
+mod trusting;
 
 mod reading;
 
@@ -63,5 +64,6 @@ pub use crate::look::files::{Files, Filesystem, Listing, Locality, Lock, Names, 
 pub use crate::look::machine::OsFiles;
 pub use crate::look::naming::plugin_name;
 pub use crate::look::place::Place;
+pub use crate::look::rights::{Rights, Standing};
 pub use crate::look::snapshot::{Kind, Snapshot, Stamp};
 pub use crate::stage::copies::{Remover, Stage, StageDirectory, Staged};

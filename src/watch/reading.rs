@@ -8,6 +8,7 @@ use replug_plugin::shown::{shown, spelled_bytes};
 use super::followed::Followed;
 use super::gathering::{Ungathered, unit_digest};
 use super::pulse::Beating;
+use super::trusting::Judged;
 use super::update::{News, Ready, Sibling};
 use crate::boundary;
 use crate::decide::change::Verdict;
@@ -218,12 +219,26 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             refusal.is_none()
         };
         let (files, path) = (&self.shared.files, &self.artifact.path);
-        let read = reading::read(files, path, terms, &mut copy, &mut is_worth_it);
+        let mut judged = None;
+        // A file that was decided about is only compared; should it have changed, it is suspect, and judged then.
+        let is_judged = self.artifact.tracker.is_suspect();
+        let admits = |artifact: &F::Artifact| {
+            if !is_judged {
+                return Ok(true);
+            }
+            let trust = self.shared.rules.options.trust;
+            let judged = judged.insert(Judged::of(files, artifact, path, trust)?);
+            Ok(!judged.is_refused())
+        };
+        let read = reading::read(files, path, terms, admits, &mut copy, &mut is_worth_it);
         let ended = self.shared.clock.now();
         match read {
             Ok(digest) => {
                 self.shared.digests += 1;
                 self.recovered(Reached::Read);
+                if let Some(judged) = judged {
+                    self.warn_of_distrust(&judged);
+                }
                 let reading = Reading {
                     begun,
                     ended,
@@ -231,6 +246,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
                 };
                 Ok((reading, refusal))
             }
+            Err(Unread::NotAdmitted) => Err(self.keep_out_distrusted(judged.unwrap_or_default())),
             Err(Unread::Torn(seen)) => {
                 Err(self.artifact.tracker.torn(ended, seen, &self.shared.rules))
             }
@@ -251,6 +267,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
     fn cannot_gather(&mut self, ungathered: Ungathered) -> Order {
         match ungathered {
             Ungathered::Unstaged(source) => return self.cannot_stage(source),
+            Ungathered::Distrusted(judged) => return self.keep_out_distrusted(judged),
             Ungathered::Unread(path, source) => {
                 let cause = Cause::from(&source);
                 self.fail(Reached::Read, cause, Error::Read { path, source });

@@ -14,6 +14,7 @@ use super::pulse::Pulse;
 use super::update::{News, Outbox};
 use crate::decide::settle::Rules;
 use crate::decide::trouble::Trouble;
+use crate::decide::trust::Said;
 use crate::look::clock::Clock;
 use crate::look::files::{Files, Filesystem, Locality, Names as Asked};
 use crate::look::gate::Gates;
@@ -46,6 +47,8 @@ pub(super) struct Shared<F: Files, S: Stage, C: Clock> {
     pub(super) clock: C,
     pub(super) outbox: Outbox<S::Staged>,
     pub(super) digests: u64,
+    /// The flaws in the rights of artifacts that were said.
+    pub(super) distrusted: Said,
     /// The answers of gates and directories in this poll, and how many readings the poll may still make.
     pub(super) gates: Gates,
     pub(super) names: KnownNames,
@@ -82,6 +85,7 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
             clock,
             outbox: Outbox::new(),
             digests: 0,
+            distrusted: Said::default(),
             gates: Gates::default(),
             names: KnownNames::default(),
             readings_left: READINGS,

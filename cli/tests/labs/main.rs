@@ -18,6 +18,7 @@ mod ground;
 mod hung;
 mod idle;
 mod mounts;
+mod neighbours;
 mod polls;
 mod served;
 mod shared;

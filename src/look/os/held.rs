@@ -163,7 +163,7 @@ fn identity(metadata: &Metadata) -> Identity {
 
 /// A directory on the way to another, and who can change the names in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct Ancestor {
     pub(crate) path: PathBuf,
     pub(crate) owner: u32,
     pub(crate) group: u32,
@@ -171,17 +171,17 @@ pub(crate) struct Standing {
     pub(crate) mode: u32,
 }
 
-/// The real path of a directory, and the standing of each directory on that path, from the root down.
-pub(crate) fn standings(directory: &Path) -> io::Result<(PathBuf, Vec<Standing>)> {
+/// The real path of a directory, and each directory on that path, from the root down.
+pub(crate) fn ancestors(directory: &Path) -> io::Result<(PathBuf, Vec<Ancestor>)> {
     let real = directory.canonicalize()?;
-    let mut ways: Vec<_> = real.ancestors().map(standing).collect::<io::Result<_>>()?;
+    let mut ways: Vec<_> = real.ancestors().map(ancestor).collect::<io::Result<_>>()?;
     ways.reverse();
     Ok((real, ways))
 }
 
-fn standing(path: &Path) -> io::Result<Standing> {
+fn ancestor(path: &Path) -> io::Result<Ancestor> {
     let metadata = fs::symlink_metadata(path)?;
-    Ok(Standing {
+    Ok(Ancestor {
         path: path.to_owned(),
         owner: metadata.uid(),
         group: metadata.gid(),

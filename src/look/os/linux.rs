@@ -1,11 +1,12 @@
 //! Linux: statx, which can ask a network filesystem for fresh attributes; procfs; memfd.
 
 use std::ffi::{CStr, OsStr};
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,10 +16,11 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use super::groups;
 pub(crate) use super::held::{
-    HeldDirectory, Identity, Standing, identity_at, identity_of, own_user, standings,
+    Ancestor, HeldDirectory, Identity, ancestors, identity_at, identity_of, own_user,
 };
-pub(crate) use super::posix::{HOST_DOWN, TOO_MANY_FILES, largest_file};
+pub(crate) use super::posix::{HOST_DOWN, TOO_MANY_FILES, largest_file, open_lock, standing};
 use crate::look::snapshot::{Kind, Snapshot, Stamp};
 
 /// Further directories for staged copies, if code cannot be mapped from the temporary directory.
@@ -126,7 +128,7 @@ fn plain_snapshot(seen: &Stat) -> Snapshot {
         nanoseconds,
     };
     Snapshot {
-        kind: kind(FileType::from_raw_mode(seen.st_mode)),
+        kind: kind_of(FileType::from_raw_mode(seen.st_mode)),
         device: seen.st_dev as u64,
         mount: 0,
         inode: seen.st_ino as u64,
@@ -141,7 +143,7 @@ fn plain_snapshot(seen: &Stat) -> Snapshot {
 fn snapshot(statx: &Statx) -> Snapshot {
     let has_birth = statx.stx_mask & StatxFlags::BTIME.bits() != 0;
     Snapshot {
-        kind: kind(FileType::from_raw_mode(statx.stx_mode.into())),
+        kind: kind_of(FileType::from_raw_mode(statx.stx_mode.into())),
         device: rustix::fs::makedev(statx.stx_dev_major, statx.stx_dev_minor),
         mount: statx.stx_mnt_id,
         inode: statx.stx_ino,
@@ -160,7 +162,12 @@ fn stamp(time: StatxTimestamp) -> Stamp {
     }
 }
 
-fn kind(file_type: FileType) -> Kind {
+/// The kind of what was found.
+pub(super) fn kind(found: &Metadata) -> Kind {
+    kind_of(FileType::from_raw_mode(found.mode()))
+}
+
+fn kind_of(file_type: FileType) -> Kind {
     match file_type {
         FileType::RegularFile => Kind::File,
         FileType::Directory => Kind::Directory,
@@ -216,6 +223,17 @@ pub(crate) fn names(directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Resul
 /// Drops the pages of a file from the page cache.
 pub(crate) fn forget_content(file: &File) -> io::Result<()> {
     Ok(rustix::fs::fadvise(file, 0, None, Advice::DontNeed)?)
+}
+
+/// Whether the group's bits of a mode give nothing to anybody but the owner. Where there is an access control list, they
+/// are the most that the list gives to anybody, so they may give something whoever is in the group.
+pub(super) fn group_is_private(path: &Path, group: u32, owner: u32) -> bool {
+    let size = &mut [0_u8; 0];
+    let has_list = match rustix::fs::lgetxattr(path, c"system.posix_acl_access", size) {
+        Err(Errno::NODATA | Errno::NOTSUP) => false,
+        Ok(_) | Err(_) => true,
+    };
+    !has_list && groups::is_private(group, owner)
 }
 
 /// When this process started, in clock ticks since boot. With the process number, that is the name of one process for

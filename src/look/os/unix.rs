@@ -10,9 +10,9 @@ use std::time::UNIX_EPOCH;
 use rustix::process::{Pid, test_kill_process};
 
 pub(crate) use super::held::{
-    HeldDirectory, Identity, Standing, identity_at, identity_of, own_user, standings,
+    Ancestor, HeldDirectory, Identity, ancestors, identity_at, identity_of, own_user,
 };
-pub(crate) use super::posix::{HOST_DOWN, TOO_MANY_FILES, largest_file};
+pub(crate) use super::posix::{HOST_DOWN, TOO_MANY_FILES, largest_file, open_lock, standing};
 use crate::look::files::{Filesystem, Names};
 use crate::look::snapshot::{Kind, Snapshot, Stamp};
 
@@ -81,7 +81,8 @@ fn stamp(seconds: i64, nanoseconds: i64) -> Stamp {
     }
 }
 
-fn kind(metadata: &Metadata) -> Kind {
+/// The kind of what was found.
+pub(super) fn kind(metadata: &Metadata) -> Kind {
     let file_type = metadata.file_type();
     match () {
         () if file_type.is_file() => Kind::File,
@@ -126,6 +127,24 @@ pub(crate) fn filesystem(_path: &Path) -> io::Result<Filesystem> {
 /// Nothing: no table of mounts is read here.
 pub(crate) fn mounted(_path: &Path) -> Option<Filesystem> {
     None
+}
+
+/// No filesystem: no table of mounts is read here.
+pub(crate) struct Inventors;
+
+impl Inventors {
+    pub(crate) fn read() -> Inventors {
+        Inventors
+    }
+
+    pub(crate) fn of_device(&self, _device: u64) -> Option<String> {
+        None
+    }
+}
+
+/// Never: who is in a group, and which access control lists there are, is not asked here.
+pub(super) fn group_is_private(_path: &Path, _group: u32, _owner: u32) -> bool {
+    false
 }
 
 /// Always 0: start times are not asked for here; the stage directory's lock tells the dead from the living.

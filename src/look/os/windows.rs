@@ -8,6 +8,7 @@ use std::os::windows::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::look::files::{Filesystem, Names};
+use crate::look::rights::{Rights, Standing};
 use crate::look::snapshot::{Kind, Snapshot, Stamp};
 
 /// Further directories for staged copies, if code cannot be mapped from the temporary directory.
@@ -94,6 +95,50 @@ pub(crate) fn largest_file() -> Option<u64> {
 
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     File::open(path)
+}
+
+/// Opens a file of a build, only to ask who holds a lock on it.
+pub(crate) fn open_lock(path: &Path) -> io::Result<Option<File>> {
+    let file = File::open(path)?;
+    Ok(file.metadata()?.is_file().then_some(file))
+}
+
+/// No filesystem: owners are not asked for here.
+pub(crate) struct Inventors;
+
+impl Inventors {
+    pub(crate) fn read() -> Inventors {
+        Inventors
+    }
+
+    pub(crate) fn of_device(&self, _device: u64) -> Option<String> {
+        None
+    }
+}
+
+/// Rights at which there is nothing to find fault with: access control lists are not judged here.
+pub(crate) fn rights(
+    path: &Path,
+    found: &Metadata,
+    _inventor: &dyn Fn(u64) -> Option<String>,
+) -> Rights {
+    Rights {
+        path: path.to_owned(),
+        kind: kind(found),
+        owner: 0,
+        group: 0,
+        mode: 0,
+        group_is_private: true,
+        invented_by: None,
+    }
+}
+
+/// A user like all others.
+pub(crate) fn standing(has_more_rights: bool) -> Standing {
+    Standing {
+        user: None,
+        has_more_rights,
+    }
 }
 
 /// Nothing makes a client here ask for one name.
@@ -244,7 +289,7 @@ fn identity(metadata: &Metadata) -> Identity {
 
 /// A directory on the way to another. Who can change the names in it is not asked here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct Ancestor {
     pub(crate) path: PathBuf,
     pub(crate) owner: u32,
     pub(crate) group: u32,
@@ -252,7 +297,7 @@ pub(crate) struct Standing {
 }
 
 /// The full path of a directory, and nothing of those on the way.
-pub(crate) fn standings(directory: &Path) -> io::Result<(PathBuf, Vec<Standing>)> {
+pub(crate) fn ancestors(directory: &Path) -> io::Result<(PathBuf, Vec<Ancestor>)> {
     Ok((std::path::absolute(directory)?, Vec::new()))
 }
 
