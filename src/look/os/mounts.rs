@@ -181,7 +181,7 @@ impl Inventors {
 
     fn find(&self, device: u64) -> Option<String> {
         let mount = mount_of_device(&self.table, device)?;
-        let name = mount.named.to_string_lossy().into_owned();
+        let name = spelled(mount.named).into_owned();
         makes_owners_up(&name, mount.options).then_some(name)
     }
 }
