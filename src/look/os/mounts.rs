@@ -7,6 +7,8 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use replug_plugin::shown::spelled;
+
 use super::system::{has_plain_looks, look};
 use crate::look::files::{Filesystem, Locality, Names};
 
