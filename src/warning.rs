@@ -48,6 +48,14 @@ pub enum Warning {
         name = shown(.0)
     )]
     Unstaged(String),
+    /// A warning of a library that the artifact brings along.
+    #[error("of `{}`, which it brings along: {warning}", shown(library))]
+    Beside {
+        /// The name by which the library is needed.
+        library: String,
+        /// What is to be known about the library.
+        warning: Box<Warning>,
+    },
     /// A directory below the watched one, and so many others, cannot be listed.
     #[error(
         "cannot list `{}`{}: {reason}; what is known there stays as it is, and nothing new is seen there; let this user \
@@ -146,6 +154,19 @@ impl Warning {
         are_counts || self == other
     }
 
+    /// The library that the warning is about, if that is one which the artifact brings along.
+    pub(crate) fn library(&self) -> Option<&str> {
+        match self {
+            Warning::Beside { library, .. } => Some(library),
+            _ => None,
+        }
+    }
+
+    /// Whether of this warning and another only the later holds.
+    pub(crate) fn has_subject_of(&self, other: &Warning) -> bool {
+        (self.about(), self.library()) == (other.about(), other.library())
+    }
+
     /// The warning's subject in one word, the same for all warnings of a kind: for programs.
     pub fn about(&self) -> &'static str {
         match self {
@@ -154,6 +175,7 @@ impl Warning {
             Warning::ExecutableStack => "executable-stack",
             Warning::TextRelocations => "text-relocations",
             Warning::Unstaged(_) => "unstaged",
+            Warning::Beside { warning, .. } => warning.about(),
             Warning::Unlisted { .. } => Warning::UNLISTED,
             Warning::TooMany { .. } => Warning::TOO_MANY,
             Warning::NoName => "no-name",

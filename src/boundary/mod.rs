@@ -61,6 +61,8 @@ pub(crate) fn has_more_rights() -> bool {
 
 pub(crate) use self::{
     image::can_map_code,
-    process::{JOINS_UNIQUE, KNOWS_BY_SONAME, keep, loaded_as, process_has},
+    process::{
+        JOINS_UNIQUE, KNOWS_BY_SONAME, has_itself, keep, loaded_as, note_brought, process_has,
+    },
     table::{Bound, BoundHooks, Leased},
 };

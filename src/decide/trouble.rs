@@ -1,7 +1,9 @@
 //! Trouble: a failure that has not ended. Pure. An error is a state: it is reported once per cause, the artifact is
 //! looked at again ever more slowly, and the end of the trouble is reported as well.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, ErrorKind};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::settle::LOOK_AGAIN;
@@ -102,6 +104,16 @@ impl Trouble {
         self.at.is_degradation() && !self.has_degraded()
     }
 
+    /// Whether the artifact is kept out, and that was reported, for a reason that is not its content.
+    pub(crate) fn keeps_out(&self) -> bool {
+        match self.at {
+            Reached::Trust | Reached::Stage => true,
+            // Half a library is waited for, until its writer is seen to be gone.
+            Reached::Beside => self.said.iter().any(|(at, _)| *at == Reached::Beside),
+            Reached::Look | Reached::Kind | Reached::Read => false,
+        }
+    }
+
     /// Whether a failure to look at or read the artifact was reported, so that its end is to be reported too.
     pub(crate) fn has_degraded(&self) -> bool {
         self.said.iter().any(|(at, _)| at.is_degradation())
@@ -116,6 +128,9 @@ pub(crate) enum Reached {
     Trust,
     Read,
     Stage,
+    /// Staging the libraries that the artifact brings along. To read and stage the artifact itself overcomes nothing
+    /// that fails here.
+    Beside,
 }
 
 impl Reached {
@@ -127,7 +142,7 @@ impl Reached {
 }
 
 /// The cause of a failure. Failures with equal causes are the same failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Cause {
     System(ErrorKind, Option<i32>),
     Kind(Kind),
@@ -141,6 +156,14 @@ pub(crate) enum Cause {
     NotFoundThoughListed,
     /// Others can change the artifact; the number of the reasons, which is the same for the same reasons.
     Distrust(u64),
+    /// A part of the file is missing, and may be written yet.
+    Incomplete,
+    /// Another cause, at a library that the artifact brings along.
+    Beside {
+        /// A number that is the same for the same cause at the same library.
+        number: u64,
+        often_ends_by_itself: bool,
+    },
 }
 
 impl From<&io::Error> for Cause {
@@ -150,6 +173,16 @@ impl From<&io::Error> for Cause {
 }
 
 impl Cause {
+    /// This cause, at a library that the artifact brings along: another one for each library.
+    pub(crate) fn beside(self, library: &Path) -> Cause {
+        let mut hasher = DefaultHasher::new();
+        (self, library).hash(&mut hasher);
+        Cause::Beside {
+            number: hasher.finish(),
+            often_ends_by_itself: self.often_ends_by_itself(),
+        }
+    }
+
     fn often_ends_by_itself(self) -> bool {
         match self {
             Cause::System(kind, number) => {
@@ -158,7 +191,11 @@ impl Cause {
                     Class::Transient | Class::Stale | Class::FilesOpen
                 )
             }
-            Cause::NotFoundThoughListed => true,
+            Cause::NotFoundThoughListed | Cause::Incomplete => true,
+            Cause::Beside {
+                often_ends_by_itself,
+                ..
+            } => often_ends_by_itself,
             Cause::Kind(_)
             | Cause::TooLarge
             | Cause::FileLimit
@@ -289,6 +326,31 @@ mod tests {
             trouble.is_over(now + GRACE, Reached::Look),
             "nothing was wrong since"
         );
+    }
+
+    #[test]
+    fn what_fails_beside_an_artifact_is_not_overcome_by_reading_the_artifact() {
+        let now = Instant::now();
+        let mut trouble = None;
+        let (one, two) = (Path::new("/d/libone.so"), Path::new("/d/libtwo.so"));
+        for (after, library, is_news) in [
+            (Duration::ZERO, one, false),
+            (GRACE, one, true),
+            (GRACE * 2, one, false),
+            (GRACE * 3, two, true),
+        ] {
+            let now = now + after;
+            if let Some(trouble) = &mut trouble {
+                let trouble: &mut Box<Trouble> = trouble;
+                assert!(!trouble.is_over(now, Reached::Stage));
+                assert!(!trouble.is_over(now, Reached::Read));
+            }
+            let trouble = Trouble::go_on(&mut trouble, Reached::Beside, now);
+            let cause = Cause::Incomplete.beside(library);
+            assert_eq!(trouble.is_news(now, cause), is_news, "{after:?}");
+            assert_eq!(trouble.keeps_out(), after >= GRACE);
+        }
+        assert!(trouble.unwrap().is_over(now + GRACE * 4, Reached::Beside));
     }
 
     #[test]

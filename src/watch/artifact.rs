@@ -90,10 +90,11 @@ impl Artifact {
         self.trouble.as_deref().is_some_and(Trouble::has_degraded)
     }
 
-    /// Whether the artifact is kept out for a reason beside its content: others can change it, or it cannot be staged.
+    /// Whether the artifact is kept out for a reason beside its content, and that was said: others can change it, or it
+    /// or what it brings along cannot be staged.
     pub(super) fn is_kept_out(&self) -> bool {
         let trouble = self.trouble.as_deref();
-        trouble.is_some_and(|trouble| matches!(trouble.at, Reached::Trust | Reached::Stage))
+        trouble.is_some_and(Trouble::keeps_out)
     }
 
     /// Whether a change is being followed, or something is wrong.

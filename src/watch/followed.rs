@@ -10,6 +10,7 @@ use crate::error::{Error, chain};
 use crate::look::clock::Clock;
 use crate::look::files::Files;
 use crate::stage::copies::Stage;
+use crate::stage::vet::Vetted;
 use crate::warning::Warning;
 
 /// An artifact while it is followed.
@@ -63,14 +64,24 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         if warned.contains(&warning) {
             return;
         }
-        warned.retain(|said| said.about() != warning.about());
+        warned.retain(|said| !said.has_subject_of(&warning));
         warned.push(warning.clone());
         self.say(News::Warned(warning));
     }
 
-    /// Takes down that no warning about this subject holds any more, so that the next one is news.
+    /// Takes down that no warning about this subject holds for the artifact itself any more, so that the next one is news.
     pub(super) fn unwarn(&mut self, about: &str) {
-        self.artifact.warned.retain(|said| said.about() != about);
+        let warned = &mut self.artifact.warned;
+        warned.retain(|said| said.library().is_some() || said.about() != about);
+    }
+
+    /// Says the warnings of the libraries that the artifact brings along. No others of them hold any more.
+    pub(super) fn warn_beside(&mut self, warnings: Vec<Warning>) {
+        let warned = &mut self.artifact.warned;
+        warned.retain(|said| said.library().is_none() || warnings.contains(said));
+        for warning in warnings {
+            self.warn(warning);
+        }
     }
 
     pub(super) fn say(&mut self, news: News<S::Staged>) {
@@ -86,4 +97,14 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         }
         self.shared.outbox.say(&self.artifact.path, news);
     }
+}
+
+/// What a person should know about how a library was built, and whether that holds for this one.
+pub(super) fn flaws(vetted: &Vetted) -> [(bool, Warning); 3] {
+    let linkage = &vetted.linkage;
+    [
+        (vetted.static_tls, Warning::StaticTls),
+        (linkage.wants_executable_stack, Warning::ExecutableStack),
+        (linkage.has_text_relocations, Warning::TextRelocations),
+    ]
 }

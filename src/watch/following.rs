@@ -57,7 +57,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
                         self.shared.notice_absence(now, &self.artifact.path);
                     }
                     // Nothing can be wrong with a file that is gone.
-                    self.recovered(Reached::Stage);
+                    self.recovered(Reached::Beside);
                     let (until, whereabouts) = self.artifact.tracker.absent(now);
                     self.say_whereabouts(whereabouts);
                     self.rest(until)
@@ -176,10 +176,21 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         }
     }
 
+    /// Ends a trouble with what the artifact brings along, once the artifact is decided about: its bytes may need nothing
+    /// beside it any more.
+    fn need_nothing_beside(&mut self) {
+        let trouble = self.artifact.trouble.as_deref();
+        if trouble.is_some_and(|it| it.at == Reached::Beside) && !self.artifact.tracker.is_suspect()
+        {
+            self.recovered(Reached::Beside);
+        }
+    }
+
     /// Ends following for this poll: says what the artifact waits for, once per change of reason, and the end of a wait
     /// of which nothing came.
     fn rest(&mut self, until: Option<Instant>) -> Option<Instant> {
-        // Whoever waits for other rights, or for room, was told so.
+        self.need_nothing_beside();
+        // Whoever waits for other rights, for room or for a library beside, was told so.
         let waiting = self.artifact.tracker.waiting();
         let waiting = waiting.filter(|_| !self.artifact.is_kept_out());
         let is_new = waiting != self.artifact.waiting;

@@ -1,21 +1,23 @@
 //! How the libraries that an artifact brings along are staged with it, so that all of them are one unit.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::CString;
 use std::io::{self, Seek};
 use std::path::{self, Path, PathBuf};
 
 use replug_plugin::shown::spelled_bytes;
 
-use super::followed::Followed;
+use super::followed::{Followed, flaws};
 use super::pulse::Beating;
 use super::trusting::Judged;
 use super::update::Sibling;
 use crate::boundary;
-use crate::error::Error;
+use crate::decide::trouble::{Cause, Reached};
+use crate::error::{Distrust, Error};
 use crate::look::clock::Clock;
 use crate::look::digest::Digest;
 use crate::look::files::{Files, is_absent};
-use crate::look::snapshot::Snapshot;
+use crate::look::snapshot::{Kind, Snapshot};
 use crate::stage::copies::Stage;
 use crate::stage::reading::{self, Terms, Unread};
 use crate::stage::siblings::{Candidate, candidates, directories};
@@ -28,18 +30,42 @@ const MOST: usize = 64;
 
 /// Why the libraries beside an artifact are not staged with it.
 pub(super) enum Ungathered {
-    /// They must hold still first, or be complete.
+    /// They must hold still first.
     Later,
-    /// One of them cannot be read.
-    Unread(PathBuf, io::Error),
-    /// A copy cannot be written.
-    Unstaged(io::Error),
-    /// Others can change one of them, and trust is strict.
-    Distrusted(Judged),
-    /// One of them is larger than may be staged.
-    Limited(Box<Error>),
+    /// A part of one of them is missing.
+    Incomplete(PathBuf, Refusal),
+    /// One of them cannot be read, copied or trusted now.
+    Failed(Cause, Box<Error>),
     /// One of them, or the way it is needed, cannot be made right.
-    Refused(PathBuf, Refusal),
+    Refused(Box<Error>),
+}
+
+impl Ungathered {
+    fn unread(path: &Path, source: io::Error) -> Ungathered {
+        let (cause, path) = (Cause::from(&source).beside(path), path.to_owned());
+        Ungathered::Failed(cause, Box::new(Error::Read { path, source }))
+    }
+
+    fn unstaged(path: &Path, source: io::Error) -> Ungathered {
+        let (cause, path) = (Cause::from(&source).beside(path), path.to_owned());
+        Ungathered::Failed(cause, Box::new(Error::Stage { path, source }))
+    }
+
+    fn distrusted(path: &Path, source: Distrust) -> Ungathered {
+        let cause = Cause::Distrust(source.number()).beside(path);
+        let path = path.to_owned();
+        Ungathered::Failed(cause, Box::new(Error::Trust { path, source }))
+    }
+
+    /// What vet's refusal of a library means for those who need it.
+    fn vet(path: &Path, source: Refusal) -> Ungathered {
+        let path = path.to_owned();
+        match source {
+            Refusal::Unreadable(error) => Ungathered::unstaged(&path, error),
+            source if source.is_incomplete() => Ungathered::Incomplete(path, source),
+            source => Ungathered::Refused(Box::new(Error::Vet { path, source })),
+        }
+    }
 }
 
 /// The libraries beside an artifact, so far.
@@ -50,6 +76,7 @@ struct Gathering<S> {
     siblings: Vec<Sibling<S>>,
     /// The name of a library that has to be loaded from where it is.
     unstaged: Option<String>,
+    warnings: Vec<Warning>,
 }
 
 impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
@@ -63,8 +90,12 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             seen: Vec::new(),
             siblings: Vec::new(),
             unstaged: None,
+            warnings: Vec::new(),
         };
         let mut gathered = Ok(());
+        if let Some(soname) = &linkage.soname {
+            boundary::note_brought(soname);
+        }
         // The working directory is asked for only if there is something to look for.
         if boundary::KNOWS_BY_SONAME && !linkage.search.is_empty() {
             let library = path::absolute(&self.artifact.path);
@@ -81,6 +112,8 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             Some(name) => self.warn(Warning::Unstaged(name)),
             None => self.unwarn(Warning::Unstaged(String::new()).about()),
         }
+        self.warn_beside(gathering.warnings);
+        self.recovered(Reached::Beside);
         Ok(gathering.siblings)
     }
 
@@ -107,31 +140,44 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             if !gathering.met.insert(needed.clone()) {
                 continue;
             }
-            for candidate in candidates(needed, &directories) {
-                let Some(snapshot) = self.look_beside(&candidate, gathering)? else {
-                    continue;
-                };
-                self.bring_one(needed, &candidate, snapshot, next, gathering)?;
-                break;
+            let candidates = candidates(needed, &directories);
+            if let Some((found, snapshot)) = self.find(needed, candidates, gathering)? {
+                self.bring_one(needed, &found, snapshot, next, gathering)?;
             }
         }
         Ok(())
     }
 
-    /// Looks for a library at one place, and takes down what is there.
-    fn look_beside(
-        &mut self,
-        candidate: &Candidate,
+    /// Finds the library that the loader would take at the first of these places, and takes down what is at each. Nothing
+    /// is opened, for it may be a pipe or a device; and of a name that the process has itself nothing counts.
+    fn find(
+        &self,
+        needed: &str,
+        places: Vec<Candidate>,
         gathering: &mut Gathering<S::Staged>,
-    ) -> Result<Option<Snapshot>, Ungathered> {
-        let look = match self.shared.files.look(&candidate.path) {
-            Ok(seen) => Some(seen),
-            Err(error) if is_absent(&error) => None,
-            Err(error) => return Err(Ungathered::Unread(candidate.path.clone(), error)),
-        };
-        let seen = look.map(|seen| seen.without(self.artifact.tracker.noise()));
-        gathering.seen.push((candidate.path.clone(), seen));
-        Ok(look)
+    ) -> Result<Option<(Candidate, Snapshot)>, Ungathered> {
+        for place in places {
+            let look = self.shared.files.look(&place.path);
+            if look.as_ref().is_err_and(is_absent) {
+                gathering.seen.push((place.path, None));
+                continue;
+            }
+            if boundary::has_itself(needed) {
+                return Ok(None);
+            }
+            let snapshot = look.map_err(|error| Ungathered::unread(&place.path, error))?;
+            let seen = snapshot.without(self.artifact.tracker.noise());
+            gathering.seen.push((place.path.clone(), Some(seen)));
+            if snapshot.kind != Kind::File {
+                let (path, kind) = (place.path, snapshot.kind);
+                return Err(Ungathered::Refused(Box::new(Error::NotAFile {
+                    path,
+                    kind,
+                })));
+            }
+            return Ok(Some((place, snapshot)));
+        }
+        Ok(None)
     }
 
     /// Stages one library, after those that it needs.
@@ -144,31 +190,35 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         gathering: &mut Gathering<S::Staged>,
     ) -> Result<(), Ungathered> {
         let path = &candidate.path;
-        let refused = |refusal| Ungathered::Refused(path.clone(), refusal);
         if gathering.siblings.len() >= MOST {
-            return Err(refused(Refusal::TooMany(MOST)));
+            return Err(Ungathered::vet(path, Refusal::TooMany(MOST)));
         }
         let (digest, mut staged) = self.copy(path, snapshot)?;
-        staged.rewind().map_err(Ungathered::Unstaged)?;
+        let rewound = staged.rewind();
+        rewound.map_err(|error| Ungathered::unstaged(path, error))?;
         let vetted = vet::vet(&mut staged, Wanted::default());
         let vetted = vetted.and_then(|it| it.check_process(boundary::process_has).map(|()| it));
-        let mut linkage = match vetted {
-            Ok(vetted) => vetted.linkage,
-            Err(refusal) if refusal.is_incomplete() => return Err(Ungathered::Later),
-            Err(Refusal::Unreadable(error)) => return Err(Ungathered::Unstaged(error)),
-            Err(refusal) => return Err(refused(refusal)),
-        };
+        let vetted = vetted.map_err(|refusal| Ungathered::vet(path, refusal))?;
+        let flaws = flaws(&vetted).into_iter().filter(|(holds, _)| *holds);
+        gathering
+            .warnings
+            .extend(flaws.map(|(_, warning)| Warning::Beside {
+                library: needed.to_owned(),
+                warning: Box::new(warning),
+            }));
+        let mut linkage = vetted.linkage;
         let soname = linkage.soname.take();
         let Some(soname) = soname.filter(|it| it.as_bytes() == needed.as_bytes()) else {
             if candidate.is_relative {
-                return Err(Ungathered::Refused(
-                    self.path(),
-                    Refusal::Soname(needed.to_owned()),
-                ));
+                let refusal = Refusal::Soname(needed.to_owned());
+                return Err(Ungathered::vet(&self.artifact.path, refusal));
             }
+            // The loader will have it from there, and not as the process's own.
+            let _ = CString::new(needed).map(|name| boundary::note_brought(&name));
             gathering.unstaged.get_or_insert_with(|| needed.to_owned());
             return Ok(());
         };
+        boundary::note_brought(&soname);
         self.bring(path, &linkage, handed_on, gathering)?;
         // All of it is mapped by the loader as it likes, so all of it stays.
         self.shared.stage.seal(&mut staged, u64::MAX);
@@ -198,14 +248,14 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             },
             _ => return Ok(()),
         };
-        Err(Ungathered::Limited(Box::new(error)))
+        Err(Ungathered::Refused(Box::new(error)))
     }
 
     /// Makes a private copy of a library, with looks before and after.
     fn copy(&mut self, path: &Path, snapshot: Snapshot) -> Result<(Digest, S::Staged), Ungathered> {
         self.limit_beside(path, snapshot.size)?;
         let staged = self.shared.stage.create(path);
-        let mut staged = staged.map_err(Ungathered::Unstaged)?;
+        let mut staged = staged.map_err(|error| Ungathered::unstaged(path, error))?;
         let terms = Terms {
             snapshot,
             noise: self.artifact.tracker.noise(),
@@ -230,19 +280,19 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             self.warn_of_distrust(judged);
         }
         match (read, refusal) {
-            (Ok(_), Some(refusal)) if refusal.is_incomplete() => Err(Ungathered::Later),
-            (Ok(_), Some(refusal)) => Err(Ungathered::Refused(path.to_owned(), refusal)),
+            (Ok(_), Some(refusal)) => Err(Ungathered::vet(path, refusal)),
             (Ok(digest), None) => {
                 self.shared.digests += 1;
                 Ok((digest, staged))
             }
-            (Err(Unread::NotAdmitted), _) => {
-                Err(Ungathered::Distrusted(judged.unwrap_or_default()))
-            }
+            (Err(Unread::NotAdmitted), _) => Err(match judged.and_then(Judged::into_distrust) {
+                Some(distrust) => Ungathered::distrusted(path, distrust),
+                None => Ungathered::Later,
+            }),
             (Err(Unread::Torn(_)), _) => Err(Ungathered::Later),
             (Err(Unread::Artifact(error)), _) if is_absent(&error) => Err(Ungathered::Later),
-            (Err(Unread::Artifact(error)), _) => Err(Ungathered::Unread(path.to_owned(), error)),
-            (Err(Unread::Staged(error)), _) => Err(Ungathered::Unstaged(error)),
+            (Err(Unread::Artifact(error)), _) => Err(Ungathered::unread(path, error)),
+            (Err(Unread::Staged(error)), _) => Err(Ungathered::unstaged(path, error)),
         }
     }
 }

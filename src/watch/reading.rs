@@ -5,7 +5,7 @@ use std::io::{self, Seek, Write};
 
 use replug_plugin::shown::{shown, spelled_bytes};
 
-use super::followed::Followed;
+use super::followed::{Followed, flaws};
 use super::gathering::{Ungathered, unit_digest};
 use super::pulse::Beating;
 use super::trusting::Judged;
@@ -86,15 +86,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
                         self.hand_over(reading, staged, vetted, siblings);
                         self.decide(reading, Verdict::Good)
                     }
-                    Err(Ungathered::Refused(path, source)) => {
-                        self.keep_out(digest, Error::Vet { path, source });
-                        self.decide(reading, Verdict::Wrong)
-                    }
-                    Err(Ungathered::Limited(error)) => {
-                        self.keep_out(digest, *error);
-                        self.decide(reading, Verdict::Wrong)
-                    }
-                    Err(ungathered) => self.cannot_gather(ungathered),
+                    Err(ungathered) => self.cannot_gather(reading, ungathered),
                 },
                 Err(source) => {
                     let path = self.path();
@@ -112,6 +104,8 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         match refusal {
             refusal if refusal.is_incomplete() => {
                 tracing::debug!(artifact = %shown(&path), %refusal, "not complete yet");
+                // Nobody knows yet what it will bring along.
+                self.recovered(Reached::Beside);
                 self.decide(reading, Verdict::Incomplete)
             }
             // The copy cannot be read, which says nothing about the artifact.
@@ -174,6 +168,12 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
 
     /// Says what a person should know about a good build.
     fn warn_of(&mut self, vetted: &Vetted) {
+        for (holds, warning) in flaws(vetted) {
+            match holds {
+                true => self.warn(warning),
+                false => self.unwarn(warning.about()),
+            }
+        }
         let linkage = &vetted.linkage;
         let asks = boundary::JOINS_UNIQUE && !self.shared.rules.options.allow_unique;
         let mut unique = linkage
@@ -181,20 +181,9 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             .iter()
             .filter(|it| asks && it.constant.is_none());
         let unique = unique.find(|it| !boundary::process_has(&it.name));
-        let unique = unique.map(|it| spelled_bytes(it.name.to_bytes()).into_owned());
-        for (holds, warning) in [
-            (vetted.static_tls, Warning::StaticTls),
-            (linkage.wants_executable_stack, Warning::ExecutableStack),
-            (linkage.has_text_relocations, Warning::TextRelocations),
-            (
-                unique.is_some(),
-                Warning::Unique(unique.unwrap_or_default()),
-            ),
-        ] {
-            match holds {
-                true => self.warn(warning),
-                false => self.unwarn(warning.about()),
-            }
+        match unique.map(|it| spelled_bytes(it.name.to_bytes()).into_owned()) {
+            Some(name) => self.warn(Warning::Unique(name)),
+            None => self.unwarn(Warning::Unique(String::new()).about()),
         }
     }
 
@@ -263,16 +252,20 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         }
     }
 
-    /// The libraries that the artifact brings along cannot be staged now.
-    fn cannot_gather(&mut self, ungathered: Ungathered) -> Order {
+    /// The libraries that the artifact brings along cannot be staged, or not now.
+    fn cannot_gather(&mut self, reading: Reading, ungathered: Ungathered) -> Order {
         match ungathered {
-            Ungathered::Unstaged(source) => return self.cannot_stage(source),
-            Ungathered::Distrusted(judged) => return self.keep_out_distrusted(judged),
-            Ungathered::Unread(path, source) => {
-                let cause = Cause::from(&source);
-                self.fail(Reached::Read, cause, Error::Read { path, source });
+            Ungathered::Later => {}
+            Ungathered::Incomplete(path, source) => {
+                let cause = Cause::Incomplete.beside(&path);
+                self.fail(Reached::Beside, cause, Error::Vet { path, source });
+                return self.decide(reading, Verdict::Incomplete);
             }
-            Ungathered::Later | Ungathered::Limited(_) | Ungathered::Refused(..) => {}
+            Ungathered::Failed(cause, error) => self.fail(Reached::Beside, cause, *error),
+            Ungathered::Refused(error) => {
+                self.keep_out(Some(reading.digest), *error);
+                return self.decide(reading, Verdict::Wrong);
+            }
         }
         self.artifact.tracker.failed(self.shared.clock.now())
     }

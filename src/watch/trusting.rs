@@ -50,6 +50,11 @@ impl Judged {
     pub(super) fn is_refused(&self) -> bool {
         self.is_refused
     }
+
+    /// What is wrong with the rights, if anything is.
+    pub(super) fn into_distrust(self) -> Option<Distrust> {
+        self.distrust
+    }
 }
 
 impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {

@@ -1,10 +1,12 @@
 //! What a plugin needs of the process that loads it, and what it brings along: other libraries, objects of which a
 //! process has only one, a sanitizer's runtime.
 
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rustix::fs::{CWD, Mode, mkfifoat};
 use vocabulary::{Artifact, Line, Program, Scratch};
 
 /// A directory in which a plugin and the libraries beside it are published, each put into place whole.
@@ -177,7 +179,158 @@ fn half_a_library_beside_a_plugin_is_waited_for() {
     program.wait_for_event("waiting");
     fs::write(&helper, &whole).unwrap();
     program.wait_for_answer("plugin 1 over 1");
-    assert!(program.said("kept").is_empty(), "{:?}", program.said);
+    program.stop_cleanly(&beside.scratch);
+}
+
+#[test]
+fn half_a_library_beside_a_plugin_that_nobody_finishes_is_named_once() {
+    let beside = Beside::new();
+    beside.publish_helper(1);
+    beside.publish_plugin(2, "$ORIGIN");
+    let next_build = fs::read(beside.plugin()).unwrap();
+    beside.publish_plugin(1, "$ORIGIN");
+    let helper = beside.directory.join("libhelper.so");
+    fs::write(&helper, "").unwrap();
+    let mut program = beside.watch(&[]);
+    program.wait_for("a wait for the rest", |line| {
+        line.event() == "waiting" && line.text("reason") == "incomplete"
+    });
+    wait_for_kept(&mut program, "vet", "libhelper.so`: it is empty");
+    // Another build of the plugin changes nothing about that.
+    Artifact::at(beside.plugin()).replace_with(&next_build);
+    fs::remove_file(&helper).unwrap();
+    symlink("libhelper.so", &helper).unwrap();
+    let kept = wait_for_kept(&mut program, "stage", "libhelper.so`: ");
+    assert!(kept.text("reason").contains("cannot read"), "{kept:?}");
+    beside.publish_helper(1);
+    program.wait_for_answer("plugin 2 over 1");
+    assert_eq!(program.said("kept").len(), 2, "{:?}", program.said);
+    program.stop_cleanly(&beside.scratch);
+}
+
+#[test]
+fn a_wait_for_a_library_ends_with_a_plugin_that_needs_none() {
+    let beside = Beside::new();
+    beside.publish_helper(1);
+    beside.publish_plugin(2, "$ORIGIN");
+    let needs_helper = fs::read(beside.plugin()).unwrap();
+    let alone = plugin(1, "one", "static int one(void) { return 1; }");
+    beside.publish("libplugin.so", &alone, &[]);
+    let needs_none = fs::read(beside.plugin()).unwrap();
+    fs::write(beside.directory.join("libhelper.so"), "").unwrap();
+    let mut program = beside.watch(&[]);
+    program.wait_for_answer("plugin 1 over 1");
+    // Each wait is one of its own, and is said.
+    for _ in 0..2 {
+        Artifact::at(beside.plugin()).replace_with(&needs_helper);
+        wait_for_kept(&mut program, "vet", "libhelper.so`: it is empty");
+        Artifact::at(beside.plugin()).replace_with(&needs_none);
+        program.wait_for_event("unchanged");
+    }
+    program.stop_cleanly(&beside.scratch);
+}
+
+/// Puts things that are no libraries into the place of one, each in its turn, and shows each to `then`.
+fn for_each_thing_at(place: &Path, then: impl Fn(&str)) {
+    type Put<'a> = &'a dyn Fn();
+    let things: [(&str, Put); 4] = [
+        ("a FIFO", &|| {
+            mkfifoat(CWD, place, Mode::RWXU).unwrap();
+        }),
+        ("a directory", &|| fs::create_dir(place).unwrap()),
+        ("a device", &|| symlink("/dev/zero", place).unwrap()),
+        ("a loop", &|| {
+            symlink(place.file_name().unwrap(), place).unwrap();
+        }),
+    ];
+    for (thing, put) in things {
+        put();
+        then(thing);
+        if fs::remove_file(place).is_err() {
+            fs::remove_dir(place).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_the_process_has_itself_is_not_looked_for_beside_a_plugin() {
+    let beside = Beside::new();
+    beside.publish_helper(1);
+    beside.publish_plugin(1, "$ORIGIN");
+    let libc = beside.directory.join("libc.so.6");
+    let is_loaded = |_: &str| {
+        let mut program = beside.watch(&["--trust", "off"]);
+        let first = program.wait_for("a word about the plugin", |line| {
+            matches!(line.event(), "loaded" | "kept")
+        });
+        assert_eq!(first.event(), "loaded", "{:?}", program.said);
+        program.stop_cleanly(&beside.scratch);
+    };
+    for_each_thing_at(&libc, is_loaded);
+    fs::write(&libc, "no library at all").unwrap();
+    is_loaded("a text");
+}
+
+#[test]
+fn what_is_no_file_in_place_of_a_library_is_named_and_never_opened() {
+    let beside = Beside::new();
+    beside.publish_helper(1);
+    beside.publish_plugin(1, "$ORIGIN");
+    let helper = beside.directory.join("libhelper.so");
+    fs::remove_file(&helper).unwrap();
+    for_each_thing_at(&helper, |thing| {
+        let mut program = beside.watch(&[]);
+        let kept = wait_for_kept(&mut program, "stage", "libhelper.so`: ");
+        let is_named = kept.text("reason").contains(thing) || thing == "a loop";
+        assert!(is_named, "{kept:?}");
+        program.stop_cleanly(&beside.scratch);
+    });
+    mkfifoat(CWD, &helper, Mode::RWXU).unwrap();
+    let mut program = beside.watch(&[]);
+    wait_for_kept(&mut program, "stage", "libhelper.so`: ");
+    beside.publish_helper(1);
+    program.wait_for_answer("plugin 1 over 1");
+    program.stop_cleanly(&beside.scratch);
+}
+
+#[test]
+fn a_library_beside_a_plugin_that_others_can_write_is_kept_out_once() {
+    let beside = Beside::new();
+    beside.publish_helper(1);
+    beside.publish_plugin(1, "$ORIGIN");
+    let helper = beside.directory.join("libhelper.so");
+    let allow = |mode| fs::set_permissions(&helper, Permissions::from_mode(mode)).unwrap();
+    allow(0o666);
+    let mut program = beside.watch(&["--trust", "strict"]);
+    wait_for_kept(&mut program, "trust", "libhelper.so");
+    // Builds that are judged anew, each of which takes a compiler longer than a new try takes replug.
+    beside.publish_plugin(2, "$ORIGIN");
+    beside.publish_plugin(3, "$ORIGIN");
+    allow(0o644);
+    program.wait_for_answer("plugin 3 over 1");
+    assert_eq!(program.said("kept").len(), 1, "{:?}", program.said);
+    program.stop_cleanly(&beside.scratch);
+}
+
+#[test]
+fn a_library_beside_a_plugin_comes_before_one_of_the_search_path() {
+    let beside = Beside::new();
+    beside.publish_helper(1);
+    let elsewhere = beside.scratch.join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    let helper = beside.directory.join("libhelper.so");
+    fs::rename(&helper, elsewhere.join("libhelper.so")).unwrap();
+    beside.publish_helper(2);
+    let flags = ["-lhelper", "-Wl,-rpath,$ORIGIN", "-Wl,--enable-new-dtags"];
+    let source = plugin(1, "helper", "int helper(void);");
+    beside.publish("libplugin.so", &source, &flags);
+    let mut command = Program::command(&beside.scratch);
+    command.args(["--interval-ms", "20", "--every-ms", "20"]);
+    command
+        .env("LD_LIBRARY_PATH", &elsewhere)
+        .arg(beside.plugin());
+    let mut program = Program::start(command);
+    program.wait_for_answer("plugin 1 over 2");
     program.stop_cleanly(&beside.scratch);
 }
 
@@ -409,6 +562,43 @@ fn a_warning_is_said_once_for_as_long_as_its_cause_stays_and_again_when_it_is_ba
             let said = program.said("warning");
             let said = said.iter().filter(|line| line.text("about") == about);
             assert_eq!(said.count(), warned, "{about} {number}: {:?}", program.said);
+        }
+        program.stop_cleanly(&beside.scratch);
+    }
+}
+
+#[test]
+fn a_warning_of_a_library_beside_a_plugin_names_it_and_is_said_once() {
+    let beside = Beside::new();
+    for (about, source, flags) in [
+        (
+            "static-tls",
+            "static __thread int one_ = 6; int helper(void) { return ++one_; }".to_owned(),
+            "-ftls-model=initial-exec",
+        ),
+        ("executable-stack", helper(7), "-Wl,-z,execstack"),
+        (
+            "text-relocations",
+            format!("__asm__(\".text\\n .quad helper\"); {}", helper(7)),
+            "-Wl,-z,notext",
+        ),
+    ] {
+        let flags = ["-Wl,-soname,libhelper.so", flags];
+        beside.publish("libhelper.so", &source, &flags);
+        beside.publish_plugin(1, "$ORIGIN");
+        let mut program = beside.watch(&[]);
+        for number in [1, 2] {
+            beside.publish_plugin(number, "$ORIGIN");
+            // Some systems do not load such a library, and say so.
+            program.wait_for(&format!("build {number}"), |line| {
+                matches!(line.event(), "loaded" | "kept")
+            });
+            let said = program.said("warning");
+            let mut said = said.iter().filter(|line| line.text("about") == about);
+            let warned = said.next().expect("a warning");
+            let reason = warned.text("reason");
+            assert!(reason.contains("of `libhelper.so`"), "{warned:?}");
+            assert!(said.next().is_none(), "{about}: {:?}", program.said);
         }
         program.stop_cleanly(&beside.scratch);
     }
