@@ -283,7 +283,7 @@ unsafe impl GlobalAlloc for Allocator {
 #[macro_export]
 macro_rules! __interpose {
     () => {
-        ::core::arch::global_asm!(
+        $crate::__core::arch::global_asm!(
             ".macro replug_interpose name, target",
             ".weak \\name",
             ".hidden \\name",

@@ -41,7 +41,12 @@
 // The declaration: what it consists of, its text, and the macros that both sides expand.
 mod shape;
 
+mod same;
+
 mod text;
+
+// The tables of replug itself, whose layouts are part of each handshake.
+mod layouts;
 
 mod refuse;
 
@@ -75,6 +80,10 @@ pub use crate::hooks::{HookError, Hooks};
 pub use crate::sink::Sink;
 pub use crate::table::Interface;
 
+/// No API: the macros' own name for `core`, because a user may call another crate that.
+#[doc(hidden)]
+pub use ::core as __core;
+
 /// No API: what the macros expand to, and what a host of the same version reads. Anything in here can change at any
 /// time.
 #[doc(hidden)]
@@ -82,6 +91,7 @@ pub mod __private {
     pub use crate::answer::{Answered, answer};
     pub use crate::export::Entry;
     pub use crate::hooks::HookTable;
+    pub use crate::layouts::LAYOUTS;
     #[cfg(unloads)]
     pub mod interpose {
         pub use crate::interpose::{
@@ -89,11 +99,11 @@ pub mod __private {
         };
     }
     pub use crate::refuse::{TAKEN, is_taken, says_static};
+    pub use crate::same::{SameAs, field_is};
     pub use crate::services::{Attach, Destructor, FIRST_KEY, Services, Start};
     pub use crate::shape::{Field, Function, Layout, Shape};
     pub use crate::table::{Implemented, Slot};
     pub use crate::text::{FORMAT, Text, VERSION, handshake_len, handshake_text};
-    pub use crate::wire::RawSlice;
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! A declaration as text, written by the compiler. One fact a line, so that two texts can be compared by people.
 
+use crate::layouts::LAYOUTS;
 use crate::shape::{Field, Function, Layout, Shape};
 
 /// The first line of every handshake. It says that the text is a handshake, and which rules the rest follows.
-pub const FORMAT: &str = "replug handshake 1";
+pub const FORMAT: &str = "replug handshake 2";
 
 /// The version of this crate. A handshake names it, and a host compares it with that of its own.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -59,7 +60,7 @@ impl<const N: usize> Text<N> {
         self
     }
 
-    const fn number(self, number: usize) -> Text<N> {
+    pub(crate) const fn number(self, number: usize) -> Text<N> {
         const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
         let text = match number / 10 {
             0 => self,
@@ -72,7 +73,8 @@ impl<const N: usize> Text<N> {
         match shape {
             Shape::Scalar(name) => self.put(name),
             Shape::Array(of, count) => self.put("[").shape(of).put("; ").number(*count).put("]"),
-            Shape::Struct(layout) => self.put(layout.name),
+            // A struct can have any name, that of a number too: without the word, two layouts could have one text.
+            Shape::Struct(layout) => self.put("struct ").put(layout.name),
             Shape::Ref(of) => self.put("&").shape(of),
             Shape::RefMut(of) => self.put("&mut ").shape(of),
             Shape::Slice(of) => self.put("&[").shape(of).put("]"),
@@ -155,7 +157,7 @@ impl<const N: usize> Text<N> {
             .put(env!("REPLUG_RUSTC"));
         let text = text.put("\ntarget ").put(env!("REPLUG_TARGET"));
         let text = text.put("\npanic ").put(panics).put("\n");
-        text.put(declaration).put("\0")
+        text.put(LAYOUTS).put(declaration).put("\0")
     }
 }
 

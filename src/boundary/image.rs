@@ -134,7 +134,7 @@ impl Image {
             residence: OnceLock::new(),
             is_to_go,
         };
-        if is_to_go && let Ok(entry) = image.symbol(ENTRY) {
+        if is_to_go && let Ok(entry) = image.address(ENTRY) {
             // The libraries that came in with the image may keep thread-locals and pointers of their own, and do not
             // tell.
             residence::keep_dependencies(entry);
@@ -144,7 +144,8 @@ impl Image {
 
     /// Lets the image ask this host instead of libc, if the image can.
     pub(super) fn attach(&self, entry: &Entry) {
-        if let Some(attach) = entry.attach() {
+        // SAFETY: the function is called below, or never.
+        if let Some(attach) = unsafe { entry.attach() } {
             // SAFETY: the function is this image's, which was just mapped, and nothing else of the image was called.
             self.residence
                 .get_or_init(|| unsafe { Residence::attach(attach, self.is_to_go) });
@@ -194,7 +195,7 @@ impl Image {
         if !residence.is_empty() {
             return Err(Mapped::Callers(residence.threads(false)));
         }
-        if let Ok(entry) = self.symbol(ENTRY)
+        if let Ok(entry) = self.address(ENTRY)
             && let Some(signal) = system::signal_handled_by(entry)
         {
             return Err(Mapped::Signal(signal));
@@ -216,12 +217,23 @@ impl Image {
         Ok(())
     }
 
-    /// The address of an exported symbol. The address is good for as long as the image is mapped.
+    /// The address of an exported symbol, for a [`Table`](super::Table) of one's own.
     ///
     /// # Errors
     ///
     /// If the image exports no such symbol, or exports it as null.
-    pub fn symbol(&self, name: &CStr) -> Result<NonNull<c_void>, LoadFailure> {
+    ///
+    /// # Safety
+    ///
+    /// Each library that comes to be at the watched path has under this name exactly what the table takes it for: for a
+    /// function, the same parameters, result and calling convention. The table is not used after the image is retired,
+    /// other than by calls that the host lends it for.
+    pub unsafe fn symbol(&self, name: &CStr) -> Result<NonNull<c_void>, LoadFailure> {
+        self.address(name)
+    }
+
+    /// The address of an exported symbol. The address is good for as long as the image is mapped.
+    pub(super) fn address(&self, name: &CStr) -> Result<NonNull<c_void>, LoadFailure> {
         // SAFETY: the symbol is only asked for its address; nothing is read or called through this type.
         let found = unsafe { self.library.get::<*mut c_void>(name) };
         let missing = |source| LoadFailure::Symbol {

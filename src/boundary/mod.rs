@@ -48,7 +48,7 @@ mod symbols;
 
 pub use self::{
     image::{Image, LoadFailure, Mapped},
-    symbols::{Raw, Text},
+    symbols::{Raw, Text, TextFunction},
     table::Table,
 };
 

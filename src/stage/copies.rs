@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::owned::{OwnedDirectory, sweep};
+use super::pen::{Pen, PrivateCopy};
 use crate::boundary;
 use crate::look::os;
 
 /// Where private copies live, as a seam: all that a [`Poller`](crate::watch::Poller) asks of it.
 pub trait Stage {
     /// A private copy: written once, then read by vet, removed when dropped.
-    type Staged: Read + Write + Seek;
+    type Staged: PrivateCopy;
 
     /// Makes an empty private copy for `artifact`, under a name never used before.
     ///
@@ -22,10 +23,6 @@ pub trait Stage {
     ///
     /// If there is no room, or no right.
     fn create(&self, artifact: &Path) -> io::Result<Self::Staged>;
-
-    /// Takes note that a copy is complete and was read for the last time, so that it holds nothing open that it does
-    /// not need. A loader maps only its first `mapped` bytes.
-    fn seal(&self, _staged: &mut Self::Staged, _mapped: u64) {}
 
     /// The directory that the copies are in, if they are in one.
     fn path(&self) -> Option<&Path> {
@@ -157,10 +154,6 @@ impl Stage for StageDirectory {
         })
     }
 
-    fn seal(&self, staged: &mut Staged, mapped: u64) {
-        staged.seal(mapped);
-    }
-
     /// The directory, unless copies are kept in memory.
     fn path(&self) -> Option<&Path> {
         self.directory.as_deref().map(OwnedDirectory::path)
@@ -206,19 +199,6 @@ impl Staged {
         &self.path
     }
 
-    /// Closes the copy's file. Thousands of copies can be live at a time, and a process can have only so many files
-    /// open.
-    fn seal(&mut self, mapped: u64) {
-        let found = self.file.as_ref().and_then(|file| file.metadata().ok());
-        // To the end of a page, because the loader maps whole pages.
-        let end = mapped.checked_next_multiple_of(LARGEST_PAGE);
-        let is_little = |end: &u64| found.is_some_and(|found| *end < found.len() / 2);
-        self.cut_at = end.filter(is_little);
-        if self.stage.path().is_some() {
-            self.file = None;
-        }
-    }
-
     /// Cuts off the part of the file that no loader maps. A removed file keeps its room on the disk for as long as it
     /// is mapped.
     fn trim(&self) -> io::Result<()> {
@@ -261,13 +241,22 @@ impl Read for Staged {
     }
 }
 
-impl Write for Staged {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.open_file()?.write(bytes)
+impl PrivateCopy for Staged {
+    fn append(&mut self, bytes: &[u8], _pen: &Pen) -> io::Result<()> {
+        self.open_file()?.write_all(bytes)
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.open_file()?.flush()
+    /// Closes the copy's file. Thousands of copies can be live at a time, and a process can have only so many files
+    /// open.
+    fn seal(&mut self, mapped: u64, _pen: &Pen) {
+        let found = self.file.as_ref().and_then(|file| file.metadata().ok());
+        // To the end of a page, because the loader maps whole pages.
+        let end = mapped.checked_next_multiple_of(LARGEST_PAGE);
+        let is_little = |end: &u64| found.is_some_and(|found| *end < found.len() / 2);
+        self.cut_at = end.filter(is_little);
+        if self.stage.path().is_some() {
+            self.file = None;
+        }
     }
 }
 
@@ -376,7 +365,7 @@ mod tests {
         let stage = StageDirectory::among(parents.into_iter(), refuse).unwrap();
         assert!(stage.path().is_none());
         let mut staged = stage.create(Path::new("libx.so")).unwrap();
-        staged.write_all(b"copy").unwrap();
+        staged.append(b"copy", &Pen::new()).unwrap();
         assert_eq!(fs::read(staged.path()).unwrap(), b"copy");
     }
 }

@@ -3,7 +3,10 @@
 // A directory that belongs to one living process.
 mod owned;
 
-// The copies in it.
+// The right to write to the copies in it.
+pub(crate) mod pen;
+
+// The copies.
 pub(crate) mod copies;
 
 // One bracketed pass: digest and copy.

@@ -15,6 +15,7 @@ use crate::look::clock::Clock;
 use crate::look::files::{Files, is_absent};
 use crate::look::snapshot::Snapshot;
 use crate::stage::copies::Stage;
+use crate::stage::pen::{Pen, PrivateCopy, Writing};
 use crate::stage::reading::{self, Terms, Unread};
 use crate::stage::vet::{self, Refusal, Vetted};
 use crate::warning::Warning;
@@ -39,7 +40,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             Ok(staged) => staged,
             Err(source) => return self.cannot_stage(source),
         };
-        let reading = match self.read(snapshot, &mut staged) {
+        let reading = match self.read(snapshot, &mut Writing::to(&mut staged)) {
             Ok(reading) => reading,
             Err(order) => return order,
         };
@@ -58,7 +59,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         let verdict = match vet::vet(&mut staged, &self.shared.rules.options.exports) {
             Ok(vetted) => match self.shake_hands(&vetted) {
                 Ok(()) => {
-                    self.shared.stage.seal(&mut staged, vetted.mapped);
+                    staged.seal(vetted.mapped, &Pen::new());
                     self.hand_over(reading, staged, &vetted);
                     Verdict::Good
                 }

@@ -54,15 +54,30 @@ pub enum News<S = Staged> {
     Warned(Warning),
 }
 
-/// A staged copy that passed vet.
+/// A staged copy that passed vet. Only a poller makes one, and nobody can write to the copy any more: what comes to the
+/// loader was vetted.
 #[derive(Debug)]
 pub struct Ready<S = Staged> {
-    /// The SHA-256 of exactly the bytes in `staged`.
-    pub digest: Digest,
+    pub(crate) digest: Digest,
+    pub(crate) staged: S,
+    pub(crate) first_seen: Instant,
+}
+
+impl<S> Ready<S> {
+    /// The SHA-256 of exactly the bytes in the copy.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
     /// The private copy.
-    pub staged: S,
+    pub fn staged(&self) -> &S {
+        &self.staged
+    }
+
     /// When the change was first seen.
-    pub first_seen: Instant,
+    pub fn first_seen(&self) -> Instant {
+        self.first_seen
+    }
 }
 
 /// The topic of an update. Of two updates about one topic of an artifact, only the later one says how things are.

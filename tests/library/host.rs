@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use replug::error::Step;
 use replug::outcome::Mapped;
 use replug::watch::{Monotonic, News, OsFiles, Poller, Stage, StageDirectory, Staged, Watcher};
-use replug::{CallError, Host, Options, Outcome, Raw, Text};
-use vocabulary::{Artifact, DEADLINE, Scratch, copies_in, library, pause, stage_in, version};
+use replug::{CallError, Host, Options, Outcome, Raw, Text, TextFunction};
+use vocabulary::{
+    Artifact, DEADLINE, Scratch, copies_in, library, pause, plugin_function, stage_in, version,
+};
 
 const FUNCTION: &CStr = c"plugin_function";
 
@@ -25,7 +27,7 @@ fn options(scratch: &Scratch, artifact: &Artifact) -> Options {
 
 /// A host that a watcher of the artifact feeds.
 fn watching(scratch: &Scratch, artifact: &Artifact) -> Host<Text> {
-    Host::<Text>::watch(FUNCTION, options(scratch, artifact)).unwrap()
+    Host::<Text>::watch(plugin_function(), options(scratch, artifact)).unwrap()
 }
 
 /// A host whose first generation is live.
@@ -103,10 +105,6 @@ impl Stage for Counting {
         let copies = copies_in(&self.parent);
         self.most.fetch_max(copies, Ordering::Relaxed);
         self.stage.create(artifact)
-    }
-
-    fn seal(&self, staged: &mut Staged, mapped: u64) {
-        self.stage.seal(staged, mapped);
     }
 }
 
@@ -215,7 +213,10 @@ fn the_function_that_frees_answers_is_not_called_for_one() {
     let scratch = Scratch::new();
     let artifact = scratch.artifact();
     artifact.link(&library(1));
-    let mut host = Host::<Text>::watch(Text::FREE, options(&scratch, &artifact)).unwrap();
+    // SAFETY: the host refuses this name, and calls nothing.
+    #[allow(unsafe_code)]
+    let function = unsafe { TextFunction::new(Text::FREE) };
+    let mut host = Host::<Text>::watch(function, options(&scratch, &artifact)).unwrap();
     match next(&mut host) {
         Outcome::Kept(kept) => assert_eq!(kept.error.step(), Step::Load),
         other => panic!("{other:?}"),
@@ -272,18 +273,18 @@ fn an_image_that_was_loaded_before_is_refused() {
     let artifact = scratch.artifact();
     artifact.link(&library(1));
     let mut poller = Poller::new(options(&scratch, &artifact)).unwrap();
-    let mut host = Host::<Text>::new(FUNCTION);
+    let mut host = Host::<Text>::new(plugin_function());
     poller.poll(Instant::now());
     let first = ready(&poller);
-    let path = first.staged.path().to_owned();
+    let path = first.staged().path().to_owned();
     let outcome = host.apply(update(&artifact, first)).unwrap();
     assert_eq!(generation(outcome), 1);
     artifact.link(&library(2));
     poller.poll(Instant::now());
     let second = ready(&poller);
     // The same inode under the new name: the loader takes it for the library it knows.
-    std::fs::remove_file(second.staged.path()).unwrap();
-    std::fs::hard_link(&path, second.staged.path()).unwrap();
+    std::fs::remove_file(second.staged().path()).unwrap();
+    std::fs::hard_link(&path, second.staged().path()).unwrap();
     match host.apply(update(&artifact, second)).unwrap() {
         Outcome::Kept(kept) => {
             let said = replug::chain(&kept.error);
@@ -335,6 +336,6 @@ fn a_retired_generation_leaves_the_disk_and_a_dropped_host_leaves_nothing() {
 
 #[test]
 fn calling_before_anything_is_live_says_so() {
-    let host = Host::<Text>::new(FUNCTION);
+    let host = Host::<Text>::new(plugin_function());
     assert_eq!(host.call(c"you"), Err(CallError::Absent));
 }
