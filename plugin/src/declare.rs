@@ -183,6 +183,21 @@ macro_rules! interface {
                 )+
             }
 
+            /// The plugin's functions, for arguments with a lifetime that no type of the declaration can name: a function
+            /// that wants one for longer does not compile, whatever alias hides that.
+            struct ReplugLent<ReplugPlugin>($crate::__core::marker::PhantomData<ReplugPlugin>);
+
+            impl<ReplugPlugin: $Plugin> ReplugLent<ReplugPlugin> {
+                $(
+                    #[inline(always)]
+                    fn $name<'lent_for_one_call>(
+                        $($arg: <$takes as $crate::wire::Argument>::At<'lent_for_one_call>),*
+                    ) -> $crate::__answer_type!($($returns)?) {
+                        <ReplugPlugin as $Plugin>::$name($($arg),*)
+                    }
+                )+
+            }
+
             /// The plugin's functions, as C sees them.
             struct ReplugExported<ReplugPlugin>($crate::__core::marker::PhantomData<ReplugPlugin>);
 
@@ -192,19 +207,16 @@ macro_rules! interface {
                         $($arg: <$takes as $crate::wire::Argument>::Wire),*
                     ) -> $crate::__private::Answered<$crate::__answer_type!($($returns)?)> {
                         $crate::__private::answer(move || {
-                            // A lifetime that no type of the declaration can name, so that nothing is lent for longer.
-                            let replug_lent_for_this_call_only = $crate::wire::Call::begin();
-                            let _ = &replug_lent_for_this_call_only;
+                            let replug_call = $crate::wire::Call::begin();
+                            let _ = &replug_call;
                             $(
                                 // SAFETY: the host sent the argument, by the same declaration, and lends it for the
                                 // call.
                                 let $arg = unsafe {
-                                    <$takes as $crate::wire::Argument>::receive(
-                                        $arg, &replug_lent_for_this_call_only,
-                                    )
+                                    <$takes as $crate::wire::Argument>::receive($arg, &replug_call)
                                 };
                             )*
-                            <ReplugPlugin as $Plugin>::$name($($arg),*)
+                            ReplugLent::<ReplugPlugin>::$name($($arg),*)
                         })
                     }
                 )+

@@ -8,6 +8,7 @@ mod calls;
 mod examples;
 mod handles;
 mod hooks;
+mod listed;
 mod matrix;
 mod mismatches;
 mod misuses;
