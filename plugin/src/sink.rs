@@ -95,7 +95,7 @@ unsafe impl Argument for Sink<'_> {
     }
 
     #[inline(always)]
-    unsafe fn receive<'call>(raw: RawSink, _: &'call Call) -> Sink<'call> {
+    unsafe fn receive(raw: RawSink, _: &Call) -> Sink<'_> {
         Sink {
             raw,
             _buffer: PhantomData,

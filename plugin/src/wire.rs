@@ -117,7 +117,7 @@ macro_rules! __plain {
             }
 
             #[inline(always)]
-            unsafe fn receive<'call>(replug_wire: $plain, _: &'call $crate::wire::Call) -> $plain {
+            unsafe fn receive(replug_wire: $plain, _: &$crate::wire::Call) -> $plain {
                 replug_wire
             }
         }
@@ -189,7 +189,7 @@ unsafe impl<T: Plain> Argument for &[T] {
     }
 
     #[inline(always)]
-    unsafe fn receive<'call>(wire: RawSlice<T>, _: &'call Call) -> &'call [T] {
+    unsafe fn receive(wire: RawSlice<T>, _: &Call) -> &[T] {
         // SAFETY: the caller vouches for the borrow.
         unsafe { wire.get() }
     }
@@ -227,7 +227,7 @@ unsafe impl<T: Plain> Argument for &mut [T] {
     }
 
     #[inline(always)]
-    unsafe fn receive<'call>(wire: RawSliceMut<T>, _: &'call Call) -> &'call mut [T] {
+    unsafe fn receive(wire: RawSliceMut<T>, _: &Call) -> &mut [T] {
         if wire.len == 0 {
             return &mut [];
         }
@@ -248,7 +248,7 @@ unsafe impl Argument for &str {
     }
 
     #[inline(always)]
-    unsafe fn receive<'call>(wire: RawSlice<u8>, _: &'call Call) -> &'call str {
+    unsafe fn receive(wire: RawSlice<u8>, _: &Call) -> &str {
         // SAFETY: the caller vouches for the borrow.
         let bytes = unsafe { wire.get() };
         // SAFETY: the bytes were a `str` when they were sent.
@@ -268,7 +268,7 @@ unsafe impl<T: Plain> Argument for &T {
     }
 
     #[inline(always)]
-    unsafe fn receive<'call>(wire: *const T, _: &'call Call) -> &'call T {
+    unsafe fn receive(wire: *const T, _: &Call) -> &T {
         // SAFETY: the caller vouches for the borrow.
         unsafe { &*wire }
     }
@@ -286,7 +286,7 @@ unsafe impl<T: Plain> Argument for &mut T {
     }
 
     #[inline(always)]
-    unsafe fn receive<'call>(wire: *mut T, _: &'call Call) -> &'call mut T {
+    unsafe fn receive(wire: *mut T, _: &Call) -> &mut T {
         // SAFETY: the caller vouches for the borrow.
         unsafe { &mut *wire }
     }

@@ -69,7 +69,8 @@ fn handed_on(file: &str) -> BTreeSet<String> {
         let it = it.split(';').next().unwrap();
         let it = it.rsplit_once("::{").map_or(it, |(_, names)| names);
         let names = it.trim_end_matches('}').split(',');
-        let last = |name: &str| name.trim().rsplit("::").next().unwrap().to_owned();
+        // Of `path::to::Name as Other`, the last word.
+        let last = |name: &str| name.trim().rsplit([':', ' ']).next().unwrap().to_owned();
         names.map(last).collect::<Vec<_>>()
     });
     names.filter(|name| !name.is_empty()).collect()
