@@ -7,13 +7,15 @@ use std::io;
 use std::path::PathBuf;
 
 use replug_plugin::CallError;
+use replug_plugin::shown::shown;
 
 use crate::decide::trouble::Class;
 use crate::look::snapshot::Kind;
 
-pub use crate::boundary::LoadFailure;
+pub use crate::boundary::{LoadFailure, LoaderError};
+pub use crate::decide::trust::{Distrust, Flaw};
 pub use crate::handshake::{Difference, Mismatch};
-pub use crate::stage::copies::StageError;
+pub use crate::stage::room::StageError;
 pub use crate::stage::vet::Refusal;
 
 /// A failed step, and the file it failed on. A live generation goes on running.
@@ -21,7 +23,7 @@ pub use crate::stage::vet::Refusal;
 #[non_exhaustive]
 pub enum Error {
     /// Asking the filesystem about a file or directory failed.
-    #[error("cannot look at `{}`", path.display())]
+    #[error("cannot look at `{}`", shown(path))]
     Look {
         /// The artifact or directory.
         path: PathBuf,
@@ -29,7 +31,7 @@ pub enum Error {
         source: io::Error,
     },
     /// Listing a directory of artifacts failed; a partial listing is never used.
-    #[error("cannot list `{}`", path.display())]
+    #[error("cannot list `{}`", shown(path))]
     List {
         /// The directory.
         path: PathBuf,
@@ -37,27 +39,67 @@ pub enum Error {
         source: io::Error,
     },
     /// The filesystem that was watched is no longer there; that is not a removal.
-    #[error("the filesystem of `{}` is gone: another device is in its place", path.display())]
+    #[error(
+        "the filesystem of `{}` is gone: another device is in its place",
+        shown(path)
+    )]
     MountLost {
         /// The artifact or directory.
         path: PathBuf,
     },
     /// A directory names an artifact that is not found: the system's memory of the one is newer than of the other.
-    #[error("cannot find `{}`, though its directory lists it", path.display())]
+    #[error("cannot find `{}`, though its directory lists it", shown(path))]
     NotFoundThoughListed {
         /// The artifact.
         path: PathBuf,
     },
     /// The path holds something that can never be a library.
-    #[error("cannot read `{}`: it is {kind}, not a regular file", path.display())]
+    #[error("cannot read `{}`: it is {kind}, not a regular file", shown(path))]
     NotAFile {
         /// The artifact.
         path: PathBuf,
         /// The thing that is there instead.
         kind: Kind,
     },
+    /// The file is larger than a library may be.
+    #[error(
+        "cannot stage `{}`: it has {size} bytes, and what has more than {limit} is not taken for a library; if it is \
+         one, allow more (`--max-size`, `Options::max_size`)",
+        shown(path)
+    )]
+    TooLarge {
+        /// The artifact.
+        path: PathBuf,
+        /// Its size, in bytes.
+        size: u64,
+        /// The largest size, in bytes, that the options allow.
+        limit: u64,
+    },
+    /// This process may not write a file as large as the private copy would be.
+    #[error(
+        "cannot stage `{}`: it has {size} bytes, and this process may write files of at most {limit}; raise that limit \
+         (`ulimit -f`, RLIMIT_FSIZE)",
+        shown(path)
+    )]
+    FileLimit {
+        /// The artifact.
+        path: PathBuf,
+        /// Its size, in bytes.
+        size: u64,
+        /// The largest size, in bytes, that the system allows.
+        limit: u64,
+    },
+    /// Others than this user and root can change the artifact, and trust is strict. The artifact is judged again until
+    /// its rights are mended.
+    #[error("cannot trust `{}`", shown(path))]
+    Trust {
+        /// The artifact.
+        path: PathBuf,
+        /// What is wrong with the rights.
+        source: Distrust,
+    },
     /// Opening or reading the artifact failed.
-    #[error("cannot read `{}`", path.display())]
+    #[error("cannot read `{}`", shown(path))]
     Read {
         /// The artifact.
         path: PathBuf,
@@ -65,7 +107,7 @@ pub enum Error {
         source: io::Error,
     },
     /// Writing the private copy failed.
-    #[error("cannot stage `{}`", path.display())]
+    #[error("cannot stage `{}`", shown(path))]
     Stage {
         /// The artifact.
         path: PathBuf,
@@ -73,7 +115,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The staged copy is not a library this host can use.
-    #[error("cannot vet `{}`", path.display())]
+    #[error("cannot vet `{}`", shown(path))]
     Vet {
         /// The artifact.
         path: PathBuf,
@@ -81,7 +123,7 @@ pub enum Error {
         source: Refusal,
     },
     /// The staged copy was built from another declaration than the host.
-    #[error("cannot shake hands with `{}`", path.display())]
+    #[error("cannot shake hands with `{}`", shown(path))]
     Handshake {
         /// The artifact.
         path: PathBuf,
@@ -89,7 +131,7 @@ pub enum Error {
         source: Mismatch,
     },
     /// The dynamic loader, or one of the checks around it, refused the staged copy.
-    #[error("cannot load `{}`", path.display())]
+    #[error("cannot load `{}`", shown(path))]
     Load {
         /// The artifact.
         path: PathBuf,
@@ -97,7 +139,7 @@ pub enum Error {
         source: LoadFailure,
     },
     /// A hook failed on the way to a new generation.
-    #[error("cannot {hook} `{}`", path.display())]
+    #[error("cannot {hook} `{}`", shown(path))]
     Hook {
         /// The artifact.
         path: PathBuf,
@@ -110,7 +152,7 @@ pub enum Error {
     #[error(transparent)]
     StageDirectory(#[from] StageError),
     /// The worker thread could not be started.
-    #[error("cannot start the thread that watches `{}`", path.display())]
+    #[error("cannot start the thread that watches `{}`", shown(path))]
     Spawn {
         /// The path that the thread was to watch.
         path: PathBuf,
@@ -123,6 +165,8 @@ pub enum Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Step {
+    /// Judging who can write the artifact.
+    Trust,
     /// Making the private copy.
     Stage,
     /// Checking the copy without running it.
@@ -165,6 +209,7 @@ impl Error {
     /// The step of the pipeline that failed. Everything before the copy exists counts as staging.
     pub fn step(&self) -> Step {
         match self {
+            Error::Trust { .. } => Step::Trust,
             Error::Vet { .. } => Step::Vet,
             Error::Handshake { .. } => Step::Handshake,
             Error::Load { .. } => Step::Load,
@@ -194,6 +239,7 @@ impl Error {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Step::Trust => "trust",
             Step::Stage => "stage",
             Step::Vet => "vet",
             Step::Handshake => "handshake",
@@ -205,13 +251,31 @@ impl fmt::Display for Step {
     }
 }
 
-/// An error and its causes in one line, each said once: `cannot read ..: permission denied`.
+/// An error and its causes in one line, each said once: `cannot read ..: permission denied`. Foreign text in it is
+/// [`shown`].
 pub fn chain(error: &dyn StdError) -> String {
-    let mut line = error.to_string();
+    let mut line = shown(&error.to_string()).to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        let _ = write!(line, ": {error}");
+        // Its words may be those of a plugin, or of the system about a name.
+        let _ = write!(line, ": {}", shown(&error.to_string()));
         cause = error.source();
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_in_an_error_moves_nothing_and_its_end_is_the_end_of_the_line() {
+        let error = Error::Read {
+            path: "libx\nplugin01: \u{1b}[2J\u{202e}.so".into(),
+            source: io::Error::other("a daemon's\r\nwords"),
+        };
+        let shown = r"cannot read `libx\nplugin01: \x1b[2J\u{202e}.so`";
+        assert_eq!(error.to_string(), shown);
+        assert_eq!(chain(&error), format!(r"{shown}: a daemon's\r\nwords"));
+    }
 }

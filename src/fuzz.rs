@@ -9,6 +9,7 @@ use object::read::{FileKind, ReadCache};
 
 use crate::error::chain;
 use crate::handshake::{ENTRY, Expected, Mismatch};
+use crate::stage::reading::HEAD;
 use crate::stage::vet::{self, Refusal, Vetted};
 use replug_plugin::Interface;
 
@@ -41,19 +42,26 @@ replug_plugin::interface! {
 ///
 /// If more of the copy is read than is allowed.
 pub fn vet(bytes: &[u8]) {
-    let exports = [ENTRY.to_owned()];
+    let data = [ENTRY.to_owned()];
+    let wanted = vet::Wanted {
+        functions: &[],
+        data: &data,
+    };
     let mut staged = Counted::new(bytes);
-    follow(vet::vet(&mut staged, &exports));
+    let verdict = vet::vet(&mut staged, wanted);
+    // What the head of a large file is refused for, the whole file would be.
+    if let Err(early) = vet::judge_head(&bytes[..bytes.len().min(HEAD)]) {
+        let late = verdict.as_ref().err().map(Refusal::is_incomplete);
+        assert_eq!(late, Some(early.is_incomplete()), "{}", chain(&early));
+    }
+    follow(verdict);
     staged.assert_bounded();
 
     if let Ok(FileKind::MachO32 | FileKind::MachO64 | FileKind::Pe32 | FileKind::Pe64) =
         FileKind::parse(bytes)
     {
         let mut staged = Counted::new(bytes);
-        follow(vet::image::vet_image(
-            &ReadCache::new(&mut staged),
-            &exports,
-        ));
+        follow(vet::image::vet_image(&ReadCache::new(&mut staged), wanted));
         staged.assert_bounded();
     }
 }
@@ -166,13 +174,17 @@ mod tests {
             }
         }
         for (name, bytes) in seeds("vet") {
-            let exports = [ENTRY.to_owned()];
+            let data = [ENTRY.to_owned()];
+            let wanted = vet::Wanted {
+                functions: &[],
+                data: &data,
+            };
             let staged = Counted::new(&bytes);
             let verdict = match name.split_once('.') {
                 _ if !cfg!(target_arch = "x86_64") => continue,
-                Some(("good", "so")) if cfg!(target_os = "linux") => vet::vet(staged, &exports),
+                Some(("good", "so")) if cfg!(target_os = "linux") => vet::vet(staged, wanted),
                 Some(("good", "dll" | "dylib")) => {
-                    vet::image::vet_image(&ReadCache::new(staged), &exports)
+                    vet::image::vet_image(&ReadCache::new(staged), wanted)
                 }
                 _ => continue,
             };

@@ -87,7 +87,7 @@ mod host;
 pub mod fuzz;
 
 pub use replug_plugin::{
-    CallError, HookError, Hooks, Interface, Sink, export, interface, shared, wire,
+    CallError, HookError, Hooks, Interface, Sink, export, interface, shared, shown, wire,
 };
 
 pub use crate::boundary::{Raw, Text, TextFunction};
@@ -101,7 +101,7 @@ pub use crate::host::retire::Unload;
 pub use crate::host::set::{HostSet, Member};
 pub use crate::look::digest::Digest;
 #[doc(inline)]
-pub use crate::options::{Audit, FsPolicy, GatePolicy, Options};
+pub use crate::options::{Audit, FsPolicy, GatePolicy, Options, Trust};
 pub use crate::warning::Warning;
 
 /// The parts of an [`Outcome`].

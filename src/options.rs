@@ -36,9 +36,13 @@ pub struct Options {
     pub(crate) steady: bool,
     pub(crate) seed: Option<u64>,
     pub(crate) depth: usize,
+    pub(crate) max_size: u64,
     pub(crate) stage_dir: Option<PathBuf>,
     pub(crate) exports: Vec<CString>,
+    pub(crate) exports_data: Vec<CString>,
+    pub(crate) allow_unique: bool,
     pub(crate) expected: Option<Expected>,
+    pub(crate) trust: Trust,
 }
 
 impl Options {
@@ -53,6 +57,10 @@ impl Options {
     /// How long a shut gate holds an artifact back unless told otherwise: longer than most builds, and an editor's
     /// `cargo check` shuts the gate of cargo up to 1.95 as well.
     pub const GATE_MAX: Duration = Duration::from_secs(60);
+
+    /// The largest file, in bytes, that is taken for a library unless told otherwise: whole browsers and frameworks for
+    /// machine learning, with all debug information, are smaller.
+    pub const MAX_SIZE: u64 = 4 * 1024 * 1024 * 1024;
 
     /// The options to watch `path`: a library file or a directory of libraries, whether the path exists yet or not.
     ///
@@ -73,9 +81,13 @@ impl Options {
             steady: false,
             seed: None,
             depth: 1,
+            max_size: Options::MAX_SIZE,
             stage_dir: None,
             exports: Vec::new(),
+            exports_data: Vec::new(),
+            allow_unique: false,
             expected: None,
+            trust: Trust::default(),
         }
     }
 
@@ -129,9 +141,23 @@ impl Options {
         self
     }
 
+    /// Whom to trust to write what is loaded. A process with more rights than the user who started it is always
+    /// [strict](Trust::Strict).
+    pub fn trust(mut self, trust: Trust) -> Options {
+        self.trust = trust;
+        self
+    }
+
     /// How deep a watched directory is searched; 1, the default, is its own files only.
     pub fn depth(mut self, depth: usize) -> Options {
         self.depth = depth.max(1);
+        self
+    }
+
+    /// The largest file, in bytes, that is taken for a library. A larger one is kept out before anything of it is read: a
+    /// file can claim any size and take no room, and a copy of it would fill the disk.
+    pub fn max_size(mut self, max_size: u64) -> Options {
+        self.max_size = max_size;
         self
     }
 
@@ -141,9 +167,26 @@ impl Options {
         self
     }
 
-    /// Symbols that an artifact must export to pass vet. They take the place of symbols given before.
+    /// Functions that an artifact must export to pass vet: data under such a name does not pass. They take the place
+    /// of functions given before.
     pub fn exports<S: Into<CString>>(mut self, exports: impl IntoIterator<Item = S>) -> Options {
         self.exports = exports.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Symbols that an artifact must export to pass vet, and that are not called: data. They take the place of data
+    /// given before.
+    pub fn exports_data<S: Into<CString>>(mut self, data: impl IntoIterator<Item = S>) -> Options {
+        self.exports_data = data.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Loads builds whose C++ objects are those of an earlier build or of another plugin. A process has one of each
+    /// object that C++ compilers make for a static of an inline function or of a template, unless they are told
+    /// `-fno-gnu-unique`; so a build runs on the objects of the first one, and past their ends should they have
+    /// grown. For those who know that these objects never change.
+    pub fn allow_unique(mut self, allow: bool) -> Options {
+        self.allow_unique = allow;
         self
     }
 
@@ -179,6 +222,23 @@ pub enum FsPolicy {
     Local,
     /// Take the filesystem for remote: list, open and look on each poll, and audit.
     Remote,
+}
+
+/// What becomes of a library that others than this user and root may change.
+///
+/// Judged are the file as it was opened, each directory and each symbolic link on the way to it. Each must belong to this
+/// user or to root; the file and the directories must not be writable for their group or for others. A directory in
+/// which others can write may be sticky. The group's right counts for nothing if the owner is the group's only member.
+/// On Windows nothing is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Trust {
+    /// Keep it out, until the rights are mended.
+    Strict,
+    /// Say each cause once, and load it.
+    #[default]
+    Warn,
+    /// Ask nothing. Whoever can write the file, or one of the directories, runs code in this process.
+    Off,
 }
 
 /// Whether, and how often, to digest a file that seems unchanged. A write through a shared mapping changes nothing

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use replug::shown::shown;
 use replug::watch::{Files as _, Kind, OsFiles, Watcher};
-use replug::{Audit, FsPolicy, GatePolicy, Options, Text};
+use replug::{Audit, FsPolicy, GatePolicy, Options, Text, Trust};
 
 /// The longest time an option takes, a day: whoever asks for more has made a mistake.
 const LONGEST_MS: u64 = 24 * 60 * 60 * 1000;
@@ -69,9 +70,21 @@ pub(crate) struct Run {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     depth: u16,
 
-    /// Where private copies live, instead of the temporary directory
+    /// The largest file that is taken for a library, in bytes, or with K, M or G behind the number
+    #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = size)]
+    max_size: u64,
+
+    /// What becomes of a library that others than this user and root may change
+    #[arg(long, value_name = "HOW", default_value = "warn")]
+    trust: TrustArg,
+
+    /// Where private copies live, instead of your runtime directory or the temporary one
     #[arg(long, value_name = "DIR")]
     stage_dir: Option<PathBuf>,
+
+    /// Load builds that share C++ statics with earlier ones, as if they were built with -fno-gnu-unique
+    #[arg(long)]
+    allow_unique: bool,
 
     /// The function to call
     #[arg(long, value_name = "SYMBOL", default_value = "plugin_function", value_parser = symbol)]
@@ -142,6 +155,16 @@ enum FsArg {
     Remote,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum TrustArg {
+    /// Keep it out until its rights are mended
+    Strict,
+    /// Say each cause once, and load it
+    Warn,
+    /// Ask nothing
+    Off,
+}
+
 impl Build {
     fn has_options(&self) -> bool {
         self.release
@@ -179,7 +202,7 @@ impl Run {
                 ErrorKind::ValueValidation,
                 format!(
                     "cannot watch `{}`: it is {kind}, neither a library nor a directory",
-                    path.display()
+                    shown(path)
                 ),
             )),
         }
@@ -210,6 +233,11 @@ impl Run {
             FsArg::Local => FsPolicy::Local,
             FsArg::Remote => FsPolicy::Remote,
         };
+        let trust = match self.trust {
+            TrustArg::Strict => Trust::Strict,
+            TrustArg::Warn => Trust::Warn,
+            TrustArg::Off => Trust::Off,
+        };
         let options = Options::new(path)
             .interval(Duration::from_millis(self.interval_ms))
             .settle(Duration::from_millis(self.settle_ms))
@@ -219,6 +247,9 @@ impl Run {
             .audit(self.audit)
             .steady(self.steady)
             .depth(self.depth.into())
+            .allow_unique(self.allow_unique)
+            .max_size(self.max_size)
+            .trust(trust)
             .exports([self.call.as_c_str(), Text::FREE]);
         match &self.stage_dir {
             Some(stage_dir) => options.stage_dir(stage_dir),
@@ -252,6 +283,21 @@ fn audit(value: &str) -> Result<Audit, &'static str> {
     }
 }
 
+fn size(value: &str) -> Result<u64, &'static str> {
+    let (number, shift) = match value.as_bytes().last() {
+        Some(b'K' | b'k') => (&value[..value.len() - 1], 10),
+        Some(b'M' | b'm') => (&value[..value.len() - 1], 20),
+        Some(b'G' | b'g') => (&value[..value.len() - 1], 30),
+        _ => (value, 0),
+    };
+    let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
+    let bytes = number.parse::<u64>().ok().filter(|_| is_number);
+    bytes
+        .and_then(|bytes| bytes.checked_mul(1 << shift))
+        .filter(|bytes| *bytes > 0)
+        .ok_or("it is a number of bytes, or of K, M or G of them (1024, 1024², 1024³)")
+}
+
 fn text(value: &str) -> Result<CString, &'static str> {
     CString::new(value).map_err(|_| "it holds a NUL, which ends text in C")
 }
@@ -273,6 +319,29 @@ mod tests {
         assert_eq!(audit("1500"), Ok(every));
         for wrong in ["", "0", "on", "-1", "1s", "86400001"] {
             assert!(audit(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_size_is_a_number_with_or_without_a_letter() {
+        let usual = Options::MAX_SIZE;
+        for (text, bytes) in [("1", 1), ("64K", 1 << 16), ("3m", 3 << 20), ("4G", usual)] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for wrong in [
+            "",
+            "0",
+            "0G",
+            "K",
+            "+1",
+            "-1",
+            "1.5G",
+            "1T",
+            "1GG",
+            "99999999999G",
+            "é",
+        ] {
+            assert!(size(wrong).is_err(), "{wrong}");
         }
     }
 

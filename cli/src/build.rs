@@ -8,6 +8,7 @@ use std::thread;
 
 use cargo_metadata::{Artifact, CrateType, Message};
 use crossbeam_channel::{Receiver, select_biased};
+use replug::shown::shown;
 
 use crate::args::Build;
 use crate::child;
@@ -15,15 +16,19 @@ use crate::child;
 /// Why there is no library to watch.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BuildError {
-    #[error("cannot start cargo to build `{package}`")]
+    #[error("cannot start cargo to build `{}`", shown(package))]
     Start { package: String, source: io::Error },
-    #[error("cannot read what cargo says of `{package}`")]
+    #[error("cannot read what cargo says of `{}`", shown(package))]
     Messages { package: String, source: io::Error },
-    #[error("cannot build `{package}`: cargo ended with {status}; its output is above")]
+    #[error(
+        "cannot build `{}`: cargo ended with {status}; its output is above",
+        shown(package)
+    )]
     Failed { package: String, status: ExitStatus },
     #[error(
-        "cannot watch `{package}`: it makes no library that can be loaded; its Cargo.toml needs \
-         `crate-type = [\"cdylib\"]` in `[lib]`"
+        "cannot watch `{}`: it makes no library that can be loaded; its Cargo.toml needs \
+         `crate-type = [\"cdylib\"]` in `[lib]`",
+        shown(package)
     )]
     NoCdylib { package: String },
 }

@@ -8,13 +8,21 @@ mod child;
 mod output;
 mod run;
 mod stop;
+mod stream;
 
-use std::io::{self, Write as _};
+use std::fmt;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use replug::shown::shown;
+use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
+
+use crate::stream::Stream;
 
 /// The exit status of a run-time error; that of bad usage is 2, which clap's own exit uses as well.
 const FAILED: u8 = 1;
@@ -33,9 +41,19 @@ fn main() -> ExitCode {
                 Err(error) => error,
             };
             // If the message cannot be written, the exit status has to do.
-            let _ = writeln!(io::stderr(), "replug: {}", replug::chain(error.as_ref()));
+            let words = format!("replug: {}\n", replug::chain(error.as_ref()));
+            let _ = Stream::Err.write_all(words.as_bytes());
             ExitCode::from(FAILED)
         }
+    }
+}
+
+/// Writes one field of a log line. Whoever wrote the line may have quoted a name, or the words of a plugin.
+fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    let value = format!("{value:?}");
+    match field.name() {
+        "message" => write!(writer, "{}", shown(&value)),
+        name => write!(writer, "{name}={}", shown(&value)),
     }
 }
 
@@ -46,9 +64,39 @@ fn log_to_stderr() {
         .from_env_lossy();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| Stream::Err)
+        .fmt_fields(debug_fn(write_field).delimited(" "))
         .without_time()
         // The subscriber would print such errors on the very stream that failed.
         .log_internal_errors(false)
         .init();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{Read as _, Seek as _};
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn what_a_log_line_quotes_moves_nothing() {
+        let mut written = tempfile::tempfile().unwrap();
+        let log: Arc<File> = Arc::new(written.try_clone().unwrap());
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(log)
+            .with_ansi(false)
+            .fmt_fields(debug_fn(write_field).delimited(" "))
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::warn!(path = %"a\n\u{1b}[2J", "not\u{202e} {}", "\u{9b}é");
+        });
+        let mut text = String::new();
+        written.rewind().unwrap();
+        written.read_to_string(&mut text).unwrap();
+        let line = r"not\u{202e} \u{9b}é path=a\n\x1b[2J";
+        assert!(text.ends_with(&format!("{line}\n")), "{text:?}");
+        assert_eq!(text.lines().count(), 1);
+    }
 }

@@ -2,13 +2,16 @@
 //! stays where it is. The JSON lines are a contract; `docs/cli.md` lists them.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::{Display, Path};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use replug::outcome::{Kept, Loaded, Mapped, Retired, Waiting};
+use replug::shown::{Shown, is_hidden, shown, spelled};
 use replug::watch::{Locality, Names, Place, plugin_name};
 use replug::{Digest, GatePolicy, Outcome, Plugin, Text, Warning, chain};
 use serde_json::{Value, json};
+
+use crate::stream::Stream;
 
 /// The columns of a terminal that does not tell its width.
 const USUAL_WIDTH: usize = 80;
@@ -21,6 +24,8 @@ const CLEAR_LINE: &str = "\r\x1b[2K";
 pub(crate) struct Output {
     style: Style,
     started: Instant,
+    /// The directory that people started the program in: plugins can go elsewhere.
+    here: Option<PathBuf>,
     /// The last value shown on a terminal, which shows no value twice in a row.
     shown: Option<String>,
 }
@@ -51,6 +56,7 @@ impl Output {
         Output {
             style,
             started,
+            here: std::env::current_dir().ok(),
             shown: None,
         }
     }
@@ -64,16 +70,19 @@ impl Output {
         place: &Place,
     ) -> io::Result<()> {
         let placed = json!({
-            "event": "started", "path": path.display().to_string(), "interval_ms": interval_ms,
+            "event": "started", "path": spelled(path), "interval_ms": interval_ms,
         });
-        let words = format!("watching {} every {interval_ms} ms", short(path));
+        let words = format!("watching {} every {interval_ms} ms", self.short(path));
         self.say_place(placed, words, gate, place)
     }
 
     /// Says that the path turned out to be at another place than was said before.
     pub(crate) fn placed(&self, path: &Path, gate: GatePolicy, place: &Place) -> io::Result<()> {
-        let placed = json!({ "event": "placed", "path": path.display().to_string() });
-        let words = format!("{} turned out to be on another filesystem", short(path));
+        let placed = json!({ "event": "placed", "path": spelled(path) });
+        let words = format!(
+            "{} turned out to be on another filesystem",
+            self.short(path)
+        );
         self.say_place(placed, words, gate, place)
     }
 
@@ -102,7 +111,8 @@ impl Output {
             line[name] = value.into();
         }
         let mut words = format!(
-            "{words}\n  filesystem {filesystem}, {locality}: {looks}\n  gate {gate}: {why}"
+            "{words}\n  filesystem {}, {locality}: {looks}\n  gate {gate}: {why}",
+            shown(filesystem.as_ref())
         );
         if let Some(advice) = place.advice() {
             line["advice"] = advice.into();
@@ -114,15 +124,19 @@ impl Output {
     /// Says what became of an update of `artifact`: the words are those of the outcome itself.
     pub(crate) fn outcome(&self, artifact: &Path, outcome: &Outcome) -> io::Result<()> {
         let plugin = plugin_name(artifact);
-        let path = artifact.display().to_string();
-        let shown = short(artifact).to_string();
-        let words = outcome.to_string().replace(&path, &shown);
+        let path = spelled(artifact);
+        let short = self.short(artifact).to_string();
+        let words = outcome.to_string();
+        let words = words.replace(&shown(artifact).to_string(), &short);
         let words = format!("{plugin}: {words}");
         let line = match outcome {
             Outcome::Loaded(loaded) => loaded_line(&plugin, &path, loaded),
             Outcome::Kept(kept) => kept_line(&plugin, kept),
             Outcome::Waiting(reason) => {
                 json!({ "event": "waiting", "plugin": plugin, "reason": word_for(*reason) })
+            }
+            Outcome::Unchanged(digest) => {
+                json!({ "event": "unchanged", "plugin": plugin, "sha256": digest.to_string() })
             }
             Outcome::Missing => json!({ "event": "missing", "plugin": plugin, "path": path }),
             Outcome::Returned => json!({ "event": "returned", "plugin": plugin, "path": path }),
@@ -141,7 +155,7 @@ impl Output {
         let words = match outcome {
             // The path is the news, or where to look for the reason.
             Outcome::Waiting(_) | Outcome::Missing | Outcome::Returned => {
-                format!("{words} ({shown})")
+                format!("{words} ({short})")
             }
             _ => words,
         };
@@ -166,7 +180,7 @@ impl Output {
         let words = format!(
             "{name}: generation {generation} ({}): {}",
             plugin.digest().short(),
-            value.unwrap_or("no answer")
+            shown(value.unwrap_or("no answer"))
         );
         if self.style == Style::Terminal && self.shown.as_ref() == Some(&words) {
             return Ok(());
@@ -202,9 +216,18 @@ impl Output {
             .chars()
             .take(width.saturating_sub(1))
             .collect();
-        let mut stdout = io::stdout().lock();
-        write!(stdout, "{CLEAR_LINE}{line}")?;
-        stdout.flush()
+        Stream::Out.write_all(format!("{CLEAR_LINE}{line}").as_bytes())
+    }
+
+    /// A path for people, without the directory that they are in.
+    fn short<'p>(&self, path: &'p Path) -> Shown<'p> {
+        let here = self.here.as_ref();
+        let below = here.and_then(|here| path.strip_prefix(here).ok());
+        shown(match below {
+            Some(below) if below.as_os_str().is_empty() => Path::new("."),
+            Some(below) => below,
+            None => path,
+        })
     }
 
     pub(crate) fn stopped(&self, totals: Totals) -> io::Result<()> {
@@ -222,8 +245,8 @@ impl Output {
     fn say(&self, json: Value, words: String) -> io::Result<()> {
         match self.style {
             Style::Json => self.write_json(json),
-            Style::Plain => writeln!(io::stdout(), "{}", words),
-            Style::Terminal => writeln!(io::stdout(), "{CLEAR_LINE}{}", words),
+            Style::Plain => write_line(&words),
+            Style::Terminal => write_line(&format!("{CLEAR_LINE}{words}")),
         }
     }
 
@@ -232,8 +255,29 @@ impl Output {
             // The time goes behind the event, where a reader looks for it.
             fields.shift_insert(1, "t_ms".to_owned(), millis(self.started.elapsed()).into());
         }
-        writeln!(io::stdout(), "{line}")
+        write_line(&in_ascii_where_hidden(&line.to_string()))
     }
+}
+
+/// Writes a line in one piece.
+fn write_line(line: &str) -> io::Result<()> {
+    Stream::Out.write_all(format!("{line}\n").as_bytes())
+}
+
+/// A JSON line in which no character moves what is printed beside it: JSON itself spells only some of them out. Such
+/// characters are within its strings only.
+fn in_ascii_where_hidden(line: &str) -> String {
+    let mut spelled = String::with_capacity(line.len());
+    for character in line.chars() {
+        match is_hidden(character) {
+            false => spelled.push(character),
+            true => {
+                let units = character.encode_utf16(&mut [0; 2]).to_vec();
+                spelled.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
+            }
+        }
+    }
+    spelled
 }
 
 /// How files are looked at in a place, for people.
@@ -282,7 +326,7 @@ fn loaded_line(plugin: &str, path: &str, loaded: &Loaded) -> Value {
     json!({
         "event": "loaded", "plugin": plugin, "generation": generation,
         "sha256": digest.to_string(), "path": path,
-        "staged": staged.display().to_string(), "latency_ms": millis(*latency),
+        "staged": spelled(staged), "latency_ms": millis(*latency),
         "pause_us": u64::try_from(pause.as_micros()).unwrap_or(u64::MAX),
     })
 }
@@ -327,18 +371,6 @@ fn word_for(reason: Waiting) -> &'static str {
         Waiting::Incomplete => "incomplete",
         _ => "unknown",
     }
-}
-
-/// A path for people, without the directory that they are in.
-fn short(path: &Path) -> Display<'_> {
-    let here = std::env::current_dir().ok();
-    let below = here.and_then(|here| path.strip_prefix(here).ok());
-    match below {
-        Some(below) if below.as_os_str().is_empty() => Path::new("."),
-        Some(below) => below,
-        None => path,
-    }
-    .display()
 }
 
 fn millis(duration: Duration) -> u64 {

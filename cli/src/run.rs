@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::select_biased;
+use replug::shown::shown;
 use replug::watch::Watcher;
 use replug::{HostSet, Outcome, Text, TextFunction};
 
 use crate::args::Run;
 use crate::build;
 use crate::output::{Output, Totals};
-use crate::stop::{Stop, remove_stage};
+use crate::stop::Stop;
 
 /// How often the status is shown while nothing is loaded.
 const IDLE_PAUSE: Duration = Duration::from_secs(1);
@@ -32,12 +33,12 @@ pub(crate) fn run(args: &Run) -> Result<(), Failure> {
     let plugins = HostSet::<Text>::watch(function(args), args.options(path.clone()))?;
     Run::check_kind(&path, plugins.watcher())?;
     let mut session = Session::new(args, output, plugins);
-    let stage = session.plugins.watcher().stage().map(Path::to_owned);
+    let stage = session.plugins.watcher().remover().clone();
     stop.if_stuck(stage.clone(), session.last_words());
-    let result = session.run(&path, &stop);
+    let result = session.run(&stop);
     drop(session);
     // A worker that reads a large file on a slow disk is left behind, and its copy with it.
-    if let Some(Err(error)) = stage.as_deref().map(remove_stage) {
+    if let Err(error) = stage.remove() {
         tracing::warn!("cannot remove the stage directory: {error}");
     }
     match result {
@@ -101,9 +102,9 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn run(&mut self, path: &Path, stop: &Stop) -> Result<(), Failure> {
+    fn run(&mut self, stop: &Stop) -> Result<(), Failure> {
         self.output.started(
-            path,
+            self.plugins.watcher().path(),
             self.args.interval_ms,
             self.args.gate(),
             self.plugins.watcher().place(),
@@ -182,7 +183,7 @@ impl<'a> Session<'a> {
             self.calls += 1;
             let value = plugin.call(&self.args.arg);
             if let Err(error) = &value {
-                tracing::error!("cannot call `{}`: {error}", artifact.display());
+                tracing::error!("cannot call `{}`: {error}", shown(artifact));
             }
             self.output
                 .result(artifact, &plugin, value.ok().as_deref())?;

@@ -1,14 +1,15 @@
 //! Ctrl-C and SIGTERM: a request to stop, and the means to stop even if nobody listens.
 
-use std::fs;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
 use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use replug::watch::Remover;
+
+use crate::stream::Stream;
 
 /// How long the program has to end by itself: longer than a watcher waits for its worker, shorter than the second in
 /// which a person expects an end. The program is held up if a plugin does not return from a call, or if nobody reads
@@ -29,7 +30,7 @@ pub(crate) struct Stop {
 /// The last things to do, if the program has to be ended from outside.
 #[derive(Default)]
 struct LastWords {
-    stage: Option<PathBuf>,
+    stage: Remover,
     say: Option<Box<dyn FnOnce() + Send>>,
 }
 
@@ -61,7 +62,7 @@ impl Stop {
 
     /// Sets the last things to do, if the program has to be ended from outside: remove `stage`, and `say` the last
     /// line.
-    pub(crate) fn if_stuck(&self, stage: Option<PathBuf>, say: impl FnOnce() + Send + 'static) {
+    pub(crate) fn if_stuck(&self, stage: Remover, say: impl FnOnce() + Send + 'static) {
         let mut last_words = self
             .last_words
             .lock()
@@ -81,36 +82,16 @@ fn end_from_outside(last_words: &Mutex<LastWords>) {
     // If the output itself is stuck, the note is never written, and nobody may wait for it.
     thread::spawn(move || {
         let note = "replug: a call or a write did not return in time; ending without it";
-        let _ = writeln!(io::stderr(), "{note}");
+        let _ = Stream::Err.write_all(format!("{note}\n").as_bytes());
         if let Some(say) = say {
             say();
         }
         let _ = said.send(());
     });
     let _ = has_said.recv_timeout(LAST_WORDS);
-    // The stage goes last, because the worker is alive and would make it again. Nobody is left to hear of a failure;
-    // the next start sweeps.
-    let _ = last_words.stage.as_deref().map(remove_stage);
+    // Nobody is left to hear of a failure; the next start sweeps.
+    let _ = last_words.stage.remove();
     process::exit(0);
-}
-
-/// Removes a stage directory whose worker may still be at work.
-pub(crate) fn remove_stage(stage: &Path) -> io::Result<()> {
-    /// The most tries. A worker can add a file while the directory is emptied, but not again and again.
-    const TRIES: usize = 10;
-    let mut removed = fs::remove_dir_all(stage);
-    for _ in 1..TRIES {
-        match &removed {
-            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
-                removed = fs::remove_dir_all(stage);
-            }
-            _ => break,
-        }
-    }
-    match removed {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed,
-    }
 }
 
 impl std::fmt::Debug for LastWords {

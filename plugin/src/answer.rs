@@ -7,6 +7,7 @@ use std::mem::{self, MaybeUninit};
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr;
 
+use crate::shown::{shown, spelled_bytes};
 use crate::wire::RawSlice;
 
 /// Why a call of a plugin has no answer.
@@ -28,8 +29,10 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CallError::Absent => f.write_str("no generation of the plugin is live yet"),
-            CallError::Panicked(message) => write!(f, "the plugin panicked: {message}"),
-            CallError::Refused(message) => f.write_str(message),
+            CallError::Panicked(message) => {
+                write!(f, "the plugin panicked: {}", shown(message))
+            }
+            CallError::Refused(message) => write!(f, "{}", shown(message)),
             CallError::Null => f.write_str("the plugin returned null instead of text"),
         }
     }
@@ -136,7 +139,7 @@ unsafe fn read(failure: *const Failure) -> CallError {
         free,
     } = unsafe { failure.read() };
     // SAFETY: the message lives until the failure is freed, which is below.
-    let message = String::from_utf8_lossy(unsafe { message.get() }).into_owned();
+    let message = spelled_bytes(unsafe { message.get() }).into_owned();
     if let Some(free) = free {
         // SAFETY: the failure is freed once, by the program that made it.
         unsafe { free(failure) };
@@ -190,4 +193,18 @@ fn panicked<T: Copy>(payload: Box<dyn Any + Send>) -> Answered<T> {
         mem::forget(payload);
     }
     answered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_of_a_plugin_is_printed_so_that_it_moves_nothing() {
+        let message = || "no\n\u{1b}[2J\u{202e}".to_owned();
+        let panicked = CallError::Panicked(message()).to_string();
+        assert_eq!(panicked, r"the plugin panicked: no\n\x1b[2J\u{202e}");
+        let refused = CallError::Refused(message()).to_string();
+        assert_eq!(refused, r"no\n\x1b[2J\u{202e}");
+    }
 }

@@ -38,6 +38,9 @@
 // that; here nearly all is of the kind.
 #![allow(unsafe_code)]
 
+// Text of others, as it is printed.
+pub mod shown;
+
 // The declaration: what it consists of, its text, and the macros that both sides expand.
 mod shape;
 

@@ -1,7 +1,9 @@
 //! An image: a library that was mapped into this process by the system's loader, and may have run code.
 
 use std::collections::HashSet;
+use std::error::Error;
 use std::ffi::{CStr, CString, c_void};
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::mem::ManuallyDrop;
@@ -16,6 +18,7 @@ use super::residence::{self, Residence};
 use super::system;
 use crate::handshake::{ENTRY, Mismatch};
 use replug_plugin::__private::Entry;
+use replug_plugin::shown::{shown, shown_bytes};
 
 /// The number of thread-local keys that must be left over after a load. Each copy of std that a plugin brings takes
 /// one key, when its code first needs it, and the process aborts if there is none; the host's own threads and
@@ -38,14 +41,20 @@ fn images() -> MutexGuard<'static, HashSet<usize>> {
 pub enum LoadFailure {
     /// The system's loader refused the copy.
     #[error("the loader refuses it")]
-    Loader(#[source] libloading::Error),
+    Loader(#[source] LoaderError),
     /// The library loads, but lacks a symbol that the host needs.
-    #[error("it has no `{}`", symbol.to_string_lossy())]
+    #[error("it has no `{}`", shown_bytes(symbol.to_bytes()))]
     Symbol {
         /// The missing symbol.
         symbol: CString,
         /// The loader's error.
-        source: libloading::Error,
+        source: LoaderError,
+    },
+    /// The library has data under a name that is called.
+    #[error("its `{}` is data, where the host needs a function", shown_bytes(symbol.to_bytes()))]
+    Data {
+        /// The name.
+        symbol: CString,
     },
     /// The library was built from another declaration than the one by which the host calls it.
     #[error("it does not fit this host")]
@@ -53,9 +62,41 @@ pub enum LoadFailure {
     /// The loader handed out an image that was loaded before.
     #[error("the loader returned the image of an earlier load instead of a new one")]
     SameImage,
+    /// Somebody removed or replaced the staged copy.
+    #[error(
+        "the file at `{}` is not the copy that was vetted: somebody removed or replaced it; find out who tidies that \
+         directory, or choose another one for staged copies",
+        shown(staged)
+    )]
+    NotVetted {
+        /// The path of the staged copy.
+        staged: PathBuf,
+    },
     /// The host named the function that frees answers as the one that makes them.
     #[error("`plugin_free` takes back the answers of a function, it is none")]
     NotAFunction,
+    /// The library has C++ objects of which a process has one each, and another build or plugin has brought these.
+    #[error(
+        "it defines `{}`{}: of such a C++ object a process has only one, and that is the one of an earlier build or of \
+         another plugin; build it with `-fno-gnu-unique`, or restart the host",
+        shown_bytes(name.to_bytes()), And(*others)
+    )]
+    Unique {
+        /// The first of the objects.
+        name: CString,
+        /// The number of other objects of this kind.
+        others: usize,
+    },
+    /// The library needs another library, of which this process has another build.
+    #[error(
+        "it needs `{}`, of which this process has another build, and the loader would take that one; restart the host, \
+         or link that library in statically, or give each build of it a soname of its own",
+        shown_bytes(soname.to_bytes())
+    )]
+    OtherBuild {
+        /// The name of the library that is needed.
+        soname: CString,
+    },
     /// Loading the library could use up the process's thread-local keys, which ends in an abort.
     #[error(
         "this process has only {free} thread-local keys left and keeps {SPARE_THREAD_KEYS} and one for each \
@@ -66,6 +107,44 @@ pub enum LoadFailure {
         free: usize,
     },
 }
+
+impl LoadFailure {
+    /// The loader has refused a library, in these words.
+    pub(super) fn loader(error: libloading::Error) -> LoadFailure {
+        LoadFailure::Loader(LoaderError(error))
+    }
+}
+
+/// A number of further things, in words.
+struct And(usize);
+
+impl fmt::Display for And {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => Ok(()),
+            others => write!(f, " and {others} more"),
+        }
+    }
+}
+
+/// The words of the system's loader, with their causes. They repeat what a library says of itself, so they are
+/// [`shown`](replug_plugin::shown::shown), and have no source that would print them as they are.
+#[derive(Debug)]
+pub struct LoaderError(libloading::Error);
+
+impl fmt::Display for LoaderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", shown(&self.0.to_string()))?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {}", shown(&error.to_string()))?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl Error for LoaderError {}
 
 /// A library that is mapped into this process. Dropping the image takes the library out of use and no more; the
 /// library stays mapped.
@@ -87,10 +166,10 @@ pub enum Mapped {
     #[error("kept mapped, because something may still reach its code")]
     Kept,
     /// Threads that the image started are still running.
-    #[error("kept mapped, because it started threads that did not stop: {}", .0.join(", "))]
+    #[error("kept mapped, because it started threads that did not stop: {}", shown(&.0.join(", ")))]
     Threads(Vec<String>),
     /// Threads of the host have called the image, and their thread-locals of the image are dropped when they end.
-    #[error("kept mapped until threads end that have called it: {}", .0.join(", "))]
+    #[error("kept mapped until threads end that have called it: {}", shown(&.0.join(", ")))]
     Callers(Vec<String>),
     /// A call is in progress, or a handle has not noticed yet that there is a newer generation.
     #[error("kept mapped while a handle lends it")]
@@ -121,7 +200,7 @@ impl Image {
         if free < needed {
             return Err(LoadFailure::ThreadKeys { free });
         }
-        let (library, id) = system::open(staged).map_err(LoadFailure::Loader)?;
+        let (library, id) = system::open(staged).map_err(LoadFailure::loader)?;
         let library = ManuallyDrop::new(library);
         if !images.insert(id) {
             return Err(LoadFailure::SameImage);
@@ -150,6 +229,11 @@ impl Image {
             self.residence
                 .get_or_init(|| unsafe { Residence::attach(attach, self.is_to_go) });
         }
+    }
+
+    /// The handle by which the loader knows the image.
+    pub(crate) fn id(&self) -> usize {
+        self.id
     }
 
     /// Whether the image is to be unmapped when it is retired, so that threads which have called it let go of it
@@ -238,10 +322,21 @@ impl Image {
         let found = unsafe { self.library.get::<*mut c_void>(name) };
         let missing = |source| LoadFailure::Symbol {
             symbol: name.to_owned(),
-            source,
+            source: LoaderError(source),
         };
         NonNull::new(*found.map_err(missing)?)
             .ok_or_else(|| missing(libloading::Error::DlSymUnknown))
+    }
+
+    /// The address of an exported function; an error also if data is under this name.
+    pub(super) fn function(&self, name: &CStr) -> Result<NonNull<c_void>, LoadFailure> {
+        let found = self.address(name)?;
+        match system::is_code(found) {
+            true => Ok(found),
+            false => Err(LoadFailure::Data {
+                symbol: name.to_owned(),
+            }),
+        }
     }
 }
 
@@ -255,4 +350,22 @@ impl Drop for Image {
 /// a security policy forbids it.
 pub(crate) fn can_map_code(file: &File) -> io::Result<()> {
     system::can_map_code(file)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_that_was_loaded_before_is_refused() {
+        // The C library is mapped in any case, and only its name can be given to the loader twice.
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let mut mapped = maps.lines().filter_map(|line| line.split_once('/'));
+        let libc = mapped.find(|(_, path)| path.contains("/libc.so") || path.contains("/libc-"));
+        let libc = format!("/{}", libc.expect("the C library is mapped").1);
+        let first = Image::open(libc.as_ref(), false).unwrap();
+        let again = Image::open(libc.as_ref(), false);
+        assert!(matches!(again, Err(LoadFailure::SameImage)), "{again:?}");
+        drop(first);
+    }
 }

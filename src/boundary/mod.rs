@@ -42,17 +42,25 @@ mod no_residence;
 // An image, the table of an interface, and symbols by name.
 mod image;
 
+mod process;
+
 mod table;
 
 mod symbols;
 
 pub use self::{
-    image::{Image, LoadFailure, Mapped},
+    image::{Image, LoadFailure, LoaderError, Mapped},
     symbols::{Raw, Text, TextFunction},
     table::Table,
 };
 
+/// Whether this process has more rights than the user who started it.
+pub(crate) fn has_more_rights() -> bool {
+    system::has_more_rights()
+}
+
 pub(crate) use self::{
     image::can_map_code,
+    process::{JOINS_UNIQUE, KNOWS_BY_SONAME, keep, loaded_as, process_has},
     table::{Bound, BoundHooks, Leased},
 };

@@ -8,6 +8,7 @@ use std::ptr::NonNull;
 use super::image::{Image, LoadFailure};
 use super::table::Table;
 use replug_plugin::CallError;
+use replug_plugin::shown::spelled_bytes;
 
 /// Symbols by name, for hosts that declare no interface. The caller of [`get`](Raw::get) vouches for the types.
 #[derive(Debug)]
@@ -126,8 +127,8 @@ impl Text {
         if function == Text::FREE {
             return Err(LoadFailure::NotAFunction);
         }
-        let function = image.address(function)?;
-        let free = image.address(Text::FREE)?;
+        let function = image.function(function)?;
+        let free = image.function(Text::FREE)?;
         let surface = Surface {
             // SAFETY: whoever made the `TextFunction` vouched that the function of this name takes borrowed text and
             // returns owned text.
@@ -143,7 +144,7 @@ impl Text {
         })
     }
 
-    /// Calls the function. Bytes of the answer that are not UTF-8 come as `U+FFFD`.
+    /// Calls the function. Bytes of the answer that are not UTF-8 are spelled out, as `\xff`.
     ///
     /// # Errors
     ///
@@ -156,9 +157,8 @@ impl Text {
             return Err(CallError::Null);
         }
         // SAFETY: by the surface's definition this is NUL-terminated text, ours until we give it back.
-        let text = unsafe { CStr::from_ptr(answer) }
-            .to_string_lossy()
-            .into_owned();
+        let text = unsafe { CStr::from_ptr(answer) };
+        let text = spelled_bytes(text.to_bytes()).into_owned();
         // SAFETY: the answer came from the same image, was not freed yet, and is not used again.
         unsafe { free(answer) };
         Ok(text)

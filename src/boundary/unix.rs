@@ -1,6 +1,6 @@
 //! Unix: dlopen with the flags we need, POSIX thread-local keys, mmap.
 
-use std::ffi::c_void;
+use std::ffi::{CStr, c_void};
 use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
@@ -9,6 +9,7 @@ use std::path::Path;
 use std::ptr::NonNull;
 
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+use replug_plugin::shown::shown;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 /// Maps a library, and says by which handle the loader knows it: no other that is mapped has the same.
@@ -28,7 +29,7 @@ pub(super) fn close(library: libloading::Library, path: &Path) -> Result<(), lib
     // SAFETY: the handle was just taken out of a library that is open.
     let library = unsafe { Library::from_raw(handle) };
     if let Err(error) = library.close() {
-        tracing::warn!(path = %path.display(), %error, "the loader cannot close a library");
+        tracing::warn!(path = %shown(path), error = %shown(&error.to_string()), "the loader cannot close a library");
     }
     // SAFETY: the call asks for a library that is mapped already, and runs nothing.
     let Ok(found) = (unsafe { Library::open(Some(path), RTLD_NOW | libc::RTLD_NOLOAD) }) else {
@@ -42,6 +43,70 @@ pub(super) fn close(library: libloading::Library, path: &Path) -> Result<(), lib
         true => Err(found.into()),
         false => Ok(()),
     }
+}
+
+/// Whether a symbol of this name is there for every library of the process.
+pub(super) fn process_has(symbol: &CStr) -> bool {
+    // SAFETY: the symbol is only asked for its address, which nobody uses.
+    !unsafe { libc::dlsym(libc::RTLD_DEFAULT, symbol.as_ptr()) }.is_null()
+}
+
+/// The handle of the library that is mapped under this name, if one is.
+pub(super) fn loaded_as(name: &CStr) -> Option<usize> {
+    // SAFETY: the call asks for a library that is mapped already, and runs nothing.
+    let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD) };
+    if handle.is_null() {
+        return None;
+    }
+    // SAFETY: the handle came from the call above, which counted one user more.
+    unsafe { libc::dlclose(handle) };
+    Some(handle as usize)
+}
+
+/// Whether an address is where code of a library can run.
+#[cfg(target_os = "linux")]
+pub(super) fn is_code(address: NonNull<c_void>) -> bool {
+    let mut asked = Asked {
+        address: address.as_ptr() as usize,
+        is_code: false,
+    };
+    // SAFETY: `note_code` takes the pointer that is passed for it. Meanwhile the loader keeps its list as it is.
+    unsafe { libc::dl_iterate_phdr(Some(note_code), (&raw mut asked).cast()) };
+    asked.is_code
+}
+
+/// Elsewhere vet alone tells functions from data.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_code(_address: NonNull<c_void>) -> bool {
+    true
+}
+
+/// An address, and whether it is that of code.
+#[cfg(target_os = "linux")]
+struct Asked {
+    address: usize,
+    is_code: bool,
+}
+
+#[cfg(target_os = "linux")]
+unsafe extern "C" fn note_code(
+    listed: *mut libc::dl_phdr_info,
+    _size: usize,
+    asked: *mut c_void,
+) -> libc::c_int {
+    // SAFETY: the loader passes an entry of its list.
+    let listed = unsafe { &*listed };
+    // SAFETY: `is_code` passes the pointer, and does not use it again until the list is through.
+    let asked = unsafe { &mut *asked.cast::<Asked>() };
+    // SAFETY: an entry has as many program headers as it says, for as long as the library is mapped.
+    let headers = unsafe { std::slice::from_raw_parts(listed.dlpi_phdr, listed.dlpi_phnum.into()) };
+    let skipped = asked.address.wrapping_sub(listed.dlpi_addr as usize);
+    asked.is_code |= headers.iter().any(|header| {
+        let is_code = header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_X != 0;
+        let start = header.p_vaddr as usize;
+        is_code && (start..start.saturating_add(header.p_memsz as usize)).contains(&skipped)
+    });
+    asked.is_code.into()
 }
 
 /// A signal that is handled by code of the image that `address` is in.
@@ -84,6 +149,20 @@ fn new_thread_key() -> Option<libc::pthread_key_t> {
     // SAFETY: `key` can be written to; no destructor is given.
     let status = unsafe { libc::pthread_key_create(&mut key, None) };
     (status == 0).then_some(key)
+}
+
+/// Whether the process was started with more rights than the user has who started it: set-user-ID, set-group-ID, the
+/// capabilities of a file, or a security module's word.
+#[cfg(target_os = "linux")]
+pub(super) fn has_more_rights() -> bool {
+    // SAFETY: the call only reads what the kernel told this process when it was started.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn has_more_rights() -> bool {
+    use rustix::process::{getegid, geteuid, getgid, getuid};
+    geteuid() != getuid() || getegid() != getgid()
 }
 
 pub(super) fn can_map_code(file: &File) -> io::Result<()> {

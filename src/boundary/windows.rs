@@ -1,6 +1,6 @@
 //! Windows: libraries are mapped by LoadLibrary.
 
-use std::ffi::c_void;
+use std::ffi::{CStr, c_void};
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -24,6 +24,21 @@ pub(super) fn close(library: libloading::Library, _path: &Path) -> Result<(), li
     Err(library)
 }
 
+/// Windows has no symbols for every library.
+pub(super) fn process_has(_symbol: &CStr) -> bool {
+    false
+}
+
+/// Libraries that plugins bring along are left to the loader here.
+pub(super) fn loaded_as(_name: &CStr) -> Option<usize> {
+    None
+}
+
+/// Vet alone tells functions from data here.
+pub(super) fn is_code(_address: NonNull<c_void>) -> bool {
+    true
+}
+
 /// Windows has no signals that code of a plugin could handle.
 pub(super) fn signal_handled_by(_address: NonNull<c_void>) -> Option<i32> {
     None
@@ -32,6 +47,11 @@ pub(super) fn signal_handled_by(_address: NonNull<c_void>) -> Option<i32> {
 /// Keys are not counted here: the ceiling was measured on Linux, and no ceiling is known of Windows.
 pub(super) fn free_thread_keys(enough: usize) -> usize {
     enough
+}
+
+/// Windows starts no program with more rights than the user has who starts it.
+pub(super) fn has_more_rights() -> bool {
+    false
 }
 
 /// Windows maps code from any file that can be read.

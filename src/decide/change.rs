@@ -188,6 +188,14 @@ impl Tracker {
         }
     }
 
+    /// The digest of the content that was decided about, unless a change is being followed.
+    pub(crate) fn settled_on(&self) -> Option<Digest> {
+        match &self.state {
+            State::Settled(settled) => Some(settled.digest),
+            State::Absent(_) | State::Suspect(_) => None,
+        }
+    }
+
     /// Whether any content of the artifact was ever handed over or kept out.
     pub(crate) fn has_decided(&self) -> bool {
         self.decided.is_some()

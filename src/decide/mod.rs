@@ -18,5 +18,8 @@ pub(crate) mod schedule;
 // When to look at all the libraries of a directory.
 pub(crate) mod rounds;
 
+// Whom we trust to write what we load.
+pub(crate) mod trust;
+
 // A failure that has not ended.
 pub(crate) mod trouble;

@@ -32,6 +32,13 @@ pub(crate) struct Rules {
     pub(crate) place: Place,
 }
 
+impl Rules {
+    /// The size, in bytes, that a library may have and this file exceeds, if it does.
+    pub(crate) fn exceeded_by(&self, snapshot: &Snapshot) -> Option<u64> {
+        Some(self.options.max_size).filter(|most| snapshot.size > *most)
+    }
+}
+
 /// The next step for an artifact. Each order but `Rest` is answered by a call of the method named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
 use super::settle::LOOK_AGAIN;
-use crate::look::os::HOST_DOWN;
+use crate::look::os::{HOST_DOWN, TOO_MANY_FILES};
 use crate::look::snapshot::Kind;
 
 /// How long a failure that often ends by itself must last to be reported, and how long a failure must be over before
@@ -113,6 +113,7 @@ impl Trouble {
 pub(crate) enum Reached {
     Look,
     Kind,
+    Trust,
     Read,
     Stage,
 }
@@ -130,10 +131,16 @@ impl Reached {
 pub(crate) enum Cause {
     System(ErrorKind, Option<i32>),
     Kind(Kind),
+    /// The file is larger than the options allow.
+    TooLarge,
+    /// The file is larger than this process may write one.
+    FileLimit,
     /// The directory is now on another device, and the artifacts that were known there are gone.
     MountLost,
     /// The directory names the artifact, but the artifact is not found there.
     NotFoundThoughListed,
+    /// Others can change the artifact; the number of the reasons, which is the same for the same reasons.
+    Distrust(u64),
 }
 
 impl From<&io::Error> for Cause {
@@ -148,11 +155,15 @@ impl Cause {
             Cause::System(kind, number) => {
                 matches!(
                     Class::of_system(kind, number),
-                    Class::Transient | Class::Stale
+                    Class::Transient | Class::Stale | Class::FilesOpen
                 )
             }
             Cause::NotFoundThoughListed => true,
-            Cause::Kind(_) | Cause::MountLost => false,
+            Cause::Kind(_)
+            | Cause::TooLarge
+            | Cause::FileLimit
+            | Cause::MountLost
+            | Cause::Distrust(_) => false,
         }
     }
 }
@@ -168,6 +179,8 @@ pub(crate) enum Class {
     RemoteDown,
     /// This user may not look at the file, or not read it.
     Permission,
+    /// This process has as many files open as it may.
+    FilesOpen,
     /// Anything else.
     Transient,
 }
@@ -180,6 +193,7 @@ impl Class {
     fn of_system(kind: ErrorKind, number: Option<i32>) -> Class {
         match kind {
             _ if number == Some(HOST_DOWN) => Class::RemoteDown,
+            _ if number == Some(TOO_MANY_FILES) => Class::FilesOpen,
             ErrorKind::NotFound | ErrorKind::NotADirectory => Class::Absent,
             ErrorKind::StaleNetworkFileHandle => Class::Stale,
             ErrorKind::PermissionDenied => Class::Permission,
@@ -206,6 +220,7 @@ impl Class {
             Class::Permission => {
                 "give this user the right to read it; if it is on a server, see that the server still lets this machine in"
             }
+            Class::FilesOpen => "let this process open more files (`ulimit -n`), or close some",
             Class::Transient => "it is tried again; if this lasts, look into the system's log",
         }
     }

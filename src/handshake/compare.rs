@@ -4,6 +4,7 @@ use std::fmt;
 
 use replug_plugin::__private::{FORMAT, LAYOUTS, VERSION};
 use replug_plugin::Interface;
+use replug_plugin::shown::{is_hidden, shown};
 
 use super::declaration::Declaration;
 
@@ -56,11 +57,11 @@ impl Expected {
         let (format, facts) = carried.split_once('\n').ok_or(Mismatch::Unreadable)?;
         if format != FORMAT {
             // The line may be anything, and goes to a terminal.
-            let said = format.escape_debug().take(QUOTED).collect();
+            let said = shown(format).to_string().chars().take(QUOTED).collect();
             return Err(Mismatch::Format(said));
         }
         // The names in a handshake are quoted in messages, which go to a terminal.
-        if facts.contains(|c: char| c.is_control() && c != '\n') {
+        if facts.contains(|c: char| is_hidden(c) && c != '\n') {
             return Err(Mismatch::Unreadable);
         }
         let plugin = Declaration::parse(facts).ok_or(Mismatch::Unreadable)?;
@@ -562,7 +563,10 @@ mod tests {
         };
         assert_eq!(expected.check(None), Err(Mismatch::NoHandshake));
         assert_eq!(expected.check(Some(b"\xff\n")), Err(Mismatch::Unreadable));
-        let escape = format!("{FACTS}{LAYOUTS}{}", HOST.replace("add", "\x1b[2Jadd"));
-        assert_eq!(check(&escape, false), Mismatch::Unreadable.to_string());
+        for hidden in ["\x1b[2J", "\u{9b}", "\u{202e}", "\u{2028}"] {
+            let hides = HOST.replace("add", &format!("{hidden}add"));
+            let hides = format!("{FACTS}{LAYOUTS}{hides}");
+            assert_eq!(check(&hides, false), Mismatch::Unreadable.to_string());
+        }
     }
 }

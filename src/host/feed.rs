@@ -1,6 +1,7 @@
 //! Where a host's updates come from: a queue, and the watcher that fills it, whose silence means something too; and
 //! how an owner takes the updates.
 
+use std::mem;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
@@ -14,13 +15,24 @@ use crate::watch::watcher::Watcher;
 pub(super) struct Feed {
     updates: Receiver<Update>,
     watcher: Option<Watcher>,
+    /// Whether it was told that this process is a forked one.
+    is_fork_told: bool,
+}
+
+impl Drop for Feed {
+    /// In a process that was forked, lets go of the queue as it is.
+    fn drop(&mut self) {
+        let _ = self.fork();
+    }
 }
 
 /// One thing that comes out of a feed.
 pub(super) enum Fed {
-    Update(Update),
+    Update(Box<Update>),
     /// The news of a stall, which the worker cannot tell itself.
     Stall(Stall),
+    /// The news that the worker is in another process, from which this one was forked.
+    Forked,
 }
 
 impl Feed {
@@ -29,6 +41,7 @@ impl Feed {
         Feed {
             updates: crossbeam_channel::never(),
             watcher: None,
+            is_fork_told: false,
         }
     }
 
@@ -36,6 +49,7 @@ impl Feed {
         Feed {
             updates: watcher.updates().clone(),
             watcher: Some(watcher),
+            is_fork_told: false,
         }
     }
 
@@ -49,25 +63,45 @@ impl Feed {
 
     /// The thing that waits already, if there is one.
     pub(super) fn poll(&mut self) -> Option<Fed> {
+        if let Some(forked) = self.fork() {
+            return Some(forked);
+        }
         match self.updates.try_recv() {
-            Ok(update) => Some(Fed::Update(update)),
+            Ok(update) => Some(Fed::Update(update.into())),
             Err(_) => self.stall(),
         }
     }
 
     pub(super) fn stall(&mut self) -> Option<Fed> {
-        self.watcher.as_mut()?.stall().map(Fed::Stall)
+        self.fork()
+            .or_else(|| self.watcher.as_mut()?.stall().map(Fed::Stall))
+    }
+
+    /// Whether this process was forked from that of the worker: told once, and nothing comes out of the feed from then on.
+    fn fork(&mut self) -> Option<Fed> {
+        let is_forked = self.watcher.as_ref().is_some_and(Watcher::is_forked);
+        if !is_forked || mem::replace(&mut self.is_fork_told, true) {
+            return None;
+        }
+        // What waits in the queue are copies on the parent's disk, which the parent loads and removes. The queue may be
+        // locked by a thread that is not in this process.
+        let updates = mem::replace(&mut self.updates, crossbeam_channel::never());
+        mem::forget(updates);
+        Some(Fed::Forked)
     }
 
     /// The thing that comes next, if it comes before `deadline`; without a deadline, whenever it comes.
     pub(super) fn wait(&mut self, deadline: Option<Instant>) -> Option<Fed> {
         loop {
+            if let Some(forked) = self.fork() {
+                return Some(forked);
+            }
             let left = deadline.map_or(Duration::MAX, |at| {
                 at.saturating_duration_since(Instant::now())
             });
             // A stuck worker wakes nobody, so no wait is longer than the time between two checks for a stall.
             match self.updates.recv_timeout(left.min(Watcher::STALL_CHECK)) {
-                Ok(update) => return Some(Fed::Update(update)),
+                Ok(update) => return Some(Fed::Update(update.into())),
                 Err(RecvTimeoutError::Timeout) => match self.stall() {
                     None if left > Watcher::STALL_CHECK => {}
                     stall => return stall,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::boundary::{BoundHooks, Image};
 use crate::look::digest::Digest;
 use crate::stage::copies::Staged;
+use crate::watch::update::Sibling;
 
 /// The live generation, beside its functions.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub(super) struct Live {
     /// The image. It counts as in use, for the ceiling on thread-local keys, until this generation is retired.
     pub(super) image: Arc<Image>,
     pub(super) staged: Staged,
+    /// The copies of the libraries that came along: whoever prints a backtrace looks into them.
+    pub(super) _siblings: Vec<Sibling>,
     pub(super) generation: u64,
     pub(super) digest: Digest,
 }

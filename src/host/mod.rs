@@ -18,6 +18,9 @@ mod succeed;
 pub(crate) mod retire;
 
 // The owner of one plugin, and of a directory of them.
+// What its plugins have brought into the process.
+mod company;
+
 pub(crate) mod owner;
 
 mod plain;

@@ -29,6 +29,8 @@ pub enum Outcome {
     Kept(Kept),
     /// The artifact is not there yet, or not ready.
     Waiting(Waiting),
+    /// The artifact need not be waited for any longer: it holds the bytes that were decided about before.
+    Unchanged(Digest),
     /// The artifact is gone.
     Missing,
     /// The artifact is back.
@@ -81,6 +83,13 @@ impl fmt::Display for Outcome {
             Outcome::Loaded(loaded) => loaded.fmt(f),
             Outcome::Kept(kept) => kept.fmt(f),
             Outcome::Waiting(reason) => write!(f, "waiting: {reason}"),
+            Outcome::Unchanged(digest) => {
+                write!(
+                    f,
+                    "unchanged: the bytes are those of before ({})",
+                    digest.short()
+                )
+            }
             Outcome::Missing => f.write_str("the library is gone; what was loaded stays"),
             Outcome::Returned => f.write_str("the library is back"),
             Outcome::Degraded(error) => write!(f, "degraded, {}", why(error)),
@@ -112,6 +121,7 @@ impl Next {
                 error,
             }),
             News::Waiting(reason) => Outcome::Waiting(reason),
+            News::Unchanged { digest } => Outcome::Unchanged(digest),
             News::Missing => Outcome::Missing,
             News::Returned => Outcome::Returned,
             News::Degraded(error) => Outcome::Degraded(error),

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::fmt;
+use std::mem;
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 use replug_plugin::Interface;
 
+use super::company;
 use super::feed::{Fed, Feed, Owner};
 use super::handle::{Handle, Publish};
 use super::live::{Live, Plugin};
@@ -19,7 +21,9 @@ use super::succeed::prepare;
 use crate::boundary::{Bound, Image, LoadFailure, Table};
 use crate::error::Error;
 use crate::handshake::Expected;
+use crate::look::process::Process;
 use crate::options::Options;
+use crate::warning::Warning;
 use crate::watch::update::{Ready, Update};
 use crate::watch::watcher::Watcher;
 
@@ -71,6 +75,8 @@ pub struct Host<T> {
     leftovers: Leftovers,
     /// The way to tell handles of a swap, once there are handles.
     published: OnceCell<Box<dyn Publish<T>>>,
+    /// The process that the host was made in.
+    process: Process,
 }
 
 /// Makes the table of functions out of an image, resolving all symbols that the table will ever need.
@@ -138,6 +144,7 @@ impl<T: Table> Host<T> {
             unload: Unload::Never,
             leftovers: Leftovers::default(),
             published: OnceCell::new(),
+            process: Process::this(),
         }
     }
 }
@@ -273,7 +280,7 @@ impl<T> Host<T> {
     fn load(&mut self, artifact: &Path, ready: Ready) -> Result<Loaded, Error> {
         let begun = Instant::now();
         let is_to_go = self.unload == Unload::WhenProven;
-        let image = Image::open(ready.staged.path(), is_to_go);
+        let image = self.open(&ready, is_to_go);
         let bound = image.and_then(|image| Ok(((self.bind)(&image)?, image)));
         let (Bound { table, hooks }, image) = bound.map_err(|failure| {
             let path = artifact.to_owned();
@@ -296,6 +303,7 @@ impl<T> Host<T> {
             hooks,
             image,
             staged: ready.staged,
+            _siblings: ready.siblings,
             generation,
             digest,
         };
@@ -318,7 +326,19 @@ impl<T> Host<T> {
         })
     }
 
-    /// Takes a generation out of use. Its staged copy leaves the disk.
+    /// Maps the very file that was vetted. The loader opens it once more by its path, so the path is compared with the
+    /// vetted file before and after: a descriptor in place of the path would leave debuggers and backtraces without a
+    /// file.
+    fn open(&mut self, ready: &Ready, is_to_go: bool) -> Result<Image, LoadFailure> {
+        let image = company::open(ready, is_to_go)?;
+        if let Err(failure) = company::is_vetted(&ready.staged) {
+            self.leftovers.dispose(Arc::new(image));
+            return Err(failure);
+        }
+        Ok(image)
+    }
+
+    /// Takes a generation out of use. Its staged copy leaves the disk when the worker next polls.
     fn retire(&mut self, old: Live) -> Retired {
         let Live {
             hooks,
@@ -341,8 +361,9 @@ impl<T> Owner for Host<T> {
 
     fn take(&mut self, fed: Fed) -> Option<Outcome> {
         match fed {
-            Fed::Update(update) => self.apply(update),
+            Fed::Update(update) => self.apply(*update),
             Fed::Stall(stall) => Some(stall.into()),
+            Fed::Forked => Some(Outcome::Warned(Warning::Forked)),
         }
     }
 
@@ -353,8 +374,15 @@ impl<T> Owner for Host<T> {
 
 impl<T> Drop for Host<T> {
     /// Stops the live generation, and every retired generation that was not stopped yet, even while a handle lends
-    /// it. Handles find no generation any more.
+    /// it. Handles find no generation any more. In a process that was forked from that of the host, nothing is stopped and
+    /// nothing is removed.
     fn drop(&mut self) {
+        if self.process.is_another() {
+            // The threads that `stop` would wait for are the parent's, as the copies are.
+            mem::forget(self.live.take());
+            mem::forget(mem::take(&mut self.leftovers));
+            return;
+        }
         self.withdraw();
         self.leftovers.abandon();
     }

@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::handshake::Expected;
 use crate::look::naming::plugin_name;
 use crate::options::Options;
+use crate::warning::Warning;
 use crate::watch::update::Update;
 use crate::watch::watcher::Watcher;
 
@@ -238,10 +239,14 @@ impl<T> Owner for HostSet<T> {
 
     fn take(&mut self, fed: Fed) -> Option<(Arc<Path>, Outcome)> {
         match fed {
-            Fed::Update(update) => self.apply(update),
+            Fed::Update(update) => self.apply(*update),
             Fed::Stall(stall) => {
                 let path = self.watcher().path();
                 Some((Arc::clone(path), stall.into()))
+            }
+            Fed::Forked => {
+                let path = self.watcher().path();
+                Some((Arc::clone(path), Outcome::Warned(Warning::Forked)))
             }
         }
     }

@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use super::rights::{Rights, Standing};
 use super::snapshot::{Kind, Snapshot};
 
 /// The state of one lock file.
@@ -26,6 +27,17 @@ pub struct Listing {
     pub files: Vec<PathBuf>,
     /// The directories that were searched below the one asked for.
     pub directories: Vec<PathBuf>,
+    /// Those of them whose names could not be read. Nobody knows what is in them.
+    pub unlisted: Vec<Unlisted>,
+}
+
+/// A directory whose names could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unlisted {
+    /// The directory.
+    pub directory: PathBuf,
+    /// What the system said.
+    pub reason: io::ErrorKind,
 }
 
 /// The route of a path: the symbolic links by which the path leads to its file.
@@ -120,13 +132,24 @@ pub trait Files {
     fn names(&self, directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Result<()>;
 
     /// Lists a directory, `depth` levels deep, as far as `is_wanted` says so by name and kind: a file that is not
-    /// wanted is left out, a directory that is not wanted is not entered. All or nothing.
+    /// wanted is left out, a directory that is not wanted is not entered. It fails as a whole, but for directories below
+    /// that cannot be listed: these are named in the listing.
     fn list(
         &self,
         directory: &Path,
         depth: usize,
         is_wanted: &dyn Fn(&OsStr, Kind) -> bool,
     ) -> io::Result<Listing>;
+
+    /// The path that `path` stands for now, wherever the process goes afterwards: the path itself, unless it is relative.
+    fn absolute(&self, path: &Path) -> io::Result<PathBuf> {
+        Ok(path.to_owned())
+    }
+
+    /// Whether looks are less fresh than they should be, because the system refuses the call that they take.
+    fn has_plain_looks(&self) -> bool {
+        false
+    }
 
     /// Makes a client that remembers names ask its server for the last name in `path`, whether there is such a name or
     /// not, and changes nothing. A client that cannot be asked so is asked by [`names`](Files::names).
@@ -173,7 +196,22 @@ pub trait Files {
         None
     }
 
-    /// Asks, without waiting and without leaving a trace, whether somebody holds a lock file.
+    /// The rights at everything by which `path` leads to an open artifact, from the root of the filesystem on: at each
+    /// directory, at each symbolic link, and at last at the artifact as it was opened. Nothing where rights mean nothing.
+    fn rights(&self, _artifact: &Self::Artifact, _path: &Path) -> io::Result<Vec<Rights>> {
+        Ok(Vec::new())
+    }
+
+    /// The standing of this process among the owners of files.
+    fn standing(&self) -> Standing {
+        Standing {
+            user: None,
+            has_more_rights: false,
+        }
+    }
+
+    /// Asks, without waiting and without leaving a trace, whether somebody holds a lock file. What is no regular file is
+    /// no lock, and is not asked.
     fn probe(&self, _lock: &Path) -> io::Result<Lock> {
         Ok(Lock::Absent)
     }

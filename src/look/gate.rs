@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use replug_plugin::shown::shown;
+
 use super::files::{Files, Filesystem, Locality, Lock, Names};
 
 /// The answer of the lock files together.
@@ -93,7 +95,7 @@ fn probe_all(profile: &Path, files: &impl Files) -> Gate {
             Ok(Lock::Free) => gate = Gate::Open,
             Ok(Lock::Absent) => {}
             Err(error) => {
-                tracing::debug!(lock = %lock.display(), %error, "the lock does not answer");
+                tracing::debug!(lock = %shown(&lock), %error, "the lock does not answer");
             }
         }
     }

@@ -1,15 +1,18 @@
 //! This machine's filesystem, behind the seam of [`files`](super::files). Decides nothing.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, Metadata, TryLockError};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::files::{Files, Filesystem, Listing, Lock, Route, is_absent};
+use super::files::{Files, Filesystem, Listing, Lock, Route, Unlisted, is_absent};
+use super::naming::{CARGO_MARK, is_made_on_the_way};
 use super::os;
+use super::rights::{Rights, Standing};
 use super::snapshot::{Kind, Snapshot};
+use crate::boundary::has_more_rights;
 
 /// The filesystem of this machine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -42,6 +45,14 @@ impl Files for OsFiles {
         is_wanted: &dyn Fn(&OsStr, Kind) -> bool,
     ) -> io::Result<Listing> {
         list(directory, depth, is_wanted)
+    }
+
+    fn absolute(&self, path: &Path) -> io::Result<PathBuf> {
+        std::path::absolute(path)
+    }
+
+    fn has_plain_looks(&self) -> bool {
+        os::has_plain_looks()
     }
 
     fn ask_for_name(&self, path: &Path) {
@@ -78,6 +89,14 @@ impl Files for OsFiles {
         os::mounted(&std::path::absolute(path).ok()?)
     }
 
+    fn rights(&self, artifact: &File, path: &Path) -> io::Result<Vec<Rights>> {
+        rights(artifact, path)
+    }
+
+    fn standing(&self) -> Standing {
+        os::standing(has_more_rights())
+    }
+
     fn probe(&self, lock: &Path) -> io::Result<Lock> {
         probe(lock)
     }
@@ -85,15 +104,17 @@ impl Files for OsFiles {
 
 /// Lists `directory`, `depth` levels deep; links to directories are not followed.
 ///
-/// Names that vanish while being listed are left out. Any other failure fails the listing, for a partial listing
-/// would look like removals.
+/// Names that vanish while being listed are left out. A directory below that cannot be opened is named as such. Any
+/// other failure fails the listing, for a partial listing would look like removals.
 fn list(
     directory: &Path,
     depth: usize,
     is_wanted: &dyn Fn(&OsStr, Kind) -> bool,
 ) -> io::Result<Listing> {
     let mut listing = Listing::default();
-    let is_wanted = |entry: &DirEntry| is_wanted(entry.file_name(), kind_of(entry.file_type()));
+    let is_wanted = |entry: &DirEntry| {
+        is_wanted(entry.file_name(), kind_of(entry.file_type())) && !is_cargos_own(entry)
+    };
     let entries = WalkDir::new(directory)
         .min_depth(1)
         .max_depth(depth)
@@ -108,10 +129,35 @@ fn list(
             }
             Ok(entry) => listing.files.push(entry.into_path()),
             Err(error) if error.depth() > 0 && is_gone(&error) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => listing.unlisted.push(unlisted(error)?),
         }
     }
     Ok(listing)
+}
+
+/// The directory below that a listing could not enter; or the error itself, if it is about the whole listing.
+fn unlisted(error: walkdir::Error) -> io::Result<Unlisted> {
+    let below = error.path().filter(|_| error.depth() > 0);
+    let directory = below.map(Path::to_owned);
+    // Without the path, which the error would print as it is.
+    let source = error
+        .into_io_error()
+        .unwrap_or_else(|| io::Error::other("the links below it go in a circle"));
+    match directory {
+        Some(directory) => Ok(Unlisted {
+            directory,
+            reason: source.kind(),
+        }),
+        None => Err(source),
+    }
+}
+
+/// Whether an entry is a directory of what cargo makes on its way: the same libraries under other names, and libraries
+/// that are for cargo alone.
+fn is_cargos_own(entry: &DirEntry) -> bool {
+    let is_named_so = entry.file_type().is_dir() && is_made_on_the_way(entry.file_name());
+    let mark = || entry.path().with_file_name(CARGO_MARK);
+    is_named_so && fs::symlink_metadata(mark()).is_ok_and(|mark| mark.is_dir())
 }
 
 fn kind_of(file_type: fs::FileType) -> Kind {
@@ -129,12 +175,43 @@ fn is_gone(error: &walkdir::Error) -> bool {
         .is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
-/// Follows `path` link by link, as the system does.
+/// The route of a path.
 fn route(path: &Path) -> io::Result<Route> {
+    let mut links = Vec::new();
+    let end = follow(path, &mut |passed, found| {
+        if found.is_symlink() {
+            links.push(passed.to_owned());
+        }
+    })?;
+    Ok(Route { links, end })
+}
+
+/// The rights at everything that is passed on the way to an open artifact, and at the artifact.
+fn rights(artifact: &File, path: &Path) -> io::Result<Vec<Rights>> {
+    let inventors = os::Inventors::read();
+    let inventor = |device| inventors.of_device(device);
+    let absolute = std::path::absolute(path)?;
+    let mut way = Vec::new();
+    // No name leads to the root, so it is not passed.
+    if let Some(root) = absolute.ancestors().last() {
+        way.push(os::rights(root, &fs::symlink_metadata(root)?, &inventor));
+    }
+    let end = follow(&absolute, &mut |passed, found| {
+        if found.is_dir() || found.is_symlink() {
+            way.push(os::rights(passed, found, &inventor));
+        }
+    })?;
+    way.push(os::rights(&end, &artifact.metadata()?, &inventor));
+    Ok(way)
+}
+
+/// Follows `path` link by link, as the system does, and shows to `each` everything that is passed, in this order. Returns
+/// the path at the end.
+fn follow(path: &Path, each: &mut dyn FnMut(&Path, &Metadata)) -> io::Result<PathBuf> {
     /// The most links that are followed: as many as Linux follows before it says that they go in a circle.
     const MOST_LINKS: usize = 40;
     let absolute = std::path::absolute(path)?;
-    let mut links = Vec::new();
+    let mut links = 0;
     let mut end = PathBuf::new();
     // The components still to be walked, the next one last.
     let mut ahead: Vec<PathBuf> = backwards(&absolute);
@@ -149,22 +226,25 @@ fn route(path: &Path) -> io::Result<Route> {
         }
         // The prefix and the root of a path are not links, and a missing component leads nowhere.
         let is_link = match end.file_name().map(|_| fs::symlink_metadata(&end)) {
-            Some(Ok(found)) => found.is_symlink(),
+            Some(Ok(found)) => {
+                each(&end, &found);
+                found.is_symlink()
+            }
             Some(Err(error)) if !is_absent(&error) => return Err(error),
             Some(Err(_)) | None => false,
         };
         if !is_link {
             continue;
         }
-        if links.len() == MOST_LINKS {
+        if links == MOST_LINKS {
             return Err(io::Error::other("too many symbolic links"));
         }
         let target = fs::read_link(&end)?;
-        links.push(end.clone());
+        links += 1;
         end.pop();
         ahead.extend(backwards(&target));
     }
-    Ok(Route { links, end })
+    Ok(end)
 }
 
 /// The components of a path, last first.
@@ -184,11 +264,12 @@ fn nearest_existing(path: &Path) -> &Path {
 
 /// Probes one lock file: a shared, non-blocking try that is given back at once.
 ///
-/// The file is opened read-only and never made. While the probe holds the shared lock, for some microseconds,
+/// The file is opened read-only and never made, and what is no file of this build is not asked. While the probe holds the shared lock, for some microseconds,
 /// a cargo that wants it exclusively prints that it waits, and goes on.
 fn probe(lock: &Path) -> io::Result<Lock> {
-    let file = match File::open(lock) {
-        Ok(file) => file,
+    let file = match os::open_lock(lock) {
+        Ok(Some(file)) => file,
+        Ok(None) => return Ok(Lock::Absent),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Lock::Absent),
         Err(error) => return Err(error),
     };
@@ -231,6 +312,91 @@ mod tests {
     fn a_directory_that_is_not_there_fails_the_listing() {
         let scratch = tempfile::tempdir().unwrap();
         assert!(list(&scratch.path().join("nowhere"), 1, &|_, _| true).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_regular_file_is_no_lock_and_keeps_nobody_waiting() {
+        use std::os::unix::fs::symlink;
+        use std::os::unix::net::UnixListener;
+
+        use rustix::fs::{CWD, Mode, mkfifoat};
+
+        let scratch = tempfile::tempdir().unwrap();
+        let lock = scratch.path().join("lock");
+        let holder = File::create(&lock).unwrap();
+        holder.try_lock().unwrap();
+        let in_place_of_a_lock = |name: &str| scratch.path().join(name);
+        mkfifoat(CWD, in_place_of_a_lock("pipe"), Mode::RWXU).unwrap();
+        let _socket = UnixListener::bind(in_place_of_a_lock("socket")).unwrap();
+        fs::create_dir(in_place_of_a_lock("directory")).unwrap();
+        symlink(&lock, in_place_of_a_lock("link")).unwrap();
+        symlink("circle", in_place_of_a_lock("circle")).unwrap();
+        symlink("/dev/ptmx", in_place_of_a_lock("device")).unwrap();
+        for name in ["pipe", "socket", "directory", "link", "circle", "device"] {
+            let answer = probe(&in_place_of_a_lock(name)).unwrap();
+            assert_eq!(answer, Lock::Absent, "{name}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn rights_are_those_of_everything_that_is_passed_and_of_the_file_that_is_open() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+
+        let scratch = tempfile::tempdir().unwrap();
+        let root = fs::canonicalize(scratch.path()).unwrap();
+        let set = |name: &str, mode| {
+            fs::set_permissions(root.join(name), fs::Permissions::from_mode(mode)).unwrap();
+        };
+        fs::create_dir_all(root.join("real/passed")).unwrap();
+        let file = root.join("real/libx.so");
+        fs::write(&file, "library").unwrap();
+        symlink("real/passed/..", root.join("link")).unwrap();
+        for (name, mode) in [
+            ("real", 0o1777),
+            ("real/passed", 0o711),
+            ("real/libx.so", 0o604),
+        ] {
+            set(name, mode);
+        }
+        let open = File::open(&file).unwrap();
+        fs::remove_file(&file).unwrap();
+        fs::write(&file, "another").unwrap();
+        set("real/libx.so", 0o600);
+        let way = rights(&open, &root.join("link/libx.so")).unwrap();
+        assert_eq!(way[0].path, Path::new("/"));
+        let below: Vec<_> = way
+            .iter()
+            .filter_map(|it| {
+                Some((
+                    it.path.strip_prefix(&root).ok()?.to_str()?,
+                    it.kind,
+                    it.mode,
+                ))
+            })
+            .skip(1)
+            .filter(|(name, ..)| *name != "link")
+            .collect();
+        let expected = [
+            ("real", Kind::Directory, 0o1777),
+            ("real/passed", Kind::Directory, 0o711),
+            ("real/libx.so", Kind::File, 0o604),
+        ];
+        assert_eq!(
+            below, expected,
+            "`passed` is on the way, for its name could lead elsewhere"
+        );
+        let link = way
+            .iter()
+            .find(|it| it.kind == Kind::Link && it.path == root.join("link"));
+        assert!(link.is_some(), "{way:?}");
+        let owner = rustix::process::geteuid().as_raw();
+        assert!(
+            way.iter()
+                .filter(|it| it.path.starts_with(&root))
+                .all(|it| it.owner == owner)
+        );
     }
 
     #[test]

@@ -8,6 +8,9 @@ pub(crate) mod digest;
 // Which fields of a snapshot are made up anew at every look. Pure.
 pub(crate) mod noise;
 
+// Who could have written what is loaded.
+pub(crate) mod rights;
+
 // The seams: the filesystem that is watched, and the clock.
 pub(crate) mod files;
 
@@ -17,6 +20,9 @@ pub(crate) mod clock;
 pub(crate) mod os;
 
 pub(crate) mod machine;
+
+// Which process made a thing.
+pub(crate) mod process;
 
 // Which artifacts exist, and the names in directories.
 pub(crate) mod naming;

@@ -9,6 +9,8 @@ use std::io;
 use std::path::Path;
 use std::time::Instant;
 
+use replug_plugin::shown::shown;
+
 use super::files::{self, Files, is_absent};
 use super::snapshot::Kind;
 use super::way::{Step, directory_of};
@@ -100,7 +102,10 @@ impl KnownNames {
         };
         if let Err(error) = read {
             // That says nothing against the looks: to walk through a directory takes another right than to list it.
-            let directory = step.directory.display();
+            if error.kind() != io::ErrorKind::PermissionDenied {
+                step.is_unread(now);
+            }
+            let directory = shown(&step.directory);
             tracing::debug!(%directory, %error, "its names cannot be asked for");
         }
         self.asked.insert(place, answer);
@@ -153,5 +158,100 @@ impl KnownNames {
         files.names(directory, &mut keep)?;
         self.known.insert(place);
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::look::files::Listing;
+    use crate::look::machine::OsFiles;
+    use crate::look::place::Place;
+    use crate::look::snapshot::Snapshot;
+    use crate::look::way::Way;
+    use crate::options::Options;
+
+    /// Files of this machine, as if on NFS; the names cannot be read the first times.
+    struct Unreadable {
+        failures: Cell<usize>,
+        readings: Cell<usize>,
+    }
+
+    impl Files for Unreadable {
+        type Artifact = <OsFiles as Files>::Artifact;
+        type Directory = <OsFiles as Files>::Directory;
+
+        fn look(&self, path: &Path) -> io::Result<Snapshot> {
+            OsFiles.look(path)
+        }
+
+        fn look_open(&self, artifact: &Self::Artifact) -> io::Result<Snapshot> {
+            OsFiles.look_open(artifact)
+        }
+
+        fn open(&self, path: &Path) -> io::Result<Self::Artifact> {
+            OsFiles.open(path)
+        }
+
+        fn names(&self, directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Result<()> {
+            if self.failures.get() > 0 {
+                self.failures.set(self.failures.get() - 1);
+                return Err(io::ErrorKind::StaleNetworkFileHandle.into());
+            }
+            self.readings.set(self.readings.get() + 1);
+            OsFiles.names(directory, each)
+        }
+
+        fn list(
+            &self,
+            directory: &Path,
+            depth: usize,
+            is_wanted: &dyn Fn(&OsStr, Kind) -> bool,
+        ) -> io::Result<Listing> {
+            OsFiles.list(directory, depth, is_wanted)
+        }
+
+        fn filesystem(&self, _path: &Path) -> io::Result<files::Filesystem> {
+            Ok(files::Filesystem {
+                names: files::Names::ByLook,
+                ..files::Filesystem::unknown()
+            })
+        }
+    }
+
+    #[test]
+    fn names_that_could_not_be_read_are_read_once_more() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("libx.so");
+        let files = Unreadable {
+            failures: Cell::new(2),
+            readings: Cell::new(0),
+        };
+        let options = Options::new(&path);
+        let place = Place::on(files.filesystem(&path).unwrap(), &options);
+        let mut way = Way::default();
+        way.learn(&path, true, &place, &options, &files).unwrap();
+        let step = way.steps().last_mut().unwrap();
+        let mut names = KnownNames::default();
+        let start = Instant::now();
+        let mut ask = |milliseconds| {
+            names.forget();
+            let now = start + Duration::from_millis(milliseconds);
+            names.ask(step, now, &files).unwrap();
+            files.readings.get()
+        };
+        let readings: Vec<_> = [0, 1, 2, 60_000, 60_001]
+            .into_iter()
+            .map(&mut ask)
+            .collect();
+        // Read when the failures are over, and once when the tick is over; never again.
+        assert_eq!(readings[..3], [0, 0, 1]);
+        assert!(
+            readings[4] <= 2 && readings[3] == readings[4],
+            "{readings:?}"
+        );
     }
 }

@@ -81,6 +81,7 @@ mod tests {
         Snapshot {
             kind: Kind::File,
             device: 1,
+            mount: 1,
             inode,
             links,
             size,

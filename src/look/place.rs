@@ -6,6 +6,8 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
+use replug_plugin::shown::shown;
+
 use super::files::{Files, Filesystem, Locality, Names};
 use super::snapshot::{Kind, Snapshot};
 use crate::options::{FsPolicy, GatePolicy, Options};
@@ -102,14 +104,14 @@ impl fmt::Display for Place {
             Locality::Local => "local",
             Locality::Remote => "remote",
         };
-        write!(f, "{}, {locality}", self.filesystem)
+        write!(f, "{}, {locality}", shown(&*self.filesystem))
     }
 }
 
 /// The filesystem that `path` is on; an unknown one if the system does not tell.
 pub(crate) fn filesystem(files: &impl Files, path: &Path) -> Filesystem {
     files.filesystem(path).unwrap_or_else(|error| {
-        tracing::debug!(path = %path.display(), %error, "the filesystem has no name");
+        tracing::debug!(path = %shown(path), %error, "the filesystem has no name");
         Filesystem::unknown()
     })
 }

@@ -27,6 +27,9 @@ pub struct Snapshot {
     pub kind: Kind,
     /// The device that holds the file.
     pub device: u64,
+    /// The mount by which the file was found, 0 where the system does not tell. An image of a filesystem that is
+    /// mounted in place of its twin has equal devices, inode numbers and stamps, and other bytes.
+    pub mount: u64,
     /// The file's inode number, 0 where the system has none.
     pub inode: u64,
     /// The number of names (hard links) that the file has.
@@ -117,7 +120,8 @@ impl Snapshot {
 
     /// The fields that differ, if all of them can be noise; `None` if a field differs that is never noise.
     pub(crate) fn noise_against(&self, other: &Snapshot) -> Option<Fields> {
-        if (self.kind, self.size, self.modified) != (other.kind, other.size, other.modified) {
+        let told = |it: &Snapshot| (it.kind, it.size, it.modified, it.mount);
+        if told(self) != told(other) {
             return None;
         }
         Some(Fields {

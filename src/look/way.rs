@@ -53,6 +53,9 @@ pub(crate) struct Step {
     pub(crate) asked: Names,
     /// How many links lie before the directory: where they lead elsewhere by now, it is not asked.
     pub(crate) behind: usize,
+    /// Whether the directory is the root of its mount, as far as was seen: should it be gone, nothing on the way to it was
+    /// asked for.
+    pub(crate) is_root: bool,
     /// Whether the directory was ever named by the one above.
     pub(crate) was_named: bool,
     /// What the last look said, and how many names there were when they were read last.
@@ -69,6 +72,11 @@ impl Step {
         /// More names than a directory on the way to a library has, unless something else is kept there.
         const MANY: usize = 1000;
         self.names > MANY && self.seen == Some(*seen)
+    }
+
+    /// Takes down that the names could not be read when they had to be, so that they are read once more.
+    pub(crate) fn is_unread(&mut self, now: Instant) {
+        self.confirm_at = Some(now);
     }
 
     /// Whether this is the first look of all, or the first one after the tick in which the directory changed last.
@@ -191,34 +199,42 @@ impl Way {
     ///
     /// A daemon may make up the fields of a link anew at each look. So a link that looks different is followed: where
     /// links lead is their content.
+    ///
+    /// # Errors
+    ///
+    /// If nobody says what a link is, or where it leads: that is no turn, and the way stays as it was.
     pub(crate) fn has_moved(
         &mut self,
         path: &Path,
         numbers: impl RangeBounds<usize>,
         files: &impl Files,
-    ) -> bool {
+    ) -> io::Result<bool> {
         let Some(detour) = &mut self.detour else {
-            return false;
+            return Ok(false);
         };
-        let mut looks_different = false;
-        for (number, link) in detour.links.iter_mut().enumerate() {
+        let mut different = Vec::new();
+        for (number, link) in detour.links.iter().enumerate() {
             if numbers.contains(&number) {
                 if link.is_asked {
                     files.ask_for_name(&link.path);
                 }
-                let seen = files.look_link(&link.path).ok();
-                looks_different |= seen != Some(link.seen);
-                link.seen = seen.unwrap_or(link.seen);
+                match files.look_link(&link.path) {
+                    Ok(seen) if seen == link.seen => {}
+                    Ok(seen) => different.push((number, seen)),
+                    Err(error) if is_absent(&error) => return Ok(true),
+                    Err(error) => return Err(error),
+                }
             }
         }
-        if !looks_different {
-            return false;
+        if different.is_empty() {
+            return Ok(false);
         }
-        let leads_there = files.route(path).is_ok_and(|route| {
-            let links = detour.links.iter().map(|link| &link.path);
-            route.end == detour.end && links.eq(&route.links)
-        });
-        !leads_there
+        let route = files.route(path)?;
+        for (number, seen) in different {
+            detour.links[number].seen = seen;
+        }
+        let links = detour.links.iter().map(|link| &link.path);
+        Ok(route.end != detour.end || !links.eq(&route.links))
     }
 }
 
@@ -245,13 +261,14 @@ fn add_steps(
             way.push(above);
         }
     }
-    for directory in way.into_iter().rev() {
+    for (below, directory) in way.into_iter().rev().enumerate() {
         if steps.iter().all(|step| step.directory != directory) {
             steps.push(Step {
                 directory: directory.to_owned(),
                 device,
                 asked: names,
                 behind,
+                is_root: names != Names::ByPath && below == 0,
                 was_named: false,
                 seen: None,
                 names: 0,
@@ -304,6 +321,7 @@ mod tests {
         let seen = |seconds| Snapshot {
             kind: Kind::Directory,
             device: 1,
+            mount: 1,
             inode: 1,
             links: 2,
             size: 4096,
@@ -317,6 +335,7 @@ mod tests {
             asked: Names::ByLook,
             behind: 0,
             names: 0,
+            is_root: false,
             was_named: false,
             seen: None,
             confirm_at: None,

@@ -1,20 +1,25 @@
 //! The stage: where private copies live. One directory per process, readable by nobody else, gone when the process
 //! is. The stage does not know what its copies hold.
 
-use std::fs::{self, File, OpenOptions};
+use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
-use super::owned::{OwnedDirectory, sweep};
-use super::pen::{Pen, PrivateCopy};
+use replug_plugin::shown::{is_hidden, spelled};
+
+use super::parents;
+use super::pen::{Pen, PrivateCopy, Writing};
+use super::room::{Leaving, Place, Room, StageError};
 use crate::boundary;
-use crate::look::os;
+use crate::look::os::{self, Identity};
 
 /// Where private copies live, as a seam: all that a [`Poller`](crate::watch::Poller) asks of it.
 pub trait Stage {
-    /// A private copy: written once, then read by vet, removed when dropped.
+    /// A private copy: written once, then read by vet, removed after it was dropped.
     type Staged: PrivateCopy;
 
     /// Makes an empty private copy for `artifact`, under a name never used before.
@@ -24,9 +29,18 @@ pub trait Stage {
     /// If there is no room, or no right.
     fn create(&self, artifact: &Path) -> io::Result<Self::Staged>;
 
-    /// The directory that the copies are in, if they are in one.
-    fn path(&self) -> Option<&Path> {
+    /// The size, in bytes, of the largest copy that this process may write; `None` if any.
+    fn largest_copy(&self) -> Option<u64> {
         None
+    }
+
+    /// Removes the copies that were dropped since the last time. Asked at the beginning of each poll, and before a copy
+    /// is made, so that the owner of a copy never waits for its removal.
+    fn tidy(&self) {}
+
+    /// The means to remove the stage while its worker may still be at work.
+    fn remover(&self) -> Remover {
+        Remover::default()
     }
 }
 
@@ -37,96 +51,57 @@ static SERIAL: AtomicU64 = AtomicU64::new(1);
 /// The largest page of memory, in bytes, on any system of today.
 const LARGEST_PAGE: u64 = 64 * 1024;
 
+/// How often a copy is tried to be made. Somebody can remove the directory again, but not again and again.
+const TRIES: usize = 10;
+
 /// A place for private copies from which code can be mapped.
 ///
-/// A directory with mode 0700 in the temporary directory, or in a directory that the user chose. Where none of them
-/// allows mapping code (`noexec`), the place is memory, on Linux. The directory is removed when this and the last
-/// [`Staged`] in it are dropped.
+/// A directory with mode 0700 in the user's runtime directory, in the temporary directory, or in a directory that the
+/// user chose. Where none of them allows mapping code (`noexec`), the place is memory, on Linux. The directory is
+/// removed when this and the last [`Staged`] in it are dropped. A copy that is dropped leaves the disk at the next
+/// [`tidy`](Stage::tidy), or when the last clone of this is dropped.
 #[derive(Debug, Clone)]
 pub struct StageDirectory {
-    /// The directory; `None` if copies are kept in memory.
-    directory: Option<Arc<OwnedDirectory>>,
+    keeper: Arc<Keeper>,
 }
 
-/// No directory for private copies could be made.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot make a stage directory in `{}`", parent.display())]
-pub struct StageError {
-    /// Where the directory was to be.
-    pub parent: PathBuf,
-    /// The error of the system.
-    pub source: io::Error,
+/// Whoever tidies the room. A copy that is dropped when nobody does so any more is removed at once.
+#[derive(Debug)]
+struct Keeper {
+    room: Arc<Room>,
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.room.tidy();
+    }
 }
 
 impl StageDirectory {
-    /// Makes a stage directory in `chosen`, or in the first usable of the system's temporary directories, and removes
-    /// the stage directories that dead processes left there.
+    /// Makes a stage directory in `chosen`, or in the first usable of the usual directories, and removes the stage
+    /// directories that dead processes of this user left there. Usable is a directory from which code can be mapped,
+    /// and in which nobody but this user and root can rename what is in it, or is on the way to it.
     ///
     /// # Errors
     ///
     /// If `chosen` cannot hold a directory; or if no directory can hold one from which code can be mapped, and
     /// this system has no memory files.
     pub fn new(chosen: Option<&Path>) -> Result<StageDirectory, StageError> {
-        let temporary = std::env::temp_dir();
-        let usual =
-            std::iter::once(temporary.as_path()).chain(os::MORE_TEMP_DIRS.iter().map(Path::new));
-        if let Some(chosen) = chosen {
-            // A person named this directory, so a failure to make one in it is an error and not a reason to go on.
-            if let Some(stage) = StageDirectory::try_in(chosen, boundary::can_map_code)? {
-                return Ok(stage);
-            }
-        }
-        StageDirectory::among(usual, boundary::can_map_code)
+        let room = Room::new(chosen, parents::usual(), boundary::can_map_code)?;
+        Ok(StageDirectory::in_room(room))
     }
 
-    /// A stage in the first of `parents` that can be used, or in memory.
-    fn among<'a>(
-        parents: impl Iterator<Item = &'a Path>,
-        can_map_code: fn(&File) -> io::Result<()>,
-    ) -> Result<StageDirectory, StageError> {
-        let mut last = None;
-        for parent in parents {
-            match StageDirectory::try_in(parent, can_map_code) {
-                Ok(Some(stage)) => return Ok(stage),
-                Ok(None) => {}
-                Err(error) => {
-                    tracing::warn!("{error}: {}; trying the next place", error.source);
-                    last = Some(error);
-                }
-            }
+    fn in_room(room: Room) -> StageDirectory {
+        let room = Arc::new(room);
+        StageDirectory {
+            keeper: Arc::new(Keeper { room }),
         }
-        if os::HAS_MEMORY_FILES {
-            tracing::warn!("no directory can hold staged copies, so they are kept in memory");
-            return Ok(StageDirectory { directory: None });
-        }
-        let parent = std::env::temp_dir();
-        Err(last.unwrap_or(StageError {
-            parent,
-            source: ErrorKind::PermissionDenied.into(),
-        }))
     }
 
-    /// Makes a stage directory in `parent`; `None` if code cannot be mapped from there.
-    fn try_in(
-        parent: &Path,
-        can_map_code: fn(&File) -> io::Result<()>,
-    ) -> Result<Option<StageDirectory>, StageError> {
-        sweep(parent);
-        let failed = |source| StageError {
-            parent: parent.to_owned(),
-            source,
-        };
-        let owned = OwnedDirectory::make(parent).map_err(failed)?;
-        if let Err(error) = can_map_code(&owned.owner()) {
-            tracing::warn!(
-                "cannot map code from `{}`: {error}; trying the next place",
-                parent.display()
-            );
-            return Ok(None);
-        }
-        Ok(Some(StageDirectory {
-            directory: Some(Arc::new(owned)),
-        }))
+    /// The directory in which copies are made now; `None` if they are kept in memory. If somebody removes the directory,
+    /// or it is full, the stage goes on in another one.
+    pub fn path(&self) -> Option<PathBuf> {
+        self.keeper.room.path()
     }
 }
 
@@ -134,63 +109,158 @@ impl Stage for StageDirectory {
     type Staged = Staged;
 
     fn create(&self, artifact: &Path) -> io::Result<Staged> {
-        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-        let (file, path) = match &self.directory {
-            Some(owned) => match in_directory(owned.path(), artifact, serial) {
-                Err(error) if error.kind() == ErrorKind::NotFound => {
-                    // Somebody tidied the temporary directory. That must not end reloading for good.
-                    owned.restore()?;
-                    in_directory(owned.path(), artifact, serial)?
-                }
-                made => made?,
-            },
-            None => os::memory_file(c"replug", serial)?,
+        if self.keeper.room.is_anothers() {
+            return Err(io::Error::other(
+                "the stage is that of the process from which this one was forked; make a new one here",
+            ));
+        }
+        let origin = Origin {
+            stem: stem_of(artifact),
+            room: Arc::clone(&self.keeper.room),
+            keeper: Arc::downgrade(&self.keeper),
         };
-        Ok(Staged {
-            file: Some(file),
-            path,
-            cut_at: None,
-            stage: self.clone(),
-        })
+        Arc::new(origin).make()
     }
 
-    /// The directory, unless copies are kept in memory.
-    fn path(&self) -> Option<&Path> {
-        self.directory.as_deref().map(OwnedDirectory::path)
+    fn largest_copy(&self) -> Option<u64> {
+        os::largest_file()
+    }
+
+    fn tidy(&self) {
+        self.keeper.room.tidy();
+    }
+
+    fn remover(&self) -> Remover {
+        Remover(Arc::downgrade(&self.keeper.room))
     }
 }
 
-/// Makes the file of a copy. Its name begins with the artifact's, for whoever reads a backtrace or a process's
-/// mappings.
-fn in_directory(directory: &Path, artifact: &Path, serial: u64) -> io::Result<(File, PathBuf)> {
+/// The means to remove a stage while its worker may still be at work, for a program that ends without waiting.
+#[derive(Debug, Clone, Default)]
+pub struct Remover(Weak<Room>);
+
+impl Remover {
+    /// The directory in which copies are made now; `None` if they are kept in memory, or are gone.
+    pub fn path(&self) -> Option<PathBuf> {
+        self.0.upgrade()?.path()
+    }
+
+    /// Removes all copies and their directories. No copy can be made after that.
+    ///
+    /// # Errors
+    ///
+    /// If something cannot be removed; the next start of a program with replug sweeps it away.
+    pub fn remove(&self) -> io::Result<()> {
+        self.0.upgrade().map_or(Ok(()), |room| room.remove())
+    }
+}
+
+/// The artifact's part of a copy's name, for whoever reads a backtrace or a process's mappings.
+fn stem_of(artifact: &Path) -> String {
     /// The longest stem, in characters. Names have 255 bytes, of which the number and the extension need some, and a
     /// byte that is not text becomes three bytes.
     const LONGEST_STEM: usize = 64;
-    let stem = artifact
-        .file_stem()
-        .unwrap_or(artifact.as_os_str())
-        .to_string_lossy();
-    let stem: String = stem.chars().take(LONGEST_STEM).collect();
-    let path = directory.join(format!("{stem}.{serial}{}", std::env::consts::DLL_SUFFIX));
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .open(&path)?;
-    Ok((file, path))
+    let stem = spelled(artifact.file_stem().unwrap_or(artifact.as_os_str()));
+    // The name is read in backtraces and in the words of the loader, where nothing spells it out.
+    let readable = |letter: char| match is_hidden(letter) || letter == '\\' {
+        true => '_',
+        false => letter,
+    };
+    stem.chars().take(LONGEST_STEM).map(readable).collect()
 }
 
-/// One private copy of an artifact. Removed from the disk when dropped.
+/// What a copy is made of, and made again in another place if there is no room.
+#[derive(Debug)]
+struct Origin {
+    stem: String,
+    room: Arc<Room>,
+    keeper: Weak<Keeper>,
+}
+
+impl Origin {
+    /// Makes an empty copy where copies are made now.
+    fn make(self: &Arc<Origin>) -> io::Result<Staged> {
+        for _ in 0..TRIES {
+            let place = self.room.place();
+            let made = self.make_in(&place)?;
+            if let Some(made) = made {
+                return match self.room.is_closed() {
+                    true => Err(io::Error::other(
+                        "the stage was removed, for the program ends",
+                    )),
+                    false => Ok(made),
+                };
+            }
+        }
+        Err(ErrorKind::ResourceBusy.into())
+    }
+
+    /// Makes an empty copy in a place; `None` if that place can no longer be used, and there is another one now.
+    fn make_in(self: &Arc<Origin>, place: &Place) -> io::Result<Option<Staged>> {
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        let name = OsString::from(format!(
+            "{}.{serial}{}",
+            self.stem,
+            std::env::consts::DLL_SUFFIX
+        ));
+        let owned = match place {
+            Place::Directory(owned) => owned,
+            Place::Memory => {
+                let (file, path) = os::memory_file(c"replug", serial)?;
+                return Ok(Some(self.staged(place, path, file)));
+            }
+        };
+        match owned.files().make_file(&name) {
+            Ok(file) => {
+                let path = owned.path().join(&name);
+                let staged = self.staged(place, path, file);
+                if owned.is_in_place() {
+                    return Ok(Some(staged));
+                }
+                self.room.renew(owned).map(|()| None)
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound && !self.room.is_closed() => {
+                self.room.renew(owned).map(|()| None)
+            }
+            Err(error) if is_full(&error) => self.room.leave(owned, error).map(|()| None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn staged(self: &Arc<Origin>, place: &Place, path: PathBuf, file: File) -> Staged {
+        Staged {
+            file: Some(file),
+            place: place.clone(),
+            path,
+            identity: None,
+            unmapped_from: None,
+            origin: Arc::clone(self),
+        }
+    }
+}
+
+/// Whether an error says that there is no room left.
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded
+    )
+}
+
+/// One private copy of an artifact. Leaves the disk after it was dropped.
 #[derive(Debug)]
 pub struct Staged {
     /// The open file, until the copy is sealed; a copy in memory stays open for as long as it lives.
     file: Option<File>,
+    /// The place of the copy, which stays for as long as a copy is in it.
+    place: Place,
     path: PathBuf,
-    /// The size to which the file is cut when the copy is dropped, if most of the file need not stay for a loaded
-    /// image: often most of a library is for debuggers.
-    cut_at: Option<u64>,
-    /// Keeps the directory for as long as a copy is in it.
-    stage: StageDirectory,
+    /// What the file was when it was sealed.
+    identity: Option<Identity>,
+    /// Where the part of the file begins that need not stay for a loaded image, if that is most of it: often most of a
+    /// library is for debuggers.
+    unmapped_from: Option<u64>,
+    origin: Arc<Origin>,
 }
 
 impl Staged {
@@ -199,19 +269,24 @@ impl Staged {
         &self.path
     }
 
-    /// Cuts off the part of the file that no loader maps. A removed file keeps its room on the disk for as long as it
-    /// is mapped.
-    fn trim(&self) -> io::Result<()> {
-        let Some(end) = self.cut_at else {
-            return Ok(());
+    /// Whether the path still leads to the file that was written and vetted.
+    pub(crate) fn is_what_was_vetted(&self) -> bool {
+        let open = self.file.as_ref();
+        let vetted = self.identity.or_else(|| os::identity_of(open?).ok());
+        vetted.is_some() && os::identity_at(&self.path).ok() == vetted
+    }
+
+    /// Makes the copy again in the next place, for here is no room for the rest of it.
+    fn move_on(&mut self, full: io::Error) -> io::Result<()> {
+        let Place::Directory(owned) = &self.place else {
+            return Err(full);
         };
-        match &self.file {
-            Some(file) => file.set_len(end),
-            None => OpenOptions::new()
-                .write(true)
-                .open(&self.path)?
-                .set_len(end),
-        }
+        self.origin.room.leave(owned, full)?;
+        let mut next = self.origin.make()?;
+        self.rewind()?;
+        io::copy(self, &mut Writing::to(&mut next))?;
+        *self = next;
+        Ok(())
     }
 
     fn open_file(&mut self) -> io::Result<&mut File> {
@@ -222,15 +297,20 @@ impl Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        if let Err(error) = self.trim() {
-            tracing::debug!(staged = %self.path.display(), %error, "what is not mapped stays with the rest");
-        }
-        if self.stage.path().is_none() {
+        let room = &self.origin.room;
+        if room.is_anothers() {
+            // The copy is the parent's, who may be about to load it.
             return;
         }
-        if let Err(error) = fs::remove_file(&self.path) {
-            // Windows keeps the file of a loaded library; the next start sweeps it away.
-            tracing::debug!(staged = %self.path.display(), %error, "the staged copy stays for now");
+        room.note(Leaving {
+            place: self.place.clone(),
+            path: mem::take(&mut self.path),
+            identity: self.identity,
+            unmapped_from: self.unmapped_from,
+            file: self.file.take(),
+        });
+        if self.origin.keeper.strong_count() == 0 {
+            room.tidy();
         }
     }
 }
@@ -242,21 +322,37 @@ impl Read for Staged {
 }
 
 impl PrivateCopy for Staged {
-    fn append(&mut self, bytes: &[u8], _pen: &Pen) -> io::Result<()> {
-        self.open_file()?.write_all(bytes)
+    fn append(&mut self, mut bytes: &[u8], _pen: &Pen) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.open_file()?.write(bytes) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(written) => bytes = &bytes[written..],
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if is_full(&error) => self.move_on(error)?,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Closes the copy's file. Thousands of copies can be live at a time, and a process can have only so many files
     /// open.
     fn seal(&mut self, mapped: u64, _pen: &Pen) {
-        let found = self.file.as_ref().and_then(|file| file.metadata().ok());
+        let Some(file) = &self.file else {
+            return;
+        };
+        self.identity = os::identity_of(file).ok();
+        if matches!(self.place, Place::Memory) {
+            if let Err(error) = os::seal_memory(file) {
+                tracing::debug!(%error, "a copy in memory is not sealed");
+            }
+            return;
+        }
+        let length = file.metadata().map_or(0, |found| found.len());
         // To the end of a page, because the loader maps whole pages.
         let end = mapped.checked_next_multiple_of(LARGEST_PAGE);
-        let is_little = |end: &u64| found.is_some_and(|found| *end < found.len() / 2);
-        self.cut_at = end.filter(is_little);
-        if self.stage.path().is_some() {
-            self.file = None;
-        }
+        self.unmapped_from = end.filter(|end| *end < length / 2);
+        self.file = None;
     }
 }
 
@@ -268,18 +364,24 @@ impl Seek for Staged {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::stage::owned::tests::names_in;
+    use std::fs;
 
-    fn refuse(_: &File) -> io::Result<()> {
-        Err(ErrorKind::PermissionDenied.into())
+    use super::*;
+    use crate::stage::owned::{sweep, tests::names_in};
+
+    fn stage_in(scratch: &Path) -> StageDirectory {
+        StageDirectory::new(Some(scratch)).unwrap()
+    }
+
+    fn copy_in(stage: &StageDirectory) -> Staged {
+        stage.create(Path::new("libx.so")).unwrap()
     }
 
     #[test]
     fn a_stage_directory_is_private_and_leaves_nothing_behind() {
         let scratch = tempfile::tempdir().unwrap();
-        let stage = StageDirectory::new(Some(scratch.path())).unwrap();
-        let path = stage.path().unwrap().to_owned();
+        let stage = stage_in(scratch.path());
+        let path = stage.path().unwrap();
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
@@ -288,7 +390,7 @@ mod tests {
                 0o700
             );
         }
-        let staged = stage.create(Path::new("libx.so")).unwrap();
+        let staged = copy_in(&stage);
         drop(stage);
         assert!(path.exists(), "a copy that is alive keeps its directory");
         drop(staged);
@@ -298,7 +400,7 @@ mod tests {
     #[test]
     fn an_artifact_can_have_the_longest_name_there_is() {
         let scratch = tempfile::tempdir().unwrap();
-        let stage = StageDirectory::new(Some(scratch.path())).unwrap();
+        let stage = stage_in(scratch.path());
         for letter in ["x", "\u{1f980}"] {
             let name = format!("lib{}.so", letter.repeat(248 / letter.len()));
             stage.create(Path::new(&name)).unwrap();
@@ -308,26 +410,60 @@ mod tests {
     #[test]
     fn names_of_copies_are_never_used_twice() {
         let scratch = tempfile::tempdir().unwrap();
-        let stage = StageDirectory::new(Some(scratch.path())).unwrap();
-        let first = stage.create(Path::new("libx.so")).unwrap();
+        let stage = stage_in(scratch.path());
+        let first = copy_in(&stage);
         let first_path = first.path().to_owned();
         drop(first);
-        let second = stage.create(Path::new("libx.so")).unwrap();
-        assert_ne!(second.path(), first_path);
+        assert_ne!(copy_in(&stage).path(), first_path);
     }
 
     #[test]
-    fn a_directory_that_cannot_map_code_is_passed_over() {
+    fn a_copy_that_is_dropped_leaves_when_the_stage_is_tidied() {
         let scratch = tempfile::tempdir().unwrap();
+        let stage = stage_in(scratch.path());
+        let staged = copy_in(&stage);
+        let path = staged.path().to_owned();
+        drop(staged);
+        assert!(path.exists(), "whoever drops a copy does not wait");
+        stage.tidy();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_copy_leaves_at_once_when_nobody_tidies_any_more() {
+        let scratch = tempfile::tempdir().unwrap();
+        let stage = stage_in(scratch.path());
+        let [left, first, last] = [(); 3].map(|()| copy_in(&stage));
+        let [left_path, first_path] = [&left, &first].map(|staged| staged.path().to_owned());
+        drop(left);
+        drop(stage);
+        assert!(!left_path.exists(), "the last one to tidy has done so");
+        drop(first);
+        assert!(!first_path.exists());
+        assert!(last.path().exists());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_copy_that_leaves_keeps_its_size_for_whoever_has_it_mapped() {
+        const SIZE: usize = 1 << 20;
+        let scratch = tempfile::tempdir().unwrap();
+        let stage = stage_in(scratch.path());
+        let mut staged = copy_in(&stage);
+        staged.append(&vec![7; SIZE], &Pen::new()).unwrap();
+        staged.seal(1, &Pen::new());
+        let file = File::open(staged.path()).unwrap();
+        drop(staged);
+        stage.tidy();
+        let mut content = Vec::new();
+        (&file).read_to_end(&mut content).unwrap();
+        assert_eq!(content.len(), SIZE);
+        let (mapped, rest) = content.split_at(LARGEST_PAGE as usize);
         assert!(
-            StageDirectory::try_in(scratch.path(), refuse)
-                .unwrap()
-                .is_none()
+            mapped.iter().all(|byte| *byte == 7),
+            "what is mapped is whole"
         );
-        assert!(
-            names_in(scratch.path()).is_empty(),
-            "the try leaves nothing"
-        );
+        assert!(rest.iter().all(|byte| *byte == 0), "the rest is given back");
     }
 
     #[test]
@@ -342,30 +478,96 @@ mod tests {
     }
 
     #[test]
-    fn a_stage_directory_that_was_tidied_away_is_made_again() {
+    fn a_stage_directory_that_was_tidied_away_is_never_made_again_under_its_name() {
         let scratch = tempfile::tempdir().unwrap();
-        let stage = StageDirectory::new(Some(scratch.path())).unwrap();
-        fs::remove_dir_all(stage.path().unwrap()).unwrap();
-        let staged = stage.create(Path::new("libx.so")).unwrap();
+        let stage = stage_in(scratch.path());
+        let first = stage.path().unwrap();
+        let before = copy_in(&stage);
+        fs::remove_dir_all(&first).unwrap();
+        let staged = copy_in(&stage);
+        assert!(!first.exists());
         assert!(staged.path().exists());
         sweep(scratch.path());
         assert!(
             staged.path().exists(),
             "and it is as much ours as the first one"
         );
-        drop((stage, staged));
+        drop((before, stage, staged));
+        assert!(names_in(scratch.path()).is_empty());
+    }
+
+    #[test]
+    fn a_directory_that_took_the_name_of_a_stage_directory_is_not_used() {
+        let scratch = tempfile::tempdir().unwrap();
+        let stage = stage_in(scratch.path());
+        let path = stage.path().unwrap();
+        fs::rename(&path, scratch.path().join("elsewhere")).unwrap();
+        fs::create_dir(&path).unwrap();
+        let staged = copy_in(&stage);
+        assert!(!staged.path().starts_with(&path));
+        assert!(staged.path().exists());
+        assert!(names_in(&path).is_empty());
+    }
+
+    #[test]
+    fn a_file_that_took_the_name_of_a_copy_is_not_what_was_vetted() {
+        let scratch = tempfile::tempdir().unwrap();
+        let stage = stage_in(scratch.path());
+        let mut staged = copy_in(&stage);
+        staged.append(b"copy", &Pen::new()).unwrap();
+        staged.seal(4, &Pen::new());
+        assert!(staged.is_what_was_vetted());
+        fs::rename(staged.path(), scratch.path().join("copy")).unwrap();
+        assert!(!staged.is_what_was_vetted());
+        fs::write(staged.path(), "evil").unwrap();
+        assert!(!staged.is_what_was_vetted());
+    }
+
+    #[test]
+    fn no_copy_is_made_after_the_stage_was_removed() {
+        let scratch = tempfile::tempdir().unwrap();
+        let stage = stage_in(scratch.path());
+        let _staged = copy_in(&stage);
+        stage.remover().remove().unwrap();
+        assert!(names_in(scratch.path()).is_empty());
+        assert!(stage.create(Path::new("libx.so")).is_err());
         assert!(names_in(scratch.path()).is_empty());
     }
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn memory_is_the_last_resort() {
-        let scratch = tempfile::tempdir().unwrap();
-        let parents = [scratch.path(), Path::new("/nowhere")];
-        let stage = StageDirectory::among(parents.into_iter(), refuse).unwrap();
+    fn a_copy_in_memory_is_sealed() {
+        let refuse = |_: &File| Err(ErrorKind::PermissionDenied.into());
+        let room = Room::new(None, [PathBuf::from("/nowhere")].into(), refuse).unwrap();
+        let stage = StageDirectory::in_room(room);
         assert!(stage.path().is_none());
-        let mut staged = stage.create(Path::new("libx.so")).unwrap();
+        let mut staged = copy_in(&stage);
         staged.append(b"copy", &Pen::new()).unwrap();
+        staged.seal(4, &Pen::new());
+        assert!(staged.is_what_was_vetted());
+        assert!(fs::write(staged.path(), "evil").is_err());
         assert_eq!(fs::read(staged.path()).unwrap(), b"copy");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_copy_for_which_there_is_no_room_is_made_again_in_the_next_place() {
+        let scratch = tempfile::tempdir().unwrap();
+        let parents = [scratch.path().to_owned()].into();
+        let stage = StageDirectory::in_room(Room::new(None, parents, |_| Ok(())).unwrap());
+        let mut staged = copy_in(&stage);
+        staged.append(b"the first part", &Pen::new()).unwrap();
+        let first = staged.path().to_owned();
+        staged.move_on(ErrorKind::StorageFull.into()).unwrap();
+        staged.append(b" and the rest", &Pen::new()).unwrap();
+        assert_ne!(staged.path(), first);
+        let copy = fs::read(staged.path()).unwrap();
+        assert_eq!(copy, b"the first part and the rest");
+        assert!(
+            stage.path().is_none(),
+            "the next copies are made there, too"
+        );
+        stage.tidy();
+        assert!(names_in(scratch.path()).is_empty());
     }
 }

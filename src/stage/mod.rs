@@ -3,6 +3,11 @@
 // A directory that belongs to one living process.
 mod owned;
 
+// Where such a directory can be made.
+mod parents;
+
+// Where copies are made now, and which are to leave.
+pub(crate) mod room;
 // The right to write to the copies in it.
 pub(crate) mod pen;
 
@@ -14,3 +19,6 @@ pub(crate) mod reading;
 
 // Is the copy a library for this machine?
 pub(crate) mod vet;
+
+// Which libraries it brings along.
+pub(crate) mod siblings;

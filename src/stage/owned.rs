@@ -2,16 +2,22 @@
 //!
 //! The directory is called `replug-PID-START-RANDOM`. The first file in it is one that the owner keeps locked.
 //! Process numbers mean nothing across containers, and locks nothing across some shared filesystems, so a directory
-//! is swept only if both say that its owner is dead.
+//! is swept only if both say that its owner is dead. The directory itself is locked too, for those who tidy.
+//!
+//! The directory is held open, and nothing in it is ever reached by its name: whoever removes it, and makes another of
+//! that name, has another one.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use replug_plugin::shown::shown;
 
 use crate::look::naming::{stage_owner, stage_prefix};
-use crate::look::os;
+use crate::look::os::{self, HeldDirectory};
+use crate::look::process::Process;
 
 const OWNER: &str = "owner";
 
@@ -22,21 +28,36 @@ const TRIES: usize = 100;
 #[derive(Debug)]
 pub(super) struct OwnedDirectory {
     path: PathBuf,
-    owner: Mutex<File>,
+    name: OsString,
+    parent: HeldDirectory,
+    held: HeldDirectory,
+    owner: File,
+    process: Process,
 }
 
 impl OwnedDirectory {
-    /// Makes a directory in `parent`.
+    /// Makes a directory in `parent`, under a name that nobody knows before.
     pub(super) fn make(parent: &Path) -> io::Result<OwnedDirectory> {
         let prefix = stage_prefix(process::id(), os::own_start());
         let mut builder = tempfile::Builder::new();
-        os::make_private(builder.prefix(&prefix));
+        builder.prefix(&prefix);
         for _ in 0..TRIES {
-            let directory = builder.tempdir_in(parent)?;
-            if let Some(owner) = take_possession(directory.path())? {
+            let made = builder.make_in(parent, |path| {
+                let name = path.file_name().unwrap_or_default().to_owned();
+                let parent = HeldDirectory::open(parent)?;
+                let held = parent.make_private(&name)?;
+                Ok((name, parent, held))
+            })?;
+            // A directory is removed by its descriptor, and not by tempfile.
+            let ((name, parent, held), path) = made.keep().map_err(|failed| failed.error)?;
+            if let Some(owner) = take_possession(&held)? {
                 return Ok(OwnedDirectory {
-                    path: directory.keep(),
-                    owner: Mutex::new(owner),
+                    path,
+                    name,
+                    parent,
+                    held,
+                    owner,
+                    process: Process::this(),
                 });
             }
         }
@@ -47,45 +68,80 @@ impl OwnedDirectory {
         &self.path
     }
 
-    pub(super) fn owner(&self) -> MutexGuard<'_, File> {
-        self.owner.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn owner(&self) -> &File {
+        &self.owner
     }
 
-    /// Makes the directory again, under its name, after somebody removed it.
-    pub(super) fn restore(&self) -> io::Result<()> {
-        os::make_private_directory(&self.path)?;
-        match take_possession(&self.path)? {
-            Some(owner) => *self.owner() = owner,
-            None => return Err(ErrorKind::ResourceBusy.into()),
+    /// The directory's files, by its descriptor.
+    pub(super) fn files(&self) -> &HeldDirectory {
+        &self.held
+    }
+
+    /// Whether the directory's path still leads to it.
+    pub(super) fn is_in_place(&self) -> bool {
+        self.held.is_in(&self.parent, &self.name).unwrap_or(false)
+    }
+
+    /// Removes the directory with all that is in it, though somebody may be adding to it.
+    pub(super) fn remove(&self) -> io::Result<()> {
+        /// The most tries. A worker can add a file while the directory is emptied, but not again and again.
+        const TRIES: usize = 10;
+        // A process that was forked closes its descriptor of the lock, and the lock is still the parent's.
+        if self.process.is_another() {
+            return Ok(());
         }
-        tracing::warn!(
-            "somebody removed the stage directory `{}`; it is made again",
-            self.path.display()
-        );
-        Ok(())
+        let mut removed = remove(&self.parent, &self.name, &self.held);
+        for _ in 1..TRIES {
+            match &removed {
+                Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => {
+                    removed = remove(&self.parent, &self.name, &self.held);
+                }
+                _ => break,
+            }
+        }
+        removed
     }
 }
 
 impl Drop for OwnedDirectory {
     fn drop(&mut self) {
-        match fs::remove_dir_all(&self.path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                tracing::warn!(
-                    "cannot remove the stage directory `{}`: {error}",
-                    self.path.display()
-                );
-            }
-            _ => {}
+        if let Err(error) = self.remove() {
+            tracing::warn!(
+                "cannot remove the stage directory `{}`: {error}",
+                shown(&self.path)
+            );
         }
+    }
+}
+
+/// Empties a directory, and removes it if it still has this name in `parent`.
+fn remove(parent: &HeldDirectory, name: &OsStr, directory: &HeldDirectory) -> io::Result<()> {
+    for each in directory.names()? {
+        absent_is_fine(directory.remove_file(&each))?;
+    }
+    match directory.is_in(parent, name)? {
+        true => absent_is_fine(parent.remove_directory(name)),
+        false => Ok(()),
+    }
+}
+
+fn absent_is_fine(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed,
     }
 }
 
 /// Makes and locks the owner file of a new directory. `None` if a sweeper, who saw the directory before it was
 /// locked, is removing it.
-fn take_possession(directory: &Path) -> io::Result<Option<File>> {
-    let path = directory.join(OWNER);
-    let mut options = OpenOptions::new();
-    let owner = match options.read(true).write(true).create_new(true).open(&path) {
+fn take_possession(directory: &HeldDirectory) -> io::Result<Option<File>> {
+    match directory.mark_used() {
+        Ok(true) => {}
+        Ok(false) => return Ok(None),
+        // NFS, for one. The file in the directory can be locked there.
+        Err(error) => tracing::debug!("cannot lock a stage directory: {error}"),
+    }
+    let owner = match directory.make_file(OWNER.as_ref()) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         owner => owner?,
     };
@@ -93,52 +149,53 @@ fn take_possession(directory: &Path) -> io::Result<Option<File>> {
         Err(TryLockError::WouldBlock) => return Ok(None),
         Err(TryLockError::Error(error)) => {
             // Our process number and start time still tell that we live, to everybody who can see our process.
-            tracing::debug!("cannot lock `{}`: {error}", path.display());
+            tracing::debug!("cannot lock the owner's file of a stage directory: {error}");
         }
         Ok(()) => {}
     }
     // A sweeper that removed the directory before we had the lock has removed this file as well.
-    Ok(path.exists().then_some(owner))
+    match directory.open_file(OWNER.as_ref()) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        found => found.map(|_| Some(owner)),
+    }
 }
 
-/// Removes the stage directories that dead processes left in `parent`.
+/// Removes the stage directories that dead processes of this user left in `parent`.
 pub(super) fn sweep(parent: &Path) {
     // A directory that cannot be listed cannot be used either, and whoever tries to use it says so.
-    let Ok(entries) = fs::read_dir(parent) else {
+    let Ok(held) = HeldDirectory::open(parent) else {
         return;
     };
-    for entry in entries.flatten() {
-        let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        let owner = stage_owner(&entry.file_name());
-        let Some((pid, start)) = owner.filter(|_| is_directory) else {
+    for name in held.names().unwrap_or_default() {
+        let Some((pid, start)) = stage_owner(&name) else {
             continue;
         };
         if os::is_running(pid, start) {
             continue;
         }
-        match remove_unowned(&entry.path()) {
-            Ok(true) => tracing::info!(
-                "removed `{}`, left by a dead process",
-                entry.path().display()
-            ),
+        let path = parent.join(&name);
+        match remove_unowned(&held, &name) {
+            Ok(true) => tracing::info!("removed `{}`, left by a dead process", shown(&path)),
             Ok(false) => {}
-            Err(error) => tracing::debug!("cannot remove `{}`: {error}", entry.path().display()),
+            Err(error) => tracing::debug!("cannot remove `{}`: {error}", shown(&path)),
         }
     }
 }
 
-/// Removes a stage directory unless its owner's lock says that the owner lives. Says whether it is removed.
-fn remove_unowned(directory: &Path) -> io::Result<bool> {
-    let owner = match os::open_own(&directory.join(OWNER)) {
+/// Removes a stage directory of this user, unless its owner's lock says that the owner lives. Says whether it is
+/// removed.
+fn remove_unowned(parent: &HeldDirectory, name: &OsStr) -> io::Result<bool> {
+    let directory = parent.private(name)?;
+    let owner = match directory.open_file(OWNER.as_ref()) {
         // The owner died before making the file, or is about to make it. Only an empty directory goes this way.
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return fs::remove_dir(directory).map(|()| true);
+            return parent.remove_directory(name).map(|()| true);
         }
         owner => owner?,
     };
     match owner.try_lock() {
         // The lock is held until the directory is gone, so that an owner who is about to lock the file knows.
-        Ok(()) => fs::remove_dir_all(directory).map(|()| true),
+        Ok(()) => remove(parent, name, &directory).map(|()| true),
         Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(error)) => Err(error),
     }
@@ -146,7 +203,16 @@ fn remove_unowned(directory: &Path) -> io::Result<bool> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::fs;
+
     use super::*;
+
+    /// A directory as a process made it that has died since.
+    fn leave(parent: &Path, name: &str) -> PathBuf {
+        let parent_held = HeldDirectory::open(parent).unwrap();
+        parent_held.make_private(name.as_ref()).unwrap();
+        parent.join(name)
+    }
 
     /// The names in a directory, in order.
     pub(in crate::stage) fn names_in(directory: &Path) -> Vec<String> {
@@ -176,7 +242,7 @@ pub(super) mod tests {
         let elsewhere = format!("{}elsewhere", stage_prefix(u32::MAX, start));
         let foreign = "replug-notes".to_owned();
         for name in [&dead, &elsewhere, &foreign] {
-            fs::create_dir(scratch.path().join(name)).unwrap();
+            leave(scratch.path(), name);
         }
         fs::write(scratch.path().join(&dead).join("libx.1.so"), "left").unwrap();
         fs::write(scratch.path().join(&dead).join(OWNER), "").unwrap();
@@ -191,8 +257,8 @@ pub(super) mod tests {
     #[test]
     fn an_owner_file_that_is_no_file_is_left_alone() {
         let scratch = tempfile::tempdir().unwrap();
-        let directory = scratch.path().join("replug-1-1-foreign");
-        fs::create_dir_all(directory.join(OWNER)).unwrap();
+        let directory = leave(scratch.path(), "replug-1-1-foreign");
+        fs::create_dir(directory.join(OWNER)).unwrap();
         sweep(scratch.path());
         assert!(directory.exists());
     }
@@ -202,8 +268,7 @@ pub(super) mod tests {
     fn sweeping_does_not_wait_for_whoever_put_a_fifo_there() {
         use rustix::fs::{CWD, Mode, mkfifoat};
         let scratch = tempfile::tempdir().unwrap();
-        let directory = scratch.path().join("replug-1-1-foreign");
-        fs::create_dir(&directory).unwrap();
+        let directory = leave(scratch.path(), "replug-1-1-foreign");
         mkfifoat(CWD, directory.join(OWNER), Mode::RWXU).unwrap();
         sweep(scratch.path());
         assert!(directory.exists());
@@ -212,20 +277,69 @@ pub(super) mod tests {
     #[test]
     fn a_directory_is_not_swept_while_its_owner_takes_possession() {
         let scratch = tempfile::tempdir().unwrap();
-        let made = scratch.path().join("replug-1-1-new");
-        fs::create_dir(&made).unwrap();
+        let parent = HeldDirectory::open(scratch.path()).unwrap();
+        let name = OsStr::new("replug-1-1-new");
+        let made = parent.make_private(name).unwrap();
         assert!(
-            remove_unowned(&made).unwrap(),
+            remove_unowned(&parent, name).unwrap(),
             "nobody can tell it from what a dead owner left"
         );
         assert!(
             take_possession(&made).unwrap().is_none(),
             "so its owner must notice, and make another"
         );
-        fs::create_dir(&made).unwrap();
+        let made = parent.make_private(name).unwrap();
         let owner = take_possession(&made).unwrap().unwrap();
-        assert!(!remove_unowned(&made).unwrap());
+        assert!(!remove_unowned(&parent, name).unwrap());
         drop(owner);
-        assert!(remove_unowned(&made).unwrap());
+        assert!(remove_unowned(&parent, name).unwrap());
+    }
+
+    #[test]
+    fn nothing_is_removed_from_a_directory_that_took_the_name() {
+        let scratch = tempfile::tempdir().unwrap();
+        let owned = OwnedDirectory::make(scratch.path()).unwrap();
+        owned.files().make_file("libx.1.so".as_ref()).unwrap();
+        let path = owned.path().to_owned();
+        let elsewhere = scratch.path().join("elsewhere");
+        fs::rename(&path, &elsewhere).unwrap();
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("libx.1.so"), "of somebody else").unwrap();
+        assert!(!owned.is_in_place());
+        drop(owned);
+        assert_eq!(names_in(&path), ["libx.1.so"]);
+        assert!(names_in(&elsewhere).is_empty(), "the copies are gone");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_directory_that_others_can_enter_is_not_swept_and_no_link_is_followed() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let scratch = tempfile::tempdir().unwrap();
+        let shared = scratch.path().join("replug-1-1-shared");
+        fs::create_dir(&shared).unwrap();
+        fs::set_permissions(&shared, fs::Permissions::from_mode(0o777)).unwrap();
+        let left = scratch.path().join("left");
+        fs::create_dir(&left).unwrap();
+        fs::set_permissions(&left, fs::Permissions::from_mode(0o700)).unwrap();
+        for directory in [&shared, &left] {
+            fs::write(directory.join(OWNER), "").unwrap();
+        }
+        symlink("left", scratch.path().join("replug-1-1-link")).unwrap();
+        sweep(scratch.path());
+        for directory in [&shared, &left] {
+            assert_eq!(names_in(directory), [OWNER]);
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_stage_directory_is_locked_for_those_who_tidy() {
+        let scratch = tempfile::tempdir().unwrap();
+        let owned = OwnedDirectory::make(scratch.path()).unwrap();
+        let tidier = File::open(owned.path()).unwrap();
+        assert!(matches!(tidier.try_lock(), Err(TryLockError::WouldBlock)));
+        drop(owned);
+        assert!(tidier.try_lock().is_ok());
     }
 }

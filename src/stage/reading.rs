@@ -3,6 +3,8 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 
+use replug_plugin::shown::shown;
+
 use crate::look::digest::{Digest, Digester};
 use crate::look::files::{Files, Names};
 use crate::look::place;
@@ -12,11 +14,19 @@ use crate::look::snapshot::{Fields, Snapshot};
 /// second-level cache.
 const CHUNK: usize = 128 * 1024;
 
+/// How much of a large file is shown before the rest is read, in bytes: the first page, where systems look for a header.
+pub(crate) const HEAD: usize = 4096;
+
+/// The size, in bytes, up to which a file is read whatever it begins with: that takes some milliseconds.
+const SMALL: u64 = 4 * 1024 * 1024;
+
 /// Why a reading has no digest.
 #[derive(Debug)]
 pub(crate) enum Unread {
     /// The file changed during the reading. Holds the look that showed the change, if a look did.
     Torn(Option<Snapshot>),
+    /// The open artifact was not admitted, so none of its content was read.
+    NotAdmitted,
     /// The artifact could not be read.
     Artifact(io::Error),
     /// The copy could not be written.
@@ -37,12 +47,18 @@ pub(crate) struct Terms {
 /// Reads the artifact at `path` to its end, once, digesting and copying it to `copy`.
 ///
 /// The open file must look like the snapshot before and after the reading, and the path must look like it after the
-/// reading. There must be as many bytes as the snapshot says. Otherwise the reading is torn and means nothing.
+/// reading. There must be as many bytes as the snapshot says. Otherwise the reading is torn and means nothing. The open
+/// file is shown to `admits`, which says whether the file is read at all.
+///
+/// Of a large file `is_worth_it` gets to see the head first, [`HEAD`] bytes. If it says no, nothing more is read and
+/// nothing is copied: the digest is that of the head.
 pub(crate) fn read<F: Files>(
     files: &F,
     path: &Path,
     terms: Terms,
+    admits: impl FnOnce(&F::Artifact) -> io::Result<bool>,
     copy: &mut impl Write,
+    is_worth_it: &mut dyn FnMut(&[u8]) -> bool,
 ) -> Result<Digest, Unread> {
     let mut artifact = files.open(path).map_err(Unread::Artifact)?;
     let wanted = terms.snapshot.without(terms.noise);
@@ -52,13 +68,16 @@ pub(crate) fn read<F: Files>(
         Err(error) => Err(Unread::Artifact(error)),
     };
     same(files.look_open(&artifact))?;
+    if !admits(&artifact).map_err(Unread::Artifact)? {
+        return Err(Unread::NotAdmitted);
+    }
     if terms.asks.is_some()
         && let Err(error) = files.forget_content(&artifact)
     {
         // The bytes that are read may then be old; the next audit asks again.
-        tracing::debug!(artifact = %path.display(), %error, "its content cannot be forgotten");
+        tracing::debug!(artifact = %shown(path), %error, "its content cannot be forgotten");
     }
-    let digest = pass(&mut artifact, copy, wanted.size)?;
+    let digest = pass(&mut artifact, copy, wanted.size, is_worth_it)?;
     same(files.look_open(&artifact))?;
     let was_file = true;
     same(place::look_afresh(files, path, terms.asks, was_file))?;
@@ -66,29 +85,64 @@ pub(crate) fn read<F: Files>(
 }
 
 /// One pass over the artifact, which must be exactly `size` bytes long.
-fn pass(artifact: &mut impl Read, copy: &mut impl Write, size: u64) -> Result<Digest, Unread> {
+fn pass(
+    artifact: &mut impl Read,
+    copy: &mut impl Write,
+    size: u64,
+    is_worth_it: &mut dyn FnMut(&[u8]) -> bool,
+) -> Result<Digest, Unread> {
     let mut chunk = vec![0; CHUNK.min(usize::try_from(size).unwrap_or(CHUNK).max(1))];
     let mut digester = Digester::default();
     let mut total = 0;
+    let is_large = size > SMALL;
     loop {
-        let count = match artifact.read(&mut chunk) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => return Err(Unread::Artifact(error)),
+        let is_head = is_large && total == 0;
+        let count = match is_head {
+            true => fill(artifact, &mut chunk[..HEAD]),
+            false => read_some(artifact, &mut chunk),
         };
+        let count = count.map_err(Unread::Artifact)?;
+        if count == 0 {
+            break;
+        }
+        let bytes = &chunk[..count];
+        if is_head && count == HEAD && !is_worth_it(bytes) {
+            return Ok(Digest::of(bytes));
+        }
         total += count as u64;
         if total > size {
             return Err(Unread::Torn(None));
         }
-        digester.update(&chunk[..count]);
-        copy.write_all(&chunk[..count]).map_err(Unread::Staged)?;
+        digester.update(bytes);
+        copy.write_all(bytes).map_err(Unread::Staged)?;
     }
     if total != size {
         return Err(Unread::Torn(None));
     }
     copy.flush().map_err(Unread::Staged)?;
     Ok(digester.finish())
+}
+
+/// Reads some bytes; none at the end of the file.
+fn read_some(artifact: &mut impl Read, chunk: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match artifact.read(chunk) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            read => return read,
+        }
+    }
+}
+
+/// Reads as many bytes as there is room for, or as there are.
+fn fill(artifact: &mut impl Read, chunk: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < chunk.len() {
+        match read_some(artifact, &mut chunk[filled..])? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    Ok(filled)
 }
 
 #[cfg(test)]
@@ -106,7 +160,42 @@ mod tests {
     fn one_pass_copies_what_it_digests() {
         let content: Vec<u8> = (0..3 * CHUNK + 17).map(|at| (at % 251) as u8).collect();
         let mut copy = Vec::new();
-        let digest = pass(&mut content.as_slice(), &mut copy, content.len() as u64).unwrap();
+        let digest = pass(
+            &mut content.as_slice(),
+            &mut copy,
+            content.len() as u64,
+            &mut |_| true,
+        )
+        .unwrap();
+        assert_eq!(copy, content);
+        assert_eq!(digest, Digest::of(&content));
+    }
+
+    #[test]
+    fn of_a_large_file_nothing_is_copied_whose_head_is_not_worth_it() {
+        let content = vec![7; SMALL as usize + 1];
+        let mut copy = Vec::new();
+        // One byte comes at a time, as from a slow pipe: the head is whole all the same.
+        struct Dripping<'a>(&'a [u8]);
+        impl Read for Dripping<'_> {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                let most = buffer.len().min(1);
+                self.0.read(&mut buffer[..most])
+            }
+        }
+        let mut seen = 0;
+        let mut refuse = |head: &[u8]| {
+            seen = head.len();
+            false
+        };
+        let mut artifact = Dripping(&content);
+        let size = content.len() as u64;
+        let digest = pass(&mut artifact, &mut copy, size, &mut refuse).unwrap();
+        assert_eq!(artifact.0.len(), content.len() - HEAD, "no more is read");
+        assert_eq!((seen, copy.len()), (HEAD, 0));
+        assert_eq!(digest, Digest::of(&content[..HEAD]));
+
+        let digest = pass(&mut content.as_slice(), &mut copy, size, &mut |_| true).unwrap();
         assert_eq!(copy, content);
         assert_eq!(digest, Digest::of(&content));
     }
@@ -114,7 +203,10 @@ mod tests {
     #[test]
     fn more_or_fewer_bytes_than_the_snapshot_said_are_torn() {
         for size in [0, 2, 4] {
-            let unread = pass(&mut b"abc".as_slice(), &mut io::sink(), size).unwrap_err();
+            let unread = pass(&mut b"abc".as_slice(), &mut io::sink(), size, &mut |_| {
+                false
+            })
+            .unwrap_err();
             assert!(matches!(unread, Unread::Torn(None)), "{size}");
         }
     }
@@ -122,7 +214,7 @@ mod tests {
     #[test]
     fn a_copy_that_cannot_be_written_is_told_from_an_artifact_that_cannot_be_read() {
         let mut full: &mut [u8] = &mut [0; 2];
-        let unread = pass(&mut b"abc".as_slice(), &mut full, 3).unwrap_err();
+        let unread = pass(&mut b"abc".as_slice(), &mut full, 3, &mut |_| true).unwrap_err();
         assert!(matches!(unread, Unread::Staged(_)));
     }
 
@@ -168,19 +260,52 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_reading_counts_only_if_every_look_before_and_after_saw_the_same() {
+    fn snapshot_of_three_bytes() -> Snapshot {
         let stamp = Stamp::default();
-        let seen = Snapshot {
+        Snapshot {
             kind: Kind::File,
             device: 1,
+            mount: 1,
             inode: 1,
             links: 1,
             size: 3,
             modified: stamp,
             changed: stamp,
             born: None,
+        }
+    }
+
+    fn terms_of(snapshot: Snapshot) -> Terms {
+        Terms {
+            snapshot,
+            noise: Fields::NONE,
+            asks: None,
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_admitted_is_not_read() {
+        let seen = snapshot_of_three_bytes();
+        let files = Shifting {
+            content: b"abc",
+            looks: RefCell::new(vec![seen; 3]),
         };
+        let mut copy = Vec::new();
+        let read = read(
+            &files,
+            Path::new("x"),
+            terms_of(seen),
+            |_| Ok(false),
+            &mut copy,
+            &mut |_| true,
+        );
+        assert!(matches!(read, Err(Unread::NotAdmitted)));
+        assert!(copy.is_empty());
+    }
+
+    #[test]
+    fn a_reading_counts_only_if_every_look_before_and_after_saw_the_same() {
+        let seen = snapshot_of_three_bytes();
         let other = Snapshot { inode: 2, ..seen };
         // The open file before the pass, the open file after it, the path after it.
         for (looks, is_torn) in [
@@ -193,12 +318,17 @@ mod tests {
                 content: b"abc",
                 looks: RefCell::new(looks.to_vec()),
             };
-            let terms = Terms {
-                snapshot: seen,
-                noise: Fields::NONE,
-                asks: None,
-            };
-            match read(&files, Path::new("x"), terms, &mut io::sink()) {
+            let terms = terms_of(seen);
+            let (admits, mut is_worth_it) = (|_: &_| Ok(true), |_: &[u8]| true);
+            let path = Path::new("x");
+            match read(
+                &files,
+                path,
+                terms,
+                admits,
+                &mut io::sink(),
+                &mut is_worth_it,
+            ) {
                 Ok(digest) => assert!(!is_torn && digest == Digest::of(b"abc")),
                 Err(Unread::Torn(Some(seen))) => assert!(is_torn && seen == other),
                 Err(unread) => panic!("{unread:?}"),

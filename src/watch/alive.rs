@@ -2,11 +2,12 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::pulse::Pulse;
 use crate::look::files::{Files, Filesystem, Listing, Lock, Route};
+use crate::look::rights::{Rights, Standing};
 use crate::look::snapshot::{Kind, Snapshot};
 
 /// Files, and the pulse of the worker that asks them.
@@ -61,6 +62,14 @@ impl<F: Files> Files for Alive<F> {
         })
     }
 
+    fn absolute(&self, path: &Path) -> io::Result<PathBuf> {
+        self.files.absolute(path)
+    }
+
+    fn has_plain_looks(&self) -> bool {
+        self.files.has_plain_looks()
+    }
+
     fn ask_for_name(&self, path: &Path) {
         self.pulse.beat();
         self.files.ask_for_name(path);
@@ -98,6 +107,15 @@ impl<F: Files> Files for Alive<F> {
 
     fn mounted(&self, path: &Path) -> Option<Filesystem> {
         self.files.mounted(path)
+    }
+
+    fn rights(&self, artifact: &F::Artifact, path: &Path) -> io::Result<Vec<Rights>> {
+        self.pulse.beat();
+        self.files.rights(artifact, path)
+    }
+
+    fn standing(&self) -> Standing {
+        self.files.standing()
     }
 
     fn probe(&self, lock: &Path) -> io::Result<Lock> {

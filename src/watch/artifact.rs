@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::beside::Beside;
 use super::shared::Shared;
 use crate::decide::change::{Tracker, Waiting};
 use crate::decide::trouble::{Reached, Trouble};
@@ -30,8 +31,12 @@ pub(super) struct Artifact {
     /// The reason for waiting that was reported last, and the failure that has not ended.
     pub(super) waiting: Option<Waiting>,
     pub(super) trouble: Option<Box<Trouble>>,
+    /// Whether a wait was said, and not yet what came of it.
+    pub(super) owes_a_word: bool,
     /// The warnings that hold and were said.
     pub(super) warned: Vec<Warning>,
+    /// The libraries that it brings along.
+    pub(super) beside: Beside,
     pub(super) way: Way,
     /// Where a file was found last.
     pub(super) home: Option<Home>,
@@ -52,7 +57,9 @@ impl Artifact {
             tracker: Tracker::new(),
             waiting: None,
             trouble: None,
+            owes_a_word: false,
             warned: Vec::new(),
+            beside: Beside::default(),
             way: Way::default(),
             home: None,
             is_struck: false,
@@ -83,6 +90,12 @@ impl Artifact {
         self.trouble.as_deref().is_some_and(Trouble::has_degraded)
     }
 
+    /// Whether the artifact is kept out because others can change it.
+    pub(super) fn is_distrusted(&self) -> bool {
+        let trouble = self.trouble.as_deref();
+        trouble.is_some_and(|trouble| trouble.at == Reached::Trust)
+    }
+
     /// Whether a change is being followed, or something is wrong.
     pub(super) fn is_busy(&self) -> bool {
         self.trouble.is_some() || self.tracker.is_suspect()
@@ -102,6 +115,12 @@ impl Artifact {
     /// Whether any content of the artifact was ever handed over or kept out.
     pub(super) fn has_decided(&self) -> bool {
         self.tracker.has_decided()
+    }
+
+    /// Whether its absence would be news: somebody has it, or was told to wait for it, and does not know that it is gone.
+    pub(super) fn can_be_missed(&self) -> bool {
+        let is_known = self.owes_a_word || self.tracker.has_decided();
+        is_known && !self.tracker.is_missing()
     }
 
     /// The end of the pause before the next look, if looks have failed.
@@ -166,6 +185,15 @@ impl Artifact {
     /// Whether the way to the artifact leads elsewhere than before, as was found out when the way was asked.
     pub(super) fn has_moved(&mut self) -> bool {
         mem::take(&mut self.has_turned)
+    }
+
+    /// Whether a library that the artifact brings along has changed. Equal bytes of the artifact are news then.
+    pub(super) fn notice_siblings(&mut self, files: &impl Files) -> bool {
+        let has_changed = self.beside.has_changed(files, self.tracker.noise());
+        if has_changed {
+            self.forget();
+        }
+        has_changed
     }
 
     /// Takes down whether a look saw a regular file.

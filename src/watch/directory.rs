@@ -1,15 +1,15 @@
 //! A directory of libraries: which libraries there are, what it means if the directory or its filesystem is gone, and
 //! each artifact in turn. No artifact that anything ever came of is given up because of a listing.
 
-use std::collections::HashSet;
 use std::io;
 use std::mem;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::artifact::Artifact;
 use super::following::follow;
+use super::listed;
 use super::shared::Shared;
 use super::update::News;
 use crate::decide::absence::Absence;
@@ -19,12 +19,13 @@ use crate::decide::settle::LOOK_AGAIN;
 use crate::decide::trouble::{Cause, Reached, Trouble};
 use crate::error::Error;
 use crate::look::clock::Clock;
-use crate::look::files::{Files, Locality, is_absent};
+use crate::look::files::{Files, Listing, Locality, is_absent};
 use crate::look::home::Home;
 use crate::look::scan::Scan;
 use crate::look::snapshot::{Kind, Snapshot};
 use crate::look::way::Way;
 use crate::stage::copies::Stage;
+use crate::warning::Warning;
 
 /// A watched directory, between two polls.
 #[derive(Debug)]
@@ -45,6 +46,8 @@ pub(super) struct Directory {
     changes_seen: u64,
     /// Whether it was last said that there is no library.
     is_empty: bool,
+    /// The warnings about the directory that hold and were said.
+    warned: Vec<Warning>,
     /// The artifact to go on with, if the last poll made as many readings as a poll may.
     turn: usize,
 }
@@ -72,6 +75,7 @@ impl Directory {
             rounds: Rounds::default(),
             changes_seen: 0,
             is_empty: was_said_empty,
+            warned: Vec::new(),
             turn: 0,
         }
     }
@@ -174,8 +178,9 @@ impl Directory {
                     return Polled::Until(Some(again));
                 }
                 // A directory that was never listed was seen here all the same.
-                let home = || Home::at_the_end_of(&self.way, root.device);
-                self.home.get_or_insert_with(home);
+                if self.home.is_none() {
+                    self.take_home(root.device, shared);
+                }
                 Some(again)
             }
         };
@@ -273,8 +278,9 @@ impl Directory {
 
     /// Whether the mount is lost: an unmounted filesystem leaves an empty directory on another device. That is not a
     /// removal.
-    fn is_mount_lost(&self, listed: &[PathBuf]) -> bool {
-        listed.is_empty() && self.artifacts.iter().any(Artifact::has_decided)
+    fn is_mount_lost(&self, listed: &Listing) -> bool {
+        let is_empty = listed.files.is_empty() && listed.unlisted.is_empty();
+        is_empty && self.artifacts.iter().any(Artifact::has_decided)
     }
 
     /// Looks at the directory, and asks for the names on the way to it before. Sets whether the way has turned.
@@ -304,15 +310,20 @@ impl Directory {
 
     /// The directory was listed on this device, so that is where it is at home.
     fn arrive<F: Files, S: Stage, C: Clock>(&mut self, device: u64, shared: &mut Shared<F, S, C>) {
-        if !self.way.is_learned_for(&shared.rules.place) {
-            // If the way cannot be followed any more, the next look will see that.
-            let _ = shared.learn(&mut self.way, &self.root, true);
+        self.take_home(device, shared);
+        shared.notice_device(device);
+    }
+
+    /// Takes down where the directory is. If the way cannot be followed, nobody knows, and the next look will see that.
+    fn take_home<F: Files, S: Stage, C: Clock>(&mut self, device: u64, shared: &Shared<F, S, C>) {
+        let is_learned = self.way.is_learned_for(&shared.rules.place);
+        if !is_learned && shared.learn(&mut self.way, &self.root, true).is_err() {
+            return;
         }
         let home = self.home.as_ref();
         if !home.is_some_and(|home| home.is_at_the_end_of(&self.way, device)) {
             self.home = Some(Home::at_the_end_of(&self.way, device));
         }
-        shared.notice_device(device);
     }
 
     /// There is no directory: it was removed, unless its filesystem is gone. Says when to look again, if before the
@@ -361,7 +372,7 @@ impl Directory {
         now: Instant,
         root: Snapshot,
         shared: &mut Shared<F, S, C>,
-    ) -> io::Result<Option<Vec<PathBuf>>> {
+    ) -> io::Result<Option<Listing>> {
         let locality = shared.locality();
         let listed = self
             .scan
@@ -410,36 +421,53 @@ impl Directory {
         }
     }
 
-    /// Takes up the libraries that a listing names, and lets go of artifacts that it does not name and nothing ever
-    /// came of. No other artifact is ever dropped because of a listing: each finds out for itself that its file is
-    /// gone.
+    /// The warning of names that are nearly those of libraries, where there is no library.
+    fn names(&self) -> Option<Warning> {
+        let seen = match self.is_empty {
+            true => self.scan.nearly(),
+            false => &[],
+        };
+        let seen = seen.to_vec();
+        (!seen.is_empty()).then_some(Warning::Names { seen })
+    }
+
+    /// Takes up what a listing names, and says what a person should know of it.
     fn add<F: Files, S: Stage, C: Clock>(
         &mut self,
-        listed: Vec<PathBuf>,
+        listing: Listing,
         shared: &mut Shared<F, S, C>,
     ) {
-        let is_empty = listed.is_empty() && self.artifacts.is_empty();
+        let is_empty = listing.files.is_empty() && self.artifacts.is_empty();
         if is_empty && !self.is_empty {
             shared
                 .outbox
                 .say(&self.root, News::Waiting(Waiting::Missing));
         }
         self.is_empty = is_empty;
-        let named: HashSet<&Path> = listed.iter().map(PathBuf::as_path).collect();
-        self.artifacts
-            .retain(|artifact| !artifact.is_idle() || named.contains(&**artifact.path()));
-        for artifact in &mut self.artifacts {
-            artifact.is_struck = !named.contains(&**artifact.path());
+        let names = self.names();
+        let unlisted = listed::warning_of(&listing.unlisted);
+        let too_many = listed::take_up(&mut self.artifacts, listing);
+        self.warn(Warning::NAMES, names, shared);
+        self.warn(Warning::UNLISTED, unlisted, shared);
+        self.warn(Warning::TOO_MANY, too_many, shared);
+    }
+
+    /// Says a warning of this subject, unless one was said that still holds. `None` if nothing is to be warned of any more.
+    fn warn<F: Files, S: Stage, C: Clock>(
+        &mut self,
+        about: &str,
+        warning: Option<Warning>,
+        shared: &mut Shared<F, S, C>,
+    ) {
+        let said = self.warned.iter().position(|said| said.about() == about);
+        let said = said.map(|at| self.warned.swap_remove(at));
+        let Some(warning) = warning else {
+            return;
+        };
+        if !said.is_some_and(|said| said.covers(&warning)) {
+            let news = News::Warned(warning.clone());
+            shared.outbox.say(&self.root, news);
         }
-        let known: HashSet<Arc<Path>> = self
-            .artifacts
-            .iter()
-            .map(|artifact| Arc::clone(artifact.path()))
-            .collect();
-        let new = listed
-            .into_iter()
-            .filter(|path| !known.contains(path.as_path()));
-        self.artifacts
-            .extend(new.map(|path| Artifact::listed(path.into())));
+        self.warned.push(warning);
     }
 }

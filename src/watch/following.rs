@@ -20,6 +20,7 @@ use crate::look::home::Home;
 use crate::look::snapshot::{Kind, Snapshot};
 use crate::look::way::device_above;
 use crate::stage::copies::Stage;
+use crate::warning::Warning;
 
 /// Takes one look into account and follows the artifact as far as that leads now. Returns when to look again, if
 /// before the next poll.
@@ -29,7 +30,7 @@ pub(super) fn follow<F: Files, S: Stage, C: Clock>(
     look: io::Result<Snapshot>,
     shared: &mut Shared<F, S, C>,
 ) -> Option<Instant> {
-    let has_moved = artifact.has_moved();
+    let has_moved = artifact.has_moved() | artifact.notice_siblings(&shared.files);
     if !has_moved && artifact.is_quiet(now, &look) {
         return None;
     }
@@ -103,7 +104,16 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             self.fail(Reached::Kind, Cause::Kind(kind), error);
             return None;
         }
+        if let Some(limit) = self.shared.rules.exceeded_by(&snapshot) {
+            let (path, size) = (self.path(), snapshot.size);
+            let error = Error::TooLarge { path, size, limit };
+            self.fail(Reached::Kind, Cause::TooLarge, error);
+            // What it waited for is over, and is news if it begins again.
+            self.artifact.waiting = None;
+            return None;
+        }
         self.recovered(Reached::Kind);
+        self.note_names(&snapshot);
         let target = self.remember_the_way();
         // The time is asked for only now: an idle poll asks no clock.
         let now = self.shared.clock.now();
@@ -126,6 +136,14 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
                 Order::Digest => self.digest(&snapshot),
                 Order::Stage => self.stage(&snapshot),
             }
+        }
+    }
+
+    /// Warns of a file without a name. Some servers and daemons do not count names.
+    fn note_names(&mut self, snapshot: &Snapshot) {
+        match snapshot.links == 0 && !self.shared.rules.place.is_remote() {
+            true => self.warn(Warning::NoName),
+            false => self.unwarn(Warning::NoName.about()),
         }
     }
 
@@ -158,16 +176,26 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         }
     }
 
-    /// Ends following for this poll: says what the artifact waits for, once per change of reason.
+    /// Ends following for this poll: says what the artifact waits for, once per change of reason, and the end of a wait
+    /// of which nothing came.
     fn rest(&mut self, until: Option<Instant>) -> Option<Instant> {
+        // Whoever waits for other rights was told so.
         let waiting = self.artifact.tracker.waiting();
+        let waiting = waiting.filter(|_| !self.artifact.is_distrusted());
         let is_new = waiting != self.artifact.waiting;
         self.artifact.waiting = waiting;
+        let is_name_only = self.artifact.listed && !self.artifact.owes_a_word;
         if let Some(reason) = waiting
             && is_new
-            && !(self.artifact.listed && reason == Waiting::Missing)
+            // A name in a directory that leads to nothing was not waited for.
+            && !(is_name_only && reason == Waiting::Missing)
         {
             self.say(News::Waiting(reason));
+        }
+        if self.artifact.owes_a_word
+            && let Some(digest) = self.artifact.tracker.settled_on()
+        {
+            self.say(News::Unchanged { digest });
         }
         until
     }

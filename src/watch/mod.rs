@@ -33,15 +33,22 @@ mod shared;
 // One artifact: its state, how its file is read, and how its changes are followed.
 mod doubt;
 
+mod beside;
+
 mod artifact;
 
 mod followed;
+
+mod gathering;
+mod trusting;
 
 mod reading;
 
 mod following;
 
 // A directory of artifacts, all artifacts of a path, and a thread for them.
+mod listed;
+
 mod directory;
 
 pub(crate) mod poller;
@@ -53,10 +60,11 @@ pub use self::pulse::{Counts, Stall};
 pub use self::update::{News, Ready, Update};
 pub use self::watcher::Watcher;
 pub use crate::look::clock::{Clock, Monotonic};
-pub use crate::look::files::{Files, Filesystem, Listing, Locality, Lock, Names, Route};
+pub use crate::look::files::{Files, Filesystem, Listing, Locality, Lock, Names, Route, Unlisted};
 pub use crate::look::machine::OsFiles;
 pub use crate::look::naming::plugin_name;
 pub use crate::look::place::Place;
+pub use crate::look::rights::{Rights, Standing};
 pub use crate::look::snapshot::{Kind, Snapshot, Stamp};
-pub use crate::stage::copies::{Stage, StageDirectory, Staged};
+pub use crate::stage::copies::{Remover, Stage, StageDirectory, Staged};
 pub use crate::stage::pen::{Pen, PrivateCopy};

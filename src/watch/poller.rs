@@ -110,8 +110,15 @@ impl Poller {
     ///
     /// # Errors
     ///
-    /// If there is no place for staged copies. The path itself need not exist yet.
-    pub fn new(options: Options) -> Result<Poller, Error> {
+    /// If there is no place for staged copies, or the path is relative and the working directory is gone. The path
+    /// itself need not exist yet.
+    pub fn new(mut options: Options) -> Result<Poller, Error> {
+        options.path = OsFiles
+            .absolute(&options.path)
+            .map_err(|source| Error::Look {
+                path: options.path,
+                source,
+            })?;
         let stage = StageDirectory::new(options.stage_dir.as_deref())?;
         Ok(Poller::with(options, OsFiles, stage, Monotonic))
     }
@@ -147,7 +154,7 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         self.shared.outbox.receiver()
     }
 
-    /// The watched path.
+    /// The watched path; an absolute one, whatever the options said.
     pub fn path(&self) -> &Path {
         &self.shared.root
     }
@@ -205,6 +212,7 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
     /// The poll reads none of the content.
     pub fn poll(&mut self, now: Instant) -> Instant {
         self.polls += 1;
+        self.shared.stage.tidy();
         self.shared.begin();
         let wanted = self.poll_watched(now);
         // Before the news are delivered: who acts on them can then see how many polls and digests they took.
@@ -314,10 +322,17 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
     fn become_file(&mut self) {
         let root = Arc::clone(&self.shared.root);
         let file = Watched::File(Box::new(Artifact::named(Arc::clone(&root))));
-        if let Watched::Directory(directory) = mem::replace(&mut self.watched, file)
-            && directory.is_degraded()
-        {
+        let Watched::Directory(directory) = mem::replace(&mut self.watched, file) else {
+            return;
+        };
+        if directory.is_degraded() {
             self.shared.outbox.say(&root, News::Recovered);
+        }
+        // The libraries went with their directory, and nobody looks for them any more.
+        for artifact in directory.artifacts() {
+            if artifact.can_be_missed() {
+                self.shared.outbox.say(artifact.path(), News::Missing);
+            }
         }
     }
 

@@ -3,28 +3,34 @@
 
 use std::io::{self, Seek, Write};
 
+use replug_plugin::shown::{shown, spelled_bytes};
+
 use super::followed::Followed;
+use super::gathering::{Ungathered, unit_digest};
 use super::pulse::Beating;
-use super::update::{News, Ready};
+use super::trusting::Judged;
+use super::update::{News, Ready, Sibling};
+use crate::boundary;
 use crate::decide::change::Verdict;
 use crate::decide::settle::{Order, Reading};
 use crate::decide::trouble::{Cause, Reached};
 use crate::error::Error;
 use crate::handshake::Mismatch;
 use crate::look::clock::Clock;
+use crate::look::digest::Digest;
 use crate::look::files::{Files, is_absent};
 use crate::look::snapshot::Snapshot;
 use crate::stage::copies::Stage;
 use crate::stage::pen::{Pen, PrivateCopy, Writing};
 use crate::stage::reading::{self, Terms, Unread};
-use crate::stage::vet::{self, Refusal, Vetted};
+use crate::stage::vet::{self, Refusal, Vetted, Wanted};
 use crate::warning::Warning;
 
 impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
     /// Reads and digests the artifact, without keeping a copy.
     pub(super) fn digest(&mut self, snapshot: &Snapshot) -> Order {
         match self.read(snapshot, &mut io::sink()) {
-            Ok(reading) => self.artifact.tracker.digested(reading, &self.shared.rules),
+            Ok((reading, _)) => self.artifact.tracker.digested(reading, &self.shared.rules),
             Err(order) => order,
         }
     }
@@ -36,52 +42,103 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         if has_decided && self.shared.outbox.withdraw_content(&self.artifact.path) {
             self.artifact.tracker.taken_back();
         }
+        if let Some(limit) = self.limit(snapshot) {
+            return limit;
+        }
+        self.shared.stage.tidy();
         let mut staged = match self.shared.stage.create(&self.artifact.path) {
             Ok(staged) => staged,
             Err(source) => return self.cannot_stage(source),
         };
-        let reading = match self.read(snapshot, &mut Writing::to(&mut staged)) {
-            Ok(reading) => reading,
+        let (reading, refusal) = match self.read(snapshot, &mut Writing::to(&mut staged)) {
+            Ok(read) => read,
             Err(order) => return order,
         };
         self.recovered(Reached::Stage);
-        match self.artifact.tracker.staged(reading, &self.shared.rules) {
-            Some(order) => order,
-            None => self.vet(reading, staged),
+        let order = self.artifact.tracker.staged(reading, &self.shared.rules);
+        match (order, refusal) {
+            (Some(order), _) => order,
+            // The rest of the file was not read, so nobody knows its digest.
+            (None, Some(refusal)) => self.refuse(reading, None, refusal),
+            (None, None) => self.vet(reading, staged),
         }
+    }
+
+    /// Refuses to stage a file that this process may not write, before the system ends the process for that.
+    fn limit(&mut self, snapshot: &Snapshot) -> Option<Order> {
+        let size = snapshot.size;
+        let limit = self.shared.stage.largest_copy().filter(|it| size > *it)?;
+        let path = self.path();
+        let error = Error::FileLimit { path, size, limit };
+        self.fail(Reached::Stage, Cause::FileLimit, error);
+        Some(self.artifact.tracker.failed(self.shared.clock.now()))
     }
 
     fn vet(&mut self, reading: Reading, mut staged: S::Staged) -> Order {
         if let Err(source) = staged.rewind() {
             return self.cannot_stage(source);
         }
-        let path = &self.artifact.path;
-        let verdict = match vet::vet(&mut staged, &self.shared.rules.options.exports) {
+        let digest = Some(reading.digest);
+        match self.judge(&mut staged) {
             Ok(vetted) => match self.shake_hands(&vetted) {
-                Ok(()) => {
-                    staged.seal(vetted.mapped, &Pen::new());
-                    self.hand_over(reading, staged, &vetted);
-                    Verdict::Good
-                }
+                Ok(()) => match self.gather(&vetted.linkage) {
+                    Ok(siblings) => {
+                        staged.seal(vetted.mapped, &Pen::new());
+                        self.hand_over(reading, staged, vetted, siblings);
+                        self.decide(reading, Verdict::Good)
+                    }
+                    Err(Ungathered::Refused(path, source)) => {
+                        self.keep_out(digest, Error::Vet { path, source });
+                        self.decide(reading, Verdict::Wrong)
+                    }
+                    Err(Ungathered::Limited(error)) => {
+                        self.keep_out(digest, *error);
+                        self.decide(reading, Verdict::Wrong)
+                    }
+                    Err(ungathered) => self.cannot_gather(ungathered),
+                },
                 Err(source) => {
-                    let path = path.to_path_buf();
-                    self.keep_out(reading, Error::Handshake { path, source })
+                    let path = self.path();
+                    self.keep_out(digest, Error::Handshake { path, source });
+                    self.decide(reading, Verdict::Wrong)
                 }
             },
-            Err(refusal) if refusal.is_incomplete() => {
-                tracing::debug!(artifact = %path.display(), %refusal, "not complete yet");
-                Verdict::Incomplete
+            Err(refusal) => self.refuse(reading, digest, refusal),
+        }
+    }
+
+    /// Vet has refused what was read.
+    fn refuse(&mut self, reading: Reading, digest: Option<Digest>, refusal: Refusal) -> Order {
+        let path = self.path();
+        match refusal {
+            refusal if refusal.is_incomplete() => {
+                tracing::debug!(artifact = %shown(&path), %refusal, "not complete yet");
+                self.decide(reading, Verdict::Incomplete)
             }
             // The copy cannot be read, which says nothing about the artifact.
-            Err(Refusal::Unreadable(source)) => return self.cannot_stage(source),
-            Err(source) => {
-                let path = path.to_path_buf();
-                self.keep_out(reading, Error::Vet { path, source })
+            Refusal::Unreadable(source) => self.cannot_stage(source),
+            source => {
+                self.keep_out(digest, Error::Vet { path, source });
+                self.decide(reading, Verdict::Wrong)
             }
+        }
+    }
+
+    fn decide(&mut self, reading: Reading, verdict: Verdict) -> Order {
+        let tracker = &mut self.artifact.tracker;
+        tracker.vetted(reading, verdict, &self.shared.rules)
+    }
+
+    /// Vets a copy, for this host and this process.
+    fn judge(&self, staged: &mut S::Staged) -> Result<Vetted, Refusal> {
+        let options = &self.shared.rules.options;
+        let wanted = Wanted {
+            functions: &options.exports,
+            data: &options.exports_data,
         };
-        self.artifact
-            .tracker
-            .vetted(reading, verdict, &self.shared.rules)
+        let vetted = vet::vet(staged, wanted)?;
+        vetted.check_process(boundary::process_has)?;
+        Ok(vetted)
     }
 
     /// Compares the declaration that the copy was built from with the host's, if the host has one.
@@ -92,28 +149,63 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         })
     }
 
-    fn keep_out(&mut self, reading: Reading, error: Error) -> Verdict {
-        let digest = Some(reading.digest);
+    fn keep_out(&mut self, digest: Option<Digest>, error: Error) {
         self.say(News::Kept { digest, error });
-        Verdict::Wrong
     }
 
-    fn hand_over(&mut self, reading: Reading, staged: S::Staged, vetted: &Vetted) {
-        match vetted.static_tls {
-            true => self.warn(Warning::StaticTls),
-            false => self.unwarn(Warning::StaticTls.about()),
-        }
+    fn hand_over(
+        &mut self,
+        reading: Reading,
+        staged: S::Staged,
+        vetted: Vetted,
+        siblings: Vec<Sibling<S::Staged>>,
+    ) {
+        self.warn_of(&vetted);
         let first_seen = self.artifact.tracker.first_seen().unwrap_or(reading.begun);
         self.say(News::Ready(Ready {
-            digest: reading.digest,
+            digest: unit_digest(reading.digest, &siblings),
             staged,
             first_seen,
+            own: reading.digest,
+            unique: vetted.linkage.unique,
+            allows_unique: self.shared.rules.options.allow_unique,
+            siblings,
         }));
     }
 
-    /// Reads once, with looks before and after. A failure is reported, and answered with the order that follows from
-    /// it.
-    fn read(&mut self, snapshot: &Snapshot, copy: &mut impl Write) -> Result<Reading, Order> {
+    /// Says what a person should know about a good build.
+    fn warn_of(&mut self, vetted: &Vetted) {
+        let linkage = &vetted.linkage;
+        let asks = boundary::JOINS_UNIQUE && !self.shared.rules.options.allow_unique;
+        let mut unique = linkage
+            .unique
+            .iter()
+            .filter(|it| asks && it.constant.is_none());
+        let unique = unique.find(|it| !boundary::process_has(&it.name));
+        let unique = unique.map(|it| spelled_bytes(it.name.to_bytes()).into_owned());
+        for (holds, warning) in [
+            (vetted.static_tls, Warning::StaticTls),
+            (linkage.wants_executable_stack, Warning::ExecutableStack),
+            (linkage.has_text_relocations, Warning::TextRelocations),
+            (
+                unique.is_some(),
+                Warning::Unique(unique.unwrap_or_default()),
+            ),
+        ] {
+            match holds {
+                true => self.warn(warning),
+                false => self.unwarn(warning.about()),
+            }
+        }
+    }
+
+    /// Reads once, with looks before and after; a large file only if its head is one of a library, or else vet's refusal
+    /// of the head comes with the reading. A failure is reported, and answered with the order that follows from it.
+    fn read(
+        &mut self,
+        snapshot: &Snapshot,
+        copy: &mut impl Write,
+    ) -> Result<(Reading, Option<Refusal>), Order> {
         self.shared.readings_left -= 1;
         let terms = Terms {
             snapshot: *snapshot,
@@ -122,18 +214,40 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         };
         let begun = self.shared.clock.now();
         let mut copy = Beating::new(copy, &self.shared.pulse);
-        let read = reading::read(&self.shared.files, &self.artifact.path, terms, &mut copy);
+        let mut refusal = None;
+        let mut is_worth_it = |head: &[u8]| {
+            refusal = vet::judge_head(head).err();
+            refusal.is_none()
+        };
+        let (files, path) = (&self.shared.files, &self.artifact.path);
+        let mut judged = None;
+        // A file that was decided about is only compared; should it have changed, it is suspect, and judged then.
+        let is_judged = self.artifact.tracker.is_suspect();
+        let admits = |artifact: &F::Artifact| {
+            if !is_judged {
+                return Ok(true);
+            }
+            let trust = self.shared.rules.options.trust;
+            let judged = judged.insert(Judged::of(files, artifact, path, trust)?);
+            Ok(!judged.is_refused())
+        };
+        let read = reading::read(files, path, terms, admits, &mut copy, &mut is_worth_it);
         let ended = self.shared.clock.now();
         match read {
             Ok(digest) => {
                 self.shared.digests += 1;
                 self.recovered(Reached::Read);
-                Ok(Reading {
+                if let Some(judged) = judged {
+                    self.warn_of_distrust(&judged);
+                }
+                let reading = Reading {
                     begun,
                     ended,
                     digest,
-                })
+                };
+                Ok((reading, refusal))
             }
+            Err(Unread::NotAdmitted) => Err(self.keep_out_distrusted(judged.unwrap_or_default())),
             Err(Unread::Torn(seen)) => {
                 Err(self.artifact.tracker.torn(ended, seen, &self.shared.rules))
             }
@@ -148,6 +262,20 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             }
             Err(Unread::Staged(source)) => Err(self.cannot_stage(source)),
         }
+    }
+
+    /// The libraries that the artifact brings along cannot be staged now.
+    fn cannot_gather(&mut self, ungathered: Ungathered) -> Order {
+        match ungathered {
+            Ungathered::Unstaged(source) => return self.cannot_stage(source),
+            Ungathered::Distrusted(judged) => return self.keep_out_distrusted(judged),
+            Ungathered::Unread(path, source) => {
+                let cause = Cause::from(&source);
+                self.fail(Reached::Read, cause, Error::Read { path, source });
+            }
+            Ungathered::Later | Ungathered::Limited(_) | Ungathered::Refused(..) => {}
+        }
+        self.artifact.tracker.failed(self.shared.clock.now())
     }
 
     fn cannot_stage(&mut self, source: io::Error) -> Order {

@@ -2,15 +2,19 @@
 //! and the readings that the poll may still make. Nothing is decided here.
 
 use std::io;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use replug_plugin::shown::shown;
 
 use super::alive::Alive;
 use super::pulse::Pulse;
 use super::update::{News, Outbox};
 use crate::decide::settle::Rules;
 use crate::decide::trouble::Trouble;
+use crate::decide::trust::Said;
 use crate::look::clock::Clock;
 use crate::look::files::{Files, Filesystem, Locality, Names as Asked};
 use crate::look::gate::Gates;
@@ -20,6 +24,7 @@ use crate::look::snapshot::{Kind, Snapshot};
 use crate::look::way::{self, Way};
 use crate::options::Options;
 use crate::stage::copies::Stage;
+use crate::warning::Warning;
 
 /// The most readings of one poll. After them the worker sees whether it is to stop, and the other artifacts are
 /// looked at.
@@ -32,6 +37,8 @@ pub(super) struct Shared<F: Files, S: Stage, C: Clock> {
     pub(super) root: Arc<Path>,
     device: Option<u64>,
     is_surveyed: bool,
+    /// Whether it was said that looks are less fresh than they should be.
+    has_warned: bool,
     /// When it was last asked where a path would be that is not there.
     absence_noticed: Option<Instant>,
     pub(super) rules: Rules,
@@ -40,6 +47,8 @@ pub(super) struct Shared<F: Files, S: Stage, C: Clock> {
     pub(super) clock: C,
     pub(super) outbox: Outbox<S::Staged>,
     pub(super) digests: u64,
+    /// The flaws in the rights of artifacts that were said.
+    pub(super) distrusted: Said,
     /// The answers of gates and directories in this poll, and how many readings the poll may still make.
     pub(super) gates: Gates,
     pub(super) names: KnownNames,
@@ -57,7 +66,10 @@ pub(super) struct Shared<F: Files, S: Stage, C: Clock> {
 }
 
 impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
-    pub(super) fn new(options: Options, files: F, stage: S, clock: C) -> Shared<F, S, C> {
+    pub(super) fn new(mut options: Options, files: F, stage: S, clock: C) -> Shared<F, S, C> {
+        // A plugin that changes the working directory must not lead the watch elsewhere. If nobody knows the working
+        // directory, nothing is found by a relative path, as the first look will say.
+        options.path = files.absolute(&options.path).unwrap_or(options.path);
         let pulse = Arc::<Pulse>::default();
         let mounted = files.mounted(&options.path);
         let place = Place::on(mounted.unwrap_or_else(Filesystem::unknown), &options);
@@ -65,6 +77,7 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
             root: options.path.as_path().into(),
             device: None,
             is_surveyed: false,
+            has_warned: false,
             absence_noticed: None,
             rules: Rules { place, options },
             files: Alive::new(files, Arc::clone(&pulse)),
@@ -72,6 +85,7 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
             clock,
             outbox: Outbox::new(),
             digests: 0,
+            distrusted: Said::default(),
             gates: Gates::default(),
             names: KnownNames::default(),
             readings_left: READINGS,
@@ -103,8 +117,12 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
         let filesystem = place::filesystem(&self.files, &self.root);
         self.rules.place = Place::on(filesystem, &self.rules.options);
         self.is_surveyed = true;
+        if self.files.has_plain_looks() && !mem::replace(&mut self.has_warned, true) {
+            let warning = News::Warned(Warning::PlainLooks);
+            self.outbox.say(&self.root, warning);
+        }
         let place = &self.rules.place;
-        tracing::debug!(path = %self.root.display(), ?place, "surveyed");
+        tracing::debug!(path = %shown(&*self.root), ?place, "surveyed");
         root.ok().map(|root| root.kind)
     }
 
@@ -211,7 +229,7 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
         for number in 0..way.steps().len() {
             // From the top down: a link that leads elsewhere by now may lead away from a server that does not answer.
             let behind = way.steps()[number].behind;
-            if way.has_moved(path, links_followed..behind, &self.files) {
+            if way.has_moved(path, links_followed..behind, &self.files)? {
                 return Ok(false);
             }
             links_followed = behind;
@@ -219,6 +237,8 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
             let step = &mut step[0];
             match self.names.ask(step, now, &self.files)? {
                 Answer::Fresh(device) if device == step.device => {}
+                // It was unmounted, and the way begins elsewhere.
+                Answer::Absent if step.is_root => return Ok(false),
                 // Nothing is below it, as the look will find; but a link may lead elsewhere by now.
                 Answer::Absent => return Ok(true),
                 Answer::Struck if has_links => return Ok(true),
@@ -232,7 +252,7 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
                 Answer::Fresh(_) | Answer::Other => return Ok(false),
             }
         }
-        if way.has_moved(path, links_followed.., &self.files) {
+        if way.has_moved(path, links_followed.., &self.files)? {
             return Ok(false);
         }
         let asked = way.steps().last().map(|step| step.asked);

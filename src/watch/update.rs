@@ -2,6 +2,7 @@
 //! never grows without bound: of two updates about the same side of an artifact, the latest wins.
 
 use std::collections::{HashSet, VecDeque};
+use std::ffi::CString;
 use std::mem;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,12 +15,13 @@ use crate::error::Error;
 use crate::look::digest::Digest;
 use crate::look::place::Place;
 use crate::stage::copies::Staged;
+use crate::stage::vet::linkage::Unique;
 use crate::warning::Warning;
 
 /// An update: one piece of news from the first half about one artifact.
 #[derive(Debug)]
 pub struct Update<S = Staged> {
-    /// The artifact's path; the watched directory itself for news about all of it.
+    /// The artifact's path, which is absolute; the watched directory itself for news about all of it.
     pub artifact: Arc<Path>,
     /// The news.
     pub news: News<S>,
@@ -40,6 +42,11 @@ pub enum News<S = Staged> {
     },
     /// The artifact is not there yet, or not ready.
     Waiting(Waiting),
+    /// The artifact need not be waited for any longer: it holds the bytes that were decided about before.
+    Unchanged {
+        /// The digest of these bytes.
+        digest: Digest,
+    },
     /// The artifact is gone, for longer than a replacement takes. The live generation stays.
     Missing,
     /// The artifact is back.
@@ -54,17 +61,36 @@ pub enum News<S = Staged> {
     Warned(Warning),
 }
 
-/// A staged copy that passed vet. Only a poller makes one, and nobody can write to the copy any more: what comes to the
-/// loader was vetted.
+/// A staged copy that passed vet, and copies of the libraries that it brings along. Only a poller makes one, and nobody can
+/// write to the copies any more: what comes to the loader was vetted.
 #[derive(Debug)]
 pub struct Ready<S = Staged> {
     pub(crate) digest: Digest,
     pub(crate) staged: S,
     pub(crate) first_seen: Instant,
+    /// The SHA-256 of the bytes in `staged`, whatever comes along.
+    pub(crate) own: Digest,
+    /// The symbols of the plugin that a process has only once, and whether it is fine that two builds share them.
+    pub(crate) unique: Vec<Unique>,
+    pub(crate) allows_unique: bool,
+    /// The libraries that come along, each after those that it needs itself.
+    pub(crate) siblings: Vec<Sibling<S>>,
+}
+
+/// A library that a plugin brings along.
+#[derive(Debug)]
+pub(crate) struct Sibling<S = Staged> {
+    /// The name by which it is needed.
+    pub(crate) soname: CString,
+    pub(crate) digest: Digest,
+    pub(crate) unique: Vec<Unique>,
+    /// The private copy.
+    pub(crate) staged: S,
 }
 
 impl<S> Ready<S> {
-    /// The SHA-256 of exactly the bytes in the copy.
+    /// The SHA-256 of exactly the bytes in the copy. If the plugin brings libraries along, it is the SHA-256 of the digests
+    /// of all of them; `docs/libraries.md` says how.
     pub fn digest(&self) -> Digest {
         self.digest
     }
@@ -101,7 +127,8 @@ impl<S> News<S> {
             News::Ready(_) | News::Kept { .. } => Topic::Content,
             News::Missing | News::Returned => Topic::Whereabouts,
             News::Degraded(_) | News::Recovered => Topic::Health,
-            News::Waiting(_) => Topic::Waiting,
+            // The end of a wait takes the place of the wait, for an owner who looks seldom.
+            News::Waiting(_) | News::Unchanged { .. } => Topic::Waiting,
             News::Placed(_) => Topic::Place,
             News::Warned(warning) => Topic::Warning(warning.about()),
         }
@@ -216,6 +243,10 @@ mod tests {
             digest: Digest::of(b""),
             staged: copy,
             first_seen: Instant::now(),
+            own: Digest::of(b""),
+            unique: Vec::new(),
+            allows_unique: false,
+            siblings: Vec::new(),
         })
     }
 

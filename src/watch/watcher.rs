@@ -1,6 +1,7 @@
 //! The worker thread around a [`Poller`]. The worker polls, waits, and ends when its owner drops the watcher; it
 //! never loads anything.
 
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 // Not crossbeam's channel: a wait in one begins and ends with yielding the processor four times, and the wait here is
@@ -18,9 +19,10 @@ use crate::error::Error;
 use crate::look::clock::Clock;
 use crate::look::files::Files;
 use crate::look::place::Place;
+use crate::look::process::Process;
 use crate::look::snapshot::Kind;
 use crate::options::Options;
-use crate::stage::copies::{Stage, Staged};
+use crate::stage::copies::{Remover, Stage, Staged};
 
 /// The worker's name in debuggers and process lists.
 const THREAD_NAME: &str = "replug-watcher";
@@ -34,6 +36,8 @@ const JOIN_GRACE: Duration = Duration::from_millis(500);
 const SURVEY_GRACE: Duration = Duration::from_millis(100);
 
 /// A thread that watches a path, and the queue of the updates that it found.
+///
+/// A process that is forked does not have the thread: a watcher there [is forked](Watcher::is_forked), and brings nothing.
 ///
 /// Dropping the watcher ends the thread. A thread that is stuck in a dead mount is left behind, with a warning in the
 /// log.
@@ -54,15 +58,17 @@ const SURVEY_GRACE: Duration = Duration::from_millis(100);
 pub struct Watcher {
     // Dropped top to bottom: hanging up `orders` ends the worker's wait, and only then can the worker be joined.
     orders: Sender<Order>,
-    _worker: JoinOnDrop,
+    worker: JoinOnDrop,
     updates: Receiver<Update<Staged>>,
     path: Arc<Path>,
     place: Place,
     kind: Option<Kind>,
-    stage: Option<PathBuf>,
+    remover: Remover,
     counts: Arc<Counts>,
     pulse: Arc<Pulse>,
     vigil: Vigil,
+    /// The process that the worker is in.
+    process: Process,
 }
 
 /// An order for the worker.
@@ -79,7 +85,8 @@ impl Watcher {
     ///
     /// # Errors
     ///
-    /// If there is no place for staged copies, or no thread can be started.
+    /// If there is no place for staged copies, no thread can be started, or the path is relative and the working directory
+    /// is gone.
     pub fn new(options: Options) -> Result<Watcher, Error> {
         Watcher::spawn(Poller::new(options)?)
     }
@@ -99,7 +106,7 @@ impl Watcher {
         let updates = poller.updates().clone();
         let pulse = poller.pulse();
         let mounted = poller.place().clone();
-        let stage = poller.stage().path().map(Path::to_owned);
+        let remover = poller.stage().remover();
         // Without room for a message: what is sent was received, or is refused because nobody waits any longer.
         let (surveyor, surveyed) = mpsc::sync_channel(0);
         let counts = poller.counts();
@@ -124,15 +131,16 @@ impl Watcher {
         let (place, kind) = surveyed.unwrap_or((mounted, None));
         Ok(Watcher {
             orders,
-            _worker: worker,
+            worker,
             updates,
             path,
             place,
             kind,
-            stage,
+            remover,
             counts,
             pulse,
             vigil: Vigil::new(Instant::now()),
+            process: Process::this(),
         })
     }
 
@@ -142,7 +150,7 @@ impl Watcher {
         &self.updates
     }
 
-    /// The watched path.
+    /// The watched path; an absolute one, whatever the options said.
     pub fn path(&self) -> &Arc<Path> {
         &self.path
     }
@@ -160,9 +168,14 @@ impl Watcher {
         self.kind
     }
 
-    /// The directory for staged copies; `None` if they are kept in memory.
-    pub fn stage(&self) -> Option<&Path> {
-        self.stage.as_deref()
+    /// The directory in which staged copies are made now; `None` if they are kept in memory.
+    pub fn stage(&self) -> Option<PathBuf> {
+        self.remover.path()
+    }
+
+    /// The means to remove all staged copies, for a program that ends while the worker may still be at work.
+    pub fn remover(&self) -> &Remover {
+        &self.remover
     }
 
     /// How often to ask for a [`stall`](Watcher::stall): often enough to learn of a stall within five seconds.
@@ -173,12 +186,25 @@ impl Watcher {
     /// A thread that hangs in a dead mount cannot say so itself. [`Host::poll`](crate::Host::poll) and
     /// [`Host::wait`](crate::Host::wait) ask; a host that does neither asks here, now and then.
     pub fn stall(&mut self) -> Option<Stall> {
-        self.vigil.check(Instant::now(), &self.pulse)
+        match self.is_forked() {
+            // The silence of a worker that is not in this process means nothing.
+            true => None,
+            false => self.vigil.check(Instant::now(), &self.pulse),
+        }
+    }
+
+    /// Whether this process was forked from the one that the worker is in. Then nothing comes from this watcher any more,
+    /// and dropping it does nothing: thread and staged copies are the parent's.
+    pub fn is_forked(&self) -> bool {
+        self.process.is_another()
     }
 
     /// Waits until a poll has ended that began after this call, and for at most `timeout`. Says whether such a poll
     /// ended; its updates are then in the queue. Steps that failed lately are tried again in this poll.
     pub fn poll_now(&self, timeout: Duration) -> bool {
+        if self.is_forked() {
+            return false;
+        }
         let (answer, answered) = mpsc::channel();
         self.orders.send(Order::PollNow(answer)).is_ok() && answered.recv_timeout(timeout).is_ok()
     }
@@ -198,6 +224,18 @@ impl Watcher {
     /// The counters of polls and digests, for readers who outlive the watcher.
     pub fn counts(&self) -> Arc<Counts> {
         Arc::clone(&self.counts)
+    }
+}
+
+impl Drop for Watcher {
+    /// Lets go of what is the parent's, in a process that was forked: the channels may be locked by a thread that is not
+    /// in this process, and what waits in them are copies on the parent's disk.
+    fn drop(&mut self) {
+        if self.is_forked() {
+            mem::forget(mem::replace(&mut self.orders, mpsc::channel().0));
+            mem::forget(mem::replace(&mut self.updates, crossbeam_channel::never()));
+            mem::forget(self.worker.thread.take());
+        }
     }
 }
 

@@ -92,6 +92,7 @@ fn a_hook_that_fails_keeps_the_live_generation_and_its_state() {
         assert_eq!(kept, (step, why.to_owned()), "{new} after {live}");
         assert_eq!(world.generation(), Some(1), "{new} after {live}");
         assert_eq!(world.host.act(2), Ok(2), "{new} after {live}");
+        world.poll_now();
         assert_eq!(world.scratch.staged_copies(), 1, "{new} after {live}");
     }
 }

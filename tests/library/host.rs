@@ -12,7 +12,8 @@ use replug::outcome::Mapped;
 use replug::watch::{Monotonic, News, OsFiles, Poller, Stage, StageDirectory, Staged, Watcher};
 use replug::{CallError, Host, Options, Outcome, Raw, Text, TextFunction};
 use vocabulary::{
-    Artifact, DEADLINE, Scratch, copies_in, library, pause, plugin_function, stage_in, version,
+    Artifact, DEADLINE, Scratch, c_library, copies_in, library, pause, plugin_function, stage_in,
+    version,
 };
 
 const FUNCTION: &CStr = c"plugin_function";
@@ -105,6 +106,10 @@ impl Stage for Counting {
         let copies = copies_in(&self.parent);
         self.most.fetch_max(copies, Ordering::Relaxed);
         self.stage.create(artifact)
+    }
+
+    fn tidy(&self) {
+        self.stage.tidy();
     }
 }
 
@@ -209,6 +214,41 @@ fn a_generation_without_a_needed_symbol_never_goes_live() {
 }
 
 #[test]
+fn data_is_not_called_even_if_vet_was_not_told_what_is() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.link(&c_library(
+        "int plugin_function = 5; int plugin_free = 6;",
+        &scratch,
+    ));
+    let none: [&CStr; 0] = [];
+    let watcher = Watcher::new(options(&scratch, &artifact).exports(none)).unwrap();
+    let mut host = Host::<Text>::new(plugin_function()).watching(watcher);
+    match next(&mut host) {
+        Outcome::Kept(kept) => {
+            let said = replug::chain(&kept.error);
+            assert!(said.contains("its `plugin_function` is data"), "{said}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn data_that_a_host_asks_for_is_found_where_it_is() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.link(&c_library("int level = 5;", &scratch));
+    let none: [&CStr; 0] = [];
+    let options = options(&scratch, &artifact)
+        .exports(none)
+        .exports_data([c"level"]);
+    let watcher = Watcher::new(options).unwrap();
+    let mut host = Host::<Raw>::new([c"level"]).watching(watcher);
+    assert_eq!(generation(next(&mut host)), 1);
+    assert!(unsafe_symbols::has(&host, c"level"));
+}
+
+#[test]
 fn the_function_that_frees_answers_is_not_called_for_one() {
     let scratch = Scratch::new();
     let artifact = scratch.artifact();
@@ -267,32 +307,61 @@ mod unsafe_symbols {
     }
 }
 
-#[test]
-fn an_image_that_was_loaded_before_is_refused() {
+/// A library that is ready, and a host that has loaded nothing.
+fn ready_for_a_host() -> (Scratch, Artifact, Poller, replug::watch::Ready, Host<Text>) {
     let scratch = Scratch::new();
     let artifact = scratch.artifact();
     artifact.link(&library(1));
     let mut poller = Poller::new(options(&scratch, &artifact)).unwrap();
-    let mut host = Host::<Text>::new(plugin_function());
     poller.poll(Instant::now());
-    let first = ready(&poller);
-    let path = first.staged().path().to_owned();
-    let outcome = host.apply(update(&artifact, first)).unwrap();
-    assert_eq!(generation(outcome), 1);
-    artifact.link(&library(2));
-    poller.poll(Instant::now());
-    let second = ready(&poller);
-    // The same inode under the new name: the loader takes it for the library it knows.
-    std::fs::remove_file(second.staged().path()).unwrap();
-    std::fs::hard_link(&path, second.staged().path()).unwrap();
-    match host.apply(update(&artifact, second)).unwrap() {
+    let ready = ready(&poller);
+    let host = Host::<Text>::new(plugin_function());
+    (scratch, artifact, poller, ready, host)
+}
+
+#[test]
+fn a_file_that_took_the_place_of_the_staged_copy_is_not_loaded() {
+    let (_scratch, artifact, _poller, ready, mut host) = ready_for_a_host();
+    let path = ready.staged().path().to_owned();
+    // The very bytes that were vetted, but in a file that was not.
+    let copy = path.with_extension("copy");
+    std::fs::copy(&path, &copy).unwrap();
+    std::fs::rename(&copy, &path).unwrap();
+    match host.apply(update(&artifact, ready)).unwrap() {
         Outcome::Kept(kept) => {
+            assert_eq!(kept.error.step(), Step::Load);
             let said = replug::chain(&kept.error);
-            assert!(said.contains("the image of an earlier load"), "{said}");
+            assert!(said.contains("is not the copy that was vetted"), "{said}");
+            assert!(said.contains(path.to_str().unwrap()), "{said}");
         }
         other => panic!("{other:?}"),
     }
-    assert!(host.call(c"you").unwrap().contains(&version(1)));
+    assert!(host.live().is_none());
+}
+
+#[test]
+fn a_staged_copy_that_somebody_removed_is_kept_out_with_the_reason() {
+    let (_scratch, artifact, _poller, ready, mut host) = ready_for_a_host();
+    std::fs::remove_file(ready.staged().path()).unwrap();
+    match host.apply(update(&artifact, ready)).unwrap() {
+        Outcome::Kept(kept) => {
+            let said = replug::chain(&kept.error);
+            assert!(said.contains("somebody removed or replaced it"), "{said}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn copies_that_outlive_their_poller_leave_when_they_are_retired() {
+    let (scratch, artifact, poller, ready, mut host) = ready_for_a_host();
+    let path = ready.staged().path().to_owned();
+    assert!(host.apply(update(&artifact, ready)).is_some());
+    drop(poller);
+    assert!(path.exists(), "the live copy is for debuggers, too");
+    drop(host);
+    assert!(!path.exists());
+    scratch.assert_nothing_staged();
 }
 
 fn ready(poller: &Poller) -> replug::watch::Ready {
@@ -329,7 +398,8 @@ fn a_retired_generation_leaves_the_disk_and_a_dropped_host_leaves_nothing() {
         }
         other => panic!("{other:?}"),
     }
-    assert!(!first.exists());
+    assert!(host.watcher().unwrap().poll_now(DEADLINE));
+    assert!(!first.exists(), "the worker removes it in its next poll");
     drop(host);
     scratch.assert_nothing_staged();
 }

@@ -6,6 +6,7 @@
 mod host;
 mod idle;
 mod remote;
+mod trust;
 mod turns;
 mod watcher;
 mod way;

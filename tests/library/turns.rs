@@ -81,6 +81,7 @@ impl Files for Broken {
         OsFiles.list(directory, depth, is_wanted)
     }
     fn route(&self, path: &Path) -> io::Result<Route> {
+        self.check(path)?;
         OsFiles.route(path)
     }
     fn filesystem(&self, path: &Path) -> io::Result<Filesystem> {
@@ -575,4 +576,49 @@ fn looks_that_fail_slowly_are_one_stall() {
     let said = stalls(&mut watcher, Duration::from_secs(30));
     let begun = said.iter().filter(|said| said.starts_with("Begun")).count();
     assert_eq!(begun, 1, "{said:?}");
+}
+
+/// Nobody says where a link leads, for a while; nothing has changed.
+#[test]
+fn a_link_that_cannot_be_looked_at_has_not_turned() {
+    let scratch = Scratch::new();
+    let files = Broken::default();
+    let home = scratch.join("home");
+    fs::create_dir(&home).unwrap();
+    let artifact = Artifact::at(home.join("libx.1.so"));
+    artifact.link(&library(1));
+    let link = home.join("libx.so");
+    symlink("libx.1.so", &link).unwrap();
+    let options = Options::new(&link).audit(Audit::Off);
+    let mut watch = ByHand::with(&scratch, options, files.clone());
+    assert_eq!(watch.poll_until_settled(), 1);
+    let digests = watch.poller.digests();
+    for is_dead in [true, false] {
+        *files.dead.borrow_mut() = is_dead.then(|| fs::canonicalize(&home).unwrap());
+        watch.news_of_a_while();
+    }
+    assert_eq!(watch.poller.digests(), digests, "and it is not read again");
+}
+
+/// A mount on the way to a library goes, and the library is published where the mount was.
+#[test]
+fn a_way_that_began_at_a_mount_begins_above_when_the_mount_is_gone() {
+    let scratch = Scratch::new();
+    let (files, asked) = spy();
+    let (outer, inner) = (scratch.join("outer"), scratch.join("outer/way/inner"));
+    fs::create_dir_all(&inner).unwrap();
+    files.nfs.mount(&inner);
+    let nfs = files.nfs.clone();
+    let artifact = Artifact::at(inner.join("libx.so"));
+    artifact.link(&library(1));
+    let mut watch = ByHand::watch(&scratch, artifact.path(), files);
+    assert_eq!(watch.poll_until_settled(), 1);
+    fs::remove_dir_all(outer.join("way")).unwrap();
+    nfs.mount(&outer);
+    watch.news_of_a_while();
+    asked.borrow_mut().clear();
+    watch.pass(Duration::from_secs(3));
+    watch.poll();
+    let above = Asked::LookLink(fs::canonicalize(&outer).unwrap());
+    assert!(asked.borrow().contains(&above), "{:?}", asked.borrow());
 }

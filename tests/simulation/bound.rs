@@ -58,7 +58,10 @@ impl Scenario {
         let slow = self.slow();
         // Slow looks are paid for with rest, even after they are fast again.
         let rest = match is_remote {
-            true => (20 * slow * (4 + 4 * artifacts)).min(60 * SECOND),
+            true => {
+                let steps = 4 + 4 * artifacts + 5 * self.directories();
+                (20 * slow * steps).min(60 * SECOND)
+            }
             false => 0,
         };
         let seen =
@@ -104,7 +107,7 @@ impl Scenario {
         self.ground.depth as u64 + 1 + self.links()
     }
 
-    fn links(&self) -> u64 {
+    pub fn links(&self) -> u64 {
         let ground = &self.ground;
         let hops = 2 * u64::from(ground.is_linked);
         hops + u64::from(ground.linked.is_some()) + u64::from(ground.is_linked_to)
@@ -141,7 +144,7 @@ impl Scenario {
         way + watched + artifacts * (look + links) + noise
     }
 
-    fn is_written_by(&self, wanted: &[Writer]) -> bool {
+    pub fn is_written_by(&self, wanted: &[Writer]) -> bool {
         let mut writers = self.writers.iter();
         writers.any(|(_, writer, _)| wanted.contains(writer))
     }

@@ -75,6 +75,8 @@ pub struct State {
     /// back.
     pub gated_since: HashMap<PathBuf, u64>,
     pub gate_max: u64,
+    /// Whether it is taken down in which directory each artifact was seen.
+    pub notes_sightings: bool,
 }
 
 /// A client, and the clock of the machine it is on.
@@ -99,6 +101,7 @@ impl Client {
                 random: Random::new(seed),
                 gated_since: HashMap::new(),
                 gate_max,
+                notes_sightings: false,
             })),
             nature: Rc::new(nature),
             copies: Rc::default(),
@@ -253,6 +256,8 @@ impl Client {
         let seen = Snapshot {
             kind: file.kind,
             device: volume.device,
+            // As on a system that does not tell.
+            mount: 0,
             inode: number,
             links: if nature.has_hard_links { file.links } else { 1 },
             size: file.data.len() as u64,

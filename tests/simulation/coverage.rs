@@ -20,6 +20,7 @@ const OCCURRENCES: &[&str] = &[
     "news Ready",
     "news Kept",
     "news Waiting",
+    "news Unchanged",
     "news Missing",
     "news Returned",
     "news Degraded",

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use replug::Digest;
+use replug::outcome::Waiting;
 use replug::watch::{Files, Place};
 
 use crate::run::Run;
@@ -15,6 +16,7 @@ impl Run<'_> {
             self.judge_order(path);
             self.judge_removal(path);
         }
+        self.judge_waits();
         self.judge_returns();
         self.judge_place();
         self.judge_recovery();
@@ -93,6 +95,25 @@ impl Run<'_> {
         let mut remounts = state.world.remounts.iter();
         let is_recent = remounts.any(|at| *at <= since && since < at + bound);
         !for_sure || !is_another && !is_recent
+    }
+
+    /// Judges that each wait that was said has ended with a word, unless the artifact still is what it was said to be.
+    fn judge_waits(&self) {
+        for (path, reason) in &self.owner.waits {
+            let content = self.content(path);
+            let is_whole = content.is_some_and(|content| self.published(path).contains(&content));
+            let still_holds = match reason {
+                Waiting::Missing => content.is_none(),
+                Waiting::Incomplete => content.is_some() && !is_whole,
+                _ => false,
+            };
+            if !still_holds && self.can_know() {
+                self.violate(format!(
+                    "word: {} was said to wait ({reason:?}), and nobody said what came of it",
+                    path.display()
+                ));
+            }
+        }
     }
 
     fn judge_returns(&self) {

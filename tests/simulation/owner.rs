@@ -9,6 +9,7 @@ use replug::{Digest, Error};
 
 use crate::run::Run;
 use crate::seam::Copy;
+use crate::tree::Eyes;
 use crate::world::SECOND;
 
 /// The owner, who takes the updates.
@@ -20,6 +21,8 @@ pub struct Owner {
     /// The failures that were reported and have not ended.
     pub degraded: HashMap<PathBuf, Vec<String>>,
     pub missing: BTreeSet<PathBuf>,
+    /// The waits that were said, and of which nothing was said to have come.
+    pub waits: HashMap<PathBuf, Waiting>,
     /// The place where the owner believes the path to be.
     pub place: Option<Place>,
     /// The last report on each artifact.
@@ -47,6 +50,7 @@ impl Run<'_> {
             News::Ready(ready) => ("Ready", ready.digest().to_string()),
             News::Kept { digest, .. } => ("Kept", format!("{digest:?}")),
             News::Waiting(reason) => ("Waiting", format!("{reason:?}")),
+            News::Unchanged { digest } => ("Unchanged", digest.to_string()),
             News::Missing => ("Missing", String::new()),
             News::Returned => ("Returned", String::new()),
             News::Degraded(error) => ("Degraded", replug::chain(error)),
@@ -70,6 +74,7 @@ impl Run<'_> {
                 .extend(cause_of(&update.news, &self.scenario.ground.directory()));
         }
         self.note_edge(&path, &update.news);
+        self.note_wait(&path, &update.news);
         let is_decided = match &update.news {
             News::Kept { digest, .. } => digest.is_some(),
             news => matches!(news, News::Ready(_) | News::Missing),
@@ -111,6 +116,31 @@ impl Run<'_> {
         }
     }
 
+    /// Takes down a wait that is said, and its end: each piece of news about the content, the whereabouts or the health
+    /// of the artifact is one.
+    fn note_wait(&mut self, path: &Path, news: &News<Copy>) {
+        match news {
+            News::Waiting(reason) => {
+                self.owner.waits.insert(path.to_owned(), *reason);
+            }
+            News::Unchanged { digest } => {
+                self.owner.waits.remove(path);
+                let decided = [self.owner.live.get(path), self.owner.kept.get(path)];
+                if !decided.contains(&Some(digest)) {
+                    self.violate("word: unchanged, and nobody decided about it".to_owned());
+                }
+            }
+            News::Ready(_) | News::Kept { .. } | News::Missing | News::Degraded(_) => {
+                self.owner.waits.remove(path);
+            }
+            _ => {}
+        }
+        // A library in a directory is the word for a directory without one.
+        if *path != *self.scenario.path {
+            self.owner.waits.remove(&self.scenario.path);
+        }
+    }
+
     fn note_place(&mut self, place: Place) {
         let said = self.owner.place.replace(place);
         if said == self.owner.place && self.scenario.attention == 100 {
@@ -132,6 +162,7 @@ impl Run<'_> {
             News::Waiting(Waiting::Gated) => "gated",
             News::Waiting(Waiting::Settling) => "settling",
             News::Waiting(Waiting::Incomplete) => "incomplete",
+            News::Unchanged { .. } => "unchanged",
             _ => return,
         };
         // An owner who looks seldom hears only the latest news.
@@ -179,8 +210,16 @@ impl Run<'_> {
             + self.scenario.slow();
         let state = self.state();
         let absences = state.world.absences.get(path);
+        let seen_in = absences.and_then(|absences| absences.seen_in);
         let absences = absences.map_or(Vec::new(), |absences| absences.times.clone());
+        let leads_to = path
+            .parent()
+            .and_then(|above| state.world.tree.resolve(above, Eyes::Writer));
         drop(state);
+        // A link was swapped, and what it leads to now was covered before anybody could see it.
+        if seen_in.is_some() && seen_in != leads_to {
+            return;
+        }
         let is_long = |(from, until): &(u64, Option<u64>)| {
             let until = until.unwrap_or(now);
             until.saturating_sub(*from) + lag >= SECOND && until + lag >= now && *from <= now

@@ -10,6 +10,7 @@ use crate::owner::Owner;
 use crate::random::Random;
 use crate::scenario::Scenario;
 use crate::world::{MS, SECOND};
+use crate::writers::Writer;
 
 /// The report of a run.
 pub struct Report {
@@ -57,6 +58,9 @@ pub fn run(scenario: &Scenario, is_traced: bool) -> Report {
         scenario.seed,
         scenario.gate_max,
     );
+    let both = [Writer::SwapDirectoryLink, Writer::Cover];
+    client.state.borrow_mut().notes_sightings =
+        both.iter().all(|it| scenario.is_written_by(&[*it]));
     if is_traced {
         client.state.borrow_mut().world.trace.lines = Some(Vec::new());
     }
@@ -158,7 +162,8 @@ impl Run<'_> {
             true => LEARNING_STEPS * self.scenario.directories() * artifacts,
             false => 0,
         };
-        let idle = polls * (self.scenario.idle_steps() + DOUBT_STEPS + learning);
+        let doubt = DOUBT_STEPS + 2 * self.scenario.links();
+        let idle = polls * (self.scenario.idle_steps() + doubt + learning);
         if steps > idle + READING_STEPS * readings {
             self.violate(format!(
                 "work: {steps} steps in {polls} polls of a quiet minute"

@@ -14,6 +14,7 @@ use replug::watch::{
 
 use crate::client::{Client, Locks};
 use crate::faults::{Wrong, hits_list, hits_look, hits_open, hits_read, hits_stage};
+use crate::tree::Eyes;
 
 /// An open artifact: it stays the file it was, whatever becomes of its name.
 pub struct Opened {
@@ -113,7 +114,19 @@ impl Client {
             return Err(ErrorKind::NotFound.into());
         }
         let inode = self.walk_from(directory, path, follows_last)?;
+        self.note_sighting(path);
         Ok(self.snapshot(inode))
+    }
+
+    fn note_sighting(&self, path: &Path) {
+        let state = &mut *self.state.borrow_mut();
+        let world = &mut state.world;
+        if state.notes_sightings
+            && let Some(absences) = world.absences.get_mut(path)
+            && let Some(above) = path.parent()
+        {
+            absences.seen_in = world.tree.resolve(above, Eyes::Client);
+        }
     }
 
     fn listing(&self, directory: &Path, drops: bool) -> io::Result<Vec<OsString>> {
@@ -211,7 +224,7 @@ impl Files for Client {
         let wanted = names.iter().filter(|name| is_wanted(name, Kind::File));
         Ok(Listing {
             files: wanted.map(|name| directory.join(name)).collect(),
-            directories: Vec::new(),
+            ..Listing::default()
         })
     }
 

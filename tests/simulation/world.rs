@@ -108,6 +108,8 @@ pub struct Absences {
     /// The volumes where it was seen, the last one last, and whether it was removed from the last one.
     homes: Vec<usize>,
     is_gone_from_home: bool,
+    /// The directory in which the product saw it last.
+    pub seen_in: Option<usize>,
 }
 
 impl Absences {

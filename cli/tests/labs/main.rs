@@ -1,7 +1,7 @@
 //! Labs: the real program under a tracer, on mounts of its own, and with tools that not everybody has.
 //!
-//! The labs need Linux, root or user namespaces, and what `.ci/run` installs: strace, rsync, util-linux, and a
-//! nightly toolchain, FUSE and sshd. A lab that cannot run has failed. `docs/testing.md` has the command.
+//! The labs need Linux, root or user namespaces, and what `.ci/run` installs: strace, rsync, util-linux, gdb,
+//! systemd-tmpfiles, a nightly toolchain, FUSE and sshd. Those with two users need root. A lab that cannot run has failed. `docs/testing.md` has the command.
 //! Written for Linux, where replug is proven; there is nothing to run elsewhere.
 
 #![cfg(target_os = "linux")]
@@ -10,18 +10,22 @@ mod builds;
 mod calls;
 mod containers;
 mod counted;
+mod debugged;
 mod faults;
 mod faulty;
 mod fuse;
+mod ground;
 mod hung;
 mod idle;
 mod mounts;
+mod neighbours;
 mod polls;
 mod served;
 mod shared;
 mod stage;
 mod tools;
 mod unmounted;
+mod users;
 mod ways;
 mod workspace;
 

@@ -22,7 +22,17 @@ impl<'a> Mounted<'a> {
         }
     }
 
-    /// A directory, under another path.
+    /// The filesystem on a device.
+    pub fn device(source: &'a Path, at: &'a Path) -> Mounted<'a> {
+        Mounted {
+            kind: "ext4",
+            options: "defaults".to_owned(),
+            source,
+            at,
+        }
+    }
+
+    /// A directory or a file, under another path.
     pub fn bound(source: &'a Path, at: &'a Path) -> Mounted<'a> {
         Mounted {
             kind: "none",

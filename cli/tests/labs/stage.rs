@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::time::Duration;
 
-use vocabulary::{Program, Scratch, library, program, version};
+use vocabulary::{Program, Scratch, copies_in, library, program, version, wait_until};
 
 use crate::mounts::{Mounted, as_seen_by, with_mounts};
 
@@ -39,6 +39,7 @@ fn a_full_disk_keeps_the_live_generation_and_room_on_it_lets_the_next_one_in() {
     assert!(line.text("reason").contains("No space left"), "{line:?}");
     program.go_on_for(SOME_ATTEMPTS);
     assert_eq!(program.said("kept").len(), 1, "said once");
+    wait_until("end of the half copy", || copies_in(&stage) == 1);
     program.wait_for_answer(&version(1));
 
     fs::remove_file(&filler).unwrap();
@@ -61,6 +62,7 @@ fn a_stage_directory_that_cannot_map_code_is_passed_over_for_the_next() {
     command
         .args(["--interval-ms", "20", "--every-ms", "20"])
         .env("TMPDIR", &temporary)
+        .env_remove("XDG_RUNTIME_DIR")
         .arg(artifact.path());
     let mut program = Program::start(with_mounts(&command, &[noexec(&scratch.stage())]));
     program.wait_for_event("started");
@@ -104,6 +106,7 @@ fn where_no_directory_can_map_code_copies_live_in_memory_and_each_is_the_new_one
     command
         .args(["--interval-ms", "20", "--every-ms", "20"])
         .env("TMPDIR", &temporary)
+        .env_remove("XDG_RUNTIME_DIR")
         .arg(artifact.path());
     let stage = scratch.stage();
     let mut mounts = vec![noexec(&stage)];

@@ -48,6 +48,7 @@ fn a_plugin_has_the_same_bytes_whatever_is_built_beside_it_and_nothing_is_reload
     // The example's own host, which watches the plugin that lies beside it.
     let mut game = Command::new(target.join("debug/game"))
         .env("TMPDIR", scratch.stage())
+        .env_remove("XDG_RUNTIME_DIR")
         .stdin(Stdio::null())
         .stdout(File::create(&said).unwrap())
         .spawn()

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use replug::Options;
 use replug::watch::{News, Poller};
-use vocabulary::{Artifact, Asked, ByHand, Program, Scratch, Spy, library, version};
+use vocabulary::{Artifact, Asked, ByHand, Package, Program, Scratch, Spy, library, version};
 
 #[test]
 fn a_link_whose_target_is_built_later_is_loaded_then() {
@@ -141,4 +141,87 @@ fn names_that_come_and_go_are_forgotten() {
         told.contains("artifacts: 0") || told.contains("artifacts: 1"),
         "{told}"
     );
+}
+
+#[test]
+fn a_library_that_is_removed_while_it_settles_is_no_longer_waited_for() {
+    let scratch = Scratch::new();
+    let directory = scratch.join("plugins");
+    fs::create_dir(&directory).unwrap();
+    let artifact = Artifact::at(directory.join("libx.so"));
+    artifact.overwrite(&library(1));
+    let mut program = Program::watch(&scratch, &directory, &["--settle-ms", "60000"]);
+    program.wait_for_waiting("settling");
+    artifact.remove();
+    let waiting = program.wait_for_waiting("missing");
+    assert_eq!(waiting.text("plugin"), "x");
+    program.stop_cleanly(&scratch);
+}
+
+#[test]
+fn libraries_whose_directory_becomes_a_file_are_missing() {
+    let scratch = Scratch::new();
+    let (directory, _) = scratch.directory_of("plugins", 1..=1);
+    let mut program = Program::watch(&scratch, &directory, &[]);
+    program.wait_for_answer(&version(1));
+    fs::rename(&directory, scratch.join("aside")).unwrap();
+    Artifact::at(&directory).link(&library(2));
+    program.wait_for_answer(&version(2));
+    let missing = program.said("missing");
+    assert!(
+        missing.iter().any(|line| line.text("plugin") == "00"),
+        "{missing:?}"
+    );
+    program.stop_cleanly(&scratch);
+}
+
+#[test]
+fn a_directory_of_files_that_are_nearly_named_like_libraries_says_what_it_looks_for_and_saw() {
+    let scratch = Scratch::new();
+    let directory = scratch.join("plugins");
+    fs::create_dir(&directory).unwrap();
+    for name in ["plugin.so", "mod_hello.so", "libx.so.1", "notes.txt"] {
+        fs::write(directory.join(name), library(1)).unwrap();
+    }
+    let mut program = Program::watch(&scratch, &directory, &[]);
+    let warning = program.wait_for_event("warning");
+    assert_eq!(warning.text("about"), "names");
+    for part in ["`lib*.so`", "`libx.so.1`, `mod_hello.so`, `plugin.so`"] {
+        assert!(warning.text("reason").contains(part), "{warning:?}");
+    }
+    // Something else is new in the directory, and that is not said again.
+    fs::write(directory.join("more.txt"), "").unwrap();
+    program.go_on_for(Duration::from_millis(300));
+    Artifact::at(directory.join("libx.so")).link(&library(2));
+    program.wait_for_answer(&version(2));
+    let ended = program.stop_cleanly(&scratch);
+    assert_eq!(ended.said("warning").len(), 1);
+}
+
+#[test]
+fn a_library_with_a_version_in_its_name_is_watched_by_its_own_path() {
+    let scratch = Scratch::new();
+    let artifact = Artifact::at(scratch.join("libx.so.1"));
+    artifact.link(&library(1));
+    let mut program = Program::watch(&scratch, artifact.path(), &[]);
+    assert_eq!(program.wait_for_generation(1).text("plugin"), "x");
+    artifact.link(&library(2));
+    program.wait_for_answer(&version(2));
+    program.stop_cleanly(&scratch);
+}
+
+#[test]
+fn a_build_of_cargo_is_loaded_once_however_deep_its_directory_is_searched() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "one");
+    package.build(&[]);
+    let directory = package.library().parent().unwrap().to_owned();
+    let mut program = Program::watch(&scratch, &directory, &["--depth", "3"]);
+    program.wait_for_answer("one");
+    package.edit("two");
+    package.build(&[]);
+    program.wait_for_answer("two");
+    let ended = program.stop_cleanly(&scratch);
+    assert_eq!(ended.said("loaded").len(), 2);
+    assert_eq!(ended.said("kept").len(), 0);
 }

@@ -251,7 +251,7 @@ fn a_library_without_the_function_is_kept_out_and_the_function_named() {
 const HUGE: &str = "99999999999999999999999999";
 
 /// Bad usage: a name for it, the options, and words of the complaint.
-const BAD_USAGE: [(&str, &[&str], &[&str]); 18] = [
+const BAD_USAGE: [(&str, &[&str], &[&str]); 19] = [
     (
         "an empty name of a function",
         &["--call", "", "libx.so"],
@@ -296,6 +296,11 @@ const BAD_USAGE: [(&str, &[&str], &[&str]); 18] = [
         "a depth too large for any number",
         &["--depth", HUGE, "libx.so"],
         &["--depth", HUGE],
+    ),
+    (
+        "a size that is none",
+        &["--max-size", "4X", "libx.so"],
+        &["--max-size", "K, M or G"],
     ),
     (
         "a count of zero",

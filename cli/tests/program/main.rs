@@ -3,12 +3,15 @@
 
 #![cfg(target_os = "linux")]
 
+mod bounds;
 mod building;
 mod damage;
 mod directory;
+mod foreign_text;
 mod gate;
 mod hosts;
 mod input;
+mod needs;
 mod plain_c;
 mod readme;
 mod stopping;

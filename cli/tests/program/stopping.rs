@@ -5,7 +5,10 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::ioctl_fionread;
+use rustix::pipe::PipeFlags;
+use rustix::process::{Pid, Signal, kill_process};
 use vocabulary::{
     Doorbell, Ended, Package, Program, Scratch, Terminal, library, program, sleeper, version,
     wait_for_exit, wait_until,
@@ -341,5 +344,76 @@ fn on_a_terminal_the_status_stays_on_one_line_and_no_result_is_repeated() {
     };
     assert!(last.starts_with("stopped"), "{screen:#?}");
     assert_eq!(end, "", "the shell's prompt belongs at the start of a line");
+    scratch.assert_nothing_staged();
+}
+
+/// Room in a pipe that a program fills before anybody reads from it, in bytes.
+const PIPE: u64 = 64 * 1024;
+
+/// A pipe whose writer does not wait for room, as some parents leave theirs: the reader and the writer.
+fn impatient_pipe() -> (File, File) {
+    let (reader, writer) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).unwrap();
+    let flags = fcntl_getfl(&writer).unwrap();
+    fcntl_setfl(&writer, flags | OFlags::NONBLOCK).unwrap();
+    (reader.into(), writer.into())
+}
+
+/// Waits until hardly anything more fits into a pipe.
+#[track_caller]
+fn wait_until_full(reader: &File) {
+    /// More than one line.
+    const LINE: u64 = 4 * 1024;
+    wait_until("a full pipe", || {
+        ioctl_fionread(reader).unwrap() > PIPE - LINE
+    });
+}
+
+#[test]
+fn a_reader_who_is_slow_gets_every_line_whole_though_the_pipe_waits_for_nobody() {
+    const CALLS: usize = 2000;
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.link(&library(1));
+    let (mut reader, writer) = impatient_pipe();
+    let mut command = Program::command(&scratch);
+    command.args(["--every-ms", "0", "--count", &CALLS.to_string()]);
+    command
+        .arg(artifact.path())
+        .stdout(writer)
+        .stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    // The command has the writer open, too.
+    drop(command);
+    wait_until_full(&reader);
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    assert_eq!(wait_for_exit(&mut child).code(), Some(0));
+    let lines: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("each line is whole"))
+        .collect();
+    let results = lines.iter().filter(|line| line["event"] == "result");
+    assert_eq!(results.count(), CALLS);
+    assert_eq!(lines.last().unwrap()["event"], "stopped");
+    scratch.assert_nothing_staged();
+}
+
+#[test]
+fn a_signal_ends_it_while_it_waits_for_a_reader_of_such_a_pipe() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.link(&library(1));
+    let (reader, writer) = impatient_pipe();
+    let mut command = Program::command(&scratch);
+    command.args(["--every-ms", "0"]).arg(artifact.path());
+    let mut child = command
+        .stdout(writer)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    drop(command);
+    wait_until_full(&reader);
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(wait_for_exit(&mut child).code(), Some(0));
     scratch.assert_nothing_staged();
 }

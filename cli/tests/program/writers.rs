@@ -549,3 +549,21 @@ impl Running {
         self.program.stop_cleanly(&self.scratch)
     }
 }
+
+#[test]
+fn a_wait_of_which_nothing_comes_ends_with_a_word() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.link(&library(1));
+    let mut program = Program::watch(&scratch, artifact.path(), &[]);
+    let loaded = program.wait_for_generation(1);
+    for _ in 0..2 {
+        artifact.touch();
+        program.wait_for_waiting("settling");
+        let unchanged = program.wait_for_event("unchanged");
+        assert_eq!(unchanged.text("sha256"), loaded.text("sha256"));
+    }
+    let ended = program.stop_cleanly(&scratch);
+    assert_eq!(ended.said("loaded").len(), 1);
+    assert_eq!(ended.said("unchanged").len(), 2);
+}

@@ -126,6 +126,7 @@ fn written(inode: u64, at: u32) -> Snapshot {
     Snapshot {
         kind: Kind::File,
         device: 1,
+        mount: 1,
         inode,
         links: 1,
         size: 4096,
@@ -240,6 +241,7 @@ fn every_field_of_a_snapshot_makes_a_file_suspect() {
     let file = linked(1);
     for changed in [
         Snapshot { device: 9, ..file },
+        Snapshot { mount: 9, ..file },
         Snapshot { inode: 9, ..file },
         Snapshot { links: 1, ..file },
         Snapshot { size: 9, ..file },

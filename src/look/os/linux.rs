@@ -1,19 +1,26 @@
 //! Linux: statx, which can ask a network filesystem for fresh attributes; procfs; memfd.
 
 use std::ffi::{CStr, OsStr};
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{
-    Advice, AtFlags, CWD, FileType, MemfdFlags, Mode, OFlags, RawDir, Statx, StatxFlags,
-    StatxTimestamp,
+    Advice, AtFlags, CWD, FallocateFlags, FileType, MemfdFlags, Mode, OFlags, RawDir, SealFlags,
+    Stat, Statx, StatxFlags, StatxTimestamp,
 };
+use rustix::io::Errno;
 
-pub(crate) use super::posix::{HOST_DOWN, make_private, make_private_directory, open_own};
+use super::groups;
+pub(crate) use super::held::{
+    Ancestor, HeldDirectory, Identity, ancestors, identity_at, identity_of, own_user,
+};
+pub(crate) use super::posix::{HOST_DOWN, TOO_MANY_FILES, largest_file, open_lock, standing};
 use crate::look::snapshot::{Kind, Snapshot, Stamp};
 
 /// Further directories for staged copies, if code cannot be mapped from the temporary directory.
@@ -71,16 +78,74 @@ pub(crate) fn look_open(file: &File) -> io::Result<Snapshot> {
     statx(file, c"", AtFlags::STATX_FORCE_SYNC | AtFlags::EMPTY_PATH)
 }
 
-fn statx(at: impl AsFd, path: impl rustix::path::Arg, flags: AtFlags) -> io::Result<Snapshot> {
-    let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
-    Ok(snapshot(&rustix::fs::statx(at, path, flags, wanted)?))
+/// The number of a mount that is never given to another one, since Linux 6.8. An older kernel passes over the flag, and
+/// answers the older one: with a number that is given again when its mount is gone.
+const MNT_ID_UNIQUE: StatxFlags = StatxFlags::from_bits_retain(0x4000);
+
+/// Whether `statx` was refused, so that looks are made by an older call.
+static HAS_PLAIN_LOOKS: AtomicBool = AtomicBool::new(false);
+
+/// Whether looks can be answered from a network filesystem's memory, because the call that forbids this is refused.
+pub(crate) fn has_plain_looks() -> bool {
+    HAS_PLAIN_LOOKS.load(Ordering::Relaxed)
+}
+
+fn statx(
+    at: impl AsFd,
+    path: impl rustix::path::Arg + Copy,
+    flags: AtFlags,
+) -> io::Result<Snapshot> {
+    let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME | StatxFlags::MNT_ID | MNT_ID_UNIQUE;
+    match rustix::fs::statx(&at, path, flags, wanted) {
+        Ok(statx) => Ok(snapshot(&statx)),
+        // A filter that is older than the call (containers) says so in one of two ways; rustix asks it only once.
+        Err(refusal @ (Errno::NOSYS | Errno::PERM)) => plain_look(at, path, flags, refusal),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Looks by `fstatat`, which knows neither birth times nor mounts, and answers from what the system remembers.
+#[cold]
+fn plain_look(
+    at: impl AsFd,
+    path: impl rustix::path::Arg,
+    flags: AtFlags,
+    refusal: Errno,
+) -> io::Result<Snapshot> {
+    let plain = flags & (AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH);
+    let seen = rustix::fs::statat(at, path, plain);
+    if seen.is_ok() || refusal == Errno::NOSYS {
+        HAS_PLAIN_LOOKS.store(true, Ordering::Relaxed);
+    }
+    Ok(plain_snapshot(&seen?))
+}
+
+// The types of the fields differ between architectures.
+#[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
+fn plain_snapshot(seen: &Stat) -> Snapshot {
+    let stamp = |seconds: i64, nanoseconds: u32| Stamp {
+        seconds,
+        nanoseconds,
+    };
+    Snapshot {
+        kind: kind_of(FileType::from_raw_mode(seen.st_mode)),
+        device: seen.st_dev as u64,
+        mount: 0,
+        inode: seen.st_ino as u64,
+        links: seen.st_nlink as u64,
+        size: seen.st_size as u64,
+        modified: stamp(seen.st_mtime as i64, seen.st_mtime_nsec as u32),
+        changed: stamp(seen.st_ctime as i64, seen.st_ctime_nsec as u32),
+        born: None,
+    }
 }
 
 fn snapshot(statx: &Statx) -> Snapshot {
     let has_birth = statx.stx_mask & StatxFlags::BTIME.bits() != 0;
     Snapshot {
-        kind: kind(FileType::from_raw_mode(statx.stx_mode.into())),
+        kind: kind_of(FileType::from_raw_mode(statx.stx_mode.into())),
         device: rustix::fs::makedev(statx.stx_dev_major, statx.stx_dev_minor),
+        mount: statx.stx_mnt_id,
         inode: statx.stx_ino,
         links: statx.stx_nlink.into(),
         size: statx.stx_size,
@@ -97,7 +162,12 @@ fn stamp(time: StatxTimestamp) -> Stamp {
     }
 }
 
-fn kind(file_type: FileType) -> Kind {
+/// The kind of what was found.
+pub(super) fn kind(found: &Metadata) -> Kind {
+    kind_of(FileType::from_raw_mode(found.mode()))
+}
+
+fn kind_of(file_type: FileType) -> Kind {
     match file_type {
         FileType::RegularFile => Kind::File,
         FileType::Directory => Kind::Directory,
@@ -155,6 +225,17 @@ pub(crate) fn forget_content(file: &File) -> io::Result<()> {
     Ok(rustix::fs::fadvise(file, 0, None, Advice::DontNeed)?)
 }
 
+/// Whether the group's bits of a mode give nothing to anybody but the owner. Where there is an access control list, they
+/// are the most that the list gives to anybody, so they may give something whoever is in the group.
+pub(super) fn group_is_private(path: &Path, group: u32, owner: u32) -> bool {
+    let size = &mut [0_u8; 0];
+    let has_list = match rustix::fs::lgetxattr(path, c"system.posix_acl_access", size) {
+        Err(Errno::NODATA | Errno::NOTSUP) => false,
+        Ok(_) | Err(_) => true,
+    };
+    !has_list && groups::is_private(group, owner)
+}
+
 /// When this process started, in clock ticks since boot. With the process number, that is the name of one process for
 /// ever.
 pub(crate) fn own_start() -> u64 {
@@ -184,13 +265,47 @@ fn start_of(process: &str) -> Option<u64> {
 /// reused. So `serial`, never the same twice, is written into the path as slashes and dots that change nothing about
 /// where the path leads.
 pub(crate) fn memory_file(name: &CStr, serial: u64) -> io::Result<(File, PathBuf)> {
-    let file = File::from(rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC)?);
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let file = File::from(rustix::fs::memfd_create(name, flags)?);
     let bits = u64::BITS - serial.leading_zeros();
     let spelled: String = (0..bits)
         .map(|bit| if serial >> bit & 1 == 1 { ".//" } else { "./" })
         .collect();
     let path = format!("/proc/self/fd/{spelled}{}", file.as_raw_fd());
     Ok((file, path.into()))
+}
+
+/// Seals a memory file: nobody can write to it or change its size any more, not even this process.
+pub(crate) fn seal_memory(file: &File) -> io::Result<()> {
+    let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
+    Ok(rustix::fs::fcntl_add_seals(file, seals)?)
+}
+
+/// Gives the room of a file back, from a place on to its end. The file keeps its size, and reads as zeros there: somebody
+/// may have it mapped, and to touch what lies behind the end of a file that was cut is death (SIGBUS).
+pub(crate) fn give_back(file: &File, from: u64) -> io::Result<()> {
+    let length = file.metadata()?.len().saturating_sub(from);
+    if length == 0 {
+        return Ok(());
+    }
+    let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    Ok(rustix::fs::fallocate(file, flags, from, length)?)
+}
+
+/// Whether this is the number that stands for users who have none in this process's container (a user namespace). Root
+/// of the machine is one of them, so `/` belongs to that number there.
+pub(crate) fn is_unmapped(user: u32) -> bool {
+    let overflow = fs::read_to_string("/proc/sys/kernel/overflowuid");
+    if !overflow.is_ok_and(|number| number.trim().parse() == Ok(user)) {
+        return false;
+    }
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    // Outside of containers every number stands for itself, and this number for a user like any other.
+    let mut fields = map.split_ascii_whitespace();
+    let everybody = ["0", "0", "4294967295"];
+    !everybody
+        .into_iter()
+        .all(|field| fields.next() == Some(field))
 }
 
 #[cfg(test)]
@@ -221,6 +336,35 @@ mod tests {
             serial += 1;
         };
         assert_ne!(first_path.as_os_str(), second_path.as_os_str());
+    }
+
+    #[test]
+    fn a_memory_file_that_is_sealed_cannot_be_changed() {
+        let (file, path) = memory_file(c"plugin", 1).unwrap();
+        fs::write(&path, "copy").unwrap();
+        seal_memory(&file).unwrap();
+        assert!(fs::write(&path, "other").is_err());
+        assert!(file.set_len(1).is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"copy");
+    }
+
+    #[test]
+    fn room_is_given_back_without_a_change_of_size() {
+        use std::os::unix::fs::MetadataExt;
+        const SIZE: usize = 1 << 20;
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("file");
+        fs::write(&path, vec![7; SIZE]).unwrap();
+        let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.sync_all().unwrap();
+        let before = file.metadata().unwrap().blocks();
+        give_back(&file, SIZE as u64 / 2).unwrap();
+        let content = fs::read(&path).unwrap();
+        let (kept, given) = content.split_at(SIZE / 2);
+        assert!(kept.iter().all(|byte| *byte == 7));
+        assert_eq!(given.len(), SIZE / 2, "the size stays");
+        assert!(given.iter().all(|byte| *byte == 0));
+        assert!(file.metadata().unwrap().blocks() < before);
     }
 
     #[test]

@@ -2,7 +2,13 @@
 //! anything.
 
 #[cfg(target_os = "linux")]
+mod groups;
+#[cfg(unix)]
+mod held;
+#[cfg(target_os = "linux")]
 mod mounts;
+#[cfg(unix)]
+mod owners;
 #[cfg(unix)]
 mod posix;
 #[cfg(target_os = "linux")]
@@ -16,12 +22,19 @@ mod system;
 mod system;
 
 #[cfg(target_os = "linux")]
-pub(crate) use mounts::{filesystem, mounted};
+pub(crate) use mounts::{Inventors, filesystem, mounted};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use system::{filesystem, mounted};
+pub(crate) use system::{Inventors, filesystem, mounted};
+
+#[cfg(unix)]
+pub(crate) use owners::rights;
+#[cfg(windows)]
+pub(crate) use system::rights;
 
 pub(crate) use system::{
-    Directory, HAS_MEMORY_FILES, HOST_DOWN, MORE_TEMP_DIRS, ask_for_name, forget_content,
-    is_running, look, look_from, look_link, look_open, make_private, make_private_directory,
-    memory_file, names, open, open_directory, open_own, own_start,
+    Ancestor, Directory, HAS_MEMORY_FILES, HOST_DOWN, HeldDirectory, Identity, MORE_TEMP_DIRS,
+    TOO_MANY_FILES, ancestors, ask_for_name, forget_content, give_back, has_plain_looks,
+    identity_at, identity_of, is_running, is_unmapped, largest_file, look, look_from, look_link,
+    look_open, memory_file, names, open, open_directory, open_lock, own_start, own_user,
+    seal_memory, standing,
 };

@@ -1,12 +1,15 @@
 //! Which filesystem a path is on, on Linux: by the table of mounts, and by `statfs`.
 
+use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use super::system::look;
+use replug_plugin::shown::spelled;
+
+use super::system::{has_plain_looks, look};
 use crate::look::files::{Filesystem, Locality, Names};
 
 /// The table of mounts of this process (`man 5 proc_pid_mountinfo`).
@@ -22,12 +25,22 @@ pub(crate) fn filesystem(path: &Path) -> io::Result<Filesystem> {
     let mounts = fs::read(MOUNTS).unwrap_or_default();
     let known = type_of_device(&mounts, device).and_then(known_as);
     let known = known.or_else(|| FILESYSTEMS.iter().find(|known| known.magic == magic));
-    Ok(match known {
+    let filesystem = match known {
         Some(known) => known.into(),
         None => Filesystem {
             name: format!("{magic:#x}").into(),
             ..Filesystem::unknown()
         },
+    };
+    let is_remote = filesystem.locality == Locality::Remote;
+    Ok(match filesystem.names {
+        // Such a look does not ask the server; only opening a file does.
+        Names::ByLook if is_remote && has_plain_looks() => Filesystem {
+            looks_can_lag: true,
+            names: Names::ByListing,
+            ..filesystem
+        },
+        _ => filesystem,
     })
 }
 
@@ -58,6 +71,8 @@ struct Mount<'a> {
     device: &'a [u8],
     on: &'a [u8],
     named: &'a OsStr,
+    /// The options of the filesystem, as opposed to those of the mount.
+    options: &'a [u8],
 }
 
 fn mounts(table: &[u8]) -> impl Iterator<Item = Mount<'_>> {
@@ -68,12 +83,14 @@ fn mounts(table: &[u8]) -> impl Iterator<Item = Mount<'_>> {
         // The number of the fields before the dash differs.
         fields.find(|field| *field == b"-")?;
         let named = OsStr::from_bytes(fields.next()?);
+        let options = fields.nth(1).unwrap_or_default();
         Some(Mount {
             number,
             below,
             device,
             on,
             named,
+            options,
         })
     })
 }
@@ -81,11 +98,14 @@ fn mounts(table: &[u8]) -> impl Iterator<Item = Mount<'_>> {
 /// The type under which a device is mounted. Some devices are not in the table: each subvolume of btrfs has a device
 /// number of its own.
 fn type_of_device(table: &[u8], device: u64) -> Option<&OsStr> {
+    mount_of_device(table, device).map(|mount| mount.named)
+}
+
+fn mount_of_device(table: &[u8], device: u64) -> Option<Mount<'_>> {
     let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
     let device = format!("{major}:{minor}");
     let mut mounts = mounts(table);
-    let mount = mounts.find(|mount| mount.device == device.as_bytes());
-    mount.map(|mount| mount.named)
+    mounts.find(|mount| mount.device == device.as_bytes())
 }
 
 /// The type of the mount that a walk along `path` ends on. On each mount, the next one is that which is met first: it
@@ -131,6 +151,71 @@ fn unescaped(path: &[u8]) -> PathBuf {
         }
     }
     OsString::from_vec(plain).into()
+}
+
+/// The filesystems that make owners up, by the table of mounts as it was read once.
+pub(crate) struct Inventors {
+    table: Vec<u8>,
+    /// The answer for the device that was asked for last: most of a way is on one.
+    last: RefCell<Option<(u64, Option<String>)>>,
+}
+
+impl Inventors {
+    pub(crate) fn read() -> Inventors {
+        // Without a procfs there is no table of mounts.
+        let table = fs::read(MOUNTS).unwrap_or_default();
+        Inventors::by(table)
+    }
+
+    fn by(table: Vec<u8>) -> Inventors {
+        let last = RefCell::default();
+        Inventors { table, last }
+    }
+
+    /// The name of the filesystem on this device, if it makes owners up.
+    pub(crate) fn of_device(&self, device: u64) -> Option<String> {
+        let mut last = self.last.borrow_mut();
+        match &*last {
+            Some((asked, inventor)) if *asked == device => inventor.clone(),
+            _ => last.insert((device, self.find(device))).1.clone(),
+        }
+    }
+
+    fn find(&self, device: u64) -> Option<String> {
+        let mount = mount_of_device(&self.table, device)?;
+        let name = spelled(mount.named).into_owned();
+        makes_owners_up(&name, mount.options).then_some(name)
+    }
+}
+
+/// Whether the owners on a filesystem are no facts: they come out of the options of a mount, or somebody else has changed
+/// them on the way, and somebody else judges who may write.
+fn makes_owners_up(name: &str, options: &[u8]) -> bool {
+    /// Those without owners on the disk, and those that can map the owners of another system.
+    const INVENTORS: &[&str] = &[
+        "msdos",
+        "vfat",
+        "exfat",
+        "ntfs",
+        "ntfs3",
+        "fuseblk",
+        "hfs",
+        "9p",
+        "cifs",
+        "smb3",
+        "vboxsf",
+        "vmhgfs",
+        "prl_fs",
+        "fakeowner",
+        "drvfs",
+        "fuse.sshfs",
+        "fuse.vmhgfs-fuse",
+    ];
+    let is_fuse = name == "fuse" || name.starts_with("fuse.");
+    // A daemon that leaves it to the system to judge rights has owners that hold.
+    let mut options = options.split(|byte| *byte == b',');
+    let is_judged_here = options.any(|option| option == b"default_permissions");
+    INVENTORS.contains(&name) || is_fuse && !is_judged_here
 }
 
 /// A filesystem that is known.
@@ -253,6 +338,35 @@ mod tests {
         let named = type_of_path(covered, Path::new("/mnt/inner/libx.so"));
         assert_eq!(named, Some(OsStr::new("nfs4")));
         assert_eq!(known_as(OsStr::new("nfs4")).unwrap().name, "nfs");
+    }
+
+    #[test]
+    fn owners_that_come_out_of_options_or_from_a_daemon_mean_nothing() {
+        for (name, options, is_so) in [
+            ("ext4", "rw", false),
+            ("nfs4", "rw,vers=4.2", false),
+            ("vfat", "rw,uid=1000,default_permissions", true),
+            ("9p", "rw,trans=virtio", true),
+            ("fuse", "rw,user_id=0", true),
+            (
+                "fuse",
+                "rw,user_id=0,default_permissions,allow_other",
+                false,
+            ),
+            ("fuse.sshfs", "rw,default_permissions", true),
+            ("fuseblk", "rw,default_permissions", true),
+        ] {
+            let said = makes_owners_up(name, options.as_bytes());
+            assert_eq!(said, is_so, "{name} {options}");
+        }
+        let inventors = Inventors::by(TABLE.to_vec());
+        let device = |minor| rustix::fs::makedev(0, minor);
+        assert_eq!(inventors.of_device(device(40)).as_deref(), Some("9p"));
+        assert_eq!(
+            inventors.of_device(device(44)).as_deref(),
+            Some("fuse.other")
+        );
+        assert_eq!(inventors.of_device(device(41)), None);
     }
 
     #[test]

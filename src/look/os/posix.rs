@@ -1,37 +1,66 @@
-//! The calls that Linux and the other Unix systems share: files and directories of this user's own.
+//! The calls that Linux and the other Unix systems share: limits, lock files of others, and who this user is.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+
+use crate::look::rights::Standing;
 
 /// The system's error number for a server that is switched off. std has no word for that.
 pub(crate) const HOST_DOWN: i32 = rustix::io::Errno::HOSTDOWN.raw_os_error();
 
-/// Opens a file that belongs to this user, for locking. The call neither waits nor follows a link: others can write
-/// in the directory that is searched.
-pub(crate) fn open_own(path: &Path) -> io::Result<File> {
-    let flags = libc::O_NONBLOCK | libc::O_NOFOLLOW;
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(flags)
-        .open(path)?;
+/// The system's error number for a process that has as many files open as it may.
+pub(crate) const TOO_MANY_FILES: i32 = rustix::io::Errno::MFILE.raw_os_error();
+
+/// The size, in bytes, of the largest file that this process may write (`ulimit -f`); `None` if any. Whoever writes more
+/// is ended by a signal.
+pub(crate) fn largest_file() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Fsize).current
+}
+
+/// Opens a file of a build, only to ask who holds a lock on it. The call neither waits nor follows a link: others may
+/// be able to write in the directory, and a pipe in place of the lock would keep its opener for ever. `None` if what is
+/// there is no regular file, or belongs neither to this user, to root nor to the owner of the directory: then whoever
+/// holds it is no build of this directory.
+pub(crate) fn open_lock(path: &Path) -> io::Result<Option<File>> {
+    let flags = libc::O_NONBLOCK | libc::O_NOFOLLOW | libc::O_NOCTTY;
+    let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
+    let file = match opened {
+        Ok(file) => file,
+        // A link, a socket, or a device without a driver.
+        Err(error) if is_no_file(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    };
     let metadata = file.metadata()?;
-    let is_own = metadata.is_file() && metadata.uid() == rustix::process::geteuid().as_raw();
-    if is_own {
-        Ok(file)
-    } else {
-        Err(io::ErrorKind::PermissionDenied.into())
+    if !metadata.is_file() {
+        return Ok(None);
     }
+    let owner_of_directory = path
+        .parent()
+        .and_then(|directory| Some(fs::metadata(directory).ok()?.uid()));
+    let owners = [
+        Some(0),
+        Some(rustix::process::geteuid().as_raw()),
+        owner_of_directory,
+    ];
+    Ok(owners.contains(&Some(metadata.uid())).then_some(file))
 }
 
-/// Makes what `builder` builds accessible to this user only.
-pub(crate) fn make_private(builder: &mut tempfile::Builder<'_, '_>) {
-    builder.permissions(Permissions::from_mode(0o700));
+fn is_no_file(error: &io::Error) -> bool {
+    let number = error.raw_os_error();
+    [libc::ELOOP, libc::EMLINK, libc::ENXIO, libc::ENODEV]
+        .map(Some)
+        .contains(&number)
 }
 
-/// Makes a directory that only this user can enter.
-pub(crate) fn make_private_directory(path: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().mode(0o700).create(path)
+/// The standing of this process. Who was given rights without being given another user's files is still himself: his
+/// own files are not to run with those rights.
+pub(crate) fn standing(has_more_rights: bool) -> Standing {
+    let (user, started_by) = (rustix::process::geteuid(), rustix::process::getuid());
+    let is_himself = has_more_rights && user == started_by;
+    Standing {
+        user: (!is_himself).then_some(user.as_raw()),
+        has_more_rights,
+    }
 }

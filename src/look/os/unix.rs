@@ -9,7 +9,10 @@ use std::time::UNIX_EPOCH;
 
 use rustix::process::{Pid, test_kill_process};
 
-pub(crate) use super::posix::{HOST_DOWN, make_private, make_private_directory, open_own};
+pub(crate) use super::held::{
+    Ancestor, HeldDirectory, Identity, ancestors, identity_at, identity_of, own_user,
+};
+pub(crate) use super::posix::{HOST_DOWN, TOO_MANY_FILES, largest_file, open_lock, standing};
 use crate::look::files::{Filesystem, Names};
 use crate::look::snapshot::{Kind, Snapshot, Stamp};
 
@@ -18,6 +21,11 @@ pub(crate) const MORE_TEMP_DIRS: &[&str] = &["/var/tmp"];
 
 /// Whether a file can be made that exists in memory only.
 pub(crate) const HAS_MEMORY_FILES: bool = false;
+
+/// Never: there is one call for looks here.
+pub(crate) fn has_plain_looks() -> bool {
+    false
+}
 
 pub(crate) fn look(path: &Path) -> io::Result<Snapshot> {
     fs::metadata(path).map(|metadata| snapshot(&metadata))
@@ -47,6 +55,7 @@ fn snapshot(metadata: &Metadata) -> Snapshot {
     Snapshot {
         kind: kind(metadata),
         device: metadata.dev(),
+        mount: 0,
         inode: metadata.ino(),
         links: metadata.nlink(),
         size: metadata.size(),
@@ -72,7 +81,8 @@ fn stamp(seconds: i64, nanoseconds: i64) -> Stamp {
     }
 }
 
-fn kind(metadata: &Metadata) -> Kind {
+/// The kind of what was found.
+pub(super) fn kind(metadata: &Metadata) -> Kind {
     let file_type = metadata.file_type();
     match () {
         () if file_type.is_file() => Kind::File,
@@ -119,6 +129,24 @@ pub(crate) fn mounted(_path: &Path) -> Option<Filesystem> {
     None
 }
 
+/// No filesystem: no table of mounts is read here.
+pub(crate) struct Inventors;
+
+impl Inventors {
+    pub(crate) fn read() -> Inventors {
+        Inventors
+    }
+
+    pub(crate) fn of_device(&self, _device: u64) -> Option<String> {
+        None
+    }
+}
+
+/// Never: who is in a group, and which access control lists there are, is not asked here.
+pub(super) fn group_is_private(_path: &Path, _group: u32, _owner: u32) -> bool {
+    false
+}
+
 /// Always 0: start times are not asked for here; the stage directory's lock tells the dead from the living.
 pub(crate) fn own_start() -> u64 {
     0
@@ -130,5 +158,20 @@ pub(crate) fn is_running(pid: u32, _start: u64) -> bool {
 }
 
 pub(crate) fn memory_file(_name: &CStr, _serial: u64) -> io::Result<(File, PathBuf)> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Never: numbers of users mean the same everywhere here.
+pub(crate) fn is_unmapped(_user: u32) -> bool {
+    false
+}
+
+/// Nothing is given back here: there is no call for it that all these systems have.
+pub(crate) fn give_back(_file: &File, _from: u64) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// There are no memory files here.
+pub(crate) fn seal_memory(_file: &File) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }

@@ -36,11 +36,31 @@ pub(super) fn check_inside<'a, D: ReadRef<'a>>(data: D, start: u64, size: u64) -
     }
 }
 
-pub(super) fn check_exports(exports: &[CString], defined: impl Fn(&CStr) -> bool) -> Checked {
-    let missing = exports.iter().filter(|name| !defined(name));
-    match missing.cloned().collect::<Vec<_>>() {
-        missing if missing.is_empty() => Ok(()),
-        missing => Err(Refusal::Exports(missing)),
+/// The symbols that a library must export.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Wanted<'a> {
+    /// Functions: they will be called.
+    pub(crate) functions: &'a [CString],
+    /// Data: these only have to be there.
+    pub(crate) data: &'a [CString],
+}
+
+/// Checks that everything wanted is exported, and that functions are functions, where `find` says of a symbol that is
+/// exported whether it is one.
+pub(super) fn check_exports(wanted: Wanted<'_>, find: impl Fn(&CStr) -> Option<bool>) -> Checked {
+    let all = wanted.functions.iter().chain(wanted.data);
+    let missing: Vec<_> = all.filter(|name| find(name).is_none()).cloned().collect();
+    if !missing.is_empty() {
+        return Err(Refusal::Exports(missing));
+    }
+    let functions = wanted.functions.iter();
+    let data: Vec<_> = functions
+        .filter(|name| find(name) == Some(false))
+        .cloned()
+        .collect();
+    match data.is_empty() {
+        true => Ok(()),
+        false => Err(Refusal::Data(data)),
     }
 }
 

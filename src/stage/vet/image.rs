@@ -1,16 +1,18 @@
 //! Vet for Mach-O and PE.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 
 use object::BinaryFormat;
+use object::SectionKind;
 use object::read::{ExportTarget, Object, ObjectSection, ObjectSegment, ReadRef};
 
-use super::checks::{check_exports, check_inside, check_target, until_nul};
+use super::checks::{Wanted, check_exports, check_inside, check_target, until_nul};
+use super::linkage::Linkage;
 use super::verdict::{Checked, Vetted, missing};
 use crate::handshake::{HANDSHAKE, LONGEST};
 
 /// Vets a Mach-O or PE file less closely than an ELF file: its parts must be inside the file, its exports readable.
-pub(crate) fn vet_image<'a, D: ReadRef<'a>>(data: D, exports: &[CString]) -> Checked<Vetted> {
+pub(crate) fn vet_image<'a, D: ReadRef<'a>>(data: D, wanted: Wanted<'_>) -> Checked<Vetted> {
     let file = object::File::parse(data).or(missing("header"))?;
     check_target(&file)?;
     let segments = file.segments().map(|it| it.file_range());
@@ -26,7 +28,9 @@ pub(crate) fn vet_image<'a, D: ReadRef<'a>>(data: D, exports: &[CString]) -> Che
         let name = [&b"_"[..underscore], name.to_bytes()].concat();
         found.iter().find(|it| it.name().name() == Some(&name))
     };
-    check_exports(exports, |name| find(name).is_some())?;
+    check_exports(wanted, |name| {
+        Some(may_be_code(&file, find(name)?.target()))
+    })?;
     let handshake = match find(HANDSHAKE).map(|it| it.target()) {
         Some(ExportTarget::Address { address }) => text_at(&file, address),
         _ => None,
@@ -36,7 +40,22 @@ pub(crate) fn vet_image<'a, D: ReadRef<'a>>(data: D, exports: &[CString]) -> Che
         // Only on Linux is a file cut while it is mapped.
         mapped: u64::MAX,
         handshake,
+        // What is known of these things was learnt on Linux.
+        linkage: Linkage::default(),
     })
+}
+
+/// Whether an exported symbol can be a function. One that another library has is taken for a function.
+fn may_be_code<'a>(file: &impl Object<'a>, target: ExportTarget<'_>) -> bool {
+    let ExportTarget::Address { address } = target else {
+        return true;
+    };
+    let mut sections = file.sections();
+    let section = sections.find(|it| {
+        let end = it.address().saturating_add(it.size());
+        (it.address()..end).contains(&address)
+    });
+    section.is_some_and(|it| it.kind() == SectionKind::Text)
 }
 
 /// The text at an address of a Mach-O or PE file, up to its NUL.

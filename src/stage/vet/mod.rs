@@ -5,19 +5,28 @@
 //! one of two kinds: *incomplete*, a writer may still be at work, look again; or *wrong*, keep the running
 //! generation.
 
+mod bounded;
+pub(crate) mod linkage;
+
 mod verdict;
 
 mod checks;
+
+mod dynamic;
+
+mod linked;
 
 mod elf;
 
 pub(crate) mod image;
 
-use std::ffi::CString;
+use std::cell::Cell;
 use std::io::{self, Read, Seek};
 
 use object::read::{FileKind, ReadCache, ReadRef};
 
+use self::bounded::Bounded;
+pub(crate) use self::checks::Wanted;
 pub use self::verdict::Refusal;
 pub(crate) use self::verdict::Vetted;
 use self::verdict::{Checked, NATIVE, missing};
@@ -25,7 +34,7 @@ use self::verdict::{Checked, NATIVE, missing};
 /// How much of a foreign file's head a refusal quotes, in bytes: enough to know `#!/bin/sh` or `<html>`.
 const QUOTED: u64 = 16;
 
-/// Vets `staged`, which must hold still and define every symbol of `exports`.
+/// Vets `staged`, which must hold still and export everything that is `wanted`.
 ///
 /// A library as a linker leaves it, stripped or not, is told from the same library cut short at any byte, or still
 /// zeros from any byte on: an ELF file ends with its section table. Three things go unseen, and settling has to catch
@@ -35,8 +44,8 @@ const QUOTED: u64 = 16;
 /// # Errors
 ///
 /// A [`Refusal`]. A refusal that [is incomplete](Refusal::is_incomplete) is worth another look.
-pub(crate) fn vet(mut staged: impl Read + Seek, exports: &[CString]) -> Checked<Vetted> {
-    let verdict = judge(&ReadCache::new(&mut staged), exports);
+pub(crate) fn vet(mut staged: impl Read + Seek, wanted: Wanted<'_>) -> Checked<Vetted> {
+    let verdict = judge_bounded(&mut staged, wanted);
     if verdict.as_ref().is_err_and(Refusal::is_incomplete) {
         // The crate `object` takes a read that fails for a missing part, so see whether the whole copy can be read.
         staged.rewind().map_err(Refusal::Unreadable)?;
@@ -45,7 +54,43 @@ pub(crate) fn vet(mut staged: impl Read + Seek, exports: &[CString]) -> Checked<
     verdict
 }
 
-fn judge<'a, D: ReadRef<'a>>(data: D, exports: &[CString]) -> Checked<Vetted> {
+/// Judges a file by its first page, or by all of it if it is shorter. What is refused here is refused by [`vet`] for the
+/// same reason, whatever follows.
+///
+/// # Errors
+///
+/// A [`Refusal`], as of [`vet`].
+pub(crate) fn judge_head(head: &[u8]) -> Checked {
+    // Where the header of this system's format goes on elsewhere in the file, the head does not tell.
+    if !matches!(NATIVE.1, b"\x7fELF") && head.starts_with(NATIVE.1) {
+        return Ok(());
+    }
+    match kind_of(head)? {
+        FileKind::Elf32 | FileKind::Elf64 => elf::check_header(head),
+        _ => Ok(()),
+    }
+}
+
+fn judge_bounded(staged: impl Read + Seek, wanted: Wanted<'_>) -> Checked<Vetted> {
+    let (cache, read) = (ReadCache::new(staged), Cell::new(0));
+    let data = Bounded::new(&cache, &read);
+    let verdict = judge(data, wanted);
+    match verdict {
+        _ if !data.is_exceeded() => verdict,
+        Err(Refusal::Missing(part)) => Err(Refusal::Oversized(part)),
+        _ => Err(Refusal::Oversized("set of tables")),
+    }
+}
+
+fn judge<'a, D: ReadRef<'a>>(data: D, wanted: Wanted<'_>) -> Checked<Vetted> {
+    match kind_of(data)? {
+        FileKind::Elf32 | FileKind::Elf64 => elf::vet(data, wanted),
+        _ => image::vet_image(data, wanted),
+    }
+}
+
+/// The kind of a file that is in this system's format.
+fn kind_of<'a, D: ReadRef<'a>>(data: D) -> Checked<FileKind> {
     let len = data.len().unwrap_or(0);
     let head = data.read_bytes_at(0, len.min(QUOTED)).unwrap_or_default();
     // A preallocated file is zeros behind the place that its writer has reached, and at first zeros from the start.
@@ -55,8 +100,7 @@ fn judge<'a, D: ReadRef<'a>>(data: D, exports: &[CString]) -> Checked<Vetted> {
         _ if head.is_empty() => Err(Refusal::Empty),
         Ok(FileKind::Archive) => Err(Refusal::Kind("a static library")),
         Ok(kind) if format_of(kind) != NATIVE.0 => Err(Refusal::Format(format_of(kind))),
-        Ok(FileKind::Elf32 | FileKind::Elf64) => elf::vet(data, exports),
-        Ok(_) => image::vet_image(data, exports),
+        Ok(kind) => Ok(kind),
         Err(_) if begun => missing("header"),
         Err(_) => Err(Refusal::Unknown(head.to_vec())),
     }

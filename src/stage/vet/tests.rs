@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::env::consts::ARCH;
 use std::error::Error as _;
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::fs;
 use std::io::{Cursor, SeekFrom};
 use std::process::Command;
@@ -15,8 +15,10 @@ use object::read::elf::FileHeader as _;
 use object::read::{Object, ObjectSection, ObjectSegment};
 
 use super::elf::Header;
+use super::linkage::{Sanitizer, Unique};
 use super::*;
-use crate::handshake::{HANDSHAKE, LONGEST};
+use crate::handshake::LONGEST;
+use crate::look::digest::Digest;
 
 const PLUGIN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/plugin01/src/lib.rs");
 const EXPORTS: [&CStr; 2] = [c"plugin_function", c"plugin_free"];
@@ -122,9 +124,19 @@ impl Library {
     }
 }
 
-fn vetted(bytes: &[u8], exports: &[&CStr]) -> Checked<Vetted> {
-    let exports: Vec<CString> = exports.iter().map(|&name| name.into()).collect();
-    vet(Cursor::new(bytes), &exports)
+fn vetted(bytes: &[u8], functions: &[&CStr]) -> Checked<Vetted> {
+    vetted_with_data(bytes, functions, &[])
+}
+
+fn vetted_with_data(bytes: &[u8], functions: &[&CStr], data: &[&CStr]) -> Checked<Vetted> {
+    let owned =
+        |names: &[&CStr]| -> Vec<CString> { names.iter().map(|&name| name.into()).collect() };
+    let (functions, data) = (owned(functions), owned(data));
+    let wanted = Wanted {
+        functions: &functions,
+        data: &data,
+    };
+    vet(Cursor::new(bytes), wanted)
 }
 
 #[track_caller]
@@ -339,12 +351,168 @@ fn initial_exec_thread_locals_are_reported() {
 }
 
 #[test]
+fn a_function_is_one_by_its_type_and_by_where_it_lies() {
+    let object = "int wanted = 5;";
+    let constant = "const int wanted = 5;";
+    let thread_local = "__thread int wanted = 5;";
+    // A function that says so, among the data.
+    let misplaced =
+        "__asm__(\".data\\n.globl wanted\\n.type wanted, %function\\nwanted: .quad 5\\n.text\");";
+    // No place in the library at all.
+    let absolute = "__asm__(\".globl wanted\\n.type wanted, %function\\nwanted = 4096\");";
+    let untyped = "__asm__(\".data\\n.globl wanted\\nwanted: .quad 5\\n.text\");";
+    for source in [object, constant, thread_local, misplaced, absolute, untyped] {
+        let library = c_library(&[], source);
+        let refusal = vetted(&library.bytes, &[c"wanted"]).expect_err(source);
+        let reason = "it exports `wanted` as data, where the host needs a function";
+        assert_eq!(refusal.to_string(), reason, "{source}");
+        assert!(!refusal.is_incomplete());
+        vetted_with_data(&library.bytes, &[], &[c"wanted"]).expect(source);
+    }
+    let plain = "void wanted(void) {}";
+    let assembled = "__asm__(\".text\\n.globl wanted\\nwanted: .long 0\");";
+    let chosen = "static void one(void) {} static void *choose(void) { return one; }
+        void wanted(void) __attribute__((ifunc(\"choose\")));";
+    for source in [plain, assembled, chosen] {
+        vetted(&c_library(&[], source).bytes, &[c"wanted"]).expect(source);
+    }
+}
+
+#[test]
+fn data_that_is_missing_is_named_with_the_functions_that_are() {
+    let library = c_library(&[], "int here = 1;");
+    let refusal = vetted_with_data(&library.bytes, &[c"f"], &[c"here", c"d"]).unwrap_err();
+    assert_eq!(refusal.to_string(), "it does not export `f`, `d`");
+}
+
+#[test]
+fn a_library_that_forbids_loading_is_refused() {
+    let library = c_library(&["-Wl,-z,nodlopen"], C_PLUGIN);
+    let reason =
+        "it was linked with `-z nodlopen`, which forbids loading it into a running process";
+    assert_wrong(&library.bytes, reason);
+}
+
+/// A library that needs another one, which has this soname.
+fn library_that_needs(soname: &str, flags: &[&str]) -> Library {
+    let scratch = tempfile::tempdir().unwrap();
+    let needed = scratch.path().join("needed.so");
+    let named = format!("-Wl,-soname,{soname}");
+    fs::write(&needed, c_library(&[&named], "").bytes).unwrap();
+    let mut all = vec!["-Wl,--no-as-needed", needed.to_str().unwrap()];
+    all.extend(flags);
+    c_library(&all, C_PLUGIN)
+}
+
+#[test]
+fn another_library_of_c_is_refused_by_name() {
+    for libc in ["libc.musl-x86_64.so.1", "ld-musl-aarch64.so.1", "libc.so"] {
+        let library = library_that_needs(libc, &[]);
+        if cfg!(target_env = "gnu") {
+            let reason = format!(
+                "it needs `{libc}`, another C library than this host's; build it for the host's target"
+            );
+            assert_wrong(&library.bytes, &reason);
+        }
+    }
+}
+
+#[test]
+fn what_a_library_needs_and_where_it_is_looked_for_is_read() {
+    let flags = ["-Wl,-soname,libme.so.3", "-Wl,-rpath,$ORIGIN:/opt"];
+    for (tags, hands_on) in [
+        ("-Wl,--enable-new-dtags", false),
+        ("-Wl,--disable-new-dtags", true),
+    ] {
+        let library = library_that_needs("libneeded.so.2", &[&flags[..], &[tags]].concat());
+        let linkage = vetted(&library.bytes, &EXPORTS).unwrap().linkage;
+        assert_eq!(linkage.needed[0], "libneeded.so.2");
+        assert_eq!(linkage.soname.as_deref(), Some(c"libme.so.3"));
+        assert_eq!(linkage.search, "$ORIGIN:/opt");
+        assert_eq!(linkage.hands_search_on, hands_on, "{tags}");
+    }
+}
+
+#[test]
+fn a_sanitizer_is_known_by_its_runtime_and_by_its_symbol_and_passes_where_the_process_has_it() {
+    let by_name = [
+        ("libasan.so.8", Sanitizer::Address),
+        ("libclang_rt.asan-x86_64.so", Sanitizer::Address),
+        ("libhwasan.so.0", Sanitizer::HardwareAddress),
+        ("liblsan.so.0", Sanitizer::Leak),
+        ("libclang_rt.msan-x86_64.so", Sanitizer::Memory),
+        ("libtsan.so.2", Sanitizer::Thread),
+    ];
+    let by_name = by_name.map(|(name, expected)| (library_that_needs(name, &[]), expected));
+    let by_symbol = [
+        ("__asan_init", Sanitizer::Address),
+        ("__hwasan_init", Sanitizer::HardwareAddress),
+        ("__lsan_do_leak_check", Sanitizer::Leak),
+        ("__msan_init", Sanitizer::Memory),
+        ("__tsan_init", Sanitizer::Thread),
+    ];
+    let needs = |symbol| format!("void {symbol}(void); void f(void) {{ {symbol}(); }}");
+    let by_symbol = by_symbol.map(|(symbol, expected)| (c_library(&[], &needs(symbol)), expected));
+    for (library, expected) in by_name.into_iter().chain(by_symbol) {
+        let good = vetted(&library.bytes, &[]).unwrap();
+        assert_eq!(good.linkage.sanitizer, Some(expected), "{}", library.made);
+        assert!(
+            good.check_process(|asked| asked == expected.symbol())
+                .is_ok()
+        );
+        let refusal = good.check_process(|_| false).unwrap_err().to_string();
+        assert!(refusal.contains(expected.name()), "{refusal}");
+    }
+    // The runtime of this one comes when it is needed.
+    let undefined = library_that_needs("libubsan.so.1", &[]);
+    let good = vetted(&undefined.bytes, &EXPORTS).unwrap();
+    assert!(good.check_process(|_| false).is_ok());
+}
+
+#[test]
+fn objects_that_a_process_has_once_are_told_with_the_digest_of_those_that_are_constant() {
+    let object = |name: &str, section: &str| {
+        format!(
+            "__asm__(\".section {section}\\n.globl {name}\\n.type {name}, %gnu_unique_object\\n\"
+             \".size {name}, 4\\n{name}: .ascii \\\"four\\\"\\n.previous\");"
+        )
+    };
+    let source = object("constant", ".rodata") + &object("level", ".data") + "int usual = 3;";
+    let library = c_library(&["-Wl,-z,separate-code"], &source);
+    let mut found = vetted(&library.bytes, &[]).unwrap().linkage.unique;
+    found.sort_by(|one, other| one.name.cmp(&other.name));
+    let unique = |name: &CStr, constant| Unique {
+        name: name.to_owned(),
+        constant,
+    };
+    let constant = Some(Digest::of(b"four"));
+    assert_eq!(
+        found,
+        [unique(c"constant", constant), unique(c"level", None)]
+    );
+}
+
+#[test]
+fn stacks_and_code_that_a_loader_must_open_up_are_reported() {
+    let of = |flags: &[&str], source: &str| {
+        let linkage = vetted(&c_library(flags, source).bytes, &[])
+            .unwrap()
+            .linkage;
+        (linkage.wants_executable_stack, linkage.has_text_relocations)
+    };
+    let relocated = "void f(void) {} __asm__(\".text\\n.quad f\");";
+    assert_eq!(of(&[], C_PLUGIN), (false, false));
+    assert_eq!(of(&["-Wl,-z,execstack"], C_PLUGIN), (true, false));
+    assert_eq!(of(&["-Wl,-z,notext"], relocated), (false, true));
+}
+
+#[test]
 fn a_handshake_is_read_to_its_end_up_to_the_longest() {
     for (len, read) in [(1, true), (LONGEST - 1, true), (LONGEST, false)] {
         let text = "x".repeat(len as usize);
         let source = format!("const char replug_handshake[] = \"{text}\";");
         let library = c_library(&[], &source);
-        let found = vetted(&library.bytes, &[HANDSHAKE]).unwrap().handshake;
+        let found = vetted(&library.bytes, &[]).unwrap().handshake;
         let expected = read.then(|| text.into_bytes());
         assert!(found == expected, "{len}: {:?}", found.map(|it| it.len()));
     }
@@ -384,7 +552,7 @@ fn a_read_that_fails_is_neither_damage_nor_a_writer_at_work() {
                 read: &read,
                 good_reads,
             },
-            &[],
+            Wanted::default(),
         )
         .unwrap_err();
         assert_eq!(refusal.to_string(), "its staged copy cannot be read");
@@ -426,7 +594,12 @@ fn no_damage_makes_it_panic_or_read_without_bound() {
             read: &read,
             good_reads: usize::MAX,
         };
-        let _ = vet(reader, &EXPORTS.map(CString::from));
+        let functions = EXPORTS.map(CString::from);
+        let wanted = Wanted {
+            functions: &functions,
+            data: &[],
+        };
+        let _ = vet(reader, wanted);
         let read = read.get();
         assert!(read <= PASSES * len, "round {round}: {read} bytes of {len}");
     }
@@ -455,8 +628,80 @@ fn segments_that_overlap_are_not_read_one_by_one() {
         read: &read,
         good_reads: usize::MAX,
     };
-    assert!(vet(reader, &[]).unwrap_err().is_incomplete());
+    assert!(vet(reader, Wanted::default()).unwrap_err().is_incomplete());
     assert!(read.get() <= 8 * len, "{} bytes of {len}", read.get());
+}
+
+/// Headers name tables of any size in a file that takes no room.
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn a_table_larger_than_any_librarys_is_wrong_and_named_and_not_read() {
+    const HUGE: u64 = 1 << 30;
+    let original = &LIBRARIES[0].bytes;
+    let field = |at: usize| u64::from_ne_bytes(original[at..at + 8].try_into().unwrap());
+    let sections = field(40) as usize;
+    let names = usize::from(u16::from_ne_bytes(original[62..64].try_into().unwrap()));
+    let size_of_names = sections + names * 64 + 32;
+    // A count of zero says that the size of the first section is the count.
+    let count = (60, 0, 2);
+    for (changes, part) in [
+        (vec![(size_of_names, HUGE, 8)], "table of section names"),
+        (vec![count, (sections + 32, HUGE / 64, 8)], "section table"),
+    ] {
+        let mut file = tempfile::tempfile().unwrap();
+        let mut bytes = original.clone();
+        for (at, value, width) in changes {
+            bytes[at..at + width].copy_from_slice(&value.to_ne_bytes()[..width]);
+        }
+        io::Write::write_all(&mut file, &bytes).unwrap();
+        file.set_len(3 * HUGE).unwrap();
+        let refusal = vet(&mut file, Wanted::default()).unwrap_err();
+        assert!(!refusal.is_incomplete(), "{refusal}");
+        assert!(
+            refusal
+                .to_string()
+                .starts_with(&format!("its {part} is too large")),
+            "{refusal}"
+        );
+        // The same table in a file that ends before it does is one that is still being written.
+        file.set_len(bytes.len() as u64).unwrap();
+        assert!(
+            vet(&mut file, Wanted::default())
+                .unwrap_err()
+                .is_incomplete()
+        );
+    }
+}
+
+#[test]
+fn the_head_of_a_file_is_judged_as_the_whole_is() {
+    for library in LIBRARIES.iter() {
+        judge_head(&library.bytes[..4096]).expect(&library.made);
+    }
+    let whole = &LIBRARIES[0].bytes;
+    let mut foreign = whole[..4096].to_vec();
+    foreign[18..20].copy_from_slice(&elf::EM_S390.0.to_ne_bytes());
+    let mut object = whole[..4096].to_vec();
+    object[16..18].copy_from_slice(&elf::ET_REL.0.to_ne_bytes());
+    for (head, refusal) in [
+        (vec![0; 4096], "its header is missing"),
+        (whole[..2].to_vec(), "its header is missing"),
+        (
+            b"#!/bin/sh\n".to_vec(),
+            "it is not a shared library: it starts with `#!/bin/sh\\n`",
+        ),
+        (
+            b"!<arch>\n/               ".to_vec(),
+            "it is a static library, not a shared library",
+        ),
+        (foreign, "it is for s390x, this host is"),
+        (object, "it is an object file, not a shared library"),
+    ] {
+        let said = judge_head(&head).unwrap_err();
+        assert!(said.to_string().starts_with(refusal), "{said}");
+        let late = vet(Cursor::new(&head), Wanted::default()).unwrap_err();
+        assert_eq!(said.to_string(), late.to_string());
+    }
 }
 
 /// Random numbers that are the same on every run, each below the given bound: Marsaglia's xorshift.
@@ -483,7 +728,7 @@ fn only_tables_are_read_however_large_the_library() {
         read: &read,
         good_reads: usize::MAX,
     };
-    vet(reader, &[]).unwrap();
+    vet(reader, Wanted::default()).unwrap();
     let read = read.get();
     assert!(read < library.bytes.len() / 100, "{read} bytes");
 }

@@ -1,10 +1,15 @@
 //! What vet says of a staged copy: what it learnt about a good one, or why it refuses one.
 
 use std::env::consts::ARCH;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io;
 
 use object::elf::ELFMAG;
+use replug_plugin::shown::{shown, shown_bytes};
+
+use super::bounded::MOST_READ;
+
+use super::linkage::{Linkage, Sanitizer};
 
 /// The file format that this system's loader takes, and how such a file starts.
 pub(super) const NATIVE: (&str, &[u8]) = match (cfg!(windows), cfg!(target_vendor = "apple")) {
@@ -25,6 +30,21 @@ pub(crate) struct Vetted {
     pub(crate) mapped: u64,
     /// The library's handshake: its text about the declaration that the library was built from.
     pub(crate) handshake: Option<Vec<u8>>,
+    /// What the library has to do with other libraries of a process.
+    pub(crate) linkage: Linkage,
+}
+
+impl Vetted {
+    /// Refuses a library that this process would not survive, as far as `process_has` tells which symbols the process
+    /// has.
+    pub(crate) fn check_process(&self, process_has: impl Fn(&CStr) -> bool) -> Checked {
+        match self.linkage.sanitizer {
+            Some(sanitizer) if !process_has(sanitizer.symbol()) => {
+                Err(Refusal::Sanitizer(sanitizer))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Why a staged copy is not handed to the loader; completes the sentence "cannot vet `PATH`: ".
@@ -52,9 +72,38 @@ pub enum Refusal {
     /// Wrong: the file holds native code, but not in the form of a library.
     #[error("it is {0}, not a shared library")]
     Kind(&'static str),
+    /// Wrong: so much would have to be read of this part, and of others before it, as no library has.
+    #[error("its {0} is too large; all tables of a library fit into {MOST_READ} bytes")]
+    Oversized(&'static str),
     /// Wrong: the library lacks these symbols, which the host needs.
     #[error("it does not export {}", quote(.0))]
     Exports(Vec<CString>),
+    /// Wrong: the library has these symbols, but they are no functions, as the host needs.
+    #[error("it exports {} as data, where the host needs a function", quote(.0))]
+    Data(Vec<CString>),
+    /// Wrong: the library forbids being loaded into a process that runs already (`DF_1_NOOPEN`).
+    #[error("it was linked with `-z nodlopen`, which forbids loading it into a running process")]
+    NoOpen,
+    /// Wrong: the library is built for another C library, of which a process can have only one.
+    #[error("it needs `{}`, another C library than this host's; build it for the host's target", shown(.0))]
+    Libc(String),
+    /// Wrong: the library needs the runtime of a sanitizer, which this process lacks and cannot load any more.
+    #[error(
+        "it is built with {}, whose runtime has to be in the host from the start; build it without `-fsanitize={}`, or \
+         the host with it", .0.name(), .0.flag()
+    )]
+    Sanitizer(Sanitizer),
+    /// Wrong: the library brings along a library that has not the name by which it is needed, so that no private copy
+    /// could stand in for it.
+    #[error(
+        "it needs `{name}`, and the library of that name beside it has no such soname, so the loader would not take a \
+         private copy for it; link that library with `-Wl,-soname,{name}`, or link it in statically",
+        name = shown(.0)
+    )]
+    Soname(String),
+    /// Wrong: the library brings along more libraries than anybody builds.
+    #[error("it brings more than {0} libraries along")]
+    TooMany(usize),
     /// The staged copy could not be read, which says nothing about the artifact.
     #[error("its staged copy cannot be read")]
     Unreadable(#[source] io::Error),
@@ -76,6 +125,6 @@ pub(super) fn missing<T>(part: &'static str) -> Checked<T> {
 }
 
 fn quote(names: &[CString]) -> String {
-    let quoted = |name: &CString| format!("`{}`", name.to_string_lossy());
+    let quoted = |name: &CString| format!("`{}`", shown_bytes(name.to_bytes()));
     names.iter().map(quoted).collect::<Vec<_>>().join(", ")
 }

@@ -81,11 +81,35 @@ fn answer(doorbell: &str) -> String {
 }
 "#;
 
+/// A function that panics, takes a backtrace, and leaves a thread behind that goes on taking backtraces.
+const BACKTRACER: &str = r#"
+use std::backtrace::Backtrace;
+use std::time::Duration;
+
+static FORGOTTEN: std::sync::Once = std::sync::Once::new();
+
+#[inline(never)]
+fn trace() -> usize {
+    Backtrace::force_capture().to_string().len()
+}
+
+fn answer(_: &str) -> String {
+    FORGOTTEN.call_once(|| {
+        std::thread::spawn(|| loop {
+            trace();
+            std::thread::sleep(Duration::from_secs(1));
+        });
+    });
+    let panicked = std::panic::catch_unwind(|| panic!("to see its backtrace"));
+    format!("{} {} {}", env!("PLUGIN01_VERSION"), panicked.is_err(), trace() > 0)
+}
+"#;
+
 /// A source and how it is compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Recipe {
     Plugin01(Build),
-    Written(&'static str),
+    Written(&'static str, Build),
 }
 
 /// A compiled plugin, and every place where it holds [`MARKER`].
@@ -112,12 +136,20 @@ pub fn library(number: u32) -> Vec<u8> {
 
 /// Like [`library`], but each library takes one of the process's thread-local keys when it is called.
 pub fn key_taker(number: u32) -> Vec<u8> {
-    built(Recipe::Written(KEY_TAKER)).patched(number)
+    built(Recipe::Written(KEY_TAKER, Build::DebugStripped)).patched(number)
+}
+
+/// Like [`library`], but with debug information; each panics when it is called, and leaves a thread behind that takes
+/// backtraces for ever.
+pub fn backtracer(number: u32) -> Vec<u8> {
+    built(Recipe::Written(BACKTRACER, Build::Debug)).patched(number)
 }
 
 /// A plugin whose function never returns. It connects to the socket whose path is its input.
 pub fn sleeper() -> Vec<u8> {
-    built(Recipe::Written(SLEEPER)).bytes.to_vec()
+    built(Recipe::Written(SLEEPER, Build::DebugStripped))
+        .bytes
+        .to_vec()
 }
 
 /// Like [`library`], but the libraries differ in their first and last bytes too, in fields that no loader reads.
@@ -156,10 +188,10 @@ impl Fixture {
         let directory = tempfile::tempdir_in(target_tmp()).unwrap();
         let (source, flags) = match recipe {
             Recipe::Plugin01(build) => (workspace().join("plugin01/src/lib.rs"), build.flags()),
-            Recipe::Written(answer) => {
+            Recipe::Written(answer, build) => {
                 let source = directory.path().join("lib.rs");
                 fs::write(&source, plugin_source(answer)).unwrap();
-                (source, Build::DebugStripped.flags())
+                (source, build.flags())
             }
         };
         let bytes = compile(&source, flags, &directory.path().join("libplugin01.so"));

@@ -22,6 +22,7 @@ impl Speaker {
     pub fn start(command: &mut Command, scratch: &Scratch) -> Speaker {
         let mut child = command
             .env("TMPDIR", scratch.stage())
+            .env_remove("XDG_RUNTIME_DIR")
             // A target directory of its own, not of whoever runs the tests.
             .env_remove("CARGO_TARGET_DIR")
             .stdin(Stdio::null())

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use replug::watch::{
-    Files, Filesystem, Kind, Listing, Locality, Lock, Names, OsFiles, Route, Snapshot,
+    Files, Filesystem, Kind, Listing, Locality, Lock, Names, OsFiles, Rights, Route, Snapshot,
+    Standing,
 };
 
 /// A question to the filesystem, called like the function of [`Files`] that asks it, with the path that it is about.
@@ -38,6 +39,8 @@ pub enum Asked {
     Route(PathBuf),
     /// [`Files::filesystem`].
     Filesystem(PathBuf),
+    /// [`Files::rights`].
+    Rights(PathBuf),
     /// [`Files::probe`].
     Probe(PathBuf),
 }
@@ -136,6 +139,10 @@ impl<H: Fn(Asked)> Files for Spy<H> {
         self.as_mounted(path, OsFiles.look_link(path))
     }
 
+    fn absolute(&self, path: &Path) -> io::Result<PathBuf> {
+        OsFiles.absolute(path)
+    }
+
     fn ask_for_name(&self, path: &Path) {
         (self.hear)(Asked::Name(path.to_owned()));
         OsFiles.ask_for_name(path);
@@ -183,6 +190,15 @@ impl<H: Fn(Asked)> Files for Spy<H> {
             }),
             false => OsFiles.filesystem(path),
         }
+    }
+
+    fn rights(&self, artifact: &Self::Artifact, path: &Path) -> io::Result<Vec<Rights>> {
+        (self.hear)(Asked::Rights(path.to_owned()));
+        OsFiles.rights(artifact, path)
+    }
+
+    fn standing(&self) -> Standing {
+        OsFiles.standing()
     }
 
     fn probe(&self, lock: &Path) -> io::Result<Lock> {

@@ -78,6 +78,13 @@ impl World {
         }
     }
 
+    /// Waits for a poll that begins after this call, and so for what the worker does at the beginning of each.
+    #[track_caller]
+    pub fn poll_now(&self) {
+        let watcher = self.host.watcher().expect("the host has a watcher");
+        assert!(watcher.poll_now(DEADLINE), "no poll ended in time");
+    }
+
     /// Puts another build of the fixture in place, which is kept out; returns the step and the reason.
     #[track_caller]
     pub fn keep_out(&mut self, name: &str) -> (Step, String) {

@@ -1,0 +1,90 @@
+//! The program's two streams, stdout and stderr, which wait for a slow reader.
+//!
+//! A pipe can be in non-blocking mode, because another program that has it open chose so: when the pipe is full, a write
+//! then fails. std takes that for an error like any other, and may have written a part of a line by then.
+
+use std::io::{self, ErrorKind, Write};
+
+/// One of the two streams. Each write is written as a whole, however long nobody reads, unless the reader has gone.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Stream {
+    /// What the program has to say.
+    Out,
+    /// Its logs.
+    Err,
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Out => write_whole(&mut io::stdout().lock(), bytes)?,
+            Stream::Err => write_whole(&mut io::stderr().lock(), bytes)?,
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes all bytes to a stream that is locked, so that no other thread writes in between.
+fn write_whole(stream: &mut impl system::Locked, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match system::write(stream, bytes) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => system::wait_for_room(stream)?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+mod system {
+    use std::io;
+    use std::os::fd::AsFd;
+
+    use rustix::event::{PollFd, PollFlags, poll};
+    use rustix::io::Errno;
+
+    /// A locked stream. It is written to past std, which keeps what it could not write.
+    pub(super) trait Locked: AsFd {}
+
+    impl<S: AsFd> Locked for S {}
+
+    pub(super) fn write(stream: &mut impl Locked, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::write(stream, bytes)?)
+    }
+
+    /// Waits until the stream takes more, or its reader has gone. Ctrl-C ends the program all the same.
+    pub(super) fn wait_for_room(stream: &impl Locked) -> io::Result<()> {
+        match poll(&mut [PollFd::new(stream, PollFlags::OUT)], None) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod system {
+    use std::io::{self, ErrorKind, Write};
+
+    /// A locked stream.
+    pub(super) trait Locked: Write {}
+
+    impl<S: Write> Locked for S {}
+
+    pub(super) fn write(stream: &mut impl Locked, bytes: &[u8]) -> io::Result<usize> {
+        let written = stream.write(bytes)?;
+        stream.flush()?;
+        Ok(written)
+    }
+
+    /// Fails: no stream is in non-blocking mode here.
+    pub(super) fn wait_for_room(_stream: &impl Locked) -> io::Result<()> {
+        Err(ErrorKind::WouldBlock.into())
+    }
+}

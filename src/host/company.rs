@@ -1,0 +1,159 @@
+//! Company: what the plugins of this process have brought into it that its loader has only once. A build that would be
+//! given another build's things by the loader is kept out before anything of it is mapped.
+
+use std::collections::HashMap;
+use std::ffi::CString;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use crate::boundary::{self, Image, LoadFailure};
+use crate::look::digest::Digest;
+use crate::stage::copies::Staged;
+use crate::stage::vet::linkage::Unique;
+use crate::watch::update::{Ready, Sibling};
+
+/// What all hosts of this process have loaded: the loader makes no difference between them either.
+static COMPANY: LazyLock<Mutex<Company>> = LazyLock::new(Mutex::default);
+
+#[derive(Debug, Default)]
+struct Company {
+    /// The digest of each library, by the loader's handle.
+    libraries: HashMap<usize, Digest>,
+    /// The C++ objects of which a process has one each, and the digest of those that are constant. Grows with the
+    /// number of objects in the sources of plugins, not with that of builds: a second build of one is kept out.
+    unique: HashMap<CString, Option<Digest>>,
+}
+
+/// Maps a build, after the libraries that it brings along.
+///
+/// # Errors
+///
+/// If the loader would give the build things of another one, or refuses it.
+pub(super) fn open(ready: &Ready, is_to_go: bool) -> Result<Image, LoadFailure> {
+    // Held to the end: two hosts that load at once must not both be the first.
+    let mut company = COMPANY.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut missing = Vec::new();
+    for sibling in &ready.siblings {
+        if !company.has(sibling)? {
+            company.check(&sibling.unique, ready.allows_unique)?;
+            missing.push(sibling);
+        }
+    }
+    company.check(&ready.unique, ready.allows_unique)?;
+    for sibling in missing {
+        is_vetted(&sibling.staged)?;
+        let handle = boundary::keep(sibling.staged.path())?;
+        is_vetted(&sibling.staged)?;
+        company.add(handle, sibling.digest, &sibling.unique);
+    }
+    is_vetted(&ready.staged)?;
+    let image = Image::open(ready.staged.path(), is_to_go)?;
+    company.add(image.id(), ready.own, &ready.unique);
+    Ok(image)
+}
+
+/// Refuses a copy whose path leads to another file than the one that was vetted.
+pub(super) fn is_vetted(staged: &Staged) -> Result<(), LoadFailure> {
+    match staged.is_what_was_vetted() {
+        true => Ok(()),
+        false => Err(LoadFailure::NotVetted {
+            staged: staged.path().to_owned(),
+        }),
+    }
+}
+
+impl Company {
+    /// Whether the loader has a library already that a build needs by this name. If it has another build of it, that is
+    /// an error; a library that no plugin brought is the process's own.
+    fn has(&self, needed: &Sibling) -> Result<bool, LoadFailure> {
+        let Some(handle) = boundary::loaded_as(&needed.soname) else {
+            return Ok(false);
+        };
+        match self.libraries.get(&handle) {
+            Some(digest) if *digest != needed.digest => Err(LoadFailure::OtherBuild {
+                soname: needed.soname.clone(),
+            }),
+            _ => Ok(true),
+        }
+    }
+
+    /// Refuses objects of which the loader would give a build those of another. What the process has for all its
+    /// libraries is meant to be one for all.
+    fn check(&self, unique: &[Unique], is_allowed: bool) -> Result<(), LoadFailure> {
+        if is_allowed || !boundary::JOINS_UNIQUE {
+            return Ok(());
+        }
+        let met = unique.iter().filter(|it| self.differs(it));
+        let mut met = met.filter(|it| !boundary::process_has(&it.name));
+        match met.next() {
+            None => Ok(()),
+            Some(first) => Err(LoadFailure::Unique {
+                name: first.name.clone(),
+                others: met.count(),
+            }),
+        }
+    }
+
+    /// Whether there is an object of this name, and it makes a difference which of the two is taken.
+    fn differs(&self, new: &Unique) -> bool {
+        let before = self.unique.get(&new.name);
+        before.is_some_and(|before| before.is_none() || *before != new.constant)
+    }
+
+    fn add(&mut self, handle: usize, digest: Digest, unique: &[Unique]) {
+        self.libraries.insert(handle, digest);
+        for object in unique {
+            let first = self.unique.entry(object.name.clone());
+            first.or_insert(object.constant);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unique(constant: Option<&str>) -> Unique {
+        Unique {
+            name: c"_ZN4ConfIiE5levelE".to_owned(),
+            constant: constant.map(|content| Digest::of(content.as_bytes())),
+        }
+    }
+
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[test]
+    fn only_equal_constants_may_be_one_for_two_builds() {
+        for (first, second, passes) in [
+            (Some("12"), Some("12"), true),
+            (Some("12"), Some("13"), false),
+            (None, None, false),
+            (None, Some("12"), false),
+            (Some("12"), None, false),
+        ] {
+            let mut company = Company::default();
+            let second = [unique(second)];
+            assert!(
+                company.check(&second, false).is_ok(),
+                "the first has company of none"
+            );
+            company.add(1, Digest::of(b""), &[unique(first)]);
+            let checked = company.check(&second, false);
+            assert_eq!(checked.is_ok(), passes, "{first:?} {second:?}");
+            assert!(
+                company.check(&second, true).is_ok(),
+                "who allows it gets it"
+            );
+        }
+    }
+
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[test]
+    fn what_the_process_has_for_all_its_libraries_is_one_for_all() {
+        let mut company = Company::default();
+        let malloc = [Unique {
+            name: c"malloc".to_owned(),
+            constant: None,
+        }];
+        company.add(1, Digest::of(b""), &malloc);
+        assert!(company.check(&malloc, false).is_ok());
+    }
+}
