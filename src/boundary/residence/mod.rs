@@ -4,17 +4,18 @@
 // Which threads have something to do with an image.
 mod seats;
 
-// What came in with it.
-mod behind;
+// The thread-locals of an image on one thread.
+mod locals;
 
-use std::ffi::{c_int, c_uint, c_void};
+use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::fs;
 use std::ptr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock};
 
-pub(super) use self::behind::keep_dependencies;
+use self::locals::renew;
 use self::seats::{House, Key, SEATS, Seat, Sitter, leave, own_id, with_seat, with_seats};
+use super::ways::way_back_when_found;
 use replug_plugin::__private::{Attach, Destructor, FIRST_KEY, Services, Start};
 
 /// The house of the image that asks.
@@ -37,9 +38,7 @@ unsafe extern "C-unwind" fn at_thread_exit(
 ) -> c_int {
     // SAFETY: a mapped image asks.
     let house = unsafe { house_of(image) };
-    if !house.is_closing() {
-        with_seat(&house, |seat| seat.destructors.push((destructor, object)));
-    }
+    with_seat(&house, |seat| seat.destructors.push((destructor, object)));
     0
 }
 
@@ -82,14 +81,12 @@ unsafe extern "C-unwind" fn set(image: *const c_void, key: c_uint, value: *mut c
     if house.key(index).is_none() {
         return libc::EINVAL;
     }
-    if !house.is_closing() {
-        with_seat(&house, |seat| {
-            if seat.values.len() <= index {
-                seat.values.resize(index + 1, ptr::null_mut());
-            }
-            seat.values[index] = value;
-        });
-    }
+    with_seat(&house, |seat| {
+        if seat.values.len() <= index {
+            seat.values.resize(index + 1, ptr::null_mut());
+        }
+        seat.values[index] = value;
+    });
     0
 }
 
@@ -103,6 +100,40 @@ unsafe extern "C-unwind" fn get(image: *const c_void, key: c_uint) -> *mut c_voi
         seat.values.get(index_of(key)).copied()
     })
     .unwrap_or(ptr::null_mut())
+}
+
+/// Notes that the image handles a signal, for good: whoever handles the signal later is told of this handler, and may
+/// call it.
+unsafe extern "C-unwind" fn handles(image: *const c_void, signal: c_int) -> bool {
+    // SAFETY: a mapped image asks.
+    let house = unsafe { house_of(image) };
+    if house.is_closing() {
+        return false;
+    }
+    house.signal.get_or_init(|| signal);
+    true
+}
+
+/// Notes that the image looks up a function by which it can be reached later.
+unsafe extern "C-unwind" fn looks_up(image: *const c_void, name: *const c_char) {
+    // SAFETY: a mapped image asks.
+    let house = unsafe { house_of(image) };
+    // SAFETY: the image passes a text with a NUL at its end.
+    let name = unsafe { CStr::from_ptr(name) };
+    if let Some(way) = way_back_when_found(name.to_bytes()) {
+        house.way_back.get_or_init(|| way);
+    }
+}
+
+/// Ends this thread's part in an image whose destructors have run, because they may have used thread-locals. The
+/// image is still mapped, for the last moment.
+unsafe extern "C-unwind" fn end(image: *const c_void) {
+    // SAFETY: a mapped image asks.
+    let house = unsafe { house_of(image) };
+    // When the process ends, the loader runs the same destructors, and nothing is unmapped.
+    if house.is_closing() {
+        leave(&house);
+    }
 }
 
 /// A thread that is about to begin.
@@ -183,6 +214,8 @@ pub(super) struct Residence {
     services: *mut Services,
     house: Arc<House>,
     forever: Option<&'static str>,
+    /// The function that took the services, by which the image is found.
+    attach: Attach,
 }
 
 // SAFETY: the services are only read, and the house is guarded by locks.
@@ -208,6 +241,9 @@ impl Residence {
             set,
             get,
             spawn,
+            handles,
+            looks_up,
+            end,
         }));
         // SAFETY: by the contract of this function; the services live until the image is unmapped.
         let early = unsafe { attach(services, is_to_go) };
@@ -220,12 +256,16 @@ impl Residence {
             _ if !is_to_go => None,
             0 if is_asked() => None,
             0 => Some("its standard library asks libc instead of its host"),
-            _ => Some("a constructor of it took a thread-local key or started a thread"),
+            _ => Some(
+                "a constructor of it took a thread-local key, started a thread, handled a signal or looked up a \
+                 function, when there was no host yet",
+            ),
         };
         Residence {
             services,
             house,
             forever,
+            attach,
         }
     }
 
@@ -234,8 +274,18 @@ impl Residence {
         self.forever
     }
 
-    /// Runs this thread's destructors for the image, as if the thread had ended. The thread-locals that the image's
-    /// code has here are gone then. Does nothing on a thread that the image started: the image's code is on that
+    /// A signal that the image has handled.
+    pub(super) fn signal(&self) -> Option<c_int> {
+        self.house.signal.get().copied()
+    }
+
+    /// A function by which the image can still be reached, and that it looked up by its name.
+    pub(super) fn way_back(&self) -> Option<&'static str> {
+        self.house.way_back.get().copied()
+    }
+
+    /// Runs this thread's destructors for the image, as if the thread had ended and another one had begun: what uses a
+    /// thread-local of the image afterwards finds a new one. Does nothing on a thread that the image started: the image's code is on that
     /// thread's stack.
     pub(super) fn leave(&self) {
         let has_seat = |was_started| {
@@ -248,6 +298,7 @@ impl Residence {
         };
         if has_seat(false) && !has_seat(true) {
             leave(&self.house);
+            renew(self.attach as *const c_void);
         }
     }
 
@@ -270,7 +321,8 @@ impl Residence {
         self.house.taken().seats.is_empty()
     }
 
-    /// Says whether the image is being unmapped. Meanwhile it registers nothing; if unmapping fails, it does again.
+    /// Says whether the image is being unmapped. Meanwhile it starts no thread and handles no signal; if unmapping
+    /// fails, it can again.
     pub(super) fn set_closing(&self, is_closing: bool) {
         self.house.is_closing.store(is_closing, Ordering::SeqCst);
     }
