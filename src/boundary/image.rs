@@ -194,8 +194,8 @@ impl Image {
     }
 
     /// Unmaps the image, if it can be seen that nothing reaches the image any more: the caller has the only way to
-    /// it, no thread has anything to do with it, and it handles no signal. Nothing of the image may be called after
-    /// that.
+    /// it, no thread has anything to do with it, it never handled a signal, and neither libc nor another library knows
+    /// of it. Nothing of the image may be called after that.
     ///
     /// # Errors
     ///
