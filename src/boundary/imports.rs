@@ -4,9 +4,9 @@
 use std::fs::File;
 use std::path::Path;
 
-use object::elf::{DT_NEEDED, FileHeader64};
-use object::read::elf::ElfFile;
-use object::read::{Object, ObjectSymbol, ReadCache, ReadRef};
+use object::elf::{DT_NEEDED, FileHeader64, SHT_DYNSYM};
+use object::read::elf::{FileHeader, SectionHeader, Sym};
+use object::read::{ReadCache, ReadRef};
 use object::{Endianness, Result};
 
 use super::ways;
@@ -30,27 +30,37 @@ pub(super) fn way_back(file: &Path) -> Option<WayBack> {
     find(&ReadCache::new(file)).unwrap_or(Some(WayBack::Unread))
 }
 
-fn find<'a>(library: impl ReadRef<'a>) -> Result<Option<WayBack>> {
-    let library = ElfFile::<FileHeader64<Endianness>, _>::parse(library)?;
-    let mut imports = 0;
-    for symbol in library.dynamic_symbols().filter(|it| it.is_undefined()) {
-        imports += 1;
-        if let Some(way) = ways::way_back(symbol.name_bytes()?) {
-            return Ok(Some(WayBack::Symbol(way)));
-        }
+fn find<'a, D: ReadRef<'a>>(library: D) -> Result<Option<WayBack>> {
+    let header = FileHeader64::<Endianness>::parse(library)?;
+    let endian = header.endian()?;
+    let sections = header.sections(endian, library)?;
+    let symbols = sections.symbols(endian, library, SHT_DYNSYM)?;
+    let names = sections.section(symbols.string_section())?;
+    // Read as a whole, because a reading for each name would take longer than all the rest.
+    let names = names.data(endian, library)?;
+    let imports = symbols.iter().filter(|it| it.is_undefined(endian));
+    let mut imports = imports.map(|it| name_at(names, it.st_name(endian)));
+    if let Some(way) = imports.find_map(ways::way_back) {
+        return Ok(Some(WayBack::Symbol(way)));
     }
-    // There is no library that needs nothing of libc. One like that has lost the table that this looks for.
-    if imports == 0 {
+    let dynamic = sections.dynamic_table(endian, library)?;
+    let mut needed = dynamic.iter().filter(|it| it.tag == DT_NEEDED).peekable();
+    // Every library needs libc. One that seems to need nothing has lost its tables.
+    if symbols.is_empty() || needed.peek().is_none() {
         return Ok(Some(WayBack::Unread));
     }
-    let dynamic = library.elf_dynamic_table()?;
-    for entry in dynamic.iter().filter(|it| it.tag == DT_NEEDED) {
+    for entry in needed {
         let name = dynamic.string(entry)?;
         if !ways::is_known(name) {
-            return Ok(Some(WayBack::Library(
-                String::from_utf8_lossy(name).into_owned(),
-            )));
+            let name = String::from_utf8_lossy(name).into_owned();
+            return Ok(Some(WayBack::Library(name)));
         }
     }
     Ok(None)
+}
+
+/// The name that begins at this place of a table of names. A place outside of the table has none.
+fn name_at(names: &[u8], place: u32) -> &[u8] {
+    let rest = names.get(place as usize..).unwrap_or_default();
+    rest.split(|&byte| byte == 0).next().unwrap_or_default()
 }

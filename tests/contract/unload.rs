@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::fs::{self, File};
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -284,6 +285,22 @@ fn each_import_by_which_libc_keeps_a_pointer_keeps_the_image_and_is_named() {
         mapped_with_import("putenv").unwrap().to_string(),
         "kept mapped, because it uses `putenv`, by which it can still be reached"
     );
+}
+
+#[test]
+fn a_plugin_whose_imports_cannot_be_read_stays_mapped() {
+    /// Where the header of a library says where the table of sections is, and how long it is.
+    const SECTIONS: [Range<usize>; 2] = [0x28..0x30, 0x3c..0x40];
+    let mut world = World::unloading("pure");
+    let mut stripped = specimen("println", 0);
+    SECTIONS
+        .into_iter()
+        .for_each(|range| stripped[range].fill(0));
+    world.put(&stripped);
+    assert!(matches!(world.next_outcome(), Outcome::Loaded(_)));
+    let retired = world.load("pure").retired.unwrap();
+    let unread = Mapped::Forever("what it imports cannot be read");
+    assert_eq!(retired.mapped, Some(unread));
 }
 
 #[test]

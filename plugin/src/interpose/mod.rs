@@ -5,7 +5,7 @@
 //! static linker binds every reference in the library to these functions, std's included; nothing outside can see
 //! them. Before a host has attached itself, and for keys that are not the host's, the functions pass on to libc.
 
-use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem;
 use std::process;
 use std::ptr;
@@ -14,8 +14,9 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 pub use self::allocator::Allocator;
 use self::allocator::STDOUT_IS_NEXT;
 pub use self::c11::{create_c11_key, set_c11, spawn_c11};
+pub use self::keys::{create_key, delete_key, get, set};
 pub use self::signals::{set_action, set_handler, set_signal_stack};
-use crate::services::{Destructor, FIRST_KEY, Services, Start};
+use crate::services::{Destructor, Services, Start};
 
 /// The host that has attached itself.
 static HOST: AtomicPtr<Services> = AtomicPtr::new(ptr::null_mut());
@@ -104,6 +105,9 @@ mod allocator;
 // Threads and keys as C11 has them.
 mod c11;
 
+// Thread-local keys.
+mod keys;
+
 // Handlers of signals.
 mod signals;
 
@@ -126,78 +130,6 @@ pub unsafe extern "C-unwind" fn at_thread_exit(
             );
             // SAFETY: as above. Libc keeps the image mapped by itself.
             unsafe { libc(destructor, object, library) }
-        }
-    }
-}
-
-/// Stands in the place of libc's `pthread_key_create`.
-///
-/// # Safety
-///
-/// As for libc's.
-pub unsafe extern "C-unwind" fn create_key(
-    key: *mut c_uint,
-    destructor: Option<Destructor>,
-) -> c_int {
-    match host() {
-        // SAFETY: the caller keeps libc's rules, which are the host's.
-        Some(host) => unsafe { (host.create_key)(host.image, key, destructor) },
-        None => {
-            EARLY.fetch_add(1, Ordering::AcqRel);
-            let libc = libc!(c"pthread_key_create" as fn(*mut c_uint, Option<Destructor>) -> c_int);
-            // SAFETY: as above.
-            unsafe { libc(key, destructor) }
-        }
-    }
-}
-
-/// Stands in the place of libc's `pthread_key_delete`.
-///
-/// # Safety
-///
-/// As for libc's.
-pub unsafe extern "C-unwind" fn delete_key(key: c_uint) -> c_int {
-    match host() {
-        // SAFETY: the caller keeps libc's rules, which are the host's.
-        Some(host) if key >= FIRST_KEY => unsafe { (host.delete_key)(host.image, key) },
-        _ => {
-            let libc = libc!(c"pthread_key_delete" as fn(c_uint) -> c_int);
-            // SAFETY: as above.
-            unsafe { libc(key) }
-        }
-    }
-}
-
-/// Stands in the place of libc's `pthread_setspecific`.
-///
-/// # Safety
-///
-/// As for libc's.
-pub unsafe extern "C-unwind" fn set(key: c_uint, value: *mut c_void) -> c_int {
-    match host() {
-        // SAFETY: the caller keeps libc's rules, which are the host's.
-        Some(host) if key >= FIRST_KEY => unsafe { (host.set)(host.image, key, value) },
-        _ => {
-            let libc = libc!(c"pthread_setspecific" as fn(c_uint, *mut c_void) -> c_int);
-            // SAFETY: as above.
-            unsafe { libc(key, value) }
-        }
-    }
-}
-
-/// Stands in the place of libc's `pthread_getspecific`.
-///
-/// # Safety
-///
-/// As for libc's.
-pub unsafe extern "C-unwind" fn get(key: c_uint) -> *mut c_void {
-    match host() {
-        // SAFETY: the caller keeps libc's rules, which are the host's.
-        Some(host) if key >= FIRST_KEY => unsafe { (host.get)(host.image, key) },
-        _ => {
-            let libc = libc!(c"pthread_getspecific" as fn(c_uint) -> *mut c_void);
-            // SAFETY: as above.
-            unsafe { libc(key) }
         }
     }
 }

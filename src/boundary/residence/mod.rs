@@ -7,6 +7,9 @@ mod seats;
 // The thread-locals of an image on one thread.
 mod locals;
 
+// How an image starts a thread.
+mod threads;
+
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::fs;
 use std::ptr;
@@ -14,22 +17,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock};
 
 use self::locals::renew;
-use self::seats::{House, Key, SEATS, Seat, Sitter, leave, own_id, with_seat, with_seats};
+use self::seats::{House, Key, SEATS, Sitter, house_of, leave, with_seat, with_seats};
+use self::threads::spawn;
 use super::ways::way_back_when_found;
-use replug_plugin::__private::{Attach, Destructor, FIRST_KEY, Services, Start};
-
-/// The house of the image that asks.
-///
-/// # Safety
-///
-/// `image` comes from services that were not taken back.
-unsafe fn house_of(image: *const c_void) -> Arc<House> {
-    let house = image.cast::<House>();
-    // SAFETY: the services hold a count of the house for as long as the image is mapped.
-    unsafe { Arc::increment_strong_count(house) };
-    // SAFETY: the count that was just added is the one that this takes.
-    unsafe { Arc::from_raw(house) }
-}
+use replug_plugin::__private::{Attach, Destructor, FIRST_KEY, Services};
 
 unsafe extern "C-unwind" fn at_thread_exit(
     image: *const c_void,
@@ -134,78 +125,6 @@ unsafe extern "C-unwind" fn end(image: *const c_void) {
     if house.is_closing() {
         leave(&house);
     }
-}
-
-/// A thread that is about to begin.
-struct Birth {
-    seat: Seat,
-    start: Start,
-    argument: *mut c_void,
-}
-
-unsafe extern "C" {
-    /// Libc's own function, with a type that allows `pthread_exit` to unwind through the start function.
-    #[link_name = "pthread_create"]
-    fn create_thread(
-        thread: *mut usize,
-        attributes: *const c_void,
-        start: Start,
-        argument: *mut c_void,
-    ) -> c_int;
-}
-
-unsafe extern "C-unwind" fn spawn(
-    image: *const c_void,
-    thread: *mut usize,
-    attributes: *const c_void,
-    start: Start,
-    argument: *mut c_void,
-) -> c_int {
-    // SAFETY: a mapped image asks.
-    let house = unsafe { house_of(image) };
-    if house.is_closing() {
-        return libc::EAGAIN;
-    }
-    // The thread is seated before it exists, so that there is no moment at which it is not counted.
-    let sitter = Sitter {
-        id: 0,
-        was_started: true,
-    };
-    let seat = Seat::new(house, sitter);
-    let birth = Box::into_raw(Box::new(Birth {
-        seat,
-        start,
-        argument,
-    }));
-    // SAFETY: the caller keeps libc's rules; `begin_thread` takes the box.
-    let status = unsafe { create_thread(thread, attributes, begin_thread, birth.cast()) };
-    if status != 0 {
-        // SAFETY: no thread has taken the box.
-        drop(unsafe { Box::from_raw(birth) });
-    }
-    status
-}
-
-/// The outermost frame of a thread that a plugin started. When `start` has returned, no code of the plugin is left on
-/// this stack. There is nothing to drop here, so that `pthread_exit` may unwind it.
-unsafe extern "C-unwind" fn begin_thread(birth: *mut c_void) -> *mut c_void {
-    // SAFETY: `spawn` made the pointer of a box for this thread.
-    let (start, argument) = take_seat(*unsafe { Box::from_raw(birth.cast::<Birth>()) });
-    // SAFETY: the plugin wants `start` to be run, and its image is mapped, because this thread has a seat.
-    unsafe { start(argument) }
-}
-
-fn take_seat(birth: Birth) -> (Start, *mut c_void) {
-    let Birth {
-        seat,
-        start,
-        argument,
-    } = birth;
-    if let Some(sitter) = seat.house.taken().seats.get_mut(&seat.number) {
-        sitter.id = own_id();
-    }
-    with_seats(|seats| seats.push(seat));
-    (start, argument)
 }
 
 /// An image's use of this host's services.

@@ -78,6 +78,19 @@ impl House {
     }
 }
 
+/// The house of the image that asks.
+///
+/// # Safety
+///
+/// `image` comes from services that were not taken back.
+pub(super) unsafe fn house_of(image: *const c_void) -> Arc<House> {
+    let house = image.cast::<House>();
+    // SAFETY: the services hold a count of the house for as long as the image is mapped.
+    unsafe { Arc::increment_strong_count(house) };
+    // SAFETY: the count that was just added is the one that this takes.
+    unsafe { Arc::from_raw(house) }
+}
+
 impl Seat {
     pub(super) fn new(house: Arc<House>, sitter: Sitter) -> Seat {
         let mut taken = house.taken();
