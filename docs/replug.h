@@ -111,7 +111,7 @@ struct replug_entry {
 #define REPLUG_LAYOUTS \
     "layout Entry size 24: table at 0, hooks at 8, attach at 16\n" \
     "layout HookTable size 32: init at 0, stop at 8, save at 16, restore at 24\n" \
-    "layout Services size 56: image at 0, at_thread_exit at 8, create_key at 16, delete_key at 24, set at 32, get at 40, spawn at 48\n" \
+    "layout Services size 80: image at 0, at_thread_exit at 8, create_key at 16, delete_key at 24, set at 32, get at 40, spawn at 48, handles at 56, looks_up at 64, end at 72\n" \
     "layout Answered size 8: failure at 0\n" \
     "layout Answered of u64 size 16: failure at 0, value at 8\n" \
     "layout Failure size 32: kind at 0, message at 8, free at 24\n" \

@@ -33,7 +33,11 @@ macro_rules! own {
 const OWN: &[Own] = &[
     own!("Entry", Entry, table hooks attach),
     own!("HookTable", HookTable, init stop save restore),
-    own!("Services", Services, image at_thread_exit create_key delete_key set get spawn),
+    own!(
+        "Services",
+        Services,
+        image at_thread_exit create_key delete_key set get spawn handles looks_up end
+    ),
     own!("Answered", Answered<()>, failure),
     own!("Answered of u64", Answered<u64>, failure value),
     own!("Failure", Failure, kind message free),

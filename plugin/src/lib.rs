@@ -98,7 +98,8 @@ pub mod __private {
     #[cfg(unloads)]
     pub mod interpose {
         pub use crate::interpose::{
-            Allocator, at_thread_exit, create_key, delete_key, get, getenv, set, spawn,
+            Allocator, at_thread_exit, create_c11_key, create_key, delete_key, end, find_symbol,
+            get, getenv, set, set_action, set_c11, set_handler, set_signal_stack, spawn, spawn_c11,
         };
     }
     pub use crate::refuse::{TAKEN, is_taken, says_static};

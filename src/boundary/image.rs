@@ -14,7 +14,8 @@ use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use libloading::Library;
 
-use super::residence::{self, Residence};
+use super::imports::{WayBack, way_back};
+use super::residence::Residence;
 use super::system;
 use crate::handshake::{ENTRY, Mismatch};
 use replug_plugin::__private::Entry;
@@ -155,6 +156,8 @@ pub struct Image {
     path: PathBuf,
     /// The host's services for the image, which know its threads; empty if the image takes no services.
     residence: OnceLock<Residence>,
+    /// The way back into the image that its imports show.
+    way_back: OnceLock<WayBack>,
     is_to_go: bool,
 }
 
@@ -174,18 +177,35 @@ pub enum Mapped {
     /// A call is in progress, or a handle has not noticed yet that there is a newer generation.
     #[error("kept mapped while a handle lends it")]
     Lent,
-    /// The image handles this signal.
-    #[error("kept mapped, because it handles signal {0}")]
+    /// The image handled this signal. Whoever handled the signal later was told of the image's handler, and may call
+    /// it.
+    #[error("kept mapped, because it handled signal {0}, and a later handler may call its own")]
     Signal(i32),
+    /// The image uses this function or variable, by which libc or the system keeps pointers into it.
+    #[error("kept mapped, because it uses `{0}`, by which it can still be reached")]
+    WayBack(&'static str),
+    /// The image needs this library, which may keep pointers into the image and does not tell.
+    #[error("kept mapped, because it needs `{0}`, by which it can still be reached")]
+    Library(String),
     /// The image can never be unmapped.
     #[error("kept mapped: {0}")]
     Forever(&'static str),
 }
 
+impl From<&WayBack> for Mapped {
+    fn from(way: &WayBack) -> Mapped {
+        match way {
+            WayBack::Symbol(symbol) => Mapped::WayBack(symbol),
+            WayBack::Library(library) => Mapped::Library(library.clone()),
+            WayBack::Unread => Mapped::Forever("what it imports cannot be read"),
+        }
+    }
+}
+
 impl Mapped {
     /// Whether another try at unmapping is worth it.
     pub(crate) fn can_pass(&self) -> bool {
-        !matches!(self, Mapped::Kept | Mapped::Forever(_))
+        matches!(self, Mapped::Threads(_) | Mapped::Callers(_) | Mapped::Lent)
     }
 }
 
@@ -206,25 +226,26 @@ impl Image {
             return Err(LoadFailure::SameImage);
         }
         IMAGES_IN_USE.fetch_add(1, Ordering::Relaxed);
-        let image = Image {
+        Ok(Image {
             library,
             id,
             path: staged.to_owned(),
             residence: OnceLock::new(),
+            way_back: OnceLock::new(),
             is_to_go,
-        };
-        if is_to_go && let Ok(entry) = image.address(ENTRY) {
-            // The libraries that came in with the image may keep thread-locals and pointers of their own, and do not
-            // tell.
-            residence::keep_dependencies(entry);
-        }
-        Ok(image)
+        })
     }
 
     /// Lets the image ask this host instead of libc, if the image can.
     pub(super) fn attach(&self, entry: &Entry) {
         // SAFETY: the function is called below, or never.
         if let Some(attach) = unsafe { entry.attach() } {
+            // The file leaves the disk before it is asked whether the image can go.
+            if self.is_to_go
+                && let Some(way) = way_back(&self.path)
+            {
+                self.way_back.get_or_init(|| way);
+            }
             // SAFETY: the function is this image's, which was just mapped, and nothing else of the image was called.
             self.residence
                 .get_or_init(|| unsafe { Residence::attach(attach, self.is_to_go) });
@@ -243,8 +264,8 @@ impl Image {
     }
 
     /// Ends the calling thread's part in the image, if the image is to go, as if the thread had ended: the
-    /// thread-locals that the image has on this thread are dropped. A call that comes later all the same finds that
-    /// out by a panic, which is an error like any other.
+    /// thread-locals that the image has on this thread are dropped. What uses them later all the same, such as a
+    /// destructor of the library's own, finds new ones.
     pub(crate) fn leave(&self) {
         if self.is_to_go {
             self.residence.get().iter().for_each(|it| it.leave());
@@ -258,21 +279,33 @@ impl Image {
     }
 
     /// Unmaps the image, if it can be seen that nothing reaches the image any more: the caller has the only way to
-    /// it, no thread has anything to do with it, and it handles no signal. Nothing of the image may be called after
-    /// that.
+    /// it, no thread has anything to do with it, it never handled a signal, and neither libc nor another library knows
+    /// of it. Nothing of the image may be called after that.
     ///
     /// # Errors
     ///
     /// Why the image is still mapped.
     pub(crate) fn unmap(&mut self) -> Result<(), Mapped> {
-        let Some(residence) = self.residence.get() else {
-            return Err(Mapped::Forever(
-                "it was not built with `export!` for this system",
-            ));
-        };
-        if let Some(reason) = residence.forever() {
-            return Err(Mapped::Forever(reason));
+        let residence = self.prove_out_of_reach()?;
+        let mut images = images();
+        residence.set_closing(true);
+        // SAFETY: nothing reaches the image any more, and the library is not used again.
+        let library = unsafe { ManuallyDrop::take(&mut self.library) };
+        if let Err(library) = system::close(library, &self.path) {
+            residence.set_closing(false);
+            self.library = ManuallyDrop::new(library);
+            self.residence = OnceLock::from(residence);
+            return Err(Mapped::Forever("the loader keeps it"));
         }
+        images.remove(&self.id);
+        // SAFETY: the image is unmapped.
+        unsafe { residence.end() };
+        Ok(())
+    }
+
+    /// Takes the residence, if all is there for the proof that nothing reaches the image any more.
+    fn prove_out_of_reach(&mut self) -> Result<Residence, Mapped> {
+        let residence = self.residence_to_go()?;
         if let Some(running) = self.running_threads() {
             return Err(running);
         }
@@ -284,21 +317,28 @@ impl Image {
         {
             return Err(Mapped::Signal(signal));
         }
-        let mut images = images();
-        residence.set_closing(true);
-        // SAFETY: nothing reaches the image any more, and the library is not used again.
-        let library = unsafe { ManuallyDrop::take(&mut self.library) };
-        if let Err(library) = system::close(library, &self.path) {
-            residence.set_closing(false);
-            self.library = ManuallyDrop::new(library);
-            return Err(Mapped::Forever("the loader keeps it"));
+        self.residence.take().ok_or(Mapped::Kept)
+    }
+
+    /// The residence, if nothing speaks for ever against unmapping the image.
+    fn residence_to_go(&self) -> Result<&Residence, Mapped> {
+        let Some(residence) = self.residence.get() else {
+            return Err(Mapped::Forever(
+                "it was not built with `export!` for this system",
+            ));
+        };
+        if let Some(reason) = residence.forever() {
+            return Err(Mapped::Forever(reason));
         }
-        images.remove(&self.id);
-        if let Some(residence) = self.residence.take() {
-            // SAFETY: the image is unmapped.
-            unsafe { residence.end() };
+        if let Some(way) = self.way_back.get() {
+            return Err(way.into());
         }
-        Ok(())
+        if let Some(way) = residence.way_back() {
+            return Err(Mapped::WayBack(way));
+        }
+        residence
+            .signal()
+            .map_or(Ok(residence), |signal| Err(Mapped::Signal(signal)))
     }
 
     /// The address of an exported symbol, for a [`Table`](super::Table) of one's own.

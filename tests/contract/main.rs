@@ -5,6 +5,7 @@
 
 mod c;
 mod calls;
+mod ends;
 mod examples;
 mod handles;
 mod hooks;

@@ -5,15 +5,18 @@
 //! static linker binds every reference in the library to these functions, std's included; nothing outside can see
 //! them. Before a host has attached itself, and for keys that are not the host's, the functions pass on to libc.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::UnsafeCell;
-use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem;
 use std::process;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
-use crate::services::{Destructor, FIRST_KEY, Services, Start};
+pub use self::allocator::Allocator;
+use self::allocator::STDOUT_IS_NEXT;
+pub use self::c11::{create_c11_key, set_c11, spawn_c11};
+pub use self::keys::{create_key, delete_key, get, set};
+pub use self::signals::{set_action, set_handler, set_signal_stack};
+use crate::services::{Destructor, Services, Start};
 
 /// The host that has attached itself.
 static HOST: AtomicPtr<Services> = AtomicPtr::new(ptr::null_mut());
@@ -51,15 +54,36 @@ fn host() -> Option<&'static Services> {
 }
 
 unsafe extern "C" {
-    fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
+    fn dlvsym(handle: *mut c_void, name: *const c_char, version: *const c_char) -> *mut c_void;
+}
+
+/// The type of `dlsym`.
+type FindSymbol = unsafe extern "C" fn(*mut c_void, *const c_char) -> *mut c_void;
+
+/// Libc's own `dlsym`. Its name leads to [`find_symbol`] here, so it is asked for by its version, the one that every
+/// glibc on x86-64 has.
+fn libc_dlsym() -> FindSymbol {
+    static FOUND: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
+    let mut found = FOUND.load(Ordering::Relaxed);
+    if found.is_null() {
+        // SAFETY: null asks for the first function of this name that is visible to all, and both texts end with a NUL.
+        found = unsafe { dlvsym(ptr::null_mut(), c"dlsym".as_ptr(), c"GLIBC_2.2.5".as_ptr()) };
+        if found.is_null() {
+            // There is no libc without this function, and no way to go on.
+            process::abort();
+        }
+        FOUND.store(found, Ordering::Relaxed);
+    }
+    // SAFETY: by its manual page this function of libc has this type.
+    unsafe { mem::transmute::<*mut c_void, FindSymbol>(found) }
 }
 
 /// Libc's own function. The search cannot find ours: a hidden symbol is in no table that the loader reads.
 fn libc(name: &CStr) -> *mut c_void {
-    // SAFETY: null asks for the first function of this name that is visible to all, and the name ends with a NUL.
-    let function = unsafe { dlsym(ptr::null_mut(), name.as_ptr()) };
+    // SAFETY: as above.
+    let function = unsafe { libc_dlsym()(ptr::null_mut(), name.as_ptr()) };
     if function.is_null() {
-        // There is no libc without this function, and no way to go on.
+        // As above.
         process::abort();
     }
     function
@@ -70,10 +94,22 @@ macro_rules! libc {
     ($name:literal as fn($($takes:ty),*) -> $returns:ty) => {
         // SAFETY: by its manual page this function of libc has this type.
         unsafe {
-            mem::transmute::<*mut c_void, unsafe extern "C-unwind" fn($($takes),*) -> $returns>(libc($name))
+            ::std::mem::transmute::<*mut c_void, unsafe extern "C-unwind" fn($($takes),*) -> $returns>(libc($name))
         }
     };
 }
+
+// The buffer of standard output.
+mod allocator;
+
+// Threads and keys as C11 has them.
+mod c11;
+
+// Thread-local keys.
+mod keys;
+
+// Handlers of signals.
+mod signals;
 
 /// Stands in the place of libc's `__cxa_thread_atexit_impl`.
 ///
@@ -94,78 +130,6 @@ pub unsafe extern "C-unwind" fn at_thread_exit(
             );
             // SAFETY: as above. Libc keeps the image mapped by itself.
             unsafe { libc(destructor, object, library) }
-        }
-    }
-}
-
-/// Stands in the place of libc's `pthread_key_create`.
-///
-/// # Safety
-///
-/// As for libc's.
-pub unsafe extern "C-unwind" fn create_key(
-    key: *mut c_uint,
-    destructor: Option<Destructor>,
-) -> c_int {
-    match host() {
-        // SAFETY: the caller keeps libc's rules, which are the host's.
-        Some(host) => unsafe { (host.create_key)(host.image, key, destructor) },
-        None => {
-            EARLY.fetch_add(1, Ordering::AcqRel);
-            let libc = libc!(c"pthread_key_create" as fn(*mut c_uint, Option<Destructor>) -> c_int);
-            // SAFETY: as above.
-            unsafe { libc(key, destructor) }
-        }
-    }
-}
-
-/// Stands in the place of libc's `pthread_key_delete`.
-///
-/// # Safety
-///
-/// As for libc's.
-pub unsafe extern "C-unwind" fn delete_key(key: c_uint) -> c_int {
-    match host() {
-        // SAFETY: the caller keeps libc's rules, which are the host's.
-        Some(host) if key >= FIRST_KEY => unsafe { (host.delete_key)(host.image, key) },
-        _ => {
-            let libc = libc!(c"pthread_key_delete" as fn(c_uint) -> c_int);
-            // SAFETY: as above.
-            unsafe { libc(key) }
-        }
-    }
-}
-
-/// Stands in the place of libc's `pthread_setspecific`.
-///
-/// # Safety
-///
-/// As for libc's.
-pub unsafe extern "C-unwind" fn set(key: c_uint, value: *mut c_void) -> c_int {
-    match host() {
-        // SAFETY: the caller keeps libc's rules, which are the host's.
-        Some(host) if key >= FIRST_KEY => unsafe { (host.set)(host.image, key, value) },
-        _ => {
-            let libc = libc!(c"pthread_setspecific" as fn(c_uint, *mut c_void) -> c_int);
-            // SAFETY: as above.
-            unsafe { libc(key, value) }
-        }
-    }
-}
-
-/// Stands in the place of libc's `pthread_getspecific`.
-///
-/// # Safety
-///
-/// As for libc's.
-pub unsafe extern "C-unwind" fn get(key: c_uint) -> *mut c_void {
-    match host() {
-        // SAFETY: the caller keeps libc's rules, which are the host's.
-        Some(host) if key >= FIRST_KEY => unsafe { (host.get)(host.image, key) },
-        _ => {
-            let libc = libc!(c"pthread_getspecific" as fn(c_uint) -> *mut c_void);
-            // SAFETY: as above.
-            unsafe { libc(key) }
         }
     }
 }
@@ -195,6 +159,40 @@ pub unsafe extern "C-unwind" fn spawn(
     }
 }
 
+/// Stands in the place of libc's `dlsym`, and tells the host the name: what is found in this way is not among the
+/// imports.
+///
+/// # Safety
+///
+/// As for libc's.
+pub unsafe extern "C-unwind" fn find_symbol(
+    handle: *mut c_void,
+    name: *const c_char,
+) -> *mut c_void {
+    match host() {
+        // SAFETY: the caller passes a text with a NUL at its end.
+        Some(host) => unsafe { (host.looks_up)(host.image, name) },
+        None => {
+            EARLY.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+    // SAFETY: the caller keeps libc's rules. A search that depends on the library that asks sees this one.
+    unsafe { libc_dlsym()(handle, name) }
+}
+
+/// Runs behind all other destructors of the image, while the image is being unmapped: ends this thread's part in the
+/// image once more, because destructors may have used thread-locals.
+///
+/// # Safety
+///
+/// Only the loader calls this.
+pub unsafe extern "C" fn end() {
+    if let Some(host) = host() {
+        // SAFETY: the host's services outlive the image.
+        unsafe { (host.end)(host.image) };
+    }
+}
+
 /// Stands in the place of libc's `getenv`, and hides the variables by which a backtrace is asked for. A copy of std
 /// that writes a backtrace reads the debug sections of all that is loaded, some 36 MB, and never gives them back; so
 /// plugins write no backtrace, and the message of a panic goes to the host.
@@ -211,68 +209,6 @@ pub unsafe extern "C-unwind" fn getenv(name: *const c_char) -> *mut c_char {
     let libc = libc!(c"getenv" as fn(*const c_char) -> *mut c_char);
     // SAFETY: as above.
     unsafe { libc(name) }
-}
-
-/// The system's allocator, but for one block: std never gives back the buffer of its standard output, so that buffer
-/// is put into the image, and goes with it.
-#[derive(Debug)]
-pub struct Allocator;
-
-/// The size of std's buffer of standard output. If that were another, the buffer would only be left behind.
-const STDOUT: usize = 1024;
-
-static STDOUT_IS_NEXT: AtomicBool = AtomicBool::new(false);
-static STDOUT_BUFFER: Buffer = Buffer(UnsafeCell::new([0; STDOUT]));
-
-struct Buffer(UnsafeCell<[u8; STDOUT]>);
-
-// SAFETY: the buffer is handed out once, like any other block of memory.
-unsafe impl Sync for Buffer {}
-
-impl Buffer {
-    fn start(&self) -> *mut u8 {
-        self.0.get().cast()
-    }
-}
-
-// SAFETY: the one block is given out once and never taken back; everything else is passed on as it came.
-unsafe impl GlobalAlloc for Allocator {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let fits = layout.size() == STDOUT && layout.align() == 1;
-        if fits && STDOUT_IS_NEXT.swap(false, Ordering::AcqRel) {
-            return STDOUT_BUFFER.start();
-        }
-        // SAFETY: the caller's promises are the system's.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: as above.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        if block != STDOUT_BUFFER.start() {
-            // SAFETY: as above, and the block is the system's.
-            unsafe { System.dealloc(block, layout) }
-        }
-    }
-
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        if block != STDOUT_BUFFER.start() {
-            // SAFETY: as above, and the block is the system's.
-            return unsafe { System.realloc(block, layout, size) };
-        }
-        // SAFETY: the caller may ask for `size` with this alignment.
-        let moved = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
-        // SAFETY: as above.
-        let to = unsafe { System.alloc(moved) };
-        if !to.is_null() {
-            // SAFETY: both blocks are at least so long, and they do not overlap.
-            unsafe { block.copy_to_nonoverlapping(to, size.min(STDOUT)) };
-        }
-        to
-    }
 }
 
 /// Defines the names of libc's functions in the library that uses this macro.
@@ -301,6 +237,20 @@ macro_rules! __interpose {
             "replug_interpose pthread_getspecific, {get}",
             "replug_interpose pthread_create, {spawn}",
             "replug_interpose getenv, {getenv}",
+            "replug_interpose dlsym, {find_symbol}",
+            "replug_interpose thrd_create, {spawn_c11}",
+            "replug_interpose tss_create, {create_c11_key}",
+            "replug_interpose tss_delete, {delete_key}",
+            "replug_interpose tss_set, {set_c11}",
+            "replug_interpose tss_get, {get}",
+            "replug_interpose sigaction, {set_action}",
+            "replug_interpose signal, {set_handler}",
+            "replug_interpose sigaltstack, {set_signal_stack}",
+            ".popsection",
+            // The loader runs this list from its end, and linkers sort it by these numbers.
+            ".pushsection .fini_array.0, \"aw\", @fini_array",
+            ".balign 8",
+            ".quad {end}",
             ".popsection",
             ".purgem replug_interpose",
             at_thread_exit = sym $crate::__private::interpose::at_thread_exit,
@@ -310,17 +260,14 @@ macro_rules! __interpose {
             get = sym $crate::__private::interpose::get,
             spawn = sym $crate::__private::interpose::spawn,
             getenv = sym $crate::__private::interpose::getenv,
+            find_symbol = sym $crate::__private::interpose::find_symbol,
+            spawn_c11 = sym $crate::__private::interpose::spawn_c11,
+            create_c11_key = sym $crate::__private::interpose::create_c11_key,
+            set_c11 = sym $crate::__private::interpose::set_c11,
+            set_action = sym $crate::__private::interpose::set_action,
+            set_handler = sym $crate::__private::interpose::set_handler,
+            set_signal_stack = sym $crate::__private::interpose::set_signal_stack,
+            end = sym $crate::__private::interpose::end,
         );
-    };
-}
-
-/// Makes [`Allocator`] the allocator of the library that uses this macro.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __allocate {
-    () => {
-        #[global_allocator]
-        static REPLUG_ALLOCATOR: $crate::__private::interpose::Allocator =
-            $crate::__private::interpose::Allocator;
     };
 }
