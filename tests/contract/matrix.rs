@@ -146,7 +146,7 @@ fn watch(scratch: &Scratch, artifact: &Path) -> Host<Text> {
 fn next(host: &mut Host<Text>) -> Outcome {
     loop {
         match host.wait(Duration::from_secs(30)).expect("in time") {
-            Outcome::Waiting(_) => {}
+            Outcome::Waiting(_) | Outcome::Warned(_) => {}
             outcome => return outcome,
         }
     }
