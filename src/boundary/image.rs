@@ -185,7 +185,7 @@ pub enum Mapped {
     #[error("kept mapped, because it uses `{0}`, by which it can still be reached")]
     WayBack(&'static str),
     /// The image needs this library, which may keep pointers into the image and does not tell.
-    #[error("kept mapped, because it needs `{0}`, by which it can still be reached")]
+    #[error("kept mapped, because it needs `{}`, by which it can still be reached", shown(.0))]
     Library(String),
     /// The image can never be unmapped.
     #[error("kept mapped: {0}")]
@@ -407,5 +407,13 @@ mod tests {
         let again = Image::open(libc.as_ref(), false);
         assert!(matches!(again, Err(LoadFailure::SameImage)), "{again:?}");
         drop(first);
+    }
+
+    #[test]
+    fn the_name_of_a_library_that_keeps_an_image_mapped_moves_nothing() {
+        let mapped = Mapped::Library("libx\n\u{1b}[2J.so".into());
+        let said =
+            r"kept mapped, because it needs `libx\n\x1b[2J.so`, by which it can still be reached";
+        assert_eq!(mapped.to_string(), said);
     }
 }

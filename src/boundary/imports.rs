@@ -8,6 +8,7 @@ use object::elf::{DT_NEEDED, FileHeader64, SHT_DYNSYM};
 use object::read::elf::{FileHeader, SectionHeader, Sym};
 use object::read::{ReadCache, ReadRef};
 use object::{Endianness, Result};
+use replug_plugin::shown::spelled_bytes;
 
 use super::ways;
 
@@ -52,7 +53,7 @@ fn find<'a, D: ReadRef<'a>>(library: D) -> Result<Option<WayBack>> {
     for entry in needed {
         let name = dynamic.string(entry)?;
         if !ways::is_known(name) {
-            let name = String::from_utf8_lossy(name).into_owned();
+            let name = spelled_bytes(name).into_owned();
             return Ok(Some(WayBack::Library(name)));
         }
     }

@@ -2,10 +2,22 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 fn source(file: &str) -> String {
     let path = format!("{}/{file}", env!("CARGO_MANIFEST_DIR"));
     fs::read_to_string(path).unwrap()
+}
+
+/// The contents of all files below a directory.
+fn sources(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let found = paths.flat_map(|path| match path.is_dir() {
+        true => sources(&path),
+        false => vec![fs::read_to_string(&path).unwrap()],
+    });
+    found.collect()
 }
 
 /// The rows of the table under a heading of `docs/unsafe.md`, each as its cells.
@@ -29,8 +41,10 @@ fn code(cell: &str) -> Vec<&str> {
 /// The lines with `unsafe` of each macro that others can expand, with the name of the macro.
 fn unsafe_lines() -> Vec<(String, String)> {
     let mut found = Vec::new();
-    for file in ["declare", "export", "wire", "interpose"] {
-        let source = source(&format!("plugin/src/{file}.rs"));
+    for source in sources(Path::new(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/plugin/src"
+    ))) {
         for exported in source.split("#[macro_export]\n").skip(1) {
             let body = exported.split("\n}\n").next().unwrap();
             let (_, name) = body.split_once("macro_rules! ").unwrap();
