@@ -129,7 +129,7 @@ impl fmt::Display for And {
 }
 
 /// The words of the system's loader, with their causes. They repeat what a library says of itself, so they are
-/// [`shown`](replug_plugin::shown::shown), and have no source that would print them as they are.
+/// [`shown`], and have no source that would print them as they are.
 #[derive(Debug)]
 pub struct LoaderError(libloading::Error);
 
