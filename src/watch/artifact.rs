@@ -90,10 +90,10 @@ impl Artifact {
         self.trouble.as_deref().is_some_and(Trouble::has_degraded)
     }
 
-    /// Whether the artifact is kept out because others can change it.
-    pub(super) fn is_distrusted(&self) -> bool {
+    /// Whether the artifact is kept out for a reason beside its content: others can change it, or it cannot be staged.
+    pub(super) fn is_kept_out(&self) -> bool {
         let trouble = self.trouble.as_deref();
-        trouble.is_some_and(|trouble| trouble.at == Reached::Trust)
+        trouble.is_some_and(|trouble| matches!(trouble.at, Reached::Trust | Reached::Stage))
     }
 
     /// Whether a change is being followed, or something is wrong.

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::address::Address;
 use super::artifact::Artifact;
 use super::following::follow;
 use super::listed;
@@ -20,22 +21,15 @@ use crate::decide::trouble::{Cause, Reached, Trouble};
 use crate::error::Error;
 use crate::look::clock::Clock;
 use crate::look::files::{Files, Listing, Locality, is_absent};
-use crate::look::home::Home;
 use crate::look::scan::Scan;
 use crate::look::snapshot::{Kind, Snapshot};
-use crate::look::way::Way;
 use crate::stage::copies::Stage;
 use crate::warning::Warning;
 
 /// A watched directory, between two polls.
 #[derive(Debug)]
 pub(super) struct Directory {
-    root: Arc<Path>,
-    way: Way,
-    /// Where the directory was found last.
-    home: Option<Home>,
-    /// Whether the way was found to lead elsewhere when it was last asked for names.
-    has_turned: bool,
+    address: Address,
     scan: Scan,
     artifacts: Vec<Artifact>,
     /// The trouble with the directory itself, and since when it is gone.
@@ -65,10 +59,7 @@ impl Directory {
     pub(super) fn new(root: Arc<Path>, depth: usize, was_said_empty: bool) -> Directory {
         Directory {
             scan: Scan::new(root.to_path_buf(), depth),
-            root,
-            way: Way::default(),
-            home: None,
-            has_turned: false,
+            address: Address::new(root),
             artifacts: Vec::new(),
             trouble: None,
             absence: Absence::default(),
@@ -123,7 +114,7 @@ impl Directory {
         if let Some(until) = trouble.and_then(|trouble| trouble.pauses_until(now)) {
             return Polled::Until(Some(until));
         }
-        let root = match self.look(shared) {
+        let root = match self.address.look(shared) {
             Ok(root) => root,
             Err(error) if is_absent(&error) => {
                 return Polled::Until(self.note_absence(now, shared));
@@ -133,7 +124,7 @@ impl Directory {
         if root.kind != Kind::Directory {
             return Polled::NoDirectory;
         }
-        let has_turned = mem::take(&mut self.has_turned);
+        let has_turned = self.address.has_turned();
         if has_turned {
             self.turn(now);
         }
@@ -142,7 +133,7 @@ impl Directory {
             self.scan.forget();
         }
         let listed = self.rescan(now, root, shared);
-        if has_moved && self.is_moving(root, shared) {
+        if has_moved && self.address.is_moving(root, shared) {
             // A mount came or went between the look and the listing, so the names are not of that device. Nothing
             // follows.
             return Polled::Until(Some(now + LOOK_AGAIN));
@@ -150,8 +141,8 @@ impl Directory {
         // A link that was made to lead elsewhere unmounts nothing.
         let can_be_lost = has_moved && !has_turned;
         if can_be_lost && matches!(&listed, Ok(Some(listed)) if self.is_mount_lost(listed)) {
-            shared.notice_loss(&self.root, Some(root.device));
-            let path = self.root.to_path_buf();
+            shared.notice_loss(self.address.path(), Some(root.device));
+            let path = self.address.path().to_path_buf();
             let again = self.fail(now, Cause::MountLost, Error::MountLost { path }, shared);
             return Polled::Until(Some(again));
         }
@@ -159,7 +150,7 @@ impl Directory {
             Ok(listed) => {
                 self.arrive(root.device, shared);
                 if self.absence.ends() {
-                    shared.outbox.say(&self.root, News::Returned);
+                    shared.outbox.say(self.address.path(), News::Returned);
                 }
                 self.recovered(now, shared);
                 listed
@@ -167,19 +158,19 @@ impl Directory {
                     .for_each(|listed| self.add(listed, shared));
                 None
             }
-            Err(source) if is_absent(&source) && self.has_gone(shared) => {
+            Err(source) if is_absent(&source) && self.address.has_gone(shared) => {
                 return Polled::Until(self.note_absence(now, shared));
             }
             Err(source) => {
-                let (cause, path) = (Cause::from(&source), self.root.to_path_buf());
+                let (cause, path) = (Cause::from(&source), self.address.path().to_path_buf());
                 let again = self.fail(now, cause, Error::List { path, source }, shared);
                 if has_moved {
                     // Nobody knows whether this is the directory of before at all.
                     return Polled::Until(Some(again));
                 }
                 // A directory that was never listed was seen here all the same.
-                if self.home.is_none() {
-                    self.take_home(root.device, shared);
+                if !self.address.has_home() {
+                    self.address.take_home(root.device, shared);
                 }
                 Some(again)
             }
@@ -229,7 +220,7 @@ impl Directory {
         let count = self.artifacts.len();
         let first = mem::take(&mut self.turn);
         let directory = match shared.locality() {
-            Locality::Local => shared.files.open_directory(&self.root, count),
+            Locality::Local => shared.files.open_directory(self.address.path(), count),
             // On a remote filesystem each artifact is opened by its path, so that the server is asked.
             Locality::Remote => None,
         };
@@ -260,44 +251,11 @@ impl Directory {
         wanted
     }
 
-    /// Whether the root is on another device by now than the look `root` said.
-    fn is_moving<F: Files, S: Stage, C: Clock>(
-        &self,
-        root: Snapshot,
-        shared: &Shared<F, S, C>,
-    ) -> bool {
-        let again = shared.files.look(&self.root);
-        again.is_ok_and(|again| again.device != root.device)
-    }
-
-    /// Whether the root has gone since it was looked at.
-    fn has_gone<F: Files, S: Stage, C: Clock>(&self, shared: &Shared<F, S, C>) -> bool {
-        let again = shared.files.look(&self.root);
-        again.is_err_and(|error| is_absent(&error))
-    }
-
     /// Whether the mount is lost: an unmounted filesystem leaves an empty directory on another device. That is not a
     /// removal.
     fn is_mount_lost(&self, listed: &Listing) -> bool {
         let is_empty = listed.files.is_empty() && listed.unlisted.is_empty();
         is_empty && self.artifacts.iter().any(Artifact::has_decided)
-    }
-
-    /// Looks at the directory, and asks for the names on the way to it before. Sets whether the way has turned.
-    fn look<F: Files, S: Stage, C: Clock>(
-        &mut self,
-        shared: &mut Shared<F, S, C>,
-    ) -> io::Result<Snapshot> {
-        shared.begin_look();
-        let (root, way) = (&self.root, &mut self.way);
-        if shared.rules.place.is_remote() || way.has_links() {
-            shared.ask_on(way, root, true, &mut self.has_turned)?;
-        }
-        let look = shared.files.look(root);
-        if look.as_ref().is_err_and(is_absent) {
-            shared.expect_a_link(way, root);
-        }
-        look
     }
 
     /// The way leads elsewhere than before, so everything at its end is to be found out anew.
@@ -310,20 +268,8 @@ impl Directory {
 
     /// The directory was listed on this device, so that is where it is at home.
     fn arrive<F: Files, S: Stage, C: Clock>(&mut self, device: u64, shared: &mut Shared<F, S, C>) {
-        self.take_home(device, shared);
+        self.address.take_home(device, shared);
         shared.notice_device(device);
-    }
-
-    /// Takes down where the directory is. If the way cannot be followed, nobody knows, and the next look will see that.
-    fn take_home<F: Files, S: Stage, C: Clock>(&mut self, device: u64, shared: &Shared<F, S, C>) {
-        let is_learned = self.way.is_learned_for(&shared.rules.place);
-        if !is_learned && shared.learn(&mut self.way, &self.root, true).is_err() {
-            return;
-        }
-        let home = self.home.as_ref();
-        if !home.is_some_and(|home| home.is_at_the_end_of(&self.way, device)) {
-            self.home = Some(Home::at_the_end_of(&self.way, device));
-        }
     }
 
     /// There is no directory: it was removed, unless its filesystem is gone. Says when to look again, if before the
@@ -335,20 +281,19 @@ impl Directory {
     ) -> Option<Instant> {
         // Should the directory return, nothing is known of its content.
         self.scan.forget();
-        let home = self.home.as_ref();
-        match home.map_or(Ok(false), |home| home.is_lost(&self.root, &shared.files)) {
+        match self.address.is_lost(shared) {
             Ok(false) => {}
             Ok(true) => {
-                shared.notice_loss(&self.root, None);
-                let path = self.root.to_path_buf();
+                shared.notice_loss(self.address.path(), None);
+                let path = self.address.path().to_path_buf();
                 return Some(self.fail(now, Cause::MountLost, Error::MountLost { path }, shared));
             }
             Err(source) => return Some(self.cannot_look(now, source, shared)),
         }
-        shared.notice_absence(now, &self.root);
+        shared.notice_absence(now, self.address.path());
         self.recovered(now, shared);
         if self.absence.lasts(now) {
-            shared.outbox.say(&self.root, News::Missing);
+            shared.outbox.say(self.address.path(), News::Missing);
         }
         None
     }
@@ -362,7 +307,7 @@ impl Directory {
         shared: &mut Shared<F, S, C>,
     ) -> Instant {
         self.scan.forget();
-        let (cause, path) = (Cause::from(&source), self.root.to_path_buf());
+        let (cause, path) = (Cause::from(&source), self.address.path().to_path_buf());
         self.fail(now, cause, Error::Look { path, source }, shared)
     }
 
@@ -378,7 +323,7 @@ impl Directory {
             .scan
             .changes(now, root, locality, &shared.files, &shared.clock)?;
         if locality == Locality::Remote {
-            for listed in [&*self.root, self.way.end(&self.root)] {
+            for listed in [&**self.address.path(), self.address.end()] {
                 shared.has_listed(listed, root.device);
             }
         }
@@ -399,7 +344,9 @@ impl Directory {
         let again = shared.next_look(trouble);
         if is_news {
             shared.pulse.say();
-            shared.outbox.say(&self.root, News::Degraded(error));
+            shared
+                .outbox
+                .say(self.address.path(), News::Degraded(error));
         }
         again
     }
@@ -417,7 +364,7 @@ impl Directory {
         }
         let overcome = self.trouble.take();
         if overcome.is_some_and(|trouble| trouble.has_degraded()) {
-            shared.outbox.say(&self.root, News::Recovered);
+            shared.outbox.say(self.address.path(), News::Recovered);
         }
     }
 
@@ -441,7 +388,7 @@ impl Directory {
         if is_empty && !self.is_empty {
             shared
                 .outbox
-                .say(&self.root, News::Waiting(Waiting::Missing));
+                .say(self.address.path(), News::Waiting(Waiting::Missing));
         }
         self.is_empty = is_empty;
         let names = self.names();
@@ -466,7 +413,7 @@ impl Directory {
         };
         if !said.is_some_and(|said| said.covers(&warning)) {
             let news = News::Warned(warning.clone());
-            shared.outbox.say(&self.root, news);
+            shared.outbox.say(self.address.path(), news);
         }
         self.warned.push(warning);
     }

@@ -179,9 +179,9 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
     /// Ends following for this poll: says what the artifact waits for, once per change of reason, and the end of a wait
     /// of which nothing came.
     fn rest(&mut self, until: Option<Instant>) -> Option<Instant> {
-        // Whoever waits for other rights was told so.
+        // Whoever waits for other rights, or for room, was told so.
         let waiting = self.artifact.tracker.waiting();
-        let waiting = waiting.filter(|_| !self.artifact.is_distrusted());
+        let waiting = waiting.filter(|_| !self.artifact.is_kept_out());
         let is_new = waiting != self.artifact.waiting;
         self.artifact.waiting = waiting;
         let is_name_only = self.artifact.listed && !self.artifact.owes_a_word;

@@ -35,6 +35,8 @@ mod doubt;
 
 mod beside;
 
+mod address;
+
 mod artifact;
 
 mod followed;

@@ -103,6 +103,11 @@ impl Run<'_> {
             let content = self.content(path);
             let is_whole = content.is_some_and(|content| self.published(path).contains(&content));
             let still_holds = match reason {
+                // A directory waits for its first library.
+                Waiting::Missing if self.scenario.is_directory && *path == self.scenario.path => {
+                    let mut libraries = self.scenario.artifacts.iter();
+                    libraries.all(|library| self.content(library).is_none())
+                }
                 Waiting::Missing => content.is_none(),
                 Waiting::Incomplete => content.is_some() && !is_whole,
                 _ => false,

@@ -130,6 +130,10 @@ impl Run<'_> {
                     self.violate("word: unchanged, and nobody decided about it".to_owned());
                 }
             }
+            // What is said of a directory is said of all that is in it.
+            News::Missing | News::Degraded(_) if *path == *self.scenario.path => {
+                self.owner.waits.clear();
+            }
             News::Ready(_) | News::Kept { .. } | News::Missing | News::Degraded(_) => {
                 self.owner.waits.remove(path);
             }

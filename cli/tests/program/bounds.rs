@@ -141,6 +141,7 @@ fn a_copy_larger_than_the_process_may_write_is_kept_out_until_it_may() {
     let usual = limit(&program, Resource::Fsize, Some(10_000));
     artifact.replace_with(&library(2));
     let kept = program.wait_for_event("kept");
+    let waits = program.said("waiting").len();
     assert_eq!(kept.text("step"), "stage");
     let size = library(2).len().to_string();
     for told in [size.as_str(), "10000", "ulimit -f"] {
@@ -148,6 +149,7 @@ fn a_copy_larger_than_the_process_may_write_is_kept_out_until_it_may() {
     }
     program.go_on_for(MANY_POLLS);
     assert_eq!(program.said("kept").len(), 1);
+    assert_eq!(program.said("waiting").len(), waits, "it was told so");
     program.wait_for_answer(&version(1));
     limit(&program, Resource::Fsize, usual);
     program.wait_for_answer(&version(2));

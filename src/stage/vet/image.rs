@@ -37,7 +37,7 @@ pub(crate) fn vet_image<'a, D: ReadRef<'a>>(data: D, wanted: Wanted<'_>) -> Chec
     };
     Ok(Vetted {
         static_tls: false,
-        // Only on Linux is a file cut while it is mapped.
+        // Only on Linux is room given back of what stays mapped.
         mapped: u64::MAX,
         handshake,
         // What is known of these things was learnt on Linux.

@@ -1,0 +1,113 @@
+//! The address of a watched directory: its path, the way there, and where that is at home.
+
+use std::io;
+use std::mem;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::shared::Shared;
+use crate::look::clock::Clock;
+use crate::look::files::{Files, is_absent};
+use crate::look::home::Home;
+use crate::look::snapshot::Snapshot;
+use crate::look::way::Way;
+use crate::stage::copies::Stage;
+
+/// The address of a directory, between two polls.
+#[derive(Debug)]
+pub(super) struct Address {
+    path: Arc<Path>,
+    way: Way,
+    /// Where the directory was found last.
+    home: Option<Home>,
+    /// Whether the way was found to lead elsewhere when it was last asked for names.
+    has_turned: bool,
+}
+
+impl Address {
+    pub(super) fn new(path: Arc<Path>) -> Address {
+        Address {
+            path,
+            way: Way::default(),
+            home: None,
+            has_turned: false,
+        }
+    }
+
+    pub(super) fn path(&self) -> &Arc<Path> {
+        &self.path
+    }
+
+    /// The path at the end of the way.
+    pub(super) fn end(&self) -> &Path {
+        self.way.end(&self.path)
+    }
+
+    /// Looks at the directory, and asks for the names on the way to it before.
+    pub(super) fn look<F: Files, S: Stage, C: Clock>(
+        &mut self,
+        shared: &mut Shared<F, S, C>,
+    ) -> io::Result<Snapshot> {
+        shared.begin_look();
+        if shared.rules.place.is_remote() || self.way.has_links() {
+            shared.ask_on(&mut self.way, &self.path, true, &mut self.has_turned)?;
+        }
+        let look = shared.files.look(&self.path);
+        if look.as_ref().is_err_and(is_absent) {
+            shared.expect_a_link(&mut self.way, &self.path);
+        }
+        look
+    }
+
+    /// Whether the way leads elsewhere than before, as a look has found since this was last asked.
+    pub(super) fn has_turned(&mut self) -> bool {
+        mem::take(&mut self.has_turned)
+    }
+
+    /// Whether the directory is on another device by now than a look said.
+    pub(super) fn is_moving<F: Files, S: Stage, C: Clock>(
+        &self,
+        seen: Snapshot,
+        shared: &Shared<F, S, C>,
+    ) -> bool {
+        let again = shared.files.look(&self.path);
+        again.is_ok_and(|again| again.device != seen.device)
+    }
+
+    /// Whether the directory has gone since it was looked at.
+    pub(super) fn has_gone<F: Files, S: Stage, C: Clock>(&self, shared: &Shared<F, S, C>) -> bool {
+        let again = shared.files.look(&self.path);
+        again.is_err_and(|error| is_absent(&error))
+    }
+
+    /// Whether it was ever taken down where the directory is.
+    pub(super) fn has_home(&self) -> bool {
+        self.home.is_some()
+    }
+
+    /// Takes down that the directory is on this device. If the way cannot be followed, nobody knows where that is, and the
+    /// next look will see why.
+    pub(super) fn take_home<F: Files, S: Stage, C: Clock>(
+        &mut self,
+        device: u64,
+        shared: &Shared<F, S, C>,
+    ) {
+        let is_learned = self.way.is_learned_for(&shared.rules.place);
+        if !is_learned && shared.learn(&mut self.way, &self.path, true).is_err() {
+            return;
+        }
+        let home = self.home.as_ref();
+        if !home.is_some_and(|home| home.is_at_the_end_of(&self.way, device)) {
+            self.home = Some(Home::at_the_end_of(&self.way, device));
+        }
+    }
+
+    /// Whether the directory, which is not found now, was on a filesystem that is gone.
+    pub(super) fn is_lost<F: Files, S: Stage, C: Clock>(
+        &self,
+        shared: &Shared<F, S, C>,
+    ) -> io::Result<bool> {
+        let home = self.home.as_ref();
+        home.map_or(Ok(false), |home| home.is_lost(&self.path, &shared.files))
+    }
+}
