@@ -64,14 +64,17 @@ pub enum Warning {
     },
     /// The watched directory holds more libraries than are followed.
     #[error(
-        "it holds more libraries than the {followed} that are followed; {left_out} are left out, the last by name; watch \
-         a directory that holds only plugins"
+        "it holds more libraries than the {followed} that are followed; {left_out} are left out, the last by name, from \
+         `{}` on; watch a directory that holds only plugins, and in which nobody else can make files",
+        shown(first)
     )]
     TooMany {
         /// How many libraries are followed.
         followed: usize,
         /// How many libraries are not.
         left_out: usize,
+        /// The first of these by name.
+        first: PathBuf,
     },
     /// No file in the watched directory is named as a library is, and some nearly are.
     #[error(

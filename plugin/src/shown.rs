@@ -34,7 +34,7 @@ pub fn shown_bytes(text: &[u8]) -> Shown<'_> {
 }
 
 /// A name or a path as text that keeps every character, for a format that has escapes of its own. A byte that belongs to
-/// no character is spelled out as in [`shown`], so two names are two texts.
+/// no character is spelled out as in [`shown`], so two names are two texts, unless one of them has such a spelling in it.
 pub fn spelled<T: AsRef<OsStr> + ?Sized>(name: &T) -> Cow<'_, str> {
     spelled_bytes(name.as_ref().as_encoded_bytes())
 }
@@ -59,8 +59,9 @@ pub fn is_hidden(character: char) -> bool {
         // The order of letters, and the ends of lines and paragraphs.
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}');
     let has_no_room = matches!(character,
-        '\u{ad}' | '\u{34f}' | '\u{180e}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2065}' | '\u{feff}'
-        | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
+        '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200d}'
+        | '\u{2060}'..='\u{2065}' | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e0fff}');
     character.is_control() || moves || has_no_room
 }
 
@@ -111,7 +112,8 @@ mod tests {
             ("\u{200e}\u{200f}\u{61c}", r"\u{200e}\u{200f}\u{61c}"),
             ("\u{2028}\u{2029}", r"\u{2028}\u{2029}"),
             ("\u{200b}\u{200d}\u{feff}", r"\u{200b}\u{200d}\u{feff}"),
-            ("\u{ad}\u{e0041}", r"\u{ad}\u{e0041}"),
+            ("\u{ad}\u{e0041}\u{e0100}", r"\u{ad}\u{e0041}\u{e0100}"),
+            ("\u{2800}\u{3164}\u{ffa0}", r"\u{2800}\u{3164}\u{ffa0}"),
         ] {
             assert_eq!(shown(text).to_string(), printed, "{text:?}");
         }

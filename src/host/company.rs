@@ -18,9 +18,18 @@ static COMPANY: LazyLock<Mutex<Company>> = LazyLock::new(Mutex::default);
 struct Company {
     /// The digest of each library, by the loader's handle.
     libraries: HashMap<usize, Digest>,
-    /// The C++ objects of which a process has one each, and the digest of those that are constant. Grows with the
-    /// number of objects in the sources of plugins, not with that of builds: a second build of one is kept out.
-    unique: HashMap<CString, Option<Digest>>,
+    /// The C++ objects of which a process has one each. Grows with the number of objects in the sources of plugins, not
+    /// with that of builds: a second build of one is kept out.
+    unique: HashMap<CString, Brought>,
+}
+
+/// A C++ object of which a process has one, as the first library brought it.
+#[derive(Debug, Clone, Copy)]
+struct Brought {
+    /// The digest of the library.
+    by: Digest,
+    /// The digest of the object, if it is constant.
+    constant: Option<Digest>,
 }
 
 /// Maps a build, after the libraries that it brings along.
@@ -34,11 +43,11 @@ pub(super) fn open(ready: &Ready, is_to_go: bool) -> Result<Image, LoadFailure> 
     let mut missing = Vec::new();
     for sibling in &ready.siblings {
         if !company.has(sibling)? {
-            company.check(&sibling.unique, ready.allows_unique)?;
+            company.check(&sibling.unique, sibling.digest, ready.allows_unique)?;
             missing.push(sibling);
         }
     }
-    company.check(&ready.unique, ready.allows_unique)?;
+    company.check(&ready.unique, ready.own, ready.allows_unique)?;
     for sibling in missing {
         is_vetted(&sibling.staged)?;
         let handle = boundary::keep(sibling.staged.path())?;
@@ -49,6 +58,12 @@ pub(super) fn open(ready: &Ready, is_to_go: bool) -> Result<Image, LoadFailure> 
     let image = Image::open(ready.staged.path(), is_to_go)?;
     company.add(image.id(), ready.own, &ready.unique);
     Ok(image)
+}
+
+/// Takes down that an image is unmapped: the loader may give its handle to another library.
+pub(super) fn forget(image: usize) {
+    let mut company = COMPANY.lock().unwrap_or_else(PoisonError::into_inner);
+    company.libraries.remove(&image);
 }
 
 /// Refuses a copy whose path leads to another file than the one that was vetted.
@@ -78,11 +93,11 @@ impl Company {
 
     /// Refuses objects of which the loader would give a build those of another. What the process has for all its
     /// libraries is meant to be one for all.
-    fn check(&self, unique: &[Unique], is_allowed: bool) -> Result<(), LoadFailure> {
+    fn check(&self, unique: &[Unique], by: Digest, is_allowed: bool) -> Result<(), LoadFailure> {
         if is_allowed || !boundary::JOINS_UNIQUE {
             return Ok(());
         }
-        let met = unique.iter().filter(|it| self.differs(it));
+        let met = unique.iter().filter(|it| self.differs(it, by));
         let mut met = met.filter(|it| !boundary::process_has(&it.name));
         match met.next() {
             None => Ok(()),
@@ -93,17 +108,24 @@ impl Company {
         }
     }
 
-    /// Whether there is an object of this name, and it makes a difference which of the two is taken.
-    fn differs(&self, new: &Unique) -> bool {
+    /// Whether there is an object of this name, and it makes a difference which of the two is taken. To a library of the
+    /// same bytes it makes none.
+    fn differs(&self, new: &Unique, by: Digest) -> bool {
         let before = self.unique.get(&new.name);
-        before.is_some_and(|before| before.is_none() || *before != new.constant)
+        before.is_some_and(|before| {
+            let is_equal = before.constant.is_some() && before.constant == new.constant;
+            before.by != by && !is_equal
+        })
     }
 
     fn add(&mut self, handle: usize, digest: Digest, unique: &[Unique]) {
         self.libraries.insert(handle, digest);
         for object in unique {
             let first = self.unique.entry(object.name.clone());
-            first.or_insert(object.constant);
+            first.or_insert(Brought {
+                by: digest,
+                constant: object.constant,
+            });
         }
     }
 }
@@ -131,16 +153,21 @@ mod tests {
         ] {
             let mut company = Company::default();
             let second = [unique(second)];
+            let (one, other) = (Digest::of(b"1"), Digest::of(b"2"));
             assert!(
-                company.check(&second, false).is_ok(),
+                company.check(&second, other, false).is_ok(),
                 "the first has company of none"
             );
-            company.add(1, Digest::of(b""), &[unique(first)]);
-            let checked = company.check(&second, false);
+            company.add(1, one, &[unique(first)]);
+            let checked = company.check(&second, other, false);
             assert_eq!(checked.is_ok(), passes, "{first:?} {second:?}");
             assert!(
-                company.check(&second, true).is_ok(),
+                company.check(&second, other, true).is_ok(),
                 "who allows it gets it"
+            );
+            assert!(
+                company.check(&second, one, false).is_ok(),
+                "the same bytes once more"
             );
         }
     }
@@ -154,6 +181,6 @@ mod tests {
             constant: None,
         }];
         company.add(1, Digest::of(b""), &malloc);
-        assert!(company.check(&malloc, false).is_ok());
+        assert!(company.check(&malloc, Digest::of(b"2"), false).is_ok());
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use replug_plugin::CallError;
 
+use super::company;
 use super::outcome::Retired;
 use crate::boundary::{BoundHooks, Image, Mapped};
 
@@ -139,7 +140,11 @@ impl Leftover {
             return Err(self.image.running_threads().unwrap_or(Mapped::Kept));
         }
         self.image.leave();
-        Arc::get_mut(&mut self.image).ok_or(Mapped::Lent)?.unmap()
+        let image = Arc::get_mut(&mut self.image).ok_or(Mapped::Lent)?;
+        let id = image.id();
+        image.unmap()?;
+        company::forget(id);
+        Ok(())
     }
 
     /// Whether there is more to be done later, if the image is still `mapped` for this reason.

@@ -38,15 +38,16 @@ pub(super) fn take_up(artifacts: &mut Vec<Artifact>, listing: Listing) -> Option
         .filter(|path| !known.contains(path.as_path()));
     let mut new: Vec<PathBuf> = new.collect();
     let room = MOST_LIBRARIES.saturating_sub(artifacts.len());
-    let left_out = new.len().saturating_sub(room);
-    if left_out > 0 {
+    let mut left_out = Vec::new();
+    if new.len() > room {
         new.sort_unstable();
-        new.truncate(room);
+        left_out = new.split_off(room);
     }
     artifacts.extend(new.into_iter().map(|path| Artifact::listed(path.into())));
-    (left_out > 0).then_some(Warning::TooMany {
+    Some(Warning::TooMany {
         followed: artifacts.len(),
-        left_out,
+        left_out: left_out.len(),
+        first: left_out.into_iter().next()?,
     })
 }
 
@@ -106,7 +107,13 @@ mod tests {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let warning = take_up(&mut artifacts, listing(&names, &[]));
         let (followed, left_out) = (MOST_LIBRARIES, 10);
-        assert_eq!(warning, Some(Warning::TooMany { followed, left_out }));
+        let first = PathBuf::from(name(MOST_LIBRARIES - 1));
+        let told = Warning::TooMany {
+            followed,
+            left_out,
+            first,
+        };
+        assert_eq!(warning, Some(told));
         assert_eq!(artifacts.len(), MOST_LIBRARIES);
         assert_eq!(**artifacts[0].path(), *Path::new(&known));
         let last = artifacts.last().unwrap().path();
