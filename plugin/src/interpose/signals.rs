@@ -56,9 +56,8 @@ pub unsafe extern "C-unwind" fn set_action(
     old: *mut Action,
 ) -> c_int {
     // SAFETY: the caller passes null, or an action.
-    if let Some(action) = unsafe { action.as_ref() }
-        && !may_handle(signal, action.handler)
-    {
+    let asked = unsafe { action.as_ref() };
+    if asked.is_some_and(|action| !may_handle(signal, action.handler)) {
         return -1;
     }
     let libc = libc!(c"sigaction" as fn(c_int, *const Action, *mut Action) -> c_int);
