@@ -106,11 +106,24 @@ struct replug_entry {
     const void *attach;               /* NULL: services for the threads of plugins in Rust */
 };
 
+/* How the structs above lie in memory where pointers have 64 bits, and one more that C has no use for. A host compares it
+ * with its own. */
+#define REPLUG_LAYOUTS \
+    "layout Entry size 24: table at 0, hooks at 8, attach at 16\n" \
+    "layout HookTable size 32: init at 0, stop at 8, save at 16, restore at 24\n" \
+    "layout Services size 80: image at 0, at_thread_exit at 8, create_key at 16, delete_key at 24, set at 32, get at 40, spawn at 48, handles at 56, looks_up at 64, end at 72\n" \
+    "layout Answered size 8: failure at 0\n" \
+    "layout Answered of u64 size 16: failure at 0, value at 8\n" \
+    "layout Failure size 32: kind at 0, message at 8, free at 24\n" \
+    "layout Slice size 16: data at 0, len at 8\n" \
+    "layout SliceMut size 16: data at 0, len at 8\n" \
+    "layout Sink size 16: buffer at 0, write at 8\n"
+
 /* The handshake with the host's declaration behind it. "panic unwind" says that nothing ends the process. */
 #define REPLUG_HANDSHAKE(declaration) \
-    "replug handshake 1\n"            \
+    "replug handshake 2\n"            \
     "rustc a C compiler\n"            \
-    "panic unwind\n" declaration
+    "panic unwind\n" REPLUG_LAYOUTS declaration
 
 /* Exported, whatever else the compiler is told to hide. */
 #if defined(_WIN32)

@@ -170,7 +170,7 @@ mod tests {
         for (name, carried) in seeds("handshake") {
             if name.starts_with("good") {
                 let verdict = Expected::of::<Seed>().check(Some(&carried));
-                assert_eq!(verdict, Ok(()), "{name}");
+                assert_eq!(verdict, Ok(()), "{name}: its lines are changed by hand");
             }
         }
         for (name, bytes) in seeds("vet") {
@@ -190,7 +190,7 @@ mod tests {
             };
             let carried = verdict.expect(&name).handshake;
             let verdict = Expected::of::<Seed>().check(carried.as_deref());
-            assert_eq!(verdict, Ok(()), "{name}");
+            assert_eq!(verdict, Ok(()), "{name}: `fuzz/relink` links it anew");
         }
     }
 }

@@ -90,7 +90,7 @@ pub use replug_plugin::{
     CallError, HookError, Hooks, Interface, Sink, export, interface, shared, shown, wire,
 };
 
-pub use crate::boundary::{Raw, Text};
+pub use crate::boundary::{Raw, Text, TextFunction};
 #[doc(inline)]
 pub use crate::error::{Error, chain};
 pub use crate::host::handle::{Caller, Handle, Lent};

@@ -63,6 +63,12 @@ impl Options {
     pub const MAX_SIZE: u64 = 4 * 1024 * 1024 * 1024;
 
     /// The options to watch `path`: a library file or a directory of libraries, whether the path exists yet or not.
+    ///
+    /// # Trust
+    ///
+    /// This is where a host says whom it trusts: whoever can write a library at `path` runs code in this process, from
+    /// the moment in which the library is mapped. Vet and the handshake keep out what is damaged or does not fit, and
+    /// nobody who means harm. `docs/contract.md` has the rest of what only a person can promise.
     pub fn new(path: impl Into<PathBuf>) -> Options {
         Options {
             path: path.into(),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use replug::watch::Watcher;
 use replug::{Host, Options, Outcome, Text, Warning};
-use vocabulary::{Artifact, DEADLINE, Scratch, library, version, wait_until};
+use vocabulary::{Artifact, DEADLINE, Scratch, library, plugin_function, version, wait_until};
 
 /// A host whose first generation is live, and the staged copy of it.
 fn serving(scratch: &Scratch, artifact: &Artifact) -> (Host<Text>, PathBuf) {
@@ -20,7 +20,7 @@ fn serving(scratch: &Scratch, artifact: &Artifact) -> (Host<Text>, PathBuf) {
         .stage_dir(scratch.stage())
         .interval(Duration::from_millis(5))
         .settle(Duration::from_millis(20));
-    let mut host = Host::<Text>::watch(c"plugin_function", options).unwrap();
+    let mut host = Host::<Text>::watch(plugin_function(), options).unwrap();
     host.wait_for_generation(1, Instant::now() + DEADLINE)
         .unwrap();
     let staged = host.live().unwrap().staged().to_owned();

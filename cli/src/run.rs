@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::select_biased;
 use replug::shown::shown;
 use replug::watch::Watcher;
-use replug::{HostSet, Outcome, Text};
+use replug::{HostSet, Outcome, Text, TextFunction};
 
 use crate::args::Run;
 use crate::build;
@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Run) -> Result<(), Failure> {
     let Some(path) = path(args, &stop)? else {
         return Ok(());
     };
-    let plugins = HostSet::<Text>::watch(&args.call, args.options(path.clone()))?;
+    let plugins = HostSet::<Text>::watch(function(args), args.options(path.clone()))?;
     Run::check_kind(&path, plugins.watcher())?;
     let mut session = Session::new(args, output, plugins);
     let stage = session.plugins.watcher().remover().clone();
@@ -45,6 +45,16 @@ pub(crate) fn run(args: &Run) -> Result<(), Failure> {
         // Whoever read the output has seen enough.
         Err(failure) if is_broken_pipe(&failure) => Ok(()),
         result => result,
+    }
+}
+
+/// The function that is called: text to text, by the word of the person at the command line.
+fn function(args: &Run) -> TextFunction {
+    // SAFETY: nothing in a library says so. Whoever starts the program names a function and a library, and vouches for
+    // both: `--help` and README tell them what the function must be.
+    #[allow(unsafe_code)]
+    unsafe {
+        TextFunction::new(args.call.clone())
     }
 }
 

@@ -93,7 +93,12 @@ impl<T: Copy> Answered<T> {
 
     #[cold]
     fn failed(kind: u32, message: &str) -> Answered<T> {
-        let message = RawSlice::of(Box::leak(Box::<[u8]>::from(message.as_bytes())));
+        // By `into_raw`, not through a reference: what is only borrowed for reading may not be freed.
+        let message = Box::into_raw(Box::<[u8]>::from(message.as_bytes()));
+        let message = RawSlice {
+            data: message.cast::<u8>().cast_const(),
+            len: message.len(),
+        };
         let free = Some(free as unsafe extern "C" fn(_));
         let failure = Failure {
             kind,

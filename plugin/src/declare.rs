@@ -57,15 +57,15 @@
 #[macro_export]
 macro_rules! interface {
     (
-        $(#[$about:meta])*
+        $(#[$($about:tt)*])*
         $vis:vis interface $Table:ident, plugin trait $Plugin:ident, version $version:literal {
             $(
-                $(#[$doc:meta])*
+                $(#[$($doc:tt)*])*
                 fn $name:ident($($arg:ident: $takes:ty),* $(,)?) $(-> $returns:ty)?;
             )+
         }
     ) => {
-        $(#[$about])*
+        $(#[$($about)*])*
         ///
         /// The functions of the live generation, for its host.
         #[repr(C)]
@@ -80,7 +80,7 @@ macro_rules! interface {
         #[allow(dead_code)]
         impl $Table {
             $(
-                $(#[$doc])*
+                $(#[$($doc)*])*
                 ///
                 /// # Errors
                 ///
@@ -88,7 +88,7 @@ macro_rules! interface {
                 #[inline(always)]
                 $vis fn $name(
                     &self, $($arg: $takes),*
-                ) -> ::core::result::Result<$crate::__answer_type!($($returns)?), $crate::CallError> {
+                ) -> $crate::__core::result::Result<$crate::__answer_type!($($returns)?), $crate::CallError> {
                     // SAFETY: the function is called while `self` is borrowed, and not kept.
                     let replug_function = unsafe { self.$name.get() };
                     // SAFETY: the table is that of an image which stays mapped while `self` is borrowed, and the
@@ -102,13 +102,13 @@ macro_rules! interface {
             )+
         }
 
-        $(#[$about])*
+        $(#[$($about)*])*
         ///
         /// The functions that a plugin implements.
         #[allow(dead_code)]
         $vis trait $Plugin {
             $(
-                $(#[$doc])*
+                $(#[$($doc)*])*
                 fn $name($($arg: $takes),*) $(-> $returns)?;
             )+
         }
@@ -116,9 +116,15 @@ macro_rules! interface {
         // The types of the declaration are read in here, so the names in here must be none that a type could have, or
         // the length of an array in one.
         const _: () = {
+            $( $crate::__harmless!($($about)*); )*
+            $( $( $crate::__harmless!($($doc)*); )* )+
+            const _: () = $crate::__core::assert!(
+                !$crate::__core::mem::needs_drop::<$Table>(),
+                "the functions of an interface cannot have `Drop`: they are dropped after the plugin that they call",
+            );
             $(
-                const _: () = ::core::assert!(
-                    !$crate::__private::is_taken(::core::stringify!($name)),
+                const _: () = $crate::__core::assert!(
+                    !$crate::__private::is_taken($crate::__core::stringify!($name)),
                     "a function of an interface has the name of a method of `Host`, `Plugin` or `Member`, which would \
                     be called in its place; these names are taken: apply, artifact, borrow, borrow_mut, clone, \
                     deref, deref_mut, digest, drop, expecting, generation, handle, into, is_missing, live, name, \
@@ -126,8 +132,8 @@ macro_rules! interface {
                     wait_for_generation, watcher, watching",
                 );
                 $(
-                    const _: () = ::core::assert!(
-                        !$crate::__private::says_static(::core::stringify!($takes)),
+                    const _: () = $crate::__core::assert!(
+                        !$crate::__private::says_static($crate::__core::stringify!($takes)),
                         "arguments are lent for the call: none can be 'static",
                     );
                 )*
@@ -135,13 +141,13 @@ macro_rules! interface {
 
             const REPLUG_FUNCTIONS: &[$crate::__private::Function] = &[$(
                 $crate::__private::Function {
-                    name: ::core::stringify!($name),
+                    name: $crate::__core::stringify!($name),
                     takes: &[$(<$takes as $crate::wire::Argument>::SHAPE),*],
                     returns: <$crate::__answer_type!($($returns)?) as $crate::wire::Answer>::SHAPE,
                 },
             )+];
-            const REPLUG_NAME: &::core::primitive::str = ::core::stringify!($Table);
-            const REPLUG_LEN: ::core::primitive::usize = $crate::__private::Text::<0>::declaration(
+            const REPLUG_NAME: &$crate::__core::primitive::str = $crate::__core::stringify!($Table);
+            const REPLUG_LEN: $crate::__core::primitive::usize = $crate::__private::Text::<0>::declaration(
                 REPLUG_NAME, $version, REPLUG_FUNCTIONS,
             ).len();
             const REPLUG_TEXT: $crate::__private::Text<REPLUG_LEN> =
@@ -149,13 +155,16 @@ macro_rules! interface {
 
             // SAFETY: the struct and the text are made of the same lines.
             unsafe impl $crate::Interface for $Table {
-                const DECLARATION: &'static ::core::primitive::str = REPLUG_TEXT.as_str();
+                const DECLARATION: &'static $crate::__core::primitive::str = REPLUG_TEXT.as_str();
 
                 fn absent() -> Self {
-                    $Table { $($name: $crate::__private::Slot::new(ReplugAbsent::$name)),+ }
+                    $Table {
+                        // SAFETY: the function has the declared types, and is this program's own.
+                        $($name: unsafe { $crate::__private::Slot::new(ReplugAbsent::$name) }),+
+                    }
                 }
 
-                unsafe fn copy(replug_table: *const ::core::ffi::c_void) -> Self {
+                unsafe fn copy(replug_table: *const $crate::__core::ffi::c_void) -> Self {
                     // SAFETY: the caller vouches for the table.
                     unsafe { replug_table.cast::<$Table>().read() }
                 }
@@ -174,8 +183,23 @@ macro_rules! interface {
                 )+
             }
 
+            /// The plugin's functions, for arguments with a lifetime that no type of the declaration can name: a function
+            /// that wants one for longer does not compile, whatever alias hides that.
+            struct ReplugLent<ReplugPlugin>($crate::__core::marker::PhantomData<ReplugPlugin>);
+
+            impl<ReplugPlugin: $Plugin> ReplugLent<ReplugPlugin> {
+                $(
+                    #[inline(always)]
+                    fn $name<'lent_for_one_call>(
+                        $($arg: <$takes as $crate::wire::Argument>::At<'lent_for_one_call>),*
+                    ) -> $crate::__answer_type!($($returns)?) {
+                        <ReplugPlugin as $Plugin>::$name($($arg),*)
+                    }
+                )+
+            }
+
             /// The plugin's functions, as C sees them.
-            struct ReplugExported<ReplugPlugin>(::core::marker::PhantomData<ReplugPlugin>);
+            struct ReplugExported<ReplugPlugin>($crate::__core::marker::PhantomData<ReplugPlugin>);
 
             impl<ReplugPlugin: $Plugin> ReplugExported<ReplugPlugin> {
                 $(
@@ -183,12 +207,16 @@ macro_rules! interface {
                         $($arg: <$takes as $crate::wire::Argument>::Wire),*
                     ) -> $crate::__private::Answered<$crate::__answer_type!($($returns)?)> {
                         $crate::__private::answer(move || {
+                            let replug_call = $crate::wire::Call::begin();
+                            let _ = &replug_call;
                             $(
                                 // SAFETY: the host sent the argument, by the same declaration, and lends it for the
                                 // call.
-                                let $arg = unsafe { <$takes as $crate::wire::Argument>::receive($arg) };
+                                let $arg = unsafe {
+                                    <$takes as $crate::wire::Argument>::receive($arg, &replug_call)
+                                };
                             )*
-                            <ReplugPlugin as $Plugin>::$name($($arg),*)
+                            ReplugLent::<ReplugPlugin>::$name($($arg),*)
                         })
                     }
                 )+
@@ -197,7 +225,8 @@ macro_rules! interface {
             // SAFETY: the functions are those of the declaration, in order.
             unsafe impl<ReplugPlugin: $Plugin> $crate::__private::Implemented<ReplugPlugin> for $Table {
                 const TABLE: $Table = $Table {
-                    $($name: $crate::__private::Slot::new(ReplugExported::<ReplugPlugin>::$name)),+
+                    // SAFETY: the function has the declared types, and is this library's own.
+                    $($name: unsafe { $crate::__private::Slot::new(ReplugExported::<ReplugPlugin>::$name) }),+
                 };
             }
         };
@@ -213,6 +242,25 @@ macro_rules! __answer_type {
     };
     ($returns:ty) => {
         $returns
+    };
+}
+
+/// Refuses the attributes of an interface that could change its functions. A function is written down as it was declared,
+/// and an attribute may make another of it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __harmless {
+    (doc $($rest:tt)*) => {};
+    (allow $($rest:tt)*) => {};
+    (expect $($rest:tt)*) => {};
+    (warn $($rest:tt)*) => {};
+    (deny $($rest:tt)*) => {};
+    (forbid $($rest:tt)*) => {};
+    ($($other:tt)*) => {
+        $crate::__core::compile_error!($crate::__core::concat!(
+            "`#[", $crate::__core::stringify!($($other)*), "]` cannot stand in an interface: an attribute can change what the \
+            handshake says of a function; docs and `allow`, `expect`, `warn`, `deny`, `forbid` can",
+        ));
     };
 }
 
@@ -262,17 +310,23 @@ macro_rules! shared {
         }
 
         const _: () = {
+            // The attributes above may have made another struct of it: the fields are compared with what is written.
+            const _: fn(&$Shared) = |replug_shared| {
+                let $Shared { $($field: _),+ } = replug_shared;
+                $( $crate::__private::field_is::<$Field, _>(&raw const replug_shared.$field); )+
+            };
+
             // SAFETY: the struct is `repr(C)`, and the shape is taken from the compiler; each field is plain.
             unsafe impl $crate::wire::Plain for $Shared {
                 const SHAPE: $crate::__private::Shape =
                     $crate::__private::Shape::Struct(&$crate::__private::Layout {
-                        name: ::core::stringify!($Shared),
-                        size: ::core::mem::size_of::<$Shared>(),
-                        align: ::core::mem::align_of::<$Shared>(),
+                        name: $crate::__core::stringify!($Shared),
+                        size: $crate::__core::mem::size_of::<$Shared>(),
+                        align: $crate::__core::mem::align_of::<$Shared>(),
                         fields: &[$(
                             $crate::__private::Field {
-                                name: ::core::stringify!($field),
-                                offset: ::core::mem::offset_of!($Shared, $field),
+                                name: $crate::__core::stringify!($field),
+                                offset: $crate::__core::mem::offset_of!($Shared, $field),
                                 shape: <$Field as $crate::wire::Plain>::SHAPE,
                             },
                         )+],

@@ -7,6 +7,7 @@ use crate::hooks::{HookTable, Hooks};
 #[cfg(unloads)]
 use crate::interpose;
 use crate::services::Attach;
+use crate::table::Interface;
 
 /// The entry of a plugin: what a host needs to know of it beside its handshake. A host finds it by the name
 /// `replug_entry`.
@@ -24,8 +25,9 @@ pub struct Entry {
 unsafe impl Sync for Entry {}
 
 impl Entry {
-    /// The entry of a plugin with this table and no hooks.
-    pub const fn new<T>(table: &'static T) -> Entry {
+    /// The entry of a plugin with this table and no hooks. Whoever has a table of an interface has a true one: safe code
+    /// makes none.
+    pub const fn new<T: Interface>(table: &'static T) -> Entry {
         Entry {
             table: (&raw const *table).cast(),
             hooks: std::ptr::null(),
@@ -45,17 +47,29 @@ impl Entry {
     }
 
     /// The functions of the interface.
-    pub fn table(&self) -> *const c_void {
+    ///
+    /// # Safety
+    ///
+    /// The pointer is used while the image of this entry is mapped, as a table of the interface in its handshake.
+    pub unsafe fn table(&self) -> *const c_void {
         self.table
     }
 
     /// The hooks; null if the plugin has none.
-    pub fn hooks(&self) -> *const HookTable {
+    ///
+    /// # Safety
+    ///
+    /// The pointer is used while the image of this entry is mapped.
+    pub unsafe fn hooks(&self) -> *const HookTable {
         self.hooks
     }
 
     /// The function that takes the host's services.
-    pub fn attach(&self) -> Option<Attach> {
+    ///
+    /// # Safety
+    ///
+    /// The function is called while the image of this entry is mapped.
+    pub unsafe fn attach(&self) -> Option<Attach> {
         self.attach
     }
 }
@@ -116,10 +130,10 @@ macro_rules! export {
         $crate::__interpose!();
 
         const _: () = {
-            const REPLUG_DECLARATION: &::core::primitive::str = <$Interface as $crate::Interface>::DECLARATION;
-            const REPLUG_PANICS: &::core::primitive::str =
-                if ::core::cfg!(panic = "unwind") { "unwind" } else { "abort" };
-            const REPLUG_LEN: ::core::primitive::usize =
+            const REPLUG_DECLARATION: &$crate::__core::primitive::str = <$Interface as $crate::Interface>::DECLARATION;
+            const REPLUG_PANICS: &$crate::__core::primitive::str =
+                if $crate::__core::cfg!(panic = "unwind") { "unwind" } else { "abort" };
+            const REPLUG_LEN: $crate::__core::primitive::usize =
                 $crate::__private::handshake_len(REPLUG_DECLARATION, REPLUG_PANICS);
 
             static REPLUG_TABLE: $Interface =
@@ -129,7 +143,7 @@ macro_rules! export {
             // SAFETY: the name is replug's own.
             #[unsafe(no_mangle)]
             #[used]
-            pub static replug_handshake: [::core::primitive::u8; REPLUG_LEN] =
+            pub static replug_handshake: [$crate::__core::primitive::u8; REPLUG_LEN] =
                 $crate::__private::handshake_text(REPLUG_DECLARATION, REPLUG_PANICS);
 
             /// The entry, where a host finds the functions.

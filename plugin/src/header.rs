@@ -7,8 +7,24 @@ use std::process::Command;
 use crate::answer::{Answered, Failure};
 use crate::export::Entry;
 use crate::hooks::HookTable;
+use crate::layouts::LAYOUTS;
 use crate::sink::RawSink;
 use crate::wire::{RawSlice, RawSliceMut};
+
+#[test]
+fn the_header_for_c_has_the_lines_about_replugs_own_tables() {
+    let header = include_str!("../../docs/replug.h");
+    let (_, from) = header.split_once("#define REPLUG_LAYOUTS").unwrap();
+    let (defined, _) = from.split_once("\n\n").unwrap();
+    let lines = defined.lines().skip(1).map(|line| {
+        let line = line.trim().trim_end_matches('\\').trim_end();
+        let line = line
+            .strip_prefix('"')
+            .and_then(|line| line.strip_suffix("\\n\""));
+        format!("{}\n", line.unwrap())
+    });
+    assert_eq!(lines.collect::<String>(), LAYOUTS);
+}
 
 fn size_of_field<T, F>(_: fn(&T) -> &F) -> usize {
     size_of::<F>()

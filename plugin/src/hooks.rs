@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use crate::answer::{Answered, try_answer};
 use crate::sink::{RawSink, Sink};
-use crate::wire::{Argument, RawSlice};
+use crate::wire::{Argument, Call, RawSlice};
 
 /// The error of a hook. Its `Display` is what the host is told.
 pub type HookError = Box<dyn Error + Send + Sync>;
@@ -95,24 +95,64 @@ pub trait Hooks {
     }
 }
 
-/// The hooks as C sees them.
+/// The hooks as C sees them. Safe code can neither make a table nor call through one.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct HookTable {
     /// As [`Hooks::init`].
-    pub init: unsafe extern "C" fn() -> Answered<()>,
+    pub(crate) init: unsafe extern "C" fn() -> Answered<()>,
     /// As [`Hooks::stop`].
-    pub stop: unsafe extern "C" fn() -> Answered<()>,
+    pub(crate) stop: unsafe extern "C" fn() -> Answered<()>,
     /// Writes the state and returns its version, if there is any.
-    pub save: Option<unsafe extern "C" fn(RawSink) -> Answered<u32>>,
+    pub(crate) save: Option<unsafe extern "C" fn(RawSink) -> Answered<u32>>,
     /// As [`Hooks::restore`].
-    pub restore: unsafe extern "C" fn(u32, RawSlice<u8>) -> Answered<()>,
+    pub(crate) restore: unsafe extern "C" fn(u32, RawSlice<u8>) -> Answered<()>,
 }
 
 impl HookTable {
     /// The hooks of `P`.
     pub(crate) const fn of<P: Hooks>() -> *const HookTable {
         Hooked::<P>::TABLE
+    }
+
+    /// Calls `init`.
+    ///
+    /// # Safety
+    ///
+    /// The table is that of an image which is mapped.
+    pub unsafe fn init(&self) -> Answered<()> {
+        // SAFETY: the caller vouches for the image.
+        unsafe { (self.init)() }
+    }
+
+    /// Calls `stop`.
+    ///
+    /// # Safety
+    ///
+    /// As for [`init`](HookTable::init).
+    pub unsafe fn stop(&self) -> Answered<()> {
+        // SAFETY: the caller vouches for the image.
+        unsafe { (self.stop)() }
+    }
+
+    /// Calls `save`; `None` if the plugin keeps no state.
+    ///
+    /// # Safety
+    ///
+    /// As for [`init`](HookTable::init).
+    pub unsafe fn save(&self, state: Sink<'_>) -> Option<Answered<u32>> {
+        // SAFETY: the caller vouches for the image, and the sink is lent for the call.
+        self.save.map(|save| unsafe { save(state.send()) })
+    }
+
+    /// Calls `restore`.
+    ///
+    /// # Safety
+    ///
+    /// As for [`init`](HookTable::init).
+    pub unsafe fn restore(&self, version: u32, state: &[u8]) -> Answered<()> {
+        // SAFETY: the caller vouches for the image, and the state is lent for the call.
+        unsafe { (self.restore)(version, RawSlice::of(state)) }
     }
 }
 
@@ -142,8 +182,9 @@ impl<P: Hooks> Hooked<P> {
             // The state is written to the plugin's own memory first: a save that fails half-way hands nothing over.
             let mut state = Vec::new();
             P::save(&mut state)?;
+            let call = Call::begin();
             // SAFETY: the host lends the sink for the call.
-            unsafe { Sink::receive(sink) }.write(&state);
+            unsafe { Sink::receive(sink, &call) }.write(&state);
             Ok::<u32, HookError>(P::STATE.unwrap_or_default())
         })
     }

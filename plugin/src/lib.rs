@@ -44,7 +44,12 @@ pub mod shown;
 // The declaration: what it consists of, its text, and the macros that both sides expand.
 mod shape;
 
+mod same;
+
 mod text;
+
+// The tables of replug itself, whose layouts are part of each handshake.
+mod layouts;
 
 mod refuse;
 
@@ -78,6 +83,10 @@ pub use crate::hooks::{HookError, Hooks};
 pub use crate::sink::Sink;
 pub use crate::table::Interface;
 
+/// No API: the macros' own name for `core`, because a user may call another crate that.
+#[doc(hidden)]
+pub use ::core as __core;
+
 /// No API: what the macros expand to, and what a host of the same version reads. Anything in here can change at any
 /// time.
 #[doc(hidden)]
@@ -85,18 +94,20 @@ pub mod __private {
     pub use crate::answer::{Answered, answer};
     pub use crate::export::Entry;
     pub use crate::hooks::HookTable;
+    pub use crate::layouts::LAYOUTS;
     #[cfg(unloads)]
     pub mod interpose {
         pub use crate::interpose::{
-            Allocator, at_thread_exit, create_key, delete_key, get, getenv, set, spawn,
+            Allocator, at_thread_exit, create_c11_key, create_key, delete_key, end, find_symbol,
+            get, getenv, set, set_action, set_c11, set_handler, set_signal_stack, spawn, spawn_c11,
         };
     }
     pub use crate::refuse::{TAKEN, is_taken, says_static};
+    pub use crate::same::{SameAs, field_is};
     pub use crate::services::{Attach, Destructor, FIRST_KEY, Services, Start};
     pub use crate::shape::{Field, Function, Layout, Shape};
     pub use crate::table::{Implemented, Slot};
     pub use crate::text::{FORMAT, Text, VERSION, handshake_len, handshake_text};
-    pub use crate::wire::RawSlice;
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! The services that a host gives a plugin in the place of libc, so that nothing in libc points into the plugin: exit
-//! handlers of threads, thread-local keys, and the start of threads. Linux with glibc only; elsewhere images stay
-//! mapped.
+//! handlers of threads, thread-local keys, and the start of threads; and by which a host learns what does. Linux with
+//! glibc only; elsewhere images stay mapped.
 //!
 //! The idea is relib's: interposition inside the module. Here the symbols are hidden, so that the static linker binds
 //! them and no search order has to be bent.
 
-use std::ffi::{c_int, c_uint, c_void};
+use std::ffi::{c_char, c_int, c_uint, c_void};
 
 /// A destructor of something that belongs to a thread.
 pub type Destructor = unsafe extern "C-unwind" fn(*mut c_void);
@@ -42,6 +42,12 @@ pub struct Services {
         Start,
         *mut c_void,
     ) -> c_int,
+    /// Says that the image is about to handle a signal; false if the image must not, because it is being unmapped.
+    pub handles: unsafe extern "C-unwind" fn(*const c_void, c_int) -> bool,
+    /// Says that the image looks a function of another library up by its name.
+    pub looks_up: unsafe extern "C-unwind" fn(*const c_void, *const c_char),
+    /// Says that the image has run all its destructors.
+    pub end: unsafe extern "C-unwind" fn(*const c_void),
 }
 
 /// The function that takes the services in a plugin, before anything else of the plugin is called. If the image

@@ -6,7 +6,7 @@ use std::io;
 use std::marker::PhantomData;
 
 use crate::shape::Shape;
-use crate::wire::{Argument, RawSlice};
+use crate::wire::{Argument, Call, RawSlice};
 
 /// A place where a plugin writes text or bytes for its host. They land in memory of the host's.
 ///
@@ -87,6 +87,7 @@ impl io::Write for Sink<'_> {
 unsafe impl Argument for Sink<'_> {
     const SHAPE: Shape = Shape::Scalar("Sink");
     type Wire = RawSink;
+    type At<'call> = Sink<'call>;
 
     #[inline(always)]
     fn send(self) -> RawSink {
@@ -94,7 +95,7 @@ unsafe impl Argument for Sink<'_> {
     }
 
     #[inline(always)]
-    unsafe fn receive(raw: RawSink) -> Self {
+    unsafe fn receive(raw: RawSink, _: &Call) -> Sink<'_> {
         Sink {
             raw,
             _buffer: PhantomData,

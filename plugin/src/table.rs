@@ -9,7 +9,11 @@ use std::ffi::c_void;
 pub struct Slot<F>(F);
 
 impl<F: Copy> Slot<F> {
-    pub const fn new(function: F) -> Slot<F> {
+    /// # Safety
+    ///
+    /// The function is that of the declaration: a call by the declared types is sound for as long as the table can be
+    /// called.
+    pub const unsafe fn new(function: F) -> Slot<F> {
         Slot(function)
     }
 

@@ -1,9 +1,10 @@
 //! A declaration as text, written by the compiler. One fact a line, so that two texts can be compared by people.
 
+use crate::layouts::LAYOUTS;
 use crate::shape::{Field, Function, Layout, Shape};
 
 /// The first line of every handshake. It says that the text is a handshake, and which rules the rest follows.
-pub const FORMAT: &str = "replug handshake 1";
+pub const FORMAT: &str = "replug handshake 2";
 
 /// The version of this crate. A handshake names it, and a host compares it with that of its own.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -59,7 +60,7 @@ impl<const N: usize> Text<N> {
         self
     }
 
-    const fn number(self, number: usize) -> Text<N> {
+    pub(crate) const fn number(self, number: usize) -> Text<N> {
         const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
         let text = match number / 10 {
             0 => self,
@@ -72,7 +73,8 @@ impl<const N: usize> Text<N> {
         match shape {
             Shape::Scalar(name) => self.put(name),
             Shape::Array(of, count) => self.put("[").shape(of).put("; ").number(*count).put("]"),
-            Shape::Struct(layout) => self.put(layout.name),
+            // A struct can have any name, that of a number too: without the word, two layouts could have one text.
+            Shape::Struct(layout) => self.put("struct ").put(layout.name),
             Shape::Ref(of) => self.put("&").shape(of),
             Shape::RefMut(of) => self.put("&mut ").shape(of),
             Shape::Slice(of) => self.put("&[").shape(of).put("]"),
@@ -155,7 +157,7 @@ impl<const N: usize> Text<N> {
             .put(env!("REPLUG_RUSTC"));
         let text = text.put("\ntarget ").put(env!("REPLUG_TARGET"));
         let text = text.put("\npanic ").put(panics).put("\n");
-        text.put(declaration).put("\0")
+        text.put(LAYOUTS).put(declaration).put("\0")
     }
 }
 
@@ -167,4 +169,98 @@ pub const fn handshake_len(declaration: &str, panics: &str) -> usize {
 /// The handshake itself, with a NUL at its end.
 pub const fn handshake_text<const N: usize>(declaration: &str, panics: &str) -> [u8; N] {
     Text::<N>::handshake(declaration, panics).bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    /// The longest text that is compared, in bytes; a longer one is passed over.
+    const LONGEST: usize = 600;
+
+    /// A source of numbers that look like chance, the same in each run (xorshift64).
+    struct Chance(u64);
+
+    impl Chance {
+        fn below(&mut self, end: usize) -> usize {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            (self.0 >> 33) as usize % end
+        }
+
+        fn one_of<T: Copy>(&mut self, of: &[T]) -> T {
+            of[self.below(of.len())]
+        }
+
+        /// A shape out of so few that many declarations have equal texts. Structs have the names of numbers too, and
+        /// two of one name lie differently.
+        fn shape(&mut self, depth: usize) -> Shape {
+            match self.below(if depth == 0 { 2 } else { 8 }) {
+                0 => Shape::Scalar(self.one_of(&["u32", "Sink"])),
+                1..4 => Shape::Struct(self.layout(depth)),
+                4 => Shape::Array(Box::leak(Box::new(self.shape(depth - 1))), self.below(2)),
+                5 => Shape::Ref(Box::leak(Box::new(self.shape(depth - 1)))),
+                6 => Shape::RefMut(Box::leak(Box::new(self.shape(depth - 1)))),
+                _ => Shape::Slice(Box::leak(Box::new(self.shape(depth - 1)))),
+            }
+        }
+
+        fn layout(&mut self, depth: usize) -> &'static Layout {
+            let count = if depth == 0 { 0 } else { 1 + self.below(2) };
+            let fields = (0..count).map(|number| Field {
+                name: ["a", "b"][number],
+                offset: 4 * number,
+                shape: self.shape(depth - 1),
+            });
+            let fields: Vec<_> = fields.collect();
+            Box::leak(Box::new(Layout {
+                name: self.one_of(&["u32", "A", "Sink"]),
+                size: self.one_of(&[4, 8]),
+                align: 4,
+                fields: fields.leak(),
+            }))
+        }
+
+        fn functions(&mut self) -> &'static [Function] {
+            let names = &["f", "g"][..1 + self.below(2)];
+            let functions = names.iter().map(|name| {
+                let takes: Vec<_> = (0..self.below(3)).map(|_| self.shape(2)).collect();
+                Function {
+                    name,
+                    takes: takes.leak(),
+                    returns: Shape::Scalar("()"),
+                }
+            });
+            functions.collect::<Vec<_>>().leak()
+        }
+    }
+
+    #[test]
+    fn declarations_with_equal_texts_have_equal_layouts() {
+        let mut chance = Chance(0x5eed);
+        let mut layouts: HashMap<Vec<u8>, String> = HashMap::new();
+        let mut equal = 0;
+        for _ in 0..20_000 {
+            let functions = chance.functions();
+            let text = Text::<LONGEST>::declaration("I", 1, functions);
+            let Some(written) = text.bytes.get(..text.len) else {
+                continue;
+            };
+            // All that there is to a declaration: names, sizes, places, and what is a struct and what is a number.
+            let layout = format!("{functions:?}");
+            match layouts.get(written) {
+                Some(other) => {
+                    let told = String::from_utf8_lossy(written);
+                    assert_eq!(*other, layout, "two declarations, one text: {told}");
+                    equal += 1;
+                }
+                None => drop(layouts.insert(written.to_vec(), layout)),
+            }
+        }
+        assert!(equal > 1000, "only {equal} of the texts were equal");
+        assert!(layouts.len() > 1000, "only {} texts", layouts.len());
+    }
 }

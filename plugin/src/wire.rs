@@ -40,16 +40,32 @@ pub unsafe trait Argument: Sized {
     const SHAPE: Shape;
     /// The C type as which a value crosses.
     type Wire: Copy;
+    /// The type with the lifetime of one call, whatever lifetime the declaration writes or an alias hides.
+    type At<'call>;
 
     /// Makes the value ready to cross.
     fn send(self) -> Self::Wire;
 
-    /// Makes the value again on the other side.
+    /// Makes the value again on the other side, lent for the call.
     ///
     /// # Safety
     ///
-    /// `wire` came from `send`, and the value that was sent is still borrowed.
-    unsafe fn receive(wire: Self::Wire) -> Self;
+    /// `wire` came from `send`, and the value that was sent is borrowed for as long as `call` is.
+    unsafe fn receive<'call>(wire: Self::Wire, call: &'call Call) -> Self::At<'call>;
+}
+
+/// One call, as the lifetime of what is lent for it. It begins and ends inside of the plugin's half of the call, so
+/// that no declaration can name this lifetime: a function that wants its arguments for longer does not compile.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Call(());
+
+impl Call {
+    /// The beginning of a call.
+    #[inline(always)]
+    pub fn begin() -> Call {
+        Call(())
+    }
 }
 
 /// A type that a function of an interface can return: plain data, or nothing. An answer owns its data, so nothing
@@ -93,6 +109,7 @@ macro_rules! __plain {
         unsafe impl $crate::wire::Argument for $plain {
             const SHAPE: $crate::__private::Shape = <$plain as $crate::wire::Plain>::SHAPE;
             type Wire = $plain;
+            type At<'call> = $plain;
 
             #[inline(always)]
             fn send(self) -> $plain {
@@ -100,7 +117,7 @@ macro_rules! __plain {
             }
 
             #[inline(always)]
-            unsafe fn receive(replug_wire: $plain) -> $plain {
+            unsafe fn receive(replug_wire: $plain, _: &$crate::wire::Call) -> $plain {
                 replug_wire
             }
         }
@@ -164,6 +181,7 @@ impl<T> RawSlice<T> {
 unsafe impl<T: Plain> Argument for &[T] {
     const SHAPE: Shape = Shape::Slice(&T::SHAPE);
     type Wire = RawSlice<T>;
+    type At<'call> = &'call [T];
 
     #[inline(always)]
     fn send(self) -> RawSlice<T> {
@@ -171,7 +189,7 @@ unsafe impl<T: Plain> Argument for &[T] {
     }
 
     #[inline(always)]
-    unsafe fn receive(wire: RawSlice<T>) -> Self {
+    unsafe fn receive(wire: RawSlice<T>, _: &Call) -> &[T] {
         // SAFETY: the caller vouches for the borrow.
         unsafe { wire.get() }
     }
@@ -198,6 +216,7 @@ impl<T> Copy for RawSliceMut<T> {}
 unsafe impl<T: Plain> Argument for &mut [T] {
     const SHAPE: Shape = Shape::SliceMut(&T::SHAPE);
     type Wire = RawSliceMut<T>;
+    type At<'call> = &'call mut [T];
 
     #[inline(always)]
     fn send(self) -> RawSliceMut<T> {
@@ -208,7 +227,7 @@ unsafe impl<T: Plain> Argument for &mut [T] {
     }
 
     #[inline(always)]
-    unsafe fn receive(wire: RawSliceMut<T>) -> Self {
+    unsafe fn receive(wire: RawSliceMut<T>, _: &Call) -> &mut [T] {
         if wire.len == 0 {
             return &mut [];
         }
@@ -221,6 +240,7 @@ unsafe impl<T: Plain> Argument for &mut [T] {
 unsafe impl Argument for &str {
     const SHAPE: Shape = Shape::Scalar("&str");
     type Wire = RawSlice<u8>;
+    type At<'call> = &'call str;
 
     #[inline(always)]
     fn send(self) -> RawSlice<u8> {
@@ -228,7 +248,7 @@ unsafe impl Argument for &str {
     }
 
     #[inline(always)]
-    unsafe fn receive(wire: RawSlice<u8>) -> Self {
+    unsafe fn receive(wire: RawSlice<u8>, _: &Call) -> &str {
         // SAFETY: the caller vouches for the borrow.
         let bytes = unsafe { wire.get() };
         // SAFETY: the bytes were a `str` when they were sent.
@@ -240,6 +260,7 @@ unsafe impl Argument for &str {
 unsafe impl<T: Plain> Argument for &T {
     const SHAPE: Shape = Shape::Ref(&T::SHAPE);
     type Wire = *const T;
+    type At<'call> = &'call T;
 
     #[inline(always)]
     fn send(self) -> *const T {
@@ -247,7 +268,7 @@ unsafe impl<T: Plain> Argument for &T {
     }
 
     #[inline(always)]
-    unsafe fn receive(wire: *const T) -> Self {
+    unsafe fn receive(wire: *const T, _: &Call) -> &T {
         // SAFETY: the caller vouches for the borrow.
         unsafe { &*wire }
     }
@@ -257,6 +278,7 @@ unsafe impl<T: Plain> Argument for &T {
 unsafe impl<T: Plain> Argument for &mut T {
     const SHAPE: Shape = Shape::RefMut(&T::SHAPE);
     type Wire = *mut T;
+    type At<'call> = &'call mut T;
 
     #[inline(always)]
     fn send(self) -> *mut T {
@@ -264,7 +286,7 @@ unsafe impl<T: Plain> Argument for &mut T {
     }
 
     #[inline(always)]
-    unsafe fn receive(wire: *mut T) -> Self {
+    unsafe fn receive(wire: *mut T, _: &Call) -> &mut T {
         // SAFETY: the caller vouches for the borrow.
         unsafe { &mut *wire }
     }

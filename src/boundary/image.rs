@@ -14,7 +14,8 @@ use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use libloading::Library;
 
-use super::residence::{self, Residence};
+use super::imports::{WayBack, way_back};
+use super::residence::Residence;
 use super::system;
 use crate::handshake::{ENTRY, Mismatch};
 use replug_plugin::__private::Entry;
@@ -155,6 +156,8 @@ pub struct Image {
     path: PathBuf,
     /// The host's services for the image, which know its threads; empty if the image takes no services.
     residence: OnceLock<Residence>,
+    /// The way back into the image that its imports show.
+    way_back: OnceLock<WayBack>,
     is_to_go: bool,
 }
 
@@ -174,18 +177,35 @@ pub enum Mapped {
     /// A call is in progress, or a handle has not noticed yet that there is a newer generation.
     #[error("kept mapped while a handle lends it")]
     Lent,
-    /// The image handles this signal.
-    #[error("kept mapped, because it handles signal {0}")]
+    /// The image handled this signal. Whoever handled the signal later was told of the image's handler, and may call
+    /// it.
+    #[error("kept mapped, because it handled signal {0}, and a later handler may call its own")]
     Signal(i32),
+    /// The image uses this function or variable, by which libc or the system keeps pointers into it.
+    #[error("kept mapped, because it uses `{0}`, by which it can still be reached")]
+    WayBack(&'static str),
+    /// The image needs this library, which may keep pointers into the image and does not tell.
+    #[error("kept mapped, because it needs `{}`, by which it can still be reached", shown(.0))]
+    Library(String),
     /// The image can never be unmapped.
     #[error("kept mapped: {0}")]
     Forever(&'static str),
 }
 
+impl From<&WayBack> for Mapped {
+    fn from(way: &WayBack) -> Mapped {
+        match way {
+            WayBack::Symbol(symbol) => Mapped::WayBack(symbol),
+            WayBack::Library(library) => Mapped::Library(library.clone()),
+            WayBack::Unread => Mapped::Forever("what it imports cannot be read"),
+        }
+    }
+}
+
 impl Mapped {
     /// Whether another try at unmapping is worth it.
     pub(crate) fn can_pass(&self) -> bool {
-        !matches!(self, Mapped::Kept | Mapped::Forever(_))
+        matches!(self, Mapped::Threads(_) | Mapped::Callers(_) | Mapped::Lent)
     }
 }
 
@@ -206,24 +226,26 @@ impl Image {
             return Err(LoadFailure::SameImage);
         }
         IMAGES_IN_USE.fetch_add(1, Ordering::Relaxed);
-        let image = Image {
+        Ok(Image {
             library,
             id,
             path: staged.to_owned(),
             residence: OnceLock::new(),
+            way_back: OnceLock::new(),
             is_to_go,
-        };
-        if is_to_go && let Ok(entry) = image.symbol(ENTRY) {
-            // The libraries that came in with the image may keep thread-locals and pointers of their own, and do not
-            // tell.
-            residence::keep_dependencies(entry);
-        }
-        Ok(image)
+        })
     }
 
     /// Lets the image ask this host instead of libc, if the image can.
     pub(super) fn attach(&self, entry: &Entry) {
-        if let Some(attach) = entry.attach() {
+        // SAFETY: the function is called below, or never.
+        if let Some(attach) = unsafe { entry.attach() } {
+            // The file leaves the disk before it is asked whether the image can go.
+            if self.is_to_go
+                && let Some(way) = way_back(&self.path)
+            {
+                self.way_back.get_or_init(|| way);
+            }
             // SAFETY: the function is this image's, which was just mapped, and nothing else of the image was called.
             self.residence
                 .get_or_init(|| unsafe { Residence::attach(attach, self.is_to_go) });
@@ -242,8 +264,8 @@ impl Image {
     }
 
     /// Ends the calling thread's part in the image, if the image is to go, as if the thread had ended: the
-    /// thread-locals that the image has on this thread are dropped. A call that comes later all the same finds that
-    /// out by a panic, which is an error like any other.
+    /// thread-locals that the image has on this thread are dropped. What uses them later all the same, such as a
+    /// destructor of the library's own, finds new ones.
     pub(crate) fn leave(&self) {
         if self.is_to_go {
             self.residence.get().iter().for_each(|it| it.leave());
@@ -257,13 +279,49 @@ impl Image {
     }
 
     /// Unmaps the image, if it can be seen that nothing reaches the image any more: the caller has the only way to
-    /// it, no thread has anything to do with it, and it handles no signal. Nothing of the image may be called after
-    /// that.
+    /// it, no thread has anything to do with it, it never handled a signal, and neither libc nor another library knows
+    /// of it. Nothing of the image may be called after that.
     ///
     /// # Errors
     ///
     /// Why the image is still mapped.
     pub(crate) fn unmap(&mut self) -> Result<(), Mapped> {
+        let residence = self.prove_out_of_reach()?;
+        let mut images = images();
+        residence.set_closing(true);
+        // SAFETY: nothing reaches the image any more, and the library is not used again.
+        let library = unsafe { ManuallyDrop::take(&mut self.library) };
+        if let Err(library) = system::close(library, &self.path) {
+            residence.set_closing(false);
+            self.library = ManuallyDrop::new(library);
+            self.residence = OnceLock::from(residence);
+            return Err(Mapped::Forever("the loader keeps it"));
+        }
+        images.remove(&self.id);
+        // SAFETY: the image is unmapped.
+        unsafe { residence.end() };
+        Ok(())
+    }
+
+    /// Takes the residence, if all is there for the proof that nothing reaches the image any more.
+    fn prove_out_of_reach(&mut self) -> Result<Residence, Mapped> {
+        let residence = self.residence_to_go()?;
+        if let Some(running) = self.running_threads() {
+            return Err(running);
+        }
+        if !residence.is_empty() {
+            return Err(Mapped::Callers(residence.threads(false)));
+        }
+        if let Ok(entry) = self.address(ENTRY)
+            && let Some(signal) = system::signal_handled_by(entry)
+        {
+            return Err(Mapped::Signal(signal));
+        }
+        self.residence.take().ok_or(Mapped::Kept)
+    }
+
+    /// The residence, if nothing speaks for ever against unmapping the image.
+    fn residence_to_go(&self) -> Result<&Residence, Mapped> {
         let Some(residence) = self.residence.get() else {
             return Err(Mapped::Forever(
                 "it was not built with `export!` for this system",
@@ -272,40 +330,34 @@ impl Image {
         if let Some(reason) = residence.forever() {
             return Err(Mapped::Forever(reason));
         }
-        if let Some(running) = self.running_threads() {
-            return Err(running);
+        if let Some(way) = self.way_back.get() {
+            return Err(way.into());
         }
-        if !residence.is_empty() {
-            return Err(Mapped::Callers(residence.threads(false)));
+        if let Some(way) = residence.way_back() {
+            return Err(Mapped::WayBack(way));
         }
-        if let Ok(entry) = self.symbol(ENTRY)
-            && let Some(signal) = system::signal_handled_by(entry)
-        {
-            return Err(Mapped::Signal(signal));
-        }
-        let mut images = images();
-        residence.set_closing(true);
-        // SAFETY: nothing reaches the image any more, and the library is not used again.
-        let library = unsafe { ManuallyDrop::take(&mut self.library) };
-        if let Err(library) = system::close(library, &self.path) {
-            residence.set_closing(false);
-            self.library = ManuallyDrop::new(library);
-            return Err(Mapped::Forever("the loader keeps it"));
-        }
-        images.remove(&self.id);
-        if let Some(residence) = self.residence.take() {
-            // SAFETY: the image is unmapped.
-            unsafe { residence.end() };
-        }
-        Ok(())
+        residence
+            .signal()
+            .map_or(Ok(residence), |signal| Err(Mapped::Signal(signal)))
     }
 
-    /// The address of an exported symbol. The address is good for as long as the image is mapped.
+    /// The address of an exported symbol, for a [`Table`](super::Table) of one's own.
     ///
     /// # Errors
     ///
     /// If the image exports no such symbol, or exports it as null.
-    pub fn symbol(&self, name: &CStr) -> Result<NonNull<c_void>, LoadFailure> {
+    ///
+    /// # Safety
+    ///
+    /// Each library that comes to be at the watched path has under this name exactly what the table takes it for: for a
+    /// function, the same parameters, result and calling convention. The table is not used after the image is retired,
+    /// other than by calls that the host lends it for.
+    pub unsafe fn symbol(&self, name: &CStr) -> Result<NonNull<c_void>, LoadFailure> {
+        self.address(name)
+    }
+
+    /// The address of an exported symbol. The address is good for as long as the image is mapped.
+    pub(super) fn address(&self, name: &CStr) -> Result<NonNull<c_void>, LoadFailure> {
         // SAFETY: the symbol is only asked for its address; nothing is read or called through this type.
         let found = unsafe { self.library.get::<*mut c_void>(name) };
         let missing = |source| LoadFailure::Symbol {
@@ -316,13 +368,9 @@ impl Image {
             .ok_or_else(|| missing(libloading::Error::DlSymUnknown))
     }
 
-    /// The address of an exported function.
-    ///
-    /// # Errors
-    ///
-    /// As [`symbol`](Image::symbol), and if data is under this name.
-    pub fn function(&self, name: &CStr) -> Result<NonNull<c_void>, LoadFailure> {
-        let found = self.symbol(name)?;
+    /// The address of an exported function; an error also if data is under this name.
+    pub(super) fn function(&self, name: &CStr) -> Result<NonNull<c_void>, LoadFailure> {
+        let found = self.address(name)?;
         match system::is_code(found) {
             true => Ok(found),
             false => Err(LoadFailure::Data {
@@ -359,5 +407,13 @@ mod tests {
         let again = Image::open(libc.as_ref(), false);
         assert!(matches!(again, Err(LoadFailure::SameImage)), "{again:?}");
         drop(first);
+    }
+
+    #[test]
+    fn the_name_of_a_library_that_keeps_an_image_mapped_moves_nothing() {
+        let mapped = Mapped::Library("libx\n\u{1b}[2J.so".into());
+        let said =
+            r"kept mapped, because it needs `libx\n\x1b[2J.so`, by which it can still be reached";
+        assert_eq!(mapped.to_string(), said);
     }
 }

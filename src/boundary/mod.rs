@@ -11,6 +11,11 @@ mod system;
 #[path = "windows.rs"]
 mod system;
 
+// Ways back into an image that is unmapped, and which of them a library imports.
+mod ways;
+
+mod imports;
+
 // What a host does for the threads that an image has something to do with. Elsewhere it does nothing for them, and
 // `replug-plugin` does not ask; its build script names the same systems.
 #[cfg(all(
@@ -50,7 +55,7 @@ mod symbols;
 
 pub use self::{
     image::{Image, LoadFailure, LoaderError, Mapped},
-    symbols::{Raw, Text},
+    symbols::{Raw, Text, TextFunction},
     table::Table,
 };
 

@@ -1,13 +1,7 @@
 //! The residence on systems where plugins ask libc itself: nobody knows what their threads still need, so images stay
 //! mapped.
 
-use std::ffi::c_void;
-use std::ptr::NonNull;
-
 use replug_plugin::__private::Attach;
-
-/// Does nothing: no image is ever unmapped here, so none of its dependencies is.
-pub(super) fn keep_dependencies(_address: NonNull<c_void>) {}
 
 #[derive(Debug)]
 pub(super) struct Residence;
@@ -19,6 +13,14 @@ impl Residence {
 
     pub(super) fn forever(&self) -> Option<&'static str> {
         Some("images are unmapped on Linux with glibc on x86-64 only")
+    }
+
+    pub(super) fn signal(&self) -> Option<i32> {
+        None
+    }
+
+    pub(super) fn way_back(&self) -> Option<&'static str> {
+        None
     }
 
     pub(super) fn leave(&self) {}

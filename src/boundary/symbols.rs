@@ -30,7 +30,7 @@ impl Table for Raw {
 
 impl Raw {
     pub(crate) fn bind(image: &Image, names: &[CString]) -> Result<Raw, LoadFailure> {
-        let address = |name: &CString| Ok::<_, LoadFailure>((name.clone(), image.symbol(name)?));
+        let address = |name: &CString| Ok::<_, LoadFailure>((name.clone(), image.address(name)?));
         Ok(Raw {
             symbols: names.iter().map(address).collect::<Result<_, _>>()?,
         })
@@ -46,7 +46,8 @@ impl Raw {
     /// # Safety
     ///
     /// `T` is a type of pointer, and the plugin has under this name exactly what a `T` points to: for a
-    /// function, the same parameters, result and calling convention.
+    /// function, the same parameters, result and calling convention. What it points to is not used after the generation
+    /// is retired, if its image may be unmapped then.
     pub unsafe fn get<T: Copy>(&self, name: &CStr) -> Option<T> {
         assert_eq!(
             size_of::<T>(),
@@ -69,9 +70,8 @@ impl Raw {
 /// void plugin_free(char *answer);
 /// ```
 ///
-/// A C symbol has no type. Whoever names the function vouches that it belongs to this surface, and whoever may write
-/// the artifact vouches that it goes on to do so: both are trusted as the rest of the program is. The function is
-/// never called from two threads at once.
+/// A C symbol has no type. Whoever names the function vouches that it belongs to this surface, by
+/// [`TextFunction::new`], which is `unsafe` for that. The function is never called from two threads at once.
 #[derive(Debug)]
 pub struct Text {
     /// The two functions; `None` before the first generation.
@@ -79,6 +79,28 @@ pub struct Text {
     /// A mark against sharing: nothing promises that the function may run on two threads at once. No `PhantomData`:
     /// the compiler's message about one quotes the sources of std where these are installed.
     _one_thread: Cell<()>,
+}
+
+/// The name of a function from text to text, as [`Text`] calls it, with somebody's word that it is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextFunction(CString);
+
+impl TextFunction {
+    /// The function called `name`.
+    ///
+    /// # Safety
+    ///
+    /// In each library that comes to be at the watched path and exports this name and [`Text::FREE`], the two are
+    /// functions of the surface that [`Text`] describes. Nothing else can tell: a name in a library has no type, so that
+    /// a table of numbers by this name would be called as well.
+    pub unsafe fn new(name: impl Into<CString>) -> TextFunction {
+        TextFunction(name.into())
+    }
+
+    /// The function's name.
+    pub fn name(&self) -> &CStr {
+        &self.0
+    }
 }
 
 #[derive(Debug)]
@@ -100,15 +122,16 @@ impl Text {
     /// The name of the function that a plugin exports to free the answers of its functions.
     pub const FREE: &CStr = c"plugin_free";
 
-    pub(crate) fn bind(image: &Image, function: &CStr) -> Result<Text, LoadFailure> {
+    pub(crate) fn bind(image: &Image, function: &TextFunction) -> Result<Text, LoadFailure> {
+        let function = function.name();
         if function == Text::FREE {
             return Err(LoadFailure::NotAFunction);
         }
         let function = image.function(function)?;
         let free = image.function(Text::FREE)?;
         let surface = Surface {
-            // SAFETY: by this surface's definition the function takes borrowed text and returns owned text. A C
-            // library carries no types; the author of the function promises that it keeps to the definition.
+            // SAFETY: whoever made the `TextFunction` vouched that the function of this name takes borrowed text and
+            // returns owned text.
             function: unsafe {
                 mem::transmute::<NonNull<c_void>, unsafe extern "C" fn(_) -> _>(function)
             },

@@ -4,8 +4,7 @@ use std::ffi::CStr;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use replug_plugin::__private::{Answered, Entry, HookTable, RawSlice};
-use replug_plugin::wire::Argument;
+use replug_plugin::__private::{Answered, Entry, HookTable};
 use replug_plugin::{CallError, Interface, Sink};
 
 use super::image::{Image, LoadFailure};
@@ -32,21 +31,25 @@ pub(crate) struct Bound<T> {
 impl<T: Interface> Bound<T> {
     /// Compares the declarations once more, now that the library is loaded, and takes the functions out of the image.
     pub(crate) fn of(image: &Image, expected: Expected) -> Result<Bound<T>, LoadFailure> {
-        let handshake = image.symbol(HANDSHAKE);
+        let handshake = image.address(HANDSHAKE);
         let handshake = handshake.map_err(|_| Mismatch::NoHandshake)?;
         // SAFETY: a symbol of this name is text with a NUL at its end, as `export!` and the C header have it.
         let handshake = unsafe { CStr::from_ptr(handshake.as_ptr().cast()) };
         let expected = expected.called_by::<T>();
         expected.check(Some(handshake.to_bytes()))?;
-        let entry = image.symbol(ENTRY)?.cast::<Entry>();
+        let entry = image.address(ENTRY)?.cast::<Entry>();
         // SAFETY: a symbol of this name, beside a handshake of this format, is an entry, and nobody ever writes to
         // it.
         let entry = unsafe { entry.as_ref() };
         image.attach(entry);
         // SAFETY: the declarations are equal, and the image stays mapped for as long as the table is used.
-        let table = unsafe { T::copy(entry.table()) };
+        let table = unsafe { entry.table() };
+        // SAFETY: as above.
+        let table = unsafe { T::copy(table) };
+        // SAFETY: the image stays mapped for as long as the hooks are used.
+        let hooks = unsafe { entry.hooks() };
         // SAFETY: an entry has no hooks, or a constant table of them.
-        let hooks = unsafe { entry.hooks().as_ref() };
+        let hooks = unsafe { hooks.as_ref() };
         let hooks = hooks.map(|&table| BoundHooks { table });
         Ok(Bound { table, hooks })
     }
@@ -74,30 +77,29 @@ pub(crate) struct State {
 impl BoundHooks {
     pub(crate) fn init(&self) -> Result<(), CallError> {
         // SAFETY: the image is mapped: whoever has the hooks has the image too.
-        read(unsafe { (self.table.init)() })
+        read(unsafe { self.table.init() })
     }
 
     pub(crate) fn stop(&self) -> Result<(), CallError> {
         // SAFETY: as above.
-        read(unsafe { (self.table.stop)() })
+        read(unsafe { self.table.stop() })
     }
 
     /// Saves the state; `None` if there is nothing to carry over.
     pub(crate) fn save(&self) -> Result<Option<State>, CallError> {
-        let Some(save) = self.table.save else {
+        let mut bytes = Vec::new();
+        // SAFETY: as above.
+        let Some(answered) = (unsafe { self.table.save(Sink::new(&mut bytes)) }) else {
             return Ok(None);
         };
-        let mut bytes = Vec::new();
-        let sink = Sink::new(&mut bytes).send();
-        // SAFETY: as above, and the sink is lent for the call.
-        let version = read(unsafe { save(sink) })?;
+        let version = read(answered)?;
         Ok(Some(State { version, bytes }))
     }
 
     pub(crate) fn restore(&self, state: &State) -> Result<(), CallError> {
         let State { version, bytes } = state;
-        // SAFETY: as above, and the bytes are lent for the call.
-        read(unsafe { (self.table.restore)(*version, RawSlice::of(bytes)) })
+        // SAFETY: as above.
+        read(unsafe { self.table.restore(*version, bytes) })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use replug_plugin::__private::{FORMAT, VERSION};
+use replug_plugin::__private::{FORMAT, LAYOUTS, VERSION};
 use replug_plugin::Interface;
 use replug_plugin::shown::{is_hidden, shown};
 
@@ -70,6 +70,7 @@ impl Expected {
             let said = version.chars().take(QUOTED).collect();
             return Err(Mismatch::Version(said));
         }
+        check_tables(&plugin)?;
         if plugin.interface != host.interface {
             return Err(Mismatch::Interface {
                 plugin: plugin.interface.to_owned(),
@@ -84,10 +85,13 @@ impl Expected {
             .map_or("", |at| &carried[at + 1..]);
         match host.differences(&plugin, self.additions) {
             differences if differences.is_empty() => {
-                // No difference can be named. But a text that does not begin with the host's whole declaration was
-                // damaged.
-                let is_whole = declared.starts_with(self.declaration);
-                is_whole.then_some(()).ok_or(Mismatch::Unreadable)
+                // No difference can be named. But a text that is not the host's whole declaration was damaged, or says
+                // of something that the host knows what the host does not.
+                let more = declared.strip_prefix(self.declaration);
+                let is_equal = more.is_some_and(|more| {
+                    more.is_empty() || self.additions && more.starts_with("fn ")
+                });
+                is_equal.then_some(()).ok_or(Mismatch::Unreadable)
             }
             differences => Err(Mismatch::Differences {
                 differences,
@@ -115,6 +119,17 @@ pub enum Mismatch {
         "it was built with replug-plugin `{0}`, which does not fit this host with `{VERSION}`; build both with one version"
     )]
     Version(String),
+    /// The plugin was built with other tables of replug's own than this host reads.
+    #[error(
+        "a table of replug's own lies differently in memory: plugin has {plugin}, host has {host}; build both with one \
+         version of replug"
+    )]
+    Tables {
+        /// The first table that differs, as the plugin has it.
+        plugin: String,
+        /// The same table, as the host has it.
+        host: String,
+    },
     /// The library is another plugin, or a plugin for another host.
     #[error("it implements `{plugin}`, this host calls `{host}`")]
     Interface {
@@ -264,6 +279,24 @@ impl Declaration<'_> {
     }
 }
 
+/// Compares the tables that the host reads of a plugin, beside the functions that were declared.
+fn check_tables(plugin: &Declaration<'_>) -> Result<(), Mismatch> {
+    let own = Declaration::parse(LAYOUTS).ok_or(Mismatch::Unreadable)?;
+    if plugin.tables == own.tables {
+        return Ok(());
+    }
+    let count = plugin.tables.len().max(own.tables.len());
+    let differing = (0..count).find(|at| plugin.tables.get(*at) != own.tables.get(*at));
+    let told = |tables: &[&str]| match differing.and_then(|at| tables.get(at)) {
+        Some(line) => format!("`{}`", line.chars().take(QUOTED).collect::<String>()),
+        None => "none".to_owned(),
+    };
+    Err(Mismatch::Tables {
+        plugin: told(&plugin.tables),
+        host: told(&own.tables),
+    })
+}
+
 /// Whether two versions are compatible by the rules of cargo: they agree up to the first number that is not zero. A version
 /// that is not three numbers fits only itself.
 fn fits(one: &str, other: &str) -> bool {
@@ -293,10 +326,10 @@ mod tests {
     const HOST: &str = "interface Greeter version 1\n\
         fn greet(&str, Sink) -> ()\n\
         fn add(u64, u64) -> u64\n\
-        fn step(&mut World) -> ()\n\
+        fn step(&mut struct World) -> ()\n\
         type World size 16 align 8 { frames: u64 at 0, mean: f64 at 8 }\n";
 
-    const FACTS: &str = "replug handshake 1\nrustc rustc 1.95.0\ntarget here\npanic unwind\n";
+    const FACTS: &str = "replug handshake 2\nrustc rustc 1.95.0\ntarget here\npanic unwind\n";
 
     fn check(carried: &str, additions: bool) -> String {
         let expected = Expected {
@@ -348,7 +381,10 @@ mod tests {
                 difference => format!("{difference}{rebuild}"),
             };
             assert_eq!(
-                check(&format!("{FACTS}{}", HOST.replace(from, to)), false),
+                check(
+                    &format!("{FACTS}{LAYOUTS}{}", HOST.replace(from, to)),
+                    false
+                ),
                 expected
             );
         }
@@ -359,7 +395,7 @@ mod tests {
         let with = |version: &str| {
             let line = format!("\nreplug-plugin {version}\nrustc");
             check(
-                &format!("{FACTS}{HOST}").replacen("\nrustc", &line, 1),
+                &format!("{FACTS}{LAYOUTS}{HOST}").replacen("\nrustc", &line, 1),
                 false,
             )
         };
@@ -391,8 +427,49 @@ mod tests {
     }
 
     #[test]
+    fn tables_of_replugs_own_that_lie_differently_are_told_before_the_declaration() {
+        let build = "; build both with one version of replug";
+        let first = LAYOUTS.lines().next().unwrap();
+        let moved = first.replace("table at 0", "table at 8");
+        let (_, host) = first.split_once(' ').unwrap();
+        let plugin = host.replace("table at 0", "table at 8");
+        let whole = format!("{FACTS}{LAYOUTS}{HOST}");
+        let told = |plugin: &str| {
+            format!(
+                "a table of replug's own lies differently in memory: plugin has {plugin}, host has `{host}`{build}"
+            )
+        };
+        let said = check(&whole.replace(first, &moved), true);
+        assert_eq!(said, told(&format!("`{plugin}`")));
+        let said = check(&format!("{FACTS}{HOST}"), true);
+        assert_eq!(said, told("none"));
+        for line in LAYOUTS.lines() {
+            let without = whole.replace(&format!("{line}\n"), "");
+            let twice = whole.replace(line, &format!("{line}\n{line}"));
+            for text in [without, twice] {
+                assert!(check(&text, true).ends_with(build), "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_said_behind_what_the_host_knows_but_functions_and_those_if_they_are_welcome() {
+        let whole = format!("{FACTS}{LAYOUTS}{HOST}");
+        for more in [
+            "type u64 size 64 align 8 { at: u64 at 0 }\n",
+            "layout\n",
+            "x y\n",
+        ] {
+            for additions in [false, true] {
+                let said = check(&format!("{whole}{more}"), additions);
+                assert_eq!(said, "its handshake cannot be read", "{more}");
+            }
+        }
+    }
+
+    #[test]
     fn a_declaration_that_lost_what_nothing_else_tells_of_is_damaged() {
-        let whole = format!("{FACTS}{HOST}");
+        let whole = format!("{FACTS}{LAYOUTS}{HOST}");
         let without_layout = &whole[..whole.find("type World").unwrap()];
         for additions in [false, true] {
             for text in [without_layout, whole.trim_end()] {
@@ -404,19 +481,19 @@ mod tests {
     #[test]
     fn two_structs_of_one_name_are_each_compared_with_their_own() {
         const TWO: &str = "interface Greeter version 1\n\
-            fn greet(&One) -> ()\n\
+            fn greet(&struct One) -> ()\n\
             type One size 1 align 1 { at: u8 at 0 }\n\
-            fn step(&One) -> ()\n\
+            fn step(&struct One) -> ()\n\
             type One size 8 align 8 { at: u64 at 0 }\n";
         let expected = Expected {
             declaration: TWO,
             additions: false,
         };
-        let equal = format!("{FACTS}{TWO}");
+        let equal = format!("{FACTS}{LAYOUTS}{TWO}");
         assert_eq!(expected.check(Some(equal.as_bytes())), Ok(()));
         let lines: Vec<_> = TWO.lines().collect();
         let swapped = [0, 1, 4, 3, 2].map(|line| lines[line]).join("\n");
-        let swapped = format!("{FACTS}{swapped}\n");
+        let swapped = format!("{FACTS}{LAYOUTS}{swapped}\n");
         assert_eq!(
             expected.check(Some(swapped.as_bytes())),
             Err(Mismatch::Unreadable)
@@ -426,7 +503,7 @@ mod tests {
     #[test]
     fn functions_behind_those_that_the_host_knows_are_good_if_the_host_says_so() {
         let more = format!(
-            "{FACTS}{HOST}fn wave(Wave) -> ()\ntype Wave size 1 align 1 {{ high: u8 at 0 }}\n"
+            "{FACTS}{LAYOUTS}{HOST}fn wave(struct Wave) -> ()\ntype Wave size 1 align 1 {{ high: u8 at 0 }}\n"
         );
         assert!(check(&more, false).starts_with("`wave`: the host does not know it; rebuild"));
         assert_eq!(check(&more, true), "equal");
@@ -447,7 +524,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn the_longest_handshake_takes_no_time_worth_telling() {
-        let mut carried = format!("{FACTS}{HOST}");
+        let mut carried = format!("{FACTS}{LAYOUTS}{HOST}");
         for number in 0.. {
             let line = format!("type T{number} x\n");
             if carried.len() + line.len() >= LONGEST as usize {
@@ -456,7 +533,7 @@ mod tests {
             carried += &line;
         }
         let before = worked();
-        assert_eq!(check(&carried, false), "equal");
+        assert_eq!(check(&carried, false), "its handshake cannot be read");
         let took = worked() - before;
         // Many seconds would pass if each line were compared with all lines before it.
         assert!(took < Duration::from_secs(2), "{took:?}");
@@ -467,19 +544,18 @@ mod tests {
         let cases = [
             ("", "its handshake cannot be read"),
             (
-                "replug handshake 2\nelse",
-                "its handshake is `replug handshake 2`, this host speaks `replug handshake 1`",
+                "replug handshake 3\nelse",
+                "its handshake is `replug handshake 3`, this host speaks `replug handshake 2`",
             ),
-            ("replug handshake 1\nfn\n", "its handshake cannot be read"),
-            (
-                "replug handshake 1\npanic unwind\ninterface Greeter version 2\n",
-                "it implements `Greeter version 2`, this host calls `Greeter version 1`",
-            ),
+            ("replug handshake 2\nfn\n", "its handshake cannot be read"),
         ];
         for (carried, expected) in cases {
             assert_eq!(check(carried, false), expected);
         }
-        let aborts = format!("{FACTS}{HOST}").replace("panic unwind", "panic abort");
+        let other = format!("{FACTS}{LAYOUTS}interface Greeter version 2\n");
+        let told = "it implements `Greeter version 2`, this host calls `Greeter version 1`";
+        assert_eq!(check(&other, false), told);
+        let aborts = format!("{FACTS}{LAYOUTS}{HOST}").replace("panic unwind", "panic abort");
         assert!(check(&aborts, false).starts_with("it was built with `panic = \"abort\"`"));
         let expected = Expected {
             declaration: HOST,
@@ -488,7 +564,8 @@ mod tests {
         assert_eq!(expected.check(None), Err(Mismatch::NoHandshake));
         assert_eq!(expected.check(Some(b"\xff\n")), Err(Mismatch::Unreadable));
         for hidden in ["\x1b[2J", "\u{9b}", "\u{202e}", "\u{2028}"] {
-            let hides = format!("{FACTS}{}", HOST.replace("add", &format!("{hidden}add")));
+            let hides = HOST.replace("add", &format!("{hidden}add"));
+            let hides = format!("{FACTS}{LAYOUTS}{hides}");
             assert_eq!(check(&hides, false), Mismatch::Unreadable.to_string());
         }
     }

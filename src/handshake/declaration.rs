@@ -9,6 +9,8 @@ pub(super) struct Declaration<'a> {
     pub(super) version: Option<&'a str>,
     pub(super) rustc: Option<&'a str>,
     pub(super) panic: Option<&'a str>,
+    /// The layouts of replug's own tables, a line for each.
+    pub(super) tables: Vec<&'a str>,
     pub(super) interface: &'a str,
     pub(super) functions: Vec<(&'a str, &'a str)>,
     pub(super) layouts: Vec<(&'a str, &'a str)>,
@@ -26,6 +28,7 @@ impl<'a> Declaration<'a> {
                 "replug-plugin" => found.version = Some(rest),
                 "rustc" => found.rustc = Some(rest),
                 "panic" => found.panic = Some(rest),
+                "layout" => found.tables.push(rest),
                 "interface" => found.interface = rest,
                 "fn" => {
                     let at = rest.find('(')?;

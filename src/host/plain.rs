@@ -1,9 +1,9 @@
 //! Hosts of plugins without a declaration: symbols by name, or one function from text to text.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 
 use super::owner::Host;
-use crate::boundary::{Raw, Text};
+use crate::boundary::{Raw, Text, TextFunction};
 use crate::error::Error;
 use crate::options::Options;
 use crate::watch::watcher::Watcher;
@@ -18,8 +18,7 @@ impl Host<Raw> {
 
 impl Host<Text> {
     /// A host that calls `function`, which takes and returns text.
-    pub fn new(function: &CStr) -> Host<Text> {
-        let function = function.to_owned();
+    pub fn new(function: TextFunction) -> Host<Text> {
         Host::with(move |image| Text::bind(image, &function))
     }
 
@@ -29,8 +28,8 @@ impl Host<Text> {
     /// # Errors
     ///
     /// As [`Watcher::new`].
-    pub fn watch(function: &CStr, options: Options) -> Result<Host<Text>, Error> {
-        let watcher = Watcher::new(options.exports([function, Text::FREE]))?;
+    pub fn watch(function: TextFunction, options: Options) -> Result<Host<Text>, Error> {
+        let watcher = Watcher::new(options.exports([function.name(), Text::FREE]))?;
         Ok(Host::<Text>::new(function).watching(watcher))
     }
 }

@@ -20,14 +20,15 @@ pub enum Unload {
     #[default]
     Never,
     /// The image is unmapped as soon as nothing can reach it any more: no call or handle lends it, no thread that it
-    /// started runs, no thread of the host has thread-locals of it, and it handles no signal. Then the loader is
-    /// asked whether the image is gone.
+    /// started runs, no thread of the host has thread-locals of it, it never handled a signal, and it uses nothing else
+    /// by which libc, the kernel or another library keeps pointers into it. Then the loader is asked whether the image
+    /// is gone.
     ///
     /// When a generation is retired, the owner thread drops its thread-locals of the image, and so does the thread of
     /// each [`Caller`](crate::Caller) when the caller notices. Only for plugins made with
     /// [`export!`](crate::export!), on Linux with glibc on x86-64; all other images stay mapped, and
     /// [`Retired::mapped`] says why. Pointers that a plugin gave away in other ways, such as a callback that it
-    /// registered in a library of the host, are not seen.
+    /// registered in a library of the host which it found by name, are not seen; `docs/contract.md` has the list.
     WhenProven,
 }
 

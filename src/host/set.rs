@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Values;
-use std::ffi::CStr;
 use std::fmt;
 use std::ops::Deref;
 use std::path::Path;
@@ -16,7 +15,7 @@ use super::feed::{Fed, Feed, Owner};
 use super::outcome::{Next, Outcome, Retired};
 use super::owner::Host;
 use super::retire::Unload;
-use crate::boundary::{Table, Text};
+use crate::boundary::{Table, Text, TextFunction};
 use crate::error::Error;
 use crate::handshake::Expected;
 use crate::look::naming::plugin_name;
@@ -98,10 +97,10 @@ impl HostSet<Text> {
     /// # Errors
     ///
     /// As [`Watcher::new`].
-    pub fn watch(function: &CStr, options: Options) -> Result<HostSet<Text>, Error> {
-        let watcher = Watcher::new(options.exports([function, Text::FREE]))?;
-        let function = function.to_owned();
-        Ok(HostSet::with(watcher, move || Host::<Text>::new(&function)))
+    pub fn watch(function: TextFunction, options: Options) -> Result<HostSet<Text>, Error> {
+        let watcher = Watcher::new(options.exports([function.name(), Text::FREE]))?;
+        let new_host = move || Host::<Text>::new(function.clone());
+        Ok(HostSet::with(watcher, new_host))
     }
 }
 

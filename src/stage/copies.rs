@@ -12,6 +12,7 @@ use std::sync::{Arc, Weak};
 use replug_plugin::shown::{is_hidden, spelled};
 
 use super::parents;
+use super::pen::{Pen, PrivateCopy, Writing};
 use super::room::{Leaving, Place, Room, StageError};
 use crate::boundary;
 use crate::look::os::{self, Identity};
@@ -19,7 +20,7 @@ use crate::look::os::{self, Identity};
 /// Where private copies live, as a seam: all that a [`Poller`](crate::watch::Poller) asks of it.
 pub trait Stage {
     /// A private copy: written once, then read by vet, removed after it was dropped.
-    type Staged: Read + Write + Seek;
+    type Staged: PrivateCopy;
 
     /// Makes an empty private copy for `artifact`, under a name never used before.
     ///
@@ -32,10 +33,6 @@ pub trait Stage {
     fn largest_copy(&self) -> Option<u64> {
         None
     }
-
-    /// Takes note that a copy is complete and was read for the last time, so that it holds nothing open that it does
-    /// not need. A loader maps only its first `mapped` bytes.
-    fn seal(&self, _staged: &mut Self::Staged, _mapped: u64) {}
 
     /// Removes the copies that were dropped since the last time. Asked at the beginning of each poll, and before a copy
     /// is made, so that the owner of a copy never waits for its removal.
@@ -127,10 +124,6 @@ impl Stage for StageDirectory {
 
     fn largest_copy(&self) -> Option<u64> {
         os::largest_file()
-    }
-
-    fn seal(&self, staged: &mut Staged, mapped: u64) {
-        staged.seal(mapped);
     }
 
     fn tidy(&self) {
@@ -283,26 +276,6 @@ impl Staged {
         vetted.is_some() && os::identity_at(&self.path).ok() == vetted
     }
 
-    /// Closes the copy's file. Thousands of copies can be live at a time, and a process can have only so many files
-    /// open.
-    fn seal(&mut self, mapped: u64) {
-        let Some(file) = &self.file else {
-            return;
-        };
-        self.identity = os::identity_of(file).ok();
-        if matches!(self.place, Place::Memory) {
-            if let Err(error) = os::seal_memory(file) {
-                tracing::debug!(%error, "a copy in memory is not sealed");
-            }
-            return;
-        }
-        let length = file.metadata().map_or(0, |found| found.len());
-        // To the end of a page, because the loader maps whole pages.
-        let end = mapped.checked_next_multiple_of(LARGEST_PAGE);
-        self.unmapped_from = end.filter(|end| *end < length / 2);
-        self.file = None;
-    }
-
     /// Makes the copy again in the next place, for here is no room for the rest of it.
     fn move_on(&mut self, full: io::Error) -> io::Result<()> {
         let Place::Directory(owned) = &self.place else {
@@ -311,7 +284,7 @@ impl Staged {
         self.origin.room.leave(owned, full)?;
         let mut next = self.origin.make()?;
         self.rewind()?;
-        io::copy(self, &mut next)?;
+        io::copy(self, &mut Writing::to(&mut next))?;
         *self = next;
         Ok(())
     }
@@ -348,19 +321,38 @@ impl Read for Staged {
     }
 }
 
-impl Write for Staged {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.open_file()?.write(bytes) {
-            Err(error) if is_full(&error) => {
-                self.move_on(error)?;
-                self.write(bytes)
+impl PrivateCopy for Staged {
+    fn append(&mut self, mut bytes: &[u8], _pen: &Pen) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.open_file()?.write(bytes) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(written) => bytes = &bytes[written..],
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if is_full(&error) => self.move_on(error)?,
+                Err(error) => return Err(error),
             }
-            written => written,
         }
+        Ok(())
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.open_file()?.flush()
+    /// Closes the copy's file. Thousands of copies can be live at a time, and a process can have only so many files
+    /// open.
+    fn seal(&mut self, mapped: u64, _pen: &Pen) {
+        let Some(file) = &self.file else {
+            return;
+        };
+        self.identity = os::identity_of(file).ok();
+        if matches!(self.place, Place::Memory) {
+            if let Err(error) = os::seal_memory(file) {
+                tracing::debug!(%error, "a copy in memory is not sealed");
+            }
+            return;
+        }
+        let length = file.metadata().map_or(0, |found| found.len());
+        // To the end of a page, because the loader maps whole pages.
+        let end = mapped.checked_next_multiple_of(LARGEST_PAGE);
+        self.unmapped_from = end.filter(|end| *end < length / 2);
+        self.file = None;
     }
 }
 
@@ -458,8 +450,8 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let stage = stage_in(scratch.path());
         let mut staged = copy_in(&stage);
-        staged.write_all(&vec![7; SIZE]).unwrap();
-        stage.seal(&mut staged, 1);
+        staged.append(&vec![7; SIZE], &Pen::new()).unwrap();
+        staged.seal(1, &Pen::new());
         let file = File::open(staged.path()).unwrap();
         drop(staged);
         stage.tidy();
@@ -522,8 +514,8 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let stage = stage_in(scratch.path());
         let mut staged = copy_in(&stage);
-        staged.write_all(b"copy").unwrap();
-        stage.seal(&mut staged, 4);
+        staged.append(b"copy", &Pen::new()).unwrap();
+        staged.seal(4, &Pen::new());
         assert!(staged.is_what_was_vetted());
         fs::rename(staged.path(), scratch.path().join("copy")).unwrap();
         assert!(!staged.is_what_was_vetted());
@@ -550,8 +542,8 @@ mod tests {
         let stage = StageDirectory::in_room(room);
         assert!(stage.path().is_none());
         let mut staged = copy_in(&stage);
-        staged.write_all(b"copy").unwrap();
-        stage.seal(&mut staged, 4);
+        staged.append(b"copy", &Pen::new()).unwrap();
+        staged.seal(4, &Pen::new());
         assert!(staged.is_what_was_vetted());
         assert!(fs::write(staged.path(), "evil").is_err());
         assert_eq!(fs::read(staged.path()).unwrap(), b"copy");
@@ -564,10 +556,10 @@ mod tests {
         let parents = [scratch.path().to_owned()].into();
         let stage = StageDirectory::in_room(Room::new(None, parents, |_| Ok(())).unwrap());
         let mut staged = copy_in(&stage);
-        staged.write_all(b"the first part").unwrap();
+        staged.append(b"the first part", &Pen::new()).unwrap();
         let first = staged.path().to_owned();
         staged.move_on(ErrorKind::StorageFull.into()).unwrap();
-        staged.write_all(b" and the rest").unwrap();
+        staged.append(b" and the rest", &Pen::new()).unwrap();
         assert_ne!(staged.path(), first);
         let copy = fs::read(staged.path()).unwrap();
         assert_eq!(copy, b"the first part and the rest");

@@ -8,6 +8,8 @@ mod parents;
 
 // Where copies are made now, and which are to leave.
 pub(crate) mod room;
+// The right to write to the copies in it.
+pub(crate) mod pen;
 
 // The copies.
 pub(crate) mod copies;

@@ -19,6 +19,7 @@ use crate::look::digest::Digest;
 use crate::look::files::{Files, is_absent};
 use crate::look::snapshot::{Kind, Snapshot};
 use crate::stage::copies::Stage;
+use crate::stage::pen::{Pen, PrivateCopy as _, Writing};
 use crate::stage::reading::{self, Terms, Unread};
 use crate::stage::siblings::{Candidate, candidates, directories};
 use crate::stage::vet::linkage::Linkage;
@@ -221,7 +222,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         boundary::note_brought(&soname);
         self.bring(path, &linkage, handed_on, gathering)?;
         // All of it is mapped by the loader as it likes, so all of it stays.
-        self.shared.stage.seal(&mut staged, u64::MAX);
+        staged.seal(u64::MAX, &Pen::new());
         gathering.siblings.push(Sibling {
             soname,
             digest,
@@ -262,7 +263,8 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             asks: self.shared.rules.place.asks(),
         };
         self.shared.readings_left = self.shared.readings_left.saturating_sub(1);
-        let mut copy = Beating::new(&mut staged, &self.shared.pulse);
+        let mut writing = Writing::to(&mut staged);
+        let mut copy = Beating::new(&mut writing, &self.shared.pulse);
         let mut judged = None;
         let trust = self.shared.rules.options.trust;
         let admits = |library: &F::Artifact| {

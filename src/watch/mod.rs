@@ -12,7 +12,7 @@
 //! let watcher = Watcher::new(Options::new("target/debug/libplugin01.so"))?;
 //! for update in watcher.updates() {
 //!     if let News::Ready(ready) = update.news {
-//!         println!("{} is ready as {}", update.artifact.display(), ready.staged.path().display());
+//!         println!("{} is ready as {}", update.artifact.display(), ready.staged().path().display());
 //!     }
 //! }
 //! # Ok::<(), replug::Error>(())
@@ -69,3 +69,4 @@ pub use crate::look::place::Place;
 pub use crate::look::rights::{Rights, Standing};
 pub use crate::look::snapshot::{Kind, Snapshot, Stamp};
 pub use crate::stage::copies::{Remover, Stage, StageDirectory, Staged};
+pub use crate::stage::pen::{Pen, PrivateCopy};

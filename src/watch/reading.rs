@@ -21,6 +21,7 @@ use crate::look::digest::Digest;
 use crate::look::files::{Files, is_absent};
 use crate::look::snapshot::Snapshot;
 use crate::stage::copies::Stage;
+use crate::stage::pen::{Pen, PrivateCopy, Writing};
 use crate::stage::reading::{self, Terms, Unread};
 use crate::stage::vet::{self, Refusal, Vetted, Wanted};
 use crate::warning::Warning;
@@ -49,7 +50,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             Ok(staged) => staged,
             Err(source) => return self.cannot_stage(source),
         };
-        let (reading, refusal) = match self.read(snapshot, &mut staged) {
+        let (reading, refusal) = match self.read(snapshot, &mut Writing::to(&mut staged)) {
             Ok(read) => read,
             Err(order) => return order,
         };
@@ -82,7 +83,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             Ok(vetted) => match self.shake_hands(&vetted) {
                 Ok(()) => match self.gather(&vetted.linkage) {
                     Ok(siblings) => {
-                        self.shared.stage.seal(&mut staged, vetted.mapped);
+                        staged.seal(vetted.mapped, &Pen::new());
                         self.hand_over(reading, staged, vetted, siblings);
                         self.decide(reading, Verdict::Good)
                     }

@@ -61,16 +61,13 @@ pub enum News<S = Staged> {
     Warned(Warning),
 }
 
-/// A staged copy that passed vet, and copies of the libraries that it brings along.
+/// A staged copy that passed vet, and copies of the libraries that it brings along. Only a poller makes one, and nobody can
+/// write to the copies any more: what comes to the loader was vetted.
 #[derive(Debug)]
 pub struct Ready<S = Staged> {
-    /// The SHA-256 of exactly the bytes in `staged`. If the plugin brings libraries along, it is the SHA-256 of the
-    /// digests of all of them; `docs/libraries.md` says how.
-    pub digest: Digest,
-    /// The private copy.
-    pub staged: S,
-    /// When the change was first seen.
-    pub first_seen: Instant,
+    pub(crate) digest: Digest,
+    pub(crate) staged: S,
+    pub(crate) first_seen: Instant,
     /// The SHA-256 of the bytes in `staged`, whatever comes along.
     pub(crate) own: Digest,
     /// The symbols of the plugin that a process has only once, and whether it is fine that two builds share them.
@@ -89,6 +86,24 @@ pub(crate) struct Sibling<S = Staged> {
     pub(crate) unique: Vec<Unique>,
     /// The private copy.
     pub(crate) staged: S,
+}
+
+impl<S> Ready<S> {
+    /// The SHA-256 of exactly the bytes in the copy. If the plugin brings libraries along, it is the SHA-256 of the digests
+    /// of all of them; `docs/libraries.md` says how.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The private copy.
+    pub fn staged(&self) -> &S {
+        &self.staged
+    }
+
+    /// When the change was first seen.
+    pub fn first_seen(&self) -> Instant {
+        self.first_seen
+    }
 }
 
 /// The topic of an update. Of two updates about one topic of an artifact, only the later one says how things are.

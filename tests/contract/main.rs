@@ -5,9 +5,11 @@
 
 mod c;
 mod calls;
+mod ends;
 mod examples;
 mod handles;
 mod hooks;
+mod listed;
 mod matrix;
 mod mismatches;
 mod misuses;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use replug::error::Step;
 use replug::{Host, Options, Outcome, Text, Unload, chain};
-use vocabulary::{Artifact, Scratch, World, wait_until};
+use vocabulary::{Artifact, Scratch, World, plugin_function, wait_until};
 
 /// How often each plugin is reloaded.
 const RELOADS: u64 = 50;
@@ -138,7 +138,7 @@ fn watch(scratch: &Scratch, artifact: &Path) -> Host<Text> {
     let options = Options::new(artifact)
         .stage_dir(scratch.stage())
         .interval(Duration::from_millis(2));
-    let host = Host::<Text>::watch(c"plugin_function", options).unwrap();
+    let host = Host::<Text>::watch(plugin_function(), options).unwrap();
     host.unloading(Unload::WhenProven)
 }
 

@@ -5,7 +5,7 @@ use fixtures::diary::Diary;
 use replug::error::Step;
 use replug::options::Expected;
 use replug::watch::Watcher;
-use replug::{Host, Options, Sink};
+use replug::{Host, Interface, Options, Sink};
 use vocabulary::{World, damaged, library, specimen};
 
 /// The end of the message for every difference: how the plugin was built, and what to do.
@@ -142,6 +142,45 @@ fn a_host_cannot_be_told_to_expect_what_it_does_not_call() {
     assert_eq!(kept, (Step::Handshake, told.to_owned()));
 }
 
+/// Structs by the names of numbers.
+mod named_like_numbers {
+    replug::shared! {
+        /// Much larger than its name says.
+        #[allow(non_camel_case_types)]
+        pub struct u32 {
+            pub numbers: [u64; 4096],
+        }
+    }
+}
+
+type Struct = named_like_numbers::u32;
+type Number = u32;
+
+replug::interface! {
+    /// Fills a struct and a number.
+    interface StructFirst, plugin trait FillStructFirst, version 1 {
+        /// Both are called `u32`.
+        fn fill(first: &mut Struct, second: &mut Number);
+    }
+}
+
+replug::interface! {
+    /// Fills a number and a struct.
+    interface NumberFirst, plugin trait FillNumberFirst, version 1 {
+        /// Both are called `u32`.
+        fn fill(first: &mut Number, second: &mut Struct);
+    }
+}
+
+#[test]
+fn a_struct_that_is_called_like_a_number_is_told_from_it() {
+    let told = |declaration: &str| declaration.lines().nth(1).unwrap().to_owned();
+    let struct_first = "fn fill(&mut struct u32, &mut u32) -> ()";
+    assert_eq!(told(StructFirst::DECLARATION), struct_first);
+    let number_first = "fn fill(&mut u32, &mut struct u32) -> ()";
+    assert_eq!(told(NumberFirst::DECLARATION), number_first);
+}
+
 #[test]
 fn what_has_no_handshake_is_kept_out_by_both() {
     for world in [World::new(), World::unsuspecting()] {
@@ -172,13 +211,13 @@ fn a_handshake_that_is_damaged_is_kept_out_by_both() {
     let cases: [(&[u8], &[u8], &str); 5] = [
         (own.as_bytes(), other.as_bytes(), &misfit),
         (
-            b"replug handshake 1\n",
+            b"replug handshake 2\n",
             b"replug handshake 7\n",
-            "its handshake is `replug handshake 7`, this host speaks `replug handshake 1`",
+            "its handshake is `replug handshake 7`, this host speaks `replug handshake 2`",
         ),
         (
-            b"replug handshake 1\n",
-            b"replug handshake 1\0",
+            b"replug handshake 2\n",
+            b"replug handshake 2\0",
             "its handshake cannot be read",
         ),
         (
@@ -208,7 +247,7 @@ fn a_handshake_that_is_damaged_is_kept_out_by_both() {
 fn a_handshake_that_ends_half_way_is_kept_out() {
     let diary = Diary::open();
     let whole = specimen("diary_one", 0);
-    let start = b"replug handshake 1\n";
+    let start = b"replug handshake 2\n";
     let at = whole.windows(start.len()).position(|it| it == start);
     let at = at.unwrap();
     let end = at + whole[at..].iter().position(|&byte| byte == 0).unwrap();

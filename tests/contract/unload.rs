@@ -1,13 +1,17 @@
 //! Retired generations: which are unmapped, which are not, and why.
 
+#![allow(unsafe_code)]
+
 use std::fs::{self, File};
+use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
 use replug::outcome::{Loaded, Mapped, Retired};
 use replug::{Outcome, Unload};
-use vocabulary::{World, specimen};
+use vocabulary::{World, damaged, specimen};
 
 /// How often each kind of plugin is reloaded.
 const RELOADS: u32 = 50;
@@ -58,6 +62,7 @@ fn what_a_plugin_does_with_threads_and_output_keeps_no_image_mapped() {
         "runtime",
         "traced",
         "counter",
+        "c11",
     ] {
         assert_eq!(reload_many_times(name), 1, "{name}");
     }
@@ -208,11 +213,168 @@ fn what_becomes_of_an_image_is_decided_when_it_is_loaded() {
     assert_eq!(mapped(world.load("thread_local")), Some(Mapped::Kept));
 }
 
+/// The signal that the fixture handles.
+const SIGNAL: i32 = rustix::process::Signal::WINCH.as_raw();
+
 #[test]
-fn a_plugin_that_handles_a_signal_stays_mapped() {
-    let (_world, retired) = retire("signal");
-    let signal = rustix::process::Signal::WINCH.as_raw();
-    assert_eq!(retired.mapped, Some(Mapped::Signal(signal)));
+fn a_plugin_that_handled_a_signal_stays_mapped_though_it_handles_it_no_more() {
+    for how in [1, 2] {
+        let mut world = World::unloading("signal");
+        world.host.act(how).unwrap();
+        // SAFETY: this asks for what the system does by itself, which is nothing.
+        unsafe { libc::signal(SIGNAL, libc::SIG_DFL) };
+        let retired = world.load("signal").retired.unwrap();
+        assert_eq!(retired.mapped, Some(Mapped::Signal(SIGNAL)), "{how}");
+        assert_eq!(
+            retired.mapped.unwrap().to_string(),
+            "kept mapped, because it handled signal 28, and a later handler may call its own"
+        );
+    }
+}
+
+#[test]
+fn handlers_of_retired_generations_can_be_called_by_later_ones() {
+    let mut world = World::unloading("signal");
+    for how in 1..=5 {
+        world.host.act(how).unwrap();
+        world.load("signal");
+    }
+    // SAFETY: the signal is handled on this thread, before the call returns.
+    assert_eq!(unsafe { libc::raise(SIGNAL) }, 0);
+    assert_eq!(images(&world), 6);
+}
+
+/// The name in the fixture's table of imports that others are written over.
+const PLACEHOLDER: &[u8] = b"replug_placeholder_for_the_name_of_an_import";
+
+/// Loads a plugin that imports this symbol, and returns why it is still mapped when it is retired.
+fn mapped_with_import(symbol: &str) -> Option<Mapped> {
+    let mut name = symbol.as_bytes().to_vec();
+    name.resize(PLACEHOLDER.len(), 0);
+    let mut world = World::unloading("pure");
+    world.put(&damaged("imports", PLACEHOLDER, &name));
+    assert!(
+        matches!(world.next_outcome(), Outcome::Loaded(_)),
+        "{symbol}"
+    );
+    world.load("pure").retired.unwrap().mapped
+}
+
+/// The names in the table of `docs/contract.md` that says which of them keep an image.
+fn names_that_keep_an_image() -> Vec<String> {
+    let page = fs::read_to_string("docs/contract.md").unwrap();
+    let (_, table) = page
+        .split_once("| of libc's, imported | because |")
+        .unwrap();
+    let rows = table
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'));
+    let cells = rows.map(|row| row.split('|').nth(1).unwrap().to_owned());
+    let names = |cell: String| {
+        cell.split('`')
+            .skip(1)
+            .step_by(2)
+            .map(str::to_owned)
+            .collect()
+    };
+    cells.flat_map::<Vec<_>, _>(names).collect()
+}
+
+#[test]
+fn each_import_by_which_libc_keeps_a_pointer_keeps_the_image_and_is_named() {
+    for symbol in names_that_keep_an_image() {
+        let Some(Mapped::WayBack(way)) = mapped_with_import(&symbol) else {
+            panic!("{symbol} keeps no image");
+        };
+        assert_eq!(way, symbol);
+    }
+    assert_eq!(
+        mapped_with_import("putenv").unwrap().to_string(),
+        "kept mapped, because it uses `putenv`, by which it can still be reached"
+    );
+}
+
+#[test]
+fn a_plugin_whose_imports_cannot_be_read_stays_mapped() {
+    /// Where the header of a library says where the table of sections is, and how long it is.
+    const SECTIONS: [Range<usize>; 2] = [0x28..0x30, 0x3c..0x40];
+    let mut world = World::unloading("pure");
+    let mut stripped = specimen("println", 0);
+    SECTIONS
+        .into_iter()
+        .for_each(|range| stripped[range].fill(0));
+    world.put(&stripped);
+    assert!(matches!(world.next_outcome(), Outcome::Loaded(_)));
+    let retired = world.load("pure").retired.unwrap();
+    let unread = Mapped::Forever("what it imports cannot be read");
+    assert_eq!(retired.mapped, Some(unread));
+}
+
+#[test]
+fn imports_that_leave_nothing_behind_keep_no_image() {
+    for symbol in [
+        "bsearch",
+        "dl_iterate_phdr",
+        "ftw",
+        "glob",
+        "iconv_open",
+        "makecontext",
+        "newlocale",
+        "prctl",
+        "pthread_setname_np",
+        "qsort",
+        "sem_open",
+        "setenv",
+        "setlocale",
+        "shm_open",
+        "signalfd",
+        "uselocale",
+    ] {
+        assert_eq!(mapped_with_import(symbol), None, "{symbol}");
+    }
+}
+
+#[test]
+fn a_plugin_that_needs_another_library_stays_mapped_and_the_library_is_named() {
+    let (_world, retired) = retire("needs");
+    let library = Mapped::Library("libstdc++.so.6".to_owned());
+    assert_eq!(retired.mapped, Some(library));
+    assert_eq!(
+        retired.mapped.unwrap().to_string(),
+        "kept mapped, because it needs `libstdc++.so.6`, by which it can still be reached"
+    );
+}
+
+#[test]
+fn what_a_plugin_looks_up_by_its_name_counts_as_an_import() {
+    let looked_up = |number| {
+        let mut world = World::unloading("looks_up");
+        world.host.act(number).unwrap();
+        world.load("looks_up").retired.unwrap().mapped
+    };
+    assert_eq!(looked_up(0), None);
+    assert_eq!(looked_up(1), Some(Mapped::WayBack("sigaltstack")));
+    assert_eq!(looked_up(2), Some(Mapped::WayBack("putenv")));
+    assert_eq!(looked_up(3), Some(Mapped::WayBack("pthread_create")));
+}
+
+#[test]
+fn destructors_of_a_plugin_run_when_it_is_unmapped_and_may_use_thread_locals() {
+    let notes = AtomicU64::new(0);
+    let mut world = World::unloading("destructors");
+    let address = (&raw const notes).expose_provenance();
+    world.host.act(address as u64).unwrap();
+    assert_eq!(notes.load(Ordering::SeqCst), 0);
+    assert_eq!(world.load("destructors").retired.unwrap().mapped, None);
+    assert_eq!(
+        notes.load(Ordering::SeqCst),
+        0b1111,
+        "those of `atexit` and of the library, and the thread-locals that they used"
+    );
+    // What libc took back is not called: this process forks, and ends.
+    let status = std::process::Command::new("true").status().unwrap();
+    assert!(status.success());
 }
 
 #[test]

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use replug::error::Step;
 use replug::outcome::Mapped;
 use replug::watch::{Monotonic, News, OsFiles, Poller, Stage, StageDirectory, Staged, Watcher};
-use replug::{CallError, Host, Options, Outcome, Raw, Text};
+use replug::{CallError, Host, Options, Outcome, Raw, Text, TextFunction};
 use vocabulary::{
-    Artifact, DEADLINE, Scratch, c_library, copies_in, library, pause, stage_in, version,
+    Artifact, DEADLINE, Scratch, c_library, copies_in, library, pause, plugin_function, stage_in,
+    version,
 };
 
 const FUNCTION: &CStr = c"plugin_function";
@@ -27,7 +28,7 @@ fn options(scratch: &Scratch, artifact: &Artifact) -> Options {
 
 /// A host that a watcher of the artifact feeds.
 fn watching(scratch: &Scratch, artifact: &Artifact) -> Host<Text> {
-    Host::<Text>::watch(FUNCTION, options(scratch, artifact)).unwrap()
+    Host::<Text>::watch(plugin_function(), options(scratch, artifact)).unwrap()
 }
 
 /// A host whose first generation is live.
@@ -105,10 +106,6 @@ impl Stage for Counting {
         let copies = copies_in(&self.parent);
         self.most.fetch_max(copies, Ordering::Relaxed);
         self.stage.create(artifact)
-    }
-
-    fn seal(&self, staged: &mut Staged, mapped: u64) {
-        self.stage.seal(staged, mapped);
     }
 
     fn tidy(&self) {
@@ -226,7 +223,7 @@ fn data_is_not_called_even_if_vet_was_not_told_what_is() {
     ));
     let none: [&CStr; 0] = [];
     let watcher = Watcher::new(options(&scratch, &artifact).exports(none)).unwrap();
-    let mut host = Host::<Text>::new(FUNCTION).watching(watcher);
+    let mut host = Host::<Text>::new(plugin_function()).watching(watcher);
     match next(&mut host) {
         Outcome::Kept(kept) => {
             let said = replug::chain(&kept.error);
@@ -256,7 +253,10 @@ fn the_function_that_frees_answers_is_not_called_for_one() {
     let scratch = Scratch::new();
     let artifact = scratch.artifact();
     artifact.link(&library(1));
-    let mut host = Host::<Text>::watch(Text::FREE, options(&scratch, &artifact)).unwrap();
+    // SAFETY: the host refuses this name, and calls nothing.
+    #[allow(unsafe_code)]
+    let function = unsafe { TextFunction::new(Text::FREE) };
+    let mut host = Host::<Text>::watch(function, options(&scratch, &artifact)).unwrap();
     match next(&mut host) {
         Outcome::Kept(kept) => assert_eq!(kept.error.step(), Step::Load),
         other => panic!("{other:?}"),
@@ -315,19 +315,14 @@ fn ready_for_a_host() -> (Scratch, Artifact, Poller, replug::watch::Ready, Host<
     let mut poller = Poller::new(options(&scratch, &artifact)).unwrap();
     poller.poll(Instant::now());
     let ready = ready(&poller);
-    (
-        scratch,
-        artifact,
-        poller,
-        ready,
-        Host::<Text>::new(FUNCTION),
-    )
+    let host = Host::<Text>::new(plugin_function());
+    (scratch, artifact, poller, ready, host)
 }
 
 #[test]
 fn a_file_that_took_the_place_of_the_staged_copy_is_not_loaded() {
     let (_scratch, artifact, _poller, ready, mut host) = ready_for_a_host();
-    let path = ready.staged.path().to_owned();
+    let path = ready.staged().path().to_owned();
     // The very bytes that were vetted, but in a file that was not.
     let copy = path.with_extension("copy");
     std::fs::copy(&path, &copy).unwrap();
@@ -347,7 +342,7 @@ fn a_file_that_took_the_place_of_the_staged_copy_is_not_loaded() {
 #[test]
 fn a_staged_copy_that_somebody_removed_is_kept_out_with_the_reason() {
     let (_scratch, artifact, _poller, ready, mut host) = ready_for_a_host();
-    std::fs::remove_file(ready.staged.path()).unwrap();
+    std::fs::remove_file(ready.staged().path()).unwrap();
     match host.apply(update(&artifact, ready)).unwrap() {
         Outcome::Kept(kept) => {
             let said = replug::chain(&kept.error);
@@ -360,7 +355,7 @@ fn a_staged_copy_that_somebody_removed_is_kept_out_with_the_reason() {
 #[test]
 fn copies_that_outlive_their_poller_leave_when_they_are_retired() {
     let (scratch, artifact, poller, ready, mut host) = ready_for_a_host();
-    let path = ready.staged.path().to_owned();
+    let path = ready.staged().path().to_owned();
     assert!(host.apply(update(&artifact, ready)).is_some());
     drop(poller);
     assert!(path.exists(), "the live copy is for debuggers, too");
@@ -411,6 +406,6 @@ fn a_retired_generation_leaves_the_disk_and_a_dropped_host_leaves_nothing() {
 
 #[test]
 fn calling_before_anything_is_live_says_so() {
-    let host = Host::<Text>::new(FUNCTION);
+    let host = Host::<Text>::new(plugin_function());
     assert_eq!(host.call(c"you"), Err(CallError::Absent));
 }

@@ -15,7 +15,8 @@ use replug::watch::{Clock as _, Locality, Monotonic, News, OsFiles, Poller, Stal
 use replug::{Audit, FsPolicy, Host, Options, Outcome, Text};
 use rustix::fs::{CWD, Mode, mkfifoat};
 use vocabulary::{
-    Artifact, Asked, ByHand, DEADLINE, Hands, Scratch, Spy, library, stage_in, wait_until,
+    Artifact, Asked, ByHand, DEADLINE, Hands, Scratch, Spy, library, plugin_function, stage_in,
+    wait_until,
 };
 
 /// The requests to the filesystem since this list was last emptied.
@@ -334,7 +335,7 @@ fn host_that_looks_through(hang: &Hang, scratch: &Scratch, artifact: &Artifact) 
     let options = Options::new(artifact.path()).interval(Duration::from_millis(10));
     let poller = Poller::with(options, hanging_files(hang), stage_in(scratch), Monotonic);
     let watcher = Watcher::spawn(poller).unwrap();
-    Host::<Text>::new(c"plugin_function").watching(watcher)
+    Host::<Text>::new(plugin_function()).watching(watcher)
 }
 
 #[test]

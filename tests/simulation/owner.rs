@@ -47,7 +47,7 @@ impl Run<'_> {
         let path = update.artifact.to_path_buf();
         let now = self.state().world.now;
         let (name, mark) = match &update.news {
-            News::Ready(ready) => ("Ready", ready.digest.to_string()),
+            News::Ready(ready) => ("Ready", ready.digest().to_string()),
             News::Kept { digest, .. } => ("Kept", format!("{digest:?}")),
             News::Waiting(reason) => ("Waiting", format!("{reason:?}")),
             News::Unchanged { digest } => ("Unchanged", digest.to_string()),
@@ -83,7 +83,7 @@ impl Run<'_> {
             self.state().gated_since.remove(&path);
         }
         match update.news {
-            News::Ready(ready) => self.load(path, ready.digest, &ready.staged),
+            News::Ready(ready) => self.load(path, ready.digest(), ready.staged()),
             News::Kept {
                 digest: Some(digest),
                 ..

@@ -8,7 +8,8 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use replug::watch::{
-    Clock, Files, Filesystem, Kind, Listing, Locality, Lock, Names, Route, Snapshot, Stage,
+    Clock, Files, Filesystem, Kind, Listing, Locality, Lock, Names, Pen, PrivateCopy, Route,
+    Snapshot, Stage,
 };
 
 use crate::client::{Client, Locks};
@@ -87,13 +88,9 @@ impl Read for Copy {
     }
 }
 
-impl Write for Copy {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.bytes.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+impl PrivateCopy for Copy {
+    fn append(&mut self, bytes: &[u8], _pen: &Pen) -> io::Result<()> {
+        self.bytes.write_all(bytes)
     }
 }
 

@@ -4,31 +4,23 @@
 // Which threads have something to do with an image.
 mod seats;
 
-// What came in with it.
-mod behind;
+// The thread-locals of an image on one thread.
+mod locals;
 
-use std::ffi::{c_int, c_uint, c_void};
+// How an image starts a thread.
+mod threads;
+
+use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::fs;
 use std::ptr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock};
 
-pub(super) use self::behind::keep_dependencies;
-use self::seats::{House, Key, SEATS, Seat, Sitter, leave, own_id, with_seat, with_seats};
-use replug_plugin::__private::{Attach, Destructor, FIRST_KEY, Services, Start};
-
-/// The house of the image that asks.
-///
-/// # Safety
-///
-/// `image` comes from services that were not taken back.
-unsafe fn house_of(image: *const c_void) -> Arc<House> {
-    let house = image.cast::<House>();
-    // SAFETY: the services hold a count of the house for as long as the image is mapped.
-    unsafe { Arc::increment_strong_count(house) };
-    // SAFETY: the count that was just added is the one that this takes.
-    unsafe { Arc::from_raw(house) }
-}
+use self::locals::renew;
+use self::seats::{House, Key, SEATS, Sitter, house_of, leave, with_seat, with_seats};
+use self::threads::spawn;
+use super::ways::way_back_when_found;
+use replug_plugin::__private::{Attach, Destructor, FIRST_KEY, Services};
 
 unsafe extern "C-unwind" fn at_thread_exit(
     image: *const c_void,
@@ -37,9 +29,7 @@ unsafe extern "C-unwind" fn at_thread_exit(
 ) -> c_int {
     // SAFETY: a mapped image asks.
     let house = unsafe { house_of(image) };
-    if !house.is_closing() {
-        with_seat(&house, |seat| seat.destructors.push((destructor, object)));
-    }
+    with_seat(&house, |seat| seat.destructors.push((destructor, object)));
     0
 }
 
@@ -82,14 +72,12 @@ unsafe extern "C-unwind" fn set(image: *const c_void, key: c_uint, value: *mut c
     if house.key(index).is_none() {
         return libc::EINVAL;
     }
-    if !house.is_closing() {
-        with_seat(&house, |seat| {
-            if seat.values.len() <= index {
-                seat.values.resize(index + 1, ptr::null_mut());
-            }
-            seat.values[index] = value;
-        });
-    }
+    with_seat(&house, |seat| {
+        if seat.values.len() <= index {
+            seat.values.resize(index + 1, ptr::null_mut());
+        }
+        seat.values[index] = value;
+    });
     0
 }
 
@@ -105,76 +93,38 @@ unsafe extern "C-unwind" fn get(image: *const c_void, key: c_uint) -> *mut c_voi
     .unwrap_or(ptr::null_mut())
 }
 
-/// A thread that is about to begin.
-struct Birth {
-    seat: Seat,
-    start: Start,
-    argument: *mut c_void,
-}
-
-unsafe extern "C" {
-    /// Libc's own function, with a type that allows `pthread_exit` to unwind through the start function.
-    #[link_name = "pthread_create"]
-    fn create_thread(
-        thread: *mut usize,
-        attributes: *const c_void,
-        start: Start,
-        argument: *mut c_void,
-    ) -> c_int;
-}
-
-unsafe extern "C-unwind" fn spawn(
-    image: *const c_void,
-    thread: *mut usize,
-    attributes: *const c_void,
-    start: Start,
-    argument: *mut c_void,
-) -> c_int {
+/// Notes that the image handles a signal, for good: whoever handles the signal later is told of this handler, and may
+/// call it.
+unsafe extern "C-unwind" fn handles(image: *const c_void, signal: c_int) -> bool {
     // SAFETY: a mapped image asks.
     let house = unsafe { house_of(image) };
     if house.is_closing() {
-        return libc::EAGAIN;
+        return false;
     }
-    // The thread is seated before it exists, so that there is no moment at which it is not counted.
-    let sitter = Sitter {
-        id: 0,
-        was_started: true,
-    };
-    let seat = Seat::new(house, sitter);
-    let birth = Box::into_raw(Box::new(Birth {
-        seat,
-        start,
-        argument,
-    }));
-    // SAFETY: the caller keeps libc's rules; `begin_thread` takes the box.
-    let status = unsafe { create_thread(thread, attributes, begin_thread, birth.cast()) };
-    if status != 0 {
-        // SAFETY: no thread has taken the box.
-        drop(unsafe { Box::from_raw(birth) });
-    }
-    status
+    house.signal.get_or_init(|| signal);
+    true
 }
 
-/// The outermost frame of a thread that a plugin started. When `start` has returned, no code of the plugin is left on
-/// this stack. There is nothing to drop here, so that `pthread_exit` may unwind it.
-unsafe extern "C-unwind" fn begin_thread(birth: *mut c_void) -> *mut c_void {
-    // SAFETY: `spawn` made the pointer of a box for this thread.
-    let (start, argument) = take_seat(*unsafe { Box::from_raw(birth.cast::<Birth>()) });
-    // SAFETY: the plugin wants `start` to be run, and its image is mapped, because this thread has a seat.
-    unsafe { start(argument) }
+/// Notes that the image looks up a function by which it can be reached later.
+unsafe extern "C-unwind" fn looks_up(image: *const c_void, name: *const c_char) {
+    // SAFETY: a mapped image asks.
+    let house = unsafe { house_of(image) };
+    // SAFETY: the image passes a text with a NUL at its end.
+    let name = unsafe { CStr::from_ptr(name) };
+    if let Some(way) = way_back_when_found(name.to_bytes()) {
+        house.way_back.get_or_init(|| way);
+    }
 }
 
-fn take_seat(birth: Birth) -> (Start, *mut c_void) {
-    let Birth {
-        seat,
-        start,
-        argument,
-    } = birth;
-    if let Some(sitter) = seat.house.taken().seats.get_mut(&seat.number) {
-        sitter.id = own_id();
+/// Ends this thread's part in an image whose destructors have run, because they may have used thread-locals. The
+/// image is still mapped, for the last moment.
+unsafe extern "C-unwind" fn end(image: *const c_void) {
+    // SAFETY: a mapped image asks.
+    let house = unsafe { house_of(image) };
+    // When the process ends, the loader runs the same destructors, and nothing is unmapped.
+    if house.is_closing() {
+        leave(&house);
     }
-    with_seats(|seats| seats.push(seat));
-    (start, argument)
 }
 
 /// An image's use of this host's services.
@@ -183,6 +133,8 @@ pub(super) struct Residence {
     services: *mut Services,
     house: Arc<House>,
     forever: Option<&'static str>,
+    /// The function that took the services, by which the image is found.
+    attach: Attach,
 }
 
 // SAFETY: the services are only read, and the house is guarded by locks.
@@ -208,6 +160,9 @@ impl Residence {
             set,
             get,
             spawn,
+            handles,
+            looks_up,
+            end,
         }));
         // SAFETY: by the contract of this function; the services live until the image is unmapped.
         let early = unsafe { attach(services, is_to_go) };
@@ -220,12 +175,16 @@ impl Residence {
             _ if !is_to_go => None,
             0 if is_asked() => None,
             0 => Some("its standard library asks libc instead of its host"),
-            _ => Some("a constructor of it took a thread-local key or started a thread"),
+            _ => Some(
+                "a constructor of it took a thread-local key, started a thread, handled a signal or looked up a \
+                 function, when there was no host yet",
+            ),
         };
         Residence {
             services,
             house,
             forever,
+            attach,
         }
     }
 
@@ -234,8 +193,18 @@ impl Residence {
         self.forever
     }
 
-    /// Runs this thread's destructors for the image, as if the thread had ended. The thread-locals that the image's
-    /// code has here are gone then. Does nothing on a thread that the image started: the image's code is on that
+    /// A signal that the image has handled.
+    pub(super) fn signal(&self) -> Option<c_int> {
+        self.house.signal.get().copied()
+    }
+
+    /// A function by which the image can still be reached, and that it looked up by its name.
+    pub(super) fn way_back(&self) -> Option<&'static str> {
+        self.house.way_back.get().copied()
+    }
+
+    /// Runs this thread's destructors for the image, as if the thread had ended and another one had begun: what uses a
+    /// thread-local of the image afterwards finds a new one. Does nothing on a thread that the image started: the image's code is on that
     /// thread's stack.
     pub(super) fn leave(&self) {
         let has_seat = |was_started| {
@@ -248,6 +217,7 @@ impl Residence {
         };
         if has_seat(false) && !has_seat(true) {
             leave(&self.house);
+            renew(self.attach as *const c_void);
         }
     }
 
@@ -270,7 +240,8 @@ impl Residence {
         self.house.taken().seats.is_empty()
     }
 
-    /// Says whether the image is being unmapped. Meanwhile it registers nothing; if unmapping fails, it does again.
+    /// Says whether the image is being unmapped. Meanwhile it starts no thread and handles no signal; if unmapping
+    /// fails, it can again.
     pub(super) fn set_closing(&self, is_closing: bool) {
         self.house.is_closing.store(is_closing, Ordering::SeqCst);
     }

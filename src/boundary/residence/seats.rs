@@ -6,11 +6,11 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::ffi::c_void;
+use std::ffi::{c_int, c_void};
 use std::mem;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use replug_plugin::__private::Destructor;
 
@@ -22,8 +22,13 @@ const ROUNDS: usize = 4;
 pub(super) struct House {
     pub(super) keys: Mutex<Vec<Option<Key>>>,
     pub(super) taken: Mutex<Taken>,
-    /// Whether the image is being unmapped: a destructor that it registers now could only run when the image is gone.
+    /// Whether the image is being unmapped. What it registers now for this thread ends with its last destructor; what
+    /// would last longer is refused.
     pub(super) is_closing: AtomicBool,
+    /// A signal that the image has handled.
+    pub(super) signal: OnceLock<c_int>,
+    /// A function by which the image can still be reached, and that it did not import but look up.
+    pub(super) way_back: OnceLock<&'static str>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +76,19 @@ impl House {
     pub(super) fn is_closing(&self) -> bool {
         self.is_closing.load(Ordering::SeqCst)
     }
+}
+
+/// The house of the image that asks.
+///
+/// # Safety
+///
+/// `image` comes from services that were not taken back.
+pub(super) unsafe fn house_of(image: *const c_void) -> Arc<House> {
+    let house = image.cast::<House>();
+    // SAFETY: the services hold a count of the house for as long as the image is mapped.
+    unsafe { Arc::increment_strong_count(house) };
+    // SAFETY: the count that was just added is the one that this takes.
+    unsafe { Arc::from_raw(house) }
 }
 
 impl Seat {

@@ -1,7 +1,8 @@
 //! A host that keeps the live generation over a reload.
 
 fn main() {
-    let mut host = replug::Host::<replug::Text>::new(c"greet");
+    let function = unsafe { replug::TextFunction::new(c"greet") };
+    let mut host = replug::Host::<replug::Text>::new(function);
     let live = host.live();
     host.poll();
     drop(live);

@@ -3,7 +3,8 @@
 fn share(_: &impl Sync) {}
 
 fn main() {
-    let host = replug::Host::<replug::Text>::new(c"greet");
+    let function = unsafe { replug::TextFunction::new(c"greet") };
+    let host = replug::Host::<replug::Text>::new(function);
     let functions: &replug::Text = &host;
     share(functions);
 }

@@ -7,10 +7,21 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, LazyLock, Mutex};
 
+use replug::TextFunction;
+
 use crate::{target_tmp, workspace};
 
 /// The version text that is compiled in, and that [`library`] replaces with a text of the same length.
 const MARKER: &str = "version-00000000";
+
+/// The function `plugin_function` of the plugins here, which all of them have.
+pub fn plugin_function() -> TextFunction {
+    // SAFETY: each library that tests load by this name has the surface below, or `plugin01`'s, which is the same.
+    #[allow(unsafe_code)]
+    unsafe {
+        TextFunction::new(c"plugin_function")
+    }
+}
 
 /// How a fixture is compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

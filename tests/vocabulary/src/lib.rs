@@ -44,7 +44,9 @@ pub use by_hand::{ByHand, Hands, stage_in};
 pub use c::{c_example, c_library};
 pub use cargo::cargo_build;
 pub use doorbell::{Doorbell, Visitor};
-pub use fixture::{Build, backtracer, key_taker, library, mixable, plugin, sleeper, version};
+pub use fixture::{
+    Build, backtracer, key_taker, library, mixable, plugin, plugin_function, sleeper, version,
+};
 pub use line::Line;
 pub use package::Package;
 pub use places::{program, target_tmp, workspace};
