@@ -13,6 +13,8 @@ use std::time::SystemTime;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags, Stat};
 use rustix::process::geteuid;
 
+use super::owners::rights;
+
 /// The rights of everybody but the owner.
 const OF_OTHERS: Mode = Mode::RWXG.union(Mode::RWXO);
 
@@ -166,9 +168,10 @@ fn identity(metadata: &Metadata) -> Identity {
 pub(crate) struct Ancestor {
     pub(crate) path: PathBuf,
     pub(crate) owner: u32,
-    pub(crate) group: u32,
     /// The rights, as `chmod` takes them.
     pub(crate) mode: u32,
+    /// Whether the group's rights, if they let it write, give nothing to anybody but the owner.
+    pub(crate) group_is_private: bool,
 }
 
 /// The real path of a directory, and each directory on that path, from the root down.
@@ -181,11 +184,12 @@ pub(crate) fn ancestors(directory: &Path) -> io::Result<(PathBuf, Vec<Ancestor>)
 
 fn ancestor(path: &Path) -> io::Result<Ancestor> {
     let metadata = fs::symlink_metadata(path)?;
+    let rights = rights(path, &metadata, &|_| None);
     Ok(Ancestor {
-        path: path.to_owned(),
-        owner: metadata.uid(),
-        group: metadata.gid(),
-        mode: metadata.mode(),
+        path: rights.path,
+        owner: rights.owner,
+        mode: rights.mode,
+        group_is_private: rights.group_is_private,
     })
 }
 
