@@ -7,13 +7,11 @@ use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags, Stat};
 use rustix::process::geteuid;
-
-use super::owners::rights;
 
 /// The rights of everybody but the owner.
 const OF_OTHERS: Mode = Mode::RWXG.union(Mode::RWXO);
@@ -161,36 +159,6 @@ fn identity(metadata: &Metadata) -> Identity {
         size: metadata.size(),
         born: metadata.created().ok(),
     }
-}
-
-/// A directory on the way to another, and who can change the names in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Ancestor {
-    pub(crate) path: PathBuf,
-    pub(crate) owner: u32,
-    /// The rights, as `chmod` takes them.
-    pub(crate) mode: u32,
-    /// Whether the group's rights, if they let it write, give nothing to anybody but the owner.
-    pub(crate) group_is_private: bool,
-}
-
-/// The real path of a directory, and each directory on that path, from the root down.
-pub(crate) fn ancestors(directory: &Path) -> io::Result<(PathBuf, Vec<Ancestor>)> {
-    let real = directory.canonicalize()?;
-    let mut ways: Vec<_> = real.ancestors().map(ancestor).collect::<io::Result<_>>()?;
-    ways.reverse();
-    Ok((real, ways))
-}
-
-fn ancestor(path: &Path) -> io::Result<Ancestor> {
-    let metadata = fs::symlink_metadata(path)?;
-    let rights = rights(path, &metadata, &|_| None);
-    Ok(Ancestor {
-        path: rights.path,
-        owner: rights.owner,
-        mode: rights.mode,
-        group_is_private: rights.group_is_private,
-    })
 }
 
 /// The number of the user that this process acts for.
