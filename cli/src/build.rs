@@ -9,6 +9,7 @@ use std::thread;
 use cargo_metadata::{Artifact, CrateType, Message};
 use crossbeam_channel::{Receiver, select_biased};
 use replug::shown::shown;
+use replug::watch::{Files, OsFiles};
 
 use crate::args::Build;
 use crate::child;
@@ -16,6 +17,12 @@ use crate::child;
 /// Why there is no library to watch.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BuildError {
+    #[error(
+        "cannot build `{}`: this program has more rights than the user who started it, and cargo would run with them what \
+         that user wants; build first, and name the library",
+        shown(package)
+    )]
+    MoreRights { package: String },
     #[error("cannot start cargo to build `{}`", shown(package))]
     Start { package: String, source: io::Error },
     #[error("cannot read what cargo says of `{}`", shown(package))]
@@ -44,6 +51,9 @@ pub(crate) fn build(
         package: name(),
         source,
     };
+    if OsFiles.standing().has_more_rights {
+        return Err(BuildError::MoreRights { package: name() });
+    }
     let start = child::as_group(&mut command(package, options)).spawn();
     let mut cargo = start.map_err(|source| BuildError::Start {
         package: name(),

@@ -2,6 +2,7 @@
 //! how an owner takes the updates.
 
 use std::mem;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
@@ -59,6 +60,13 @@ impl Feed {
 
     pub(super) fn watcher(&self) -> Option<&Watcher> {
         self.watcher.as_ref()
+    }
+
+    /// Asks the worker, if there is one, for another copy of an artifact.
+    pub(super) fn stage_again(&self, artifact: &Path) {
+        if let Some(watcher) = &self.watcher {
+            watcher.stage_again(artifact);
+        }
     }
 
     /// The thing that waits already, if there is one.

@@ -17,6 +17,9 @@ mod succeed;
 
 pub(crate) mod retire;
 
+// Builds whose copies were taken away before they were loaded.
+mod lost;
+
 // The owner of one plugin, and of a directory of them.
 // What its plugins have brought into the process.
 mod company;

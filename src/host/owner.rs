@@ -15,6 +15,7 @@ use super::company;
 use super::feed::{Fed, Feed, Owner};
 use super::handle::{Handle, Publish};
 use super::live::{Live, Plugin};
+use super::lost::Lost;
 use super::outcome::{Kept, Loaded, Next, NotLive, Outcome, Retired};
 use super::retire::{Leftovers, Unload};
 use super::succeed::prepare;
@@ -73,6 +74,8 @@ pub struct Host<T> {
     unload: Unload,
     /// Retired generations that cannot be stopped or unmapped yet.
     leftovers: Leftovers,
+    /// The copies that were taken away before they were loaded.
+    lost: Lost,
     /// The way to tell handles of a swap, once there are handles.
     published: OnceCell<Box<dyn Publish<T>>>,
     /// The process that the host was made in.
@@ -143,6 +146,7 @@ impl<T: Table> Host<T> {
             feed: Feed::none(),
             unload: Unload::Never,
             leftovers: Leftovers::default(),
+            lost: Lost::default(),
             published: OnceCell::new(),
             process: Process::this(),
         }
@@ -234,7 +238,13 @@ impl<T> Host<T> {
     /// bytes that are live already.
     pub fn apply(&mut self, update: Update) -> Option<Outcome> {
         match Next::after(update.news, self.generation()) {
-            Next::Load(ready) => self.take_up(&update.artifact, ready),
+            Next::Load(ready) => {
+                let outcome = self.take_up(&update.artifact, ready)?;
+                if self.has_lost_copy(&outcome) {
+                    self.feed.stage_again(&update.artifact);
+                }
+                Some(outcome)
+            }
             Next::Tell(outcome) => Some(outcome),
         }
     }
@@ -254,6 +264,12 @@ impl<T> Host<T> {
                 error,
             }),
         })
+    }
+
+    /// Whether a build was kept out because its copy was taken away, so that the worker is to make another one. To be
+    /// asked once for each build that was taken up.
+    pub(super) fn has_lost_copy(&mut self, outcome: &Outcome) -> bool {
+        self.lost.calls_for_another(outcome)
     }
 
     /// Takes the live generation out of use, for good: handles find none any more. `None` if none is live.

@@ -215,7 +215,11 @@ impl<T> HostSet<T> {
                     .entry(Arc::clone(&artifact))
                     .or_insert_with(new_member);
                 member.is_missing = false;
-                member.host.take_up(&artifact, ready)?
+                let outcome = member.host.take_up(&artifact, ready)?;
+                if member.host.has_lost_copy(&outcome) {
+                    self.feed.stage_again(&artifact);
+                }
+                outcome
             }
             Next::Tell(outcome) => outcome,
         };

@@ -37,3 +37,11 @@ pub struct Standing {
     /// Whether the process has more rights than the user who started it, as a set-user-ID program has.
     pub has_more_rights: bool,
 }
+
+impl Standing {
+    /// Whether the process still is the user who started it, and has rights that this user lacks. What belongs to the
+    /// process is then that user's to change.
+    pub(crate) fn is_of_its_starter(self) -> bool {
+        self.has_more_rights && self.user.is_none()
+    }
+}

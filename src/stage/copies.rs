@@ -6,14 +6,15 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::mem;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::sync::{Arc, Weak};
 
-use replug_plugin::shown::{is_hidden, spelled};
+use replug_plugin::shown::{is_hidden, shown, spelled};
 
+use super::owned::OwnedDirectory;
 use super::parents;
 use super::pen::{Pen, PrivateCopy, Writing};
-use super::room::{Leaving, Place, Room, StageError};
+use super::room::{Leaving, Loss, Place, Room, StageError};
 use crate::boundary;
 use crate::look::os::{self, Identity};
 
@@ -28,6 +29,17 @@ pub trait Stage {
     ///
     /// If there is no room, or no right.
     fn create(&self, artifact: &Path) -> io::Result<Self::Staged>;
+
+    /// Makes an empty private copy, as [`create`](Stage::create) does, for an artifact of `size` bytes, where there is room
+    /// for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Stage::create).
+    fn create_sized(&self, artifact: &Path, size: u64) -> io::Result<Self::Staged> {
+        let _ = size;
+        self.create(artifact)
+    }
 
     /// The size, in bytes, of the largest copy that this process may write; `None` if any.
     fn largest_copy(&self) -> Option<u64> {
@@ -51,6 +63,10 @@ static SERIAL: AtomicU64 = AtomicU64::new(1);
 /// The largest page of memory, in bytes, on any system of today.
 const LARGEST_PAGE: u64 = 64 * 1024;
 
+/// The size, in bytes, of the largest copy that is kept in memory: more than the debug builds of large programs have,
+/// and less than what ends processes on a machine of today.
+const LARGEST_IN_MEMORY: u64 = 1 << 30;
+
 /// How often a copy is tried to be made. Somebody can remove the directory again, but not again and again.
 const TRIES: usize = 10;
 
@@ -73,6 +89,8 @@ struct Keeper {
 
 impl Drop for Keeper {
     fn drop(&mut self) {
+        // See the drop of a copy: one of the two sees what the other did.
+        fence(Ordering::SeqCst);
         self.room.tidy();
     }
 }
@@ -82,12 +100,22 @@ impl StageDirectory {
     /// directories that dead processes of this user left there. Usable is a directory from which code can be mapped,
     /// and in which nobody but this user and root can rename what is in it, or is on the way to it.
     ///
+    /// A process that has more rights than the user who started it, and is still that user (a set-group-ID program), keeps
+    /// its copies in memory, whatever is chosen.
+    ///
     /// # Errors
     ///
     /// If `chosen` cannot hold a directory; or if no directory can hold one from which code can be mapped, and
     /// this system has no memory files.
     pub fn new(chosen: Option<&Path>) -> Result<StageDirectory, StageError> {
-        let room = Room::new(chosen, parents::usual(), boundary::can_map_code)?;
+        let standing = os::standing(boundary::has_more_rights());
+        let room = match standing.is_of_its_starter() {
+            true => memory_instead_of(chosen)?,
+            false => {
+                let usual = parents::usual(standing.has_more_rights);
+                Room::new(chosen, usual, boundary::can_map_code)?
+            }
+        };
         Ok(StageDirectory::in_room(room))
     }
 
@@ -109,6 +137,10 @@ impl Stage for StageDirectory {
     type Staged = Staged;
 
     fn create(&self, artifact: &Path) -> io::Result<Staged> {
+        self.create_sized(artifact, 0)
+    }
+
+    fn create_sized(&self, artifact: &Path, size: u64) -> io::Result<Staged> {
         if self.keeper.room.is_anothers() {
             return Err(io::Error::other(
                 "the stage is that of the process from which this one was forked; make a new one here",
@@ -116,10 +148,12 @@ impl Stage for StageDirectory {
         }
         let origin = Origin {
             stem: stem_of(artifact),
+            size,
             room: Arc::clone(&self.keeper.room),
             keeper: Arc::downgrade(&self.keeper),
         };
-        Arc::new(origin).make()
+        let place = self.keeper.room.place();
+        Arc::new(origin).make(place)
     }
 
     fn largest_copy(&self) -> Option<u64> {
@@ -155,6 +189,23 @@ impl Remover {
     }
 }
 
+/// A room for a process whose files belong to the user who started it, and who lacks the process's rights: he could write
+/// to a copy of his own on a disk after it was vetted, while what is sealed in memory is nobody's to change.
+fn memory_instead_of(chosen: Option<&Path>) -> Result<Room, StageError> {
+    if let Some(chosen) = chosen {
+        tracing::warn!(
+            "no copies are made in `{}`, for whoever started this process could write to them without having its rights; \
+             they are kept in memory",
+            shown(chosen)
+        );
+    }
+    let failed = |source| StageError {
+        parent: chosen.map_or_else(std::env::temp_dir, Path::to_owned),
+        source,
+    };
+    Room::in_memory().map_err(failed)
+}
+
 /// The artifact's part of a copy's name, for whoever reads a backtrace or a process's mappings.
 fn stem_of(artifact: &Path) -> String {
     /// The longest stem, in characters. Names have 255 bytes, of which the number and the extension need some, and a
@@ -173,30 +224,29 @@ fn stem_of(artifact: &Path) -> String {
 #[derive(Debug)]
 struct Origin {
     stem: String,
+    /// The size that the copy will have, in bytes; 0 if nobody knows.
+    size: u64,
     room: Arc<Room>,
     keeper: Weak<Keeper>,
 }
 
 impl Origin {
-    /// Makes an empty copy where copies are made now.
-    fn make(self: &Arc<Origin>) -> io::Result<Staged> {
+    /// Makes an empty copy in `place`, or where else there is room for it.
+    fn make(self: &Arc<Origin>, mut place: Place) -> io::Result<Staged> {
         for _ in 0..TRIES {
-            let place = self.room.place();
-            let made = self.make_in(&place)?;
-            if let Some(made) = made {
-                return match self.room.is_closed() {
-                    true => Err(io::Error::other(
-                        "the stage was removed, for the program ends",
-                    )),
-                    false => Ok(made),
-                };
+            match self.make_in(&place)? {
+                Made::Copy(staged) => {
+                    self.room.check_open()?;
+                    return Ok(staged);
+                }
+                Made::Elsewhere(next) => place = next,
             }
         }
         Err(ErrorKind::ResourceBusy.into())
     }
 
-    /// Makes an empty copy in a place; `None` if that place can no longer be used, and there is another one now.
-    fn make_in(self: &Arc<Origin>, place: &Place) -> io::Result<Option<Staged>> {
+    /// Makes an empty copy in a place, or says which other place is to be tried.
+    fn make_in(self: &Arc<Origin>, place: &Place) -> io::Result<Made> {
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let name = OsString::from(format!(
             "{}.{serial}{}",
@@ -206,30 +256,59 @@ impl Origin {
         let owned = match place {
             Place::Directory(owned) => owned,
             Place::Memory => {
+                self.check_memory()?;
                 let (file, path) = os::memory_file(c"replug", serial)?;
-                return Ok(Some(self.staged(place, path, file)));
+                return Ok(Made::Copy(self.staged(place, path, file)));
             }
         };
-        match owned.files().make_file(&name) {
+        if let Some(next) = self.roomier(owned) {
+            return Ok(Made::Elsewhere(next));
+        }
+        let next = match owned.files().make_file(&name) {
             Ok(file) => {
                 let path = owned.path().join(&name);
                 let staged = self.staged(place, path, file);
                 if owned.is_in_place() {
-                    return Ok(Some(staged));
+                    return Ok(Made::Copy(staged));
                 }
-                self.room.renew(owned).map(|()| None)
+                self.room.renew(owned, Loss::Replaced)
             }
-            Err(error) if error.kind() == ErrorKind::NotFound && !self.room.is_closed() => {
-                self.room.renew(owned).map(|()| None)
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.room.renew(owned, Loss::Replaced)
             }
-            Err(error) if is_full(&error) => self.room.leave(owned, error).map(|()| None),
+            // A service that was started as root, and is another user by now.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied && is_anothers(owned) => {
+                self.room.renew(owned, Loss::Former)
+            }
+            Err(error) if is_full(&error) => self.room.after(owned, error),
             Err(error) => Err(error),
+        };
+        next.map(Made::Elsewhere)
+    }
+
+    /// The next place, if a directory says that it has less room than the copy needs: to fill it to its last byte first
+    /// would harm others. Where there is no next place, the directory is tried all the same.
+    fn roomier(&self, owned: &Arc<OwnedDirectory>) -> Option<Place> {
+        let free = owned.files().free_space().ok()?;
+        let lacks = free < self.size;
+        lacks.then(|| self.room.after(owned, ErrorKind::StorageFull.into()).ok())?
+    }
+
+    /// Refuses a copy in memory that is too large for it.
+    fn check_memory(&self) -> io::Result<()> {
+        match self.size > LARGEST_IN_MEMORY {
+            true => Err(io::Error::new(
+                ErrorKind::StorageFull,
+                NotInMemory(self.size),
+            )),
+            false => Ok(()),
         }
     }
 
     fn staged(self: &Arc<Origin>, place: &Place, path: PathBuf, file: File) -> Staged {
         Staged {
             file: Some(file),
+            ends_in_hole: false,
             place: place.clone(),
             path,
             identity: None,
@@ -237,6 +316,26 @@ impl Origin {
             origin: Arc::clone(self),
         }
     }
+}
+
+/// The end of one try to make a copy.
+enum Made {
+    Copy(Staged),
+    /// The place cannot be used for this copy; the next one to try.
+    Elsewhere(Place),
+}
+
+/// A copy was to be made in memory, and is too large.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "no directory has room for a copy of {0} bytes, and no more than {LARGEST_IN_MEMORY} bytes of one library are kept in \
+     memory; choose a directory with more room for staged copies"
+)]
+struct NotInMemory(u64);
+
+/// Whether a directory belongs to another user than the one whom this process acts for now.
+fn is_anothers(owned: &OwnedDirectory) -> bool {
+    matches!(owned.files().is_private(), Ok(false))
 }
 
 /// Whether an error says that there is no room left.
@@ -252,6 +351,8 @@ fn is_full(error: &io::Error) -> bool {
 pub struct Staged {
     /// The open file, until the copy is sealed; a copy in memory stays open for as long as it lives.
     file: Option<File>,
+    /// Whether the zeros at the end were passed over, so that the file is still too short.
+    ends_in_hole: bool,
     /// The place of the copy, which stays for as long as a copy is in it.
     place: Place,
     path: PathBuf,
@@ -281,11 +382,22 @@ impl Staged {
         let Place::Directory(owned) = &self.place else {
             return Err(full);
         };
-        self.origin.room.leave(owned, full)?;
-        let mut next = self.origin.make()?;
+        let place = self.origin.room.after(owned, full)?;
+        let mut next = self.origin.make(place)?;
+        self.end_hole()?;
         self.rewind()?;
         io::copy(self, &mut Writing::to(&mut next))?;
         *self = next;
+        Ok(())
+    }
+
+    /// Makes the copy as long as what was written, if that ends with zeros.
+    fn end_hole(&mut self) -> io::Result<()> {
+        if mem::take(&mut self.ends_in_hole) {
+            let file = self.open_file()?;
+            let end = file.stream_position()?;
+            file.set_len(end)?;
+        }
         Ok(())
     }
 
@@ -309,10 +421,23 @@ impl Drop for Staged {
             unmapped_from: self.unmapped_from,
             file: self.file.take(),
         });
+        // The note must be seen by a keeper that is about to tidy for the last time, or the keeper's end be seen here.
+        fence(Ordering::SeqCst);
         if self.origin.keeper.strong_count() == 0 {
             room.tidy();
         }
     }
+}
+
+/// Whether some bytes of a copy are passed over instead of written. Nothing was there before, so they read as zeros, and
+/// take no room: a file that claims to be large fills no disk.
+fn is_hole(bytes: &[u8]) -> bool {
+    /// The fewest zeros that are worth it, in bytes: a block of most filesystems.
+    const FEWEST: usize = 4096;
+    /// Bytes that are compared at once.
+    const STEP: usize = 64;
+    let is_zero = |step: &[u8]| step.iter().fold(0, |all, byte| all | byte) == 0;
+    bytes.len() >= FEWEST && bytes.chunks(STEP).all(is_zero)
 }
 
 impl Read for Staged {
@@ -324,15 +449,28 @@ impl Read for Staged {
 impl PrivateCopy for Staged {
     fn append(&mut self, mut bytes: &[u8], _pen: &Pen) -> io::Result<()> {
         while !bytes.is_empty() {
-            match self.open_file()?.write(bytes) {
+            let file = self.open_file()?;
+            if is_hole(bytes) {
+                file.seek_relative(bytes.len() as i64)?;
+                self.ends_in_hole = true;
+                return Ok(());
+            }
+            match file.write(bytes) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(written) => bytes = &bytes[written..],
+                Ok(written) => {
+                    self.ends_in_hole = false;
+                    bytes = &bytes[written..];
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if is_full(&error) => self.move_on(error)?,
                 Err(error) => return Err(error),
             }
         }
         Ok(())
+    }
+
+    fn finish(&mut self, _pen: &Pen) -> io::Result<()> {
+        self.end_hole()
     }
 
     /// Closes the copy's file. Thousands of copies can be live at a time, and a process can have only so many files
@@ -563,11 +701,50 @@ mod tests {
         assert_ne!(staged.path(), first);
         let copy = fs::read(staged.path()).unwrap();
         assert_eq!(copy, b"the first part and the rest");
-        assert!(
-            stage.path().is_none(),
-            "the next copies are made there, too"
-        );
+        assert!(stage.path().is_some(), "smaller copies may have room");
         stage.tidy();
-        assert!(names_in(scratch.path()).is_empty());
+        assert!(!first.exists());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_copy_that_is_larger_than_the_room_of_a_place_is_not_begun_there() {
+        let scratch = tempfile::tempdir().unwrap();
+        let parents = [scratch.path().to_owned()].into();
+        let stage = StageDirectory::in_room(Room::new(None, parents, |_| Ok(())).unwrap());
+        let error = stage.create_sized(Path::new("libx.so"), u64::MAX);
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("no directory has room for"), "{error}");
+        let small = stage.create_sized(Path::new("libx.so"), 1).unwrap();
+        assert!(small.path().starts_with(stage.path().unwrap()));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_sparse_artifact_has_a_sparse_copy_wherever_the_copy_is_made() {
+        use std::os::unix::fs::MetadataExt;
+        const SIZE: usize = 8 << 20;
+        const BLOCK: u64 = 512;
+        let scratch = tempfile::tempdir().unwrap();
+        let parents = [scratch.path().to_owned()].into();
+        let stage = StageDirectory::in_room(Room::new(None, parents, |_| Ok(())).unwrap());
+        let zeros = vec![0; SIZE];
+        let mut staged = copy_in(&stage);
+        staged.append(b"head", &Pen::new()).unwrap();
+        staged.append(&zeros, &Pen::new()).unwrap();
+        staged.append(b"middle", &Pen::new()).unwrap();
+        staged.append(&zeros, &Pen::new()).unwrap();
+        staged.finish(&Pen::new()).unwrap();
+        let expected = [b"head".as_slice(), &zeros, b"middle", &zeros].concat();
+        assert!(fs::read(staged.path()).unwrap() == expected);
+        let room = fs::metadata(staged.path()).unwrap().blocks() * BLOCK;
+        assert!(room < SIZE as u64 / 2, "{room} bytes on the disk");
+
+        staged.append(&zeros, &Pen::new()).unwrap();
+        staged.move_on(ErrorKind::StorageFull.into()).unwrap();
+        staged.append(b"end", &Pen::new()).unwrap();
+        staged.finish(&Pen::new()).unwrap();
+        let expected = [expected.as_slice(), &zeros, b"end"].concat();
+        assert!(fs::read(staged.path()).unwrap() == expected);
     }
 }

@@ -62,24 +62,31 @@ fn unfit(ancestor: &Ancestor, own: u32, is_unmapped: fn(u32) -> bool) -> Option<
     let Ancestor {
         ref path,
         owner,
-        group,
         mode,
+        group_is_private,
     } = *ancestor;
     let directory = path.to_owned();
     if owner != own && owner != ROOT && !is_unmapped(owner) {
         return Some(Unfit::Foreign { directory, owner });
     }
-    // A group with its owner's number is the owner's own, on systems that give every user one (umask 002).
-    let is_shared = mode & GROUP_WRITES != 0 && group != owner;
+    // Systems that give every user a group often let it write (umask 002). Its number says nothing about its members.
+    let is_shared = mode & GROUP_WRITES != 0 && !group_is_private;
     let is_writable = is_shared || mode & OTHERS_WRITE != 0;
     // Where the sticky bit is set, only the owner of a file and of the directory can rename it.
     (is_writable && mode & STICKY == 0).then_some(Unfit::Writable { directory })
 }
 
-/// The directories that are tried if nobody chose one, the best first.
-pub(super) fn usual() -> VecDeque<PathBuf> {
+/// The directories that are tried if nobody chose one, the best first, and each once. Of a process that has more rights
+/// than the user who started it, that user's environment chooses none.
+pub(super) fn usual(has_more_rights: bool) -> VecDeque<PathBuf> {
     let more = os::MORE_TEMP_DIRS.iter().map(PathBuf::from);
-    let runtime = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let (runtime, temporary) = match has_more_rights {
+        true => (None, PathBuf::from("/tmp")),
+        false => (
+            env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from),
+            env::temp_dir(),
+        ),
+    };
     let runtime = runtime.filter(|directory| match is_good_runtime(directory) {
         Ok(is_good) => is_good,
         Err(error) => {
@@ -87,13 +94,22 @@ pub(super) fn usual() -> VecDeque<PathBuf> {
             false
         }
     });
-    runtime
-        .into_iter()
-        .chain([env::temp_dir()])
-        .chain(more)
-        // A plugin may change the working directory before the next place is needed.
-        .filter_map(|parent| std::path::absolute(parent).ok())
-        .collect()
+    let usual = runtime.into_iter().chain([temporary]).chain(more);
+    // A plugin may change the working directory before the next place is needed.
+    each_once(usual.filter_map(|parent| std::path::absolute(parent).ok()))
+}
+
+/// Each of some directories once, whatever links lead to it.
+fn each_once(directories: impl Iterator<Item = PathBuf>) -> VecDeque<PathBuf> {
+    let mut met = Vec::new();
+    let mut is_new = |directory: &PathBuf| {
+        let real = directory.canonicalize();
+        let real = real.unwrap_or_else(|_| directory.clone());
+        let is_new = !met.contains(&real);
+        met.push(real);
+        is_new
+    };
+    directories.filter(|directory| is_new(directory)).collect()
 }
 
 /// Whether a user's runtime directory is what it should be, and has room.
@@ -113,12 +129,12 @@ mod tests {
     const THIRD: u32 = 1001;
     const UNMAPPED: u32 = 65534;
 
-    fn judge(owner: u32, group: u32, mode: u32) -> Option<&'static str> {
+    fn judge(owner: u32, group_is_private: bool, mode: u32) -> Option<&'static str> {
         let ancestor = Ancestor {
             path: "/way".into(),
             owner,
-            group,
             mode,
+            group_is_private,
         };
         match unfit(&ancestor, OWN, |user| user == UNMAPPED)? {
             Unfit::Foreign { .. } => Some("foreign"),
@@ -128,23 +144,24 @@ mod tests {
 
     #[test]
     fn a_directory_is_unfit_if_others_can_rename_what_is_in_it() {
-        for (owner, group, mode, judged) in [
-            (0, 0, 0o755, None),
-            (0, 0, 0o1777, None),
-            (OWN, OWN, 0o700, None),
-            (OWN, OWN, 0o775, None),
-            (UNMAPPED, UNMAPPED, 0o755, None),
-            (OWN, THIRD, 0o775, Some("writable")),
-            (OWN, THIRD, 0o1775, None),
-            (OWN, OWN, 0o777, Some("writable")),
-            (0, 0, 0o777, Some("writable")),
-            (THIRD, THIRD, 0o700, Some("foreign")),
-            (THIRD, THIRD, 0o1777, Some("foreign")),
+        for (owner, group_is_private, mode, judged) in [
+            (0, false, 0o755, None),
+            (0, false, 0o1777, None),
+            (OWN, false, 0o700, None),
+            (OWN, true, 0o775, None),
+            (UNMAPPED, false, 0o755, None),
+            (OWN, false, 0o775, Some("writable")),
+            (0, false, 0o775, Some("writable")),
+            (OWN, false, 0o1775, None),
+            (OWN, true, 0o777, Some("writable")),
+            (0, true, 0o777, Some("writable")),
+            (THIRD, true, 0o700, Some("foreign")),
+            (THIRD, true, 0o1777, Some("foreign")),
         ] {
             assert_eq!(
-                judge(owner, group, mode),
+                judge(owner, group_is_private, mode),
                 judged,
-                "{owner} {group} {mode:o}"
+                "{owner} {group_is_private} {mode:o}"
             );
         }
     }
@@ -158,6 +175,26 @@ mod tests {
         std::fs::create_dir(&real).unwrap();
         std::os::unix::fs::symlink(&real, &link).unwrap();
         assert_eq!(fit(&link).unwrap(), real.canonicalize().unwrap());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_directory_is_tried_once_under_whatever_names() {
+        let scratch = tempfile::tempdir().unwrap();
+        let link = scratch.path().join("link");
+        std::os::unix::fs::symlink(scratch.path(), &link).unwrap();
+        let missing = scratch.path().join("missing");
+        let given = [scratch.path(), &link, &missing, &missing, scratch.path()];
+        let tried = each_once(given.into_iter().map(Path::to_owned));
+        assert_eq!(tried, [scratch.path(), &missing]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_environment_chooses_no_directory_for_a_process_with_more_rights() {
+        let usual = usual(true);
+        let known = ["/tmp"].iter().chain(os::MORE_TEMP_DIRS);
+        assert_eq!(usual, each_once(known.map(PathBuf::from)));
     }
 
     #[cfg(unix)]

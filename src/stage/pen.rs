@@ -13,6 +13,15 @@ pub trait PrivateCopy: Read + Seek {
     /// If there is no room left.
     fn append(&mut self, bytes: &[u8], pen: &Pen) -> io::Result<()>;
 
+    /// Takes note that all was appended.
+    ///
+    /// # Errors
+    ///
+    /// If there is no room left.
+    fn finish(&mut self, _pen: &Pen) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Takes note that the copy is complete and was read for the last time, so that it holds nothing open that it does
     /// not need. A loader maps only its first `mapped` bytes.
     fn seal(&mut self, _mapped: u64, _pen: &Pen) {}
@@ -48,6 +57,6 @@ impl<C: PrivateCopy> Write for Writing<'_, C> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.copy.finish(&self.pen)
     }
 }

@@ -37,6 +37,24 @@ pub(super) enum Place {
     Memory,
 }
 
+/// Why a stage directory cannot be used any longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// Its path leads nowhere, or elsewhere.
+    Replaced,
+    /// It belongs to the user whom this process ran as before.
+    Former,
+}
+
+impl Loss {
+    fn spelled(self) -> &'static str {
+        match self {
+            Loss::Replaced => "somebody removed or replaced",
+            Loss::Former => "this process has no longer the rights of the owner of",
+        }
+    }
+}
+
 /// A copy that nobody needs any more.
 #[derive(Debug)]
 pub(super) struct Leaving {
@@ -64,10 +82,11 @@ pub(super) struct Room {
 
 #[derive(Debug)]
 struct Current {
-    place: Place,
-    /// Whether a person chose the place: then there is no going on elsewhere.
+    /// The places for copies, the best first; never none. What has no room in one goes to the next.
+    places: Vec<Place>,
+    /// Whether a person chose the first place: then there is no going on elsewhere.
     is_chosen: bool,
-    /// The parents to try when this place cannot be used any longer.
+    /// The parents to try when these places do not suffice.
     further: VecDeque<PathBuf>,
     /// All directories that may still have copies in them.
     all: Vec<Weak<OwnedDirectory>>,
@@ -88,10 +107,39 @@ impl Room {
             Some(place) => place,
             None => next_place(&mut further, can_map_code)?,
         };
+        Ok(Room::beginning_in(place, is_chosen, further, can_map_code))
+    }
+
+    /// A room in memory only.
+    ///
+    /// # Errors
+    ///
+    /// If this system has no memory files.
+    pub(super) fn in_memory() -> io::Result<Room> {
+        match os::HAS_MEMORY_FILES {
+            true => {
+                let refuse = |_: &File| Err(ErrorKind::Unsupported.into());
+                Ok(Room::beginning_in(
+                    Place::Memory,
+                    true,
+                    VecDeque::new(),
+                    refuse,
+                ))
+            }
+            false => Err(ErrorKind::Unsupported.into()),
+        }
+    }
+
+    fn beginning_in(
+        place: Place,
+        is_chosen: bool,
+        further: VecDeque<PathBuf>,
+        can_map_code: CanMapCode,
+    ) -> Room {
         let all = all_of(&place);
-        Ok(Room {
+        Room {
             current: Mutex::new(Current {
-                place,
+                places: vec![place],
                 is_chosen,
                 further,
                 all,
@@ -101,7 +149,7 @@ impl Room {
             is_closed: AtomicBool::new(false),
             can_map_code,
             process: Process::this(),
-        })
+        }
     }
 
     fn current(&self) -> MutexGuard<'_, Current> {
@@ -110,20 +158,32 @@ impl Room {
 
     /// The place where copies are made now.
     pub(super) fn place(&self) -> Place {
-        self.current().place.clone()
+        self.current().first()
     }
 
-    pub(super) fn is_closed(&self) -> bool {
+    fn is_closed(&self) -> bool {
         self.is_closed.load(Ordering::SeqCst)
     }
 
-    /// Goes on from a directory that was removed or replaced: to a new one beside it, under a name that nobody knew,
-    /// or else elsewhere.
-    pub(super) fn renew(&self, lost: &Arc<OwnedDirectory>) -> io::Result<()> {
-        let mut current = self.current();
-        if !current.is_in(lost) {
-            return Ok(());
+    /// An error if no copy may be made any more. Whoever makes a directory asks with the lock held, so that
+    /// [`remove`](Room::remove) either sees that directory or was seen here.
+    pub(super) fn check_open(&self) -> io::Result<()> {
+        match self.is_closed() {
+            true => Err(io::Error::other(
+                "the stage was removed, for the program ends",
+            )),
+            false => Ok(()),
         }
+    }
+
+    /// Goes on from a directory that can no longer be used: to a new one beside it, under a name that nobody knew, or else
+    /// elsewhere. Says where.
+    pub(super) fn renew(&self, lost: &Arc<OwnedDirectory>, loss: Loss) -> io::Result<Place> {
+        let mut current = self.current();
+        self.check_open()?;
+        let Some(at) = current.position(lost) else {
+            return Ok(current.first());
+        };
         let parent = lost.path().parent().unwrap_or(lost.path());
         let place = match try_in(parent, self.can_map_code) {
             Ok(Some(place)) => place,
@@ -133,33 +193,39 @@ impl Room {
             }
         };
         tracing::warn!(
-            "somebody removed or replaced the stage directory `{}`; going on in {}",
+            "{} the stage directory `{}`; going on in {}",
+            loss.spelled(),
             shown(lost.path()),
             place.spelled()
         );
-        current.go_on_in(place);
-        Ok(())
+        current.know(&place);
+        current.places[at] = place.clone();
+        Ok(place)
     }
 
-    /// Goes on from a directory that has no room left. `full` comes back if there is nowhere to go.
-    pub(super) fn leave(&self, lost: &Arc<OwnedDirectory>, full: io::Error) -> io::Result<()> {
+    /// The place for a copy for which a directory has no room. Others may be small enough, so they are still made there
+    /// first. `full` comes back if there is nowhere to go.
+    pub(super) fn after(&self, full: &Arc<OwnedDirectory>, error: io::Error) -> io::Result<Place> {
         let mut current = self.current();
-        if !current.is_in(lost) {
-            return Ok(());
+        self.check_open()?;
+        let next = current.position(full).map_or(0, |at| at + 1);
+        if let Some(place) = current.places.get(next) {
+            return Ok(place.clone());
         }
         if current.is_chosen {
-            return Err(full);
+            return Err(error);
         }
         let Ok(place) = next_place(&mut current.further, self.can_map_code) else {
-            return Err(full);
+            return Err(error);
         };
         tracing::warn!(
-            "cannot write to `{}`: {full}; going on in {}",
-            shown(lost.path()),
+            "cannot write to `{}`: {error}; what has no room there goes to {}",
+            shown(full.path()),
             place.spelled()
         );
-        current.go_on_in(place);
-        Ok(())
+        current.know(&place);
+        current.places.push(place.clone());
+        Ok(place)
     }
 
     /// Whether the room is that of the process from which this one was forked. The locks in it may be held by threads that
@@ -217,14 +283,20 @@ impl Drop for Room {
 }
 
 impl Current {
-    fn is_in(&self, directory: &Arc<OwnedDirectory>) -> bool {
-        matches!(&self.place, Place::Directory(owned) if Arc::ptr_eq(owned, directory))
+    fn first(&self) -> Place {
+        self.places[0].clone()
     }
 
-    fn go_on_in(&mut self, place: Place) {
+    fn position(&self, directory: &Arc<OwnedDirectory>) -> Option<usize> {
+        let is_it =
+            |place: &Place| matches!(place, Place::Directory(it) if Arc::ptr_eq(it, directory));
+        self.places.iter().position(is_it)
+    }
+
+    /// Takes down the directory of a place, to remove it in the end.
+    fn know(&mut self, place: &Place) {
         self.all.retain(|owned| owned.strong_count() > 0);
-        self.all.extend(all_of(&place));
-        self.place = place;
+        self.all.extend(all_of(place));
     }
 }
 
@@ -360,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_without_room_is_left_for_the_next_and_a_chosen_one_is_not() {
+    fn what_has_no_room_in_a_directory_goes_to_the_next_unless_the_directory_was_chosen() {
         let scratch = tempfile::tempdir().unwrap();
         let parents = ["one", "two"].map(|name| scratch.path().join(name));
         for parent in &parents {
@@ -371,16 +443,36 @@ mod tests {
         let Place::Directory(first) = room.place() else {
             panic!("not in a directory: {room:?}");
         };
-        room.leave(&first, full()).unwrap();
-        room.leave(&first, full()).expect("it was left before");
-        let second = room.path().unwrap();
-        assert!(second.starts_with(parents[1].canonicalize().unwrap()));
+        let second = room.after(&first, full()).unwrap();
+        let again = room.after(&first, full()).unwrap();
+        assert_eq!(second.spelled(), again.spelled(), "the next large copy");
+        assert!(second.spelled().contains("two"), "{second:?}");
+        assert_eq!(room.path().unwrap(), first.path(), "small copies");
 
         let room = Room::new(Some(&parents[0]), parents.clone().into(), allow).unwrap();
         let Place::Directory(chosen) = room.place() else {
             panic!("not in a directory: {room:?}");
         };
-        let error = room.leave(&chosen, full()).unwrap_err();
+        let error = room.after(&chosen, full()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::StorageFull);
+    }
+
+    #[test]
+    fn no_directory_is_made_in_a_room_that_was_removed() {
+        let scratch = tempfile::tempdir().unwrap();
+        let parents = ["one", "two"].map(|name| scratch.path().join(name));
+        for parent in &parents {
+            fs::create_dir(parent).unwrap();
+        }
+        let room = Room::new(None, parents.clone().into(), allow).unwrap();
+        let Place::Directory(first) = room.place() else {
+            panic!("not in a directory: {room:?}");
+        };
+        room.remove().unwrap();
+        assert!(room.renew(&first, Loss::Replaced).is_err());
+        assert!(room.after(&first, ErrorKind::StorageFull.into()).is_err());
+        for parent in &parents {
+            assert!(names_in(parent).is_empty(), "{parent:?}");
+        }
     }
 }

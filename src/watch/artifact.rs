@@ -207,6 +207,12 @@ impl Artifact {
         self.tracker.taken_back();
     }
 
+    /// Follows the artifact as if it had changed now: equal bytes are staged again.
+    pub(super) fn stage_again(&mut self, now: Instant) {
+        self.tracker.taken_back();
+        self.tracker.moved(now);
+    }
+
     /// Adds this artifact to what the poll has found: whether anything is being followed, or degraded.
     pub(super) fn note<F: Files, S: Stage, C: Clock>(&self, shared: &mut Shared<F, S, C>) {
         shared.is_busy |= self.is_busy();

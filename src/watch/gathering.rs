@@ -255,7 +255,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
     /// Makes a private copy of a library, with looks before and after.
     fn copy(&mut self, path: &Path, snapshot: Snapshot) -> Result<(Digest, S::Staged), Ungathered> {
         self.limit_beside(path, snapshot.size)?;
-        let staged = self.shared.stage.create(path);
+        let staged = self.shared.stage.create_sized(path, snapshot.size);
         let mut staged = staged.map_err(|error| Ungathered::unstaged(path, error))?;
         let terms = Terms {
             snapshot,

@@ -82,6 +82,11 @@ impl Watched {
         }
     }
 
+    fn find_mut(&mut self, path: &Path) -> Option<&mut Artifact> {
+        let mut artifacts = self.artifacts_mut().iter_mut();
+        artifacts.find(|artifact| **artifact.path() == *path)
+    }
+
     /// Whether a directory itself cannot be looked at or listed. The troubles of artifacts are counted apart.
     fn is_troubled(&self) -> bool {
         matches!(self, Watched::Directory(directory) if directory.is_troubled())
@@ -236,9 +241,17 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
     /// Forgets the decision about an artifact, for an owner who has let go of it: should the artifact be published again,
     /// it is ready again, whatever its bytes.
     pub fn forget(&mut self, artifact: &Path) {
-        let mut artifacts = self.watched.artifacts_mut().iter_mut();
-        if let Some(found) = artifacts.find(|it| **it.path() == *artifact) {
+        if let Some(found) = self.watched.find_mut(artifact) {
             found.forget();
+        }
+    }
+
+    /// Makes another copy of an artifact though its file has not changed, at the next poll, for an owner whose copy was
+    /// taken away before it was loaded.
+    pub fn stage_again(&mut self, artifact: &Path) {
+        let now = self.shared.clock.now();
+        if let Some(found) = self.watched.find_mut(artifact) {
+            found.stage_again(now);
         }
     }
 

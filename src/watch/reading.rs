@@ -46,7 +46,11 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             return limit;
         }
         self.shared.stage.tidy();
-        let mut staged = match self.shared.stage.create(&self.artifact.path) {
+        let mut staged = match self
+            .shared
+            .stage
+            .create_sized(&self.artifact.path, snapshot.size)
+        {
             Ok(staged) => staged,
             Err(source) => return self.cannot_stage(source),
         };

@@ -78,6 +78,8 @@ enum Order {
     PollNow(Sender<()>),
     /// To forget the decision about an artifact.
     Forget(PathBuf),
+    /// To make another copy of an artifact.
+    StageAgain(PathBuf),
 }
 
 impl Watcher {
@@ -216,6 +218,13 @@ impl Watcher {
         let _ = self.orders.send(Order::Forget(artifact.to_owned()));
     }
 
+    /// Makes another copy of an artifact though its file has not changed, for an owner whose copy was taken away before it
+    /// was loaded. A [`Host`](crate::Host) with a watcher of its own does so by itself.
+    pub fn stage_again(&self, artifact: &Path) {
+        // A worker that has ended by a fault stages nothing either.
+        let _ = self.orders.send(Order::StageAgain(artifact.to_owned()));
+    }
+
     /// How many polls have been made.
     pub fn polls(&self) -> u64 {
         self.counts.polls()
@@ -254,6 +263,7 @@ fn work<F: Files, S: Stage, C: Clock>(mut poller: Poller<F, S, C>, orders: &mpsc
                 asked = Some(answer);
             }
             Ok(Order::Forget(artifact)) => poller.forget(&artifact),
+            Ok(Order::StageAgain(artifact)) => poller.stage_again(&artifact),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }

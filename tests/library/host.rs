@@ -7,10 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::Receiver;
 use replug::error::Step;
 use replug::outcome::Mapped;
-use replug::watch::{Monotonic, News, OsFiles, Poller, Stage, StageDirectory, Staged, Watcher};
-use replug::{CallError, Host, Options, Outcome, Raw, Text, TextFunction};
+use replug::watch::{
+    Monotonic, News, OsFiles, Poller, Stage, StageDirectory, Staged, Update, Watcher,
+};
+use replug::{CallError, Host, HostSet, Options, Outcome, Raw, Text, TextFunction};
 use vocabulary::{
     Artifact, DEADLINE, Scratch, c_library, copies_in, library, pause, plugin_function, stage_in,
     version,
@@ -349,6 +352,48 @@ fn a_staged_copy_that_somebody_removed_is_kept_out_with_the_reason() {
             assert!(said.contains("somebody removed or replaced it"), "{said}");
         }
         other => panic!("{other:?}"),
+    }
+}
+
+/// Waits for the next copy, and takes it away before it is loaded.
+#[track_caller]
+fn next_without_copy(updates: &Receiver<Update>) -> Update {
+    loop {
+        let update = updates.recv_timeout(DEADLINE).expect("a copy in time");
+        if let News::Ready(ready) = &update.news {
+            std::fs::remove_file(ready.staged().path()).unwrap();
+            return update;
+        }
+    }
+}
+
+#[test]
+fn a_build_whose_copy_was_taken_away_is_staged_again_and_goes_live() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.link(&library(1));
+    let mut host = watching(&scratch, &artifact);
+    let update = next_without_copy(host.updates());
+    let outcome = host.apply(update).unwrap();
+    assert!(matches!(outcome, Outcome::Kept(_)), "{outcome:?}");
+    assert_eq!(generation(next(&mut host)), 1);
+}
+
+#[test]
+fn a_member_of_a_set_whose_copy_was_taken_away_is_staged_again_and_goes_live() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.link(&library(1));
+    let options = Options::new(artifact.path().parent().unwrap()).stage_dir(scratch.stage());
+    let options = options.interval(Duration::from_millis(5));
+    let mut set = HostSet::<Text>::watch(plugin_function(), options).unwrap();
+    let update = next_without_copy(set.updates());
+    let (_, outcome) = set.apply(update).unwrap();
+    assert!(matches!(outcome, Outcome::Kept(_)), "{outcome:?}");
+    let deadline = Instant::now() + DEADLINE;
+    while set.iter().all(|member| member.live().is_none()) {
+        assert!(Instant::now() < deadline, "not staged again: {set:?}");
+        set.wait(Watcher::STALL_CHECK);
     }
 }
 

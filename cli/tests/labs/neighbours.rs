@@ -5,11 +5,14 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
+use replug::watch::{Stage, StageDirectory};
 use vocabulary::{Program, Scratch, library, pause, program, version};
 
 use crate::assert_installed;
+use crate::users::let_write;
 
 /// Numbers of users who need no account. They are far from those that systems give away by themselves.
 const KEEPER: u32 = 61_001;
@@ -164,9 +167,19 @@ fn what_a_stranger_puts_beside_stage_directories_neither_hangs_nor_misleads_the_
 #[test]
 fn a_directory_in_which_a_stranger_can_rename_holds_no_copies() {
     let neighbours = Neighbours::new();
-    for mode in [0o777, 0o775] {
+    // Everybody can write there; a group of hers; a group that has the keeper's number, for whoever is in it; and by an
+    // access control list, which shows as rights of the group.
+    for (mode, owner, group, is_listed) in [
+        (0o777, 0, STRANGER, false),
+        (0o775, 0, STRANGER, false),
+        (0o775, KEEPER, KEEPER, false),
+        (0o755, 0, 0, true),
+    ] {
         allow(&neighbours.temporary(), mode);
-        chown(neighbours.temporary(), Some(0), Some(STRANGER)).unwrap();
+        chown(neighbours.temporary(), Some(owner), Some(group)).unwrap();
+        if is_listed {
+            let_write(&neighbours.temporary(), STRANGER);
+        }
         let mut program = neighbours.keeper(AS_IT_IS);
         let loaded = program.wait_for_generation(1);
         let staged = Path::new(loaded.text("staged"));
@@ -189,6 +202,28 @@ fn a_directory_in_which_a_stranger_can_rename_holds_no_copies() {
             &["cannot make a stage directory in", "belongs to user 61002"],
         );
     }
+}
+
+#[test]
+fn a_service_that_has_ceased_to_be_root_makes_its_copies_in_a_directory_of_its_new_user() {
+    let neighbours = Neighbours::new();
+    let stage = StageDirectory::new(Some(&neighbours.temporary())).unwrap();
+    let of_root = stage.path().unwrap();
+    assert!(neighbours.stages().is_empty());
+    let thread = thread::scope(|scope| {
+        let as_keeper = || {
+            let keeper = rustix::process::Uid::from_raw(KEEPER);
+            // Of this thread only, unlike what the C library does.
+            rustix::thread::set_thread_res_uid(keeper, keeper, keeper).unwrap();
+            stage
+                .create(Path::new("libx.so"))
+                .map(|copy| copy.path().to_owned())
+        };
+        scope.spawn(as_keeper).join()
+    });
+    let copy = thread.unwrap().unwrap();
+    assert!(!copy.starts_with(of_root), "{copy:?}");
+    assert!(copy.starts_with(neighbours.stage()), "{copy:?}");
 }
 
 #[test]

@@ -147,20 +147,21 @@ fn link(target: &Path, path: &Path, owner: User) {
 
 /// Gives a third user the right to write, by an access control list: version 2, and for each entry its tag, its rights and
 /// its user, as `acl(5)` lists them.
-fn let_write(path: &Path, third: User) {
+pub(crate) fn let_write(path: &Path, third: u32) {
     let [owner, user, group, mask, others] = [0x01_u16, 0x02, 0x04, 0x10, 0x20];
     const NOBODY: u32 = u32::MAX;
+    let enter = u16::from(path.is_dir());
     let mut list = 2_u32.to_le_bytes().to_vec();
     let entries = [
         (owner, 6_u16, NOBODY),
-        (user, 6, third.number),
+        (user, 6, third),
         (group, 4, NOBODY),
         (mask, 6, NOBODY),
         (others, 4, NOBODY),
     ];
     for (tag, rights, user) in entries {
         list.extend(tag.to_le_bytes());
-        list.extend(rights.to_le_bytes());
+        list.extend((rights | enter).to_le_bytes());
         list.extend(user.to_le_bytes());
     }
     setxattr(path, "system.posix_acl_access", &list, XattrFlags::empty()).unwrap();
@@ -248,7 +249,7 @@ fn what_a_stranger_can_change_is_warned_of_and_strict_keeps_it_out() {
 
     let listed = home.join("liblisted.so");
     yard.library(&listed, 1, keeper, 0o644);
-    let_write(&listed, stranger);
+    let_write(&listed, stranger.number);
     assert_distrusted(&yard, &listed, &["can write to", "liblisted.so"]);
 }
 
@@ -380,6 +381,14 @@ fn a_program_with_more_rights_than_its_user_is_strict_whatever_that_user_says() 
             command.arg(path);
             Program::start(command)
         };
+        // A copy on the disk would belong to whoever started the program, if its user is the same.
+        let is_in_memory = effective.number == stranger.number;
+        let assert_ended = |program: Program| match is_in_memory {
+            true => program
+                .stop()
+                .assert_failed(0, &["they are kept in memory"]),
+            false => program.stop().assert_quiet_success(),
+        };
         let mut program = run(&of_stranger);
         let kept = program.wait_for_event("kept");
         assert_eq!(kept.text("step"), "trust", "{mode:o}");
@@ -389,9 +398,53 @@ fn a_program_with_more_rights_than_its_user_is_strict_whatever_that_user_says() 
         ] {
             assert!(kept.text("reason").contains(part), "{mode:o}: {kept:?}");
         }
-        program.stop().assert_quiet_success();
+        assert_ended(program);
         let mut program = run(&of_root);
+        let loaded = program.wait_for_generation(1);
+        let staged = Path::new(loaded.text("staged"));
+        assert_eq!(
+            staged.starts_with("/proc/self/fd"),
+            is_in_memory,
+            "{mode:o}: {loaded:?}"
+        );
         program.wait_for_answer(&version(2));
-        program.stop().assert_quiet_success();
+        assert_ended(program);
     }
+}
+
+#[test]
+fn a_program_with_more_rights_than_its_user_takes_neither_places_nor_commands_from_that_user() {
+    let yard = Yard::new();
+    let Users { keeper, stranger } = yard.users;
+    let of_root = yard.scratch.join("libroot.so");
+    yard.library(&of_root, 1, ROOT, 0o755);
+    let runtime = yard.directory("runtime", keeper, 0o700);
+    let ran = yard.scratch.join("ran");
+    let cargo = yard.scratch.join("cargo");
+    fs::write(&cargo, format!("#!/bin/sh\ntouch {}", ran.display())).unwrap();
+    set_mode(&cargo, 0o755);
+    let start = |arguments: &[&str]| {
+        let program = PathBuf::from(yard.command(stranger, &[]).get_program());
+        own(&program, keeper);
+        set_mode(&program, 0o4755);
+        let mut command = Command::new(program);
+        command
+            .args(["run", "--json", "--interval-ms", "20", "--every-ms", "20"])
+            .args(arguments)
+            .env("XDG_RUNTIME_DIR", &runtime)
+            .env("CARGO", &cargo)
+            .current_dir(yard.scratch.path())
+            .uid(stranger.number)
+            .gid(stranger.group);
+        Program::start(command)
+    };
+    let mut program = start(&[of_root.to_str().unwrap()]);
+    let loaded = program.wait_for_generation(1);
+    let staged = Path::new(loaded.text("staged"));
+    assert!(!staged.starts_with(&runtime), "{loaded:?}");
+    program.stop().assert_quiet_success();
+
+    let ended = start(&["-p", "anything"]).end();
+    ended.assert_failed(1, &["has more rights than the user who started it"]);
+    assert!(!ran.exists(), "nothing was run");
 }

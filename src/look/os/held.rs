@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags, Stat};
@@ -159,34 +159,6 @@ fn identity(metadata: &Metadata) -> Identity {
         size: metadata.size(),
         born: metadata.created().ok(),
     }
-}
-
-/// A directory on the way to another, and who can change the names in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Ancestor {
-    pub(crate) path: PathBuf,
-    pub(crate) owner: u32,
-    pub(crate) group: u32,
-    /// The rights, as `chmod` takes them.
-    pub(crate) mode: u32,
-}
-
-/// The real path of a directory, and each directory on that path, from the root down.
-pub(crate) fn ancestors(directory: &Path) -> io::Result<(PathBuf, Vec<Ancestor>)> {
-    let real = directory.canonicalize()?;
-    let mut ways: Vec<_> = real.ancestors().map(ancestor).collect::<io::Result<_>>()?;
-    ways.reverse();
-    Ok((real, ways))
-}
-
-fn ancestor(path: &Path) -> io::Result<Ancestor> {
-    let metadata = fs::symlink_metadata(path)?;
-    Ok(Ancestor {
-        path: path.to_owned(),
-        owner: metadata.uid(),
-        group: metadata.gid(),
-        mode: metadata.mode(),
-    })
 }
 
 /// The number of the user that this process acts for.

@@ -17,9 +17,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::groups;
-pub(crate) use super::held::{
-    Ancestor, HeldDirectory, Identity, ancestors, identity_at, identity_of, own_user,
-};
+pub(crate) use super::held::{HeldDirectory, Identity, identity_at, identity_of, own_user};
 pub(crate) use super::posix::{HOST_DOWN, TOO_MANY_FILES, largest_file, open_lock, standing};
 use crate::look::snapshot::{Kind, Snapshot, Stamp};
 

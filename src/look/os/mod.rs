@@ -27,14 +27,14 @@ pub(crate) use mounts::{Inventors, filesystem, mounted};
 pub(crate) use system::{Inventors, filesystem, mounted};
 
 #[cfg(unix)]
-pub(crate) use owners::rights;
+pub(crate) use owners::{Ancestor, ancestors, rights};
 #[cfg(windows)]
-pub(crate) use system::rights;
+pub(crate) use system::{Ancestor, ancestors, rights};
 
 pub(crate) use system::{
-    Ancestor, Directory, HAS_MEMORY_FILES, HOST_DOWN, HeldDirectory, Identity, MORE_TEMP_DIRS,
-    TOO_MANY_FILES, ancestors, ask_for_name, forget_content, give_back, has_plain_looks,
-    identity_at, identity_of, is_running, is_unmapped, largest_file, look, look_from, look_link,
-    look_open, memory_file, names, open, open_directory, open_lock, own_start, own_user,
-    seal_memory, standing,
+    Directory, HAS_MEMORY_FILES, HOST_DOWN, HeldDirectory, Identity, MORE_TEMP_DIRS,
+    TOO_MANY_FILES, ask_for_name, forget_content, give_back, has_plain_looks, identity_at,
+    identity_of, is_running, is_unmapped, largest_file, look, look_from, look_link, look_open,
+    memory_file, names, open, open_directory, open_lock, own_start, own_user, seal_memory,
+    standing,
 };

@@ -1,8 +1,9 @@
-//! Who may write to what was found, on Linux and the other Unix systems.
+//! Who may write to what was found, and who can change the names on the way to it, on Linux and the other Unix systems.
 
-use std::fs::Metadata;
+use std::fs::{self, Metadata};
+use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::system::{group_is_private, kind};
 use crate::look::rights::Rights;
@@ -31,4 +32,34 @@ pub(crate) fn rights(
         group_is_private: group_can_write && group_is_private(path, group, owner),
         invented_by: inventor(found.dev()),
     }
+}
+
+/// A directory on the way to another, and who can change the names in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ancestor {
+    pub(crate) path: PathBuf,
+    pub(crate) owner: u32,
+    /// The rights, as `chmod` takes them.
+    pub(crate) mode: u32,
+    /// Whether the group's rights, if they let it write, give nothing to anybody but the owner.
+    pub(crate) group_is_private: bool,
+}
+
+/// The real path of a directory, and each directory on that path, from the root down.
+pub(crate) fn ancestors(directory: &Path) -> io::Result<(PathBuf, Vec<Ancestor>)> {
+    let real = directory.canonicalize()?;
+    let mut ways: Vec<_> = real.ancestors().map(ancestor).collect::<io::Result<_>>()?;
+    ways.reverse();
+    Ok((real, ways))
+}
+
+fn ancestor(path: &Path) -> io::Result<Ancestor> {
+    let metadata = fs::symlink_metadata(path)?;
+    let rights = rights(path, &metadata, &|_| None);
+    Ok(Ancestor {
+        path: rights.path,
+        owner: rights.owner,
+        mode: rights.mode,
+        group_is_private: rights.group_is_private,
+    })
 }

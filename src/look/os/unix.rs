@@ -9,9 +9,7 @@ use std::time::UNIX_EPOCH;
 
 use rustix::process::{Pid, test_kill_process};
 
-pub(crate) use super::held::{
-    Ancestor, HeldDirectory, Identity, ancestors, identity_at, identity_of, own_user,
-};
+pub(crate) use super::held::{HeldDirectory, Identity, identity_at, identity_of, own_user};
 pub(crate) use super::posix::{HOST_DOWN, TOO_MANY_FILES, largest_file, open_lock, standing};
 use crate::look::files::{Filesystem, Names};
 use crate::look::snapshot::{Kind, Snapshot, Stamp};

@@ -292,8 +292,8 @@ fn identity(metadata: &Metadata) -> Identity {
 pub(crate) struct Ancestor {
     pub(crate) path: PathBuf,
     pub(crate) owner: u32,
-    pub(crate) group: u32,
     pub(crate) mode: u32,
+    pub(crate) group_is_private: bool,
 }
 
 /// The full path of a directory, and nothing of those on the way.
