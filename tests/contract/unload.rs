@@ -83,7 +83,7 @@ fn of_what_stays_mapped_the_rest_leaves_the_disk() {
     let mut world = World::new();
     let mut library = specimen("pure", 0);
     // No loader maps this part, as no loader maps sections for debuggers.
-    library.resize(3 * library.len(), 0);
+    library.resize(3 * library.len(), 1);
     world.put(&library);
     assert!(matches!(world.next_outcome(), Outcome::Loaded(_)));
     let staged = world.host.live().unwrap().staged().to_owned();
