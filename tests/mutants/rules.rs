@@ -135,8 +135,8 @@ pub const FILES: &[Mutant] = &[
     mutant(
         "what is listed is there",
         "src/watch/doubt.rs",
-        "Ok(is_listed) => Ok(is_listed),",
-        "Ok(is_listed) => Ok(is_listed && false),",
+        "            Ok(true)\n        }\n",
+        "            Ok(false)\n        }\n",
         &["missing"],
     ),
     mutant(
@@ -201,8 +201,8 @@ pub const WAYS: &[Mutant] = &[
     ),
     mutant(
         "names on the way to a directory are asked for",
-        "src/watch/directory.rs",
-        "shared.ask_on(way, root, true, &mut self.has_turned)?;",
+        "src/watch/address.rs",
+        "shared.ask_on(&mut self.way, &self.path, true, &mut self.has_turned)?;",
         "",
         &["final state"],
     ),
@@ -216,8 +216,8 @@ pub const WAYS: &[Mutant] = &[
     mutant(
         "the way is asked from the top",
         "src/look/way.rs",
-        "for directory in way.into_iter().rev() {",
-        "for directory in way {",
+        "way.into_iter().rev().enumerate() {",
+        "way.into_iter().enumerate() {",
         &["final state"],
     ),
     mutant(
@@ -257,16 +257,16 @@ pub const WAYS: &[Mutant] = &[
     ),
     mutant(
         "a library that is listed no more is gone",
-        "src/watch/directory.rs",
-        "artifact.is_struck = !named.contains(&**artifact.path());",
+        "src/watch/listed.rs",
+        "artifact.is_struck = !is_named;",
         "",
         &["gone", "final state"],
     ),
     mutant(
         "links on the way are compared",
         "src/look/way.rs",
-        "        !leads_there\n",
-        "        !leads_there && false\n",
+        "Ok(route.end != detour.end || !links.eq(&route.links))",
+        "Ok((route.end != detour.end || !links.eq(&route.links)) && false)",
         &["final state", "no update without changed bytes"],
     ),
     mutant(
@@ -334,7 +334,7 @@ pub const WAYS: &[Mutant] = &[
     ),
     mutant(
         "an unmounted filesystem is no removal of a directory",
-        "src/watch/directory.rs",
+        "src/watch/address.rs",
         "self.home = Some(Home::at_the_end_of(&self.way, device));",
         "",
         &["missing"],
@@ -391,7 +391,7 @@ pub const WAYS: &[Mutant] = &[
     mutant(
         "a mount can come between a look and its listing",
         "src/watch/directory.rs",
-        "if has_moved && self.is_moving(root, shared) {",
+        "if has_moved && self.address.is_moving(root, shared) {",
         "if has_moved && false {",
         &["missing", "recovery", "final state"],
     ),
