@@ -427,8 +427,8 @@ fn a_build_that_would_run_on_the_objects_of_an_earlier_one_is_kept_out() {
 #[test]
 fn another_plugin_with_the_same_object_is_kept_out_unless_all_may_share() {
     let beside = Beside::new();
-    for name in ["liba.so", "libb.so"] {
-        beside.publish(name, &with_unique(name.len() as u32, ".data"), &[]);
+    for (name, number) in [("liba.so", 1), ("libb.so", 2)] {
+        beside.publish(name, &with_unique(number, ".data"), &[]);
     }
     let mut program = Program::watch(&beside.scratch, &beside.directory, &[]);
     wait_for_kept(&mut program, "load", "or of another plugin");
@@ -436,13 +436,30 @@ fn another_plugin_with_the_same_object_is_kept_out_unless_all_may_share() {
 
     let options = ["--allow-unique"];
     let mut program = Program::watch(&beside.scratch, &beside.directory, &options);
-    for name in ["a", "b"] {
-        program.wait_for(name, |line| {
-            line.event() == "loaded" && line.text("plugin") == name
-        });
-    }
+    wait_for_both(&mut program);
     assert!(program.said("warning").is_empty(), "{:?}", program.said);
     program.stop_cleanly(&beside.scratch);
+}
+
+#[test]
+fn a_plugin_of_the_same_bytes_under_another_name_shares_its_objects() {
+    let beside = Beside::new();
+    for name in ["liba.so", "libb.so"] {
+        beside.publish(name, &with_unique(1, ".data"), &[]);
+    }
+    let mut program = Program::watch(&beside.scratch, &beside.directory, &[]);
+    wait_for_both(&mut program);
+    program.stop_cleanly(&beside.scratch);
+}
+
+/// Waits until the plugins `a` and `b` are live.
+fn wait_for_both(program: &mut Program) {
+    for name in ["a", "b"] {
+        let is_loaded = |line: &Line| line.event() == "loaded" && line.text("plugin") == name;
+        if !program.said.iter().any(is_loaded) {
+            program.wait_for(name, is_loaded);
+        }
+    }
 }
 
 #[test]
