@@ -90,7 +90,7 @@ macro_rules! interface {
                     &self, $($arg: $takes),*
                 ) -> $crate::__core::result::Result<$crate::__answer_type!($($returns)?), $crate::CallError> {
                     // SAFETY: the function is called while `self` is borrowed, and not kept.
-                    let replug_function = unsafe { self.$name.get() };
+                    let replug_function = unsafe { $crate::__private::Slot::get(&self.$name) };
                     // SAFETY: the table is that of an image which stays mapped while `self` is borrowed, and the
                     // image was built from an equal declaration.
                     let replug_answered = unsafe {
@@ -155,7 +155,8 @@ macro_rules! interface {
 
             // SAFETY: the struct and the text are made of the same lines.
             unsafe impl $crate::Interface for $Table {
-                const DECLARATION: &'static $crate::__core::primitive::str = REPLUG_TEXT.as_str();
+                const DECLARATION: &'static $crate::__core::primitive::str =
+                    $crate::__private::Text::as_str(&REPLUG_TEXT);
 
                 fn absent() -> Self {
                     $Table {
@@ -250,12 +251,14 @@ macro_rules! __answer_type {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __harmless {
-    (doc $($rest:tt)*) => {};
-    (allow $($rest:tt)*) => {};
-    (expect $($rest:tt)*) => {};
-    (warn $($rest:tt)*) => {};
-    (deny $($rest:tt)*) => {};
-    (forbid $($rest:tt)*) => {};
+    // Not a path that only begins with such a word.
+    (doc = $($text:tt)*) => {};
+    (doc ($($rest:tt)*)) => {};
+    (allow ($($rest:tt)*)) => {};
+    (expect ($($rest:tt)*)) => {};
+    (warn ($($rest:tt)*)) => {};
+    (deny ($($rest:tt)*)) => {};
+    (forbid ($($rest:tt)*)) => {};
     ($($other:tt)*) => {
         $crate::__core::compile_error!($crate::__core::concat!(
             "`#[", $crate::__core::stringify!($($other)*), "]` cannot stand in an interface: an attribute can change what the \
@@ -314,6 +317,8 @@ macro_rules! shared {
             const _: fn(&$Shared) = |replug_shared| {
                 let $Shared { $($field: _),+ } = replug_shared;
                 $( $crate::__private::field_is::<$Field, _>(&raw const replug_shared.$field); )+
+                // A union in the struct's place would have to be read with `unsafe`.
+                $( let _ = { replug_shared.$field }; )+
             };
 
             // SAFETY: the struct is `repr(C)`, and the shape is taken from the compiler; each field is plain.

@@ -119,14 +119,17 @@ macro_rules! export {
         $crate::__allocate!();
     };
     ($Plugin:ident: $($Interface:ident)::+, own_allocator) => {
-        $crate::export!(@ $Plugin, $($Interface)::+, $crate::__private::Entry::new(&REPLUG_TABLE));
+        $crate::export!(@ $Plugin, $($Interface)::+, without_hooks);
     };
     ($Plugin:ident: $($Interface:ident)::+ + Hooks, own_allocator) => {
-        $crate::export!(
-            @ $Plugin, $($Interface)::+, $crate::__private::Entry::new(&REPLUG_TABLE).with_hooks::<$Plugin>()
-        );
+        $crate::export!(@ $Plugin, $($Interface)::+, with_hooks);
     };
-    (@ $Plugin:ty, $Interface:ty, $entry:expr) => {
+    // The entry is made in here and nowhere else: of this table, under this handshake.
+    (@entry $Plugin:ty, without_hooks) => { $crate::__private::Entry::new(&REPLUG_TABLE) };
+    (@entry $Plugin:ty, with_hooks) => {
+        $crate::__private::Entry::new(&REPLUG_TABLE).with_hooks::<$Plugin>()
+    };
+    (@ $Plugin:ty, $Interface:ty, $hooks:ident) => {
         $crate::__interpose!();
 
         const _: () = {
@@ -150,7 +153,8 @@ macro_rules! export {
             // SAFETY: the name is replug's own.
             #[unsafe(no_mangle)]
             #[used]
-            pub static replug_entry: $crate::__private::Entry = $entry;
+            pub static replug_entry: $crate::__private::Entry =
+                $crate::export!(@entry $Plugin, $hooks);
         };
     };
 }
