@@ -175,6 +175,7 @@ impl Directory {
                 Some(again)
             }
         };
+        shared.is_directory_degraded = self.is_degraded();
         let followed = self.follow_all(now, shared);
         let confirmation = self.scan.wants();
         Polled::Until([again, followed, confirmation].into_iter().flatten().min())

@@ -190,9 +190,13 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
     /// of which nothing came.
     fn rest(&mut self, until: Option<Instant>) -> Option<Instant> {
         self.need_nothing_beside();
-        // Whoever waits for other rights, for room or for a library beside, was told so.
-        let waiting = self.artifact.tracker.waiting();
-        let waiting = waiting.filter(|_| !self.artifact.is_kept_out());
+        // Whoever waits for other rights, for room or for a library beside, was told so. While something is said to be
+        // degraded, that is what is waited for: its return, said at once, would end a wait that is said in between
+        // without a word.
+        let is_told = self.artifact.is_kept_out()
+            || self.artifact.is_degraded()
+            || self.shared.is_directory_degraded;
+        let waiting = self.artifact.tracker.waiting().filter(|_| !is_told);
         let is_new = waiting != self.artifact.waiting;
         self.artifact.waiting = waiting;
         let is_name_only = self.artifact.listed && !self.artifact.owes_a_word;

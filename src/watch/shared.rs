@@ -58,6 +58,8 @@ pub(super) struct Shared<F: Files, S: Stage, C: Clock> {
     pub(super) is_busy: bool,
     pub(super) is_degraded: bool,
     pub(super) is_failing: bool,
+    /// Whether it was said, and not taken back, that the watched directory cannot be looked at or listed.
+    pub(super) is_directory_degraded: bool,
     /// Whether this poll has looked at anything, as opposed to one within a pause.
     pub(super) has_looked: bool,
     /// How long this poll took to look at all libraries of a remote directory, which has a pace of its own.
@@ -92,6 +94,7 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
             is_busy: false,
             is_degraded: false,
             is_failing: false,
+            is_directory_degraded: false,
             has_looked: false,
             round_took: Duration::ZERO,
             pulse,
@@ -156,6 +159,7 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
             self.survey();
         }
         (self.is_busy, self.is_degraded, self.is_failing) = (false, false, false);
+        self.is_directory_degraded = false;
         self.round_took = Duration::ZERO;
         self.has_looked = false;
         self.pulse.begin();

@@ -622,3 +622,60 @@ fn a_way_that_began_at_a_mount_begins_above_when_the_mount_is_gone() {
     let above = Asked::LookLink(fs::canonicalize(&outer).unwrap());
     assert!(asked.borrow().contains(&above), "{:?}", asked.borrow());
 }
+
+/// What is said of waits and health while a library, or its directory, cannot be looked at, comes back for a moment in
+/// which a build settles, cannot be looked at again, and comes back for good.
+fn said_of_a_moment(of_directory: bool) -> Vec<&'static str> {
+    let scratch = Scratch::new();
+    let directory = scratch.join("d");
+    fs::create_dir(&directory).unwrap();
+    let artifact = Artifact::at(directory.join("libx.so"));
+    artifact.link(&library(1));
+    let watched = match of_directory {
+        true => directory,
+        false => artifact.path().to_owned(),
+    };
+    let mut watch = ByHand::watch(&scratch, &watched, OsFiles);
+    assert_eq!(watch.poll_until_settled(), 1);
+    let aside = scratch.join("aside");
+    let take_away = || {
+        fs::rename(&watched, &aside).unwrap();
+        // Nobody can look at a link that leads to itself.
+        symlink(&watched, &watched).unwrap();
+    };
+    let bring_back = || {
+        fs::remove_file(&watched).unwrap();
+        fs::rename(&aside, &watched).unwrap();
+    };
+    take_away();
+    watch.poll_for(Duration::from_secs(5));
+    bring_back();
+    fs::write(artifact.path(), library(2)).unwrap();
+    watch.poll();
+    take_away();
+    watch.poll_for(Duration::from_secs(5));
+    bring_back();
+    watch.poll_for(Duration::from_secs(5));
+    let updates = watch.poller.updates().try_iter();
+    updates
+        .filter_map(|update| match update.news {
+            News::Waiting(_) => Some("waiting"),
+            News::Degraded(_) => Some("degraded"),
+            News::Recovered => Some("recovered"),
+            News::Ready(_) => Some("ready"),
+            _ => None,
+        })
+        .collect()
+}
+
+/// A wait that is said while a trouble is only just over would have no end, should the trouble return: that is said
+/// once.
+#[test]
+fn a_wait_is_not_said_while_a_library_is_degraded() {
+    assert_eq!(said_of_a_moment(false), ["ready", "recovered"]);
+}
+
+#[test]
+fn a_wait_is_not_said_while_a_directory_is_degraded() {
+    assert_eq!(said_of_a_moment(true), ["ready", "recovered"]);
+}

@@ -116,9 +116,6 @@ const EDGES: [(&str, &[&str]); 10] = [
     ),
     ("missing", &["returned", "degraded"]),
     ("returned", &["live", "settling", "gated"]),
-    (
-        "degraded",
-        &["degraded", "recovered", "live", "settling", "missing"],
-    ),
+    ("degraded", &["degraded", "recovered", "live", "missing"]),
     ("recovered", &["live", "settling", "gated", "degraded"]),
 ];

@@ -122,6 +122,12 @@ impl Run<'_> {
         match news {
             News::Waiting(reason) => {
                 self.owner.waits.insert(path.to_owned(), *reason);
+                // A directory without a library was listed. An owner who looks seldom hears only the latest news.
+                let is_listed = self.scenario.is_directory && *path == self.scenario.path;
+                let is_degraded = self.owner.degraded.contains_key(path) && !is_listed;
+                if is_degraded && self.scenario.attention == 100 {
+                    self.violate("word: a wait was said of what is degraded".to_owned());
+                }
             }
             News::Unchanged { digest } => {
                 self.owner.waits.remove(path);
