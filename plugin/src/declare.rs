@@ -71,9 +71,12 @@ macro_rules! interface {
         #[repr(C)]
         $vis struct $Table {
             $(
-                $name: $crate::__private::Slot<unsafe extern "C" fn(
-                    $(<$takes as $crate::wire::Argument>::Wire),*
-                ) -> $crate::__private::Answered<$crate::__answer_type!($($returns)?)>>,
+                $name: $crate::__private::Slot<
+                    fn($($takes),*) -> $crate::__answer_type!($($returns)?),
+                    unsafe extern "C" fn(
+                        $(<$takes as $crate::wire::Argument>::Wire),*
+                    ) -> $crate::__private::Answered<$crate::__answer_type!($($returns)?)>,
+                >,
             )+
         }
 
@@ -136,7 +139,9 @@ macro_rules! interface {
                         !$crate::__private::says_static($crate::__core::stringify!($takes)),
                         "arguments are lent for the call: none can be 'static",
                     );
+                    $crate::__one_type!($takes);
                 )*
+                $( $crate::__one_type!($returns); )?
             )+
 
             const REPLUG_FUNCTIONS: &[$crate::__private::Function] = &[$(
@@ -246,6 +251,20 @@ macro_rules! __answer_type {
     };
 }
 
+/// Refuses a type that is written with a macro's call. The call is expanded at each place where the type is used, and each
+/// time the macro may answer another type.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __one_type {
+    ($declared:ty) => {
+        const _: () = $crate::__core::assert!(
+            !$crate::__private::says_macro($crate::__core::stringify!($declared)),
+            "a type that crosses cannot be written with a macro's call, which may answer another type at each place where \
+            the type is used; give the type a name: `type Name = a_macro!();`",
+        );
+    };
+}
+
 /// Refuses the attributes of an interface that could change its functions. A function is written down as it was declared,
 /// and an attribute may make another of it.
 #[doc(hidden)]
@@ -313,6 +332,7 @@ macro_rules! shared {
         }
 
         const _: () = {
+            $( $crate::__one_type!($Field); )+
             // The attributes above may have made another struct of it: the fields are compared with what is written.
             const _: fn(&$Shared) = |replug_shared| {
                 let $Shared { $($field: _),+ } = replug_shared;

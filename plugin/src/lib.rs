@@ -102,7 +102,7 @@ pub mod __private {
             get, getenv, set, set_action, set_c11, set_handler, set_signal_stack, spawn, spawn_c11,
         };
     }
-    pub use crate::refuse::{TAKEN, is_taken, says_static};
+    pub use crate::refuse::{TAKEN, is_taken, says_macro, says_static};
     pub use crate::same::{SameAs, field_is};
     pub use crate::services::{Attach, Destructor, FIRST_KEY, Services, Start};
     pub use crate::shape::{Field, Function, Layout, Shape};

@@ -68,14 +68,23 @@ const fn is_same_but_for_raw(name: &[u8], other: &[u8]) -> bool {
 /// Whether a type is written with the lifetime `'static`: the host takes back all that it lends, so nothing of it has
 /// that.
 pub const fn says_static(written: &str) -> bool {
-    const STATIC: &[u8] = b"'static";
+    says(written.as_bytes(), b"'static")
+}
+
+/// Whether a type is written with a macro's call. No type that crosses needs a `!` for anything else.
+pub const fn says_macro(written: &str) -> bool {
+    says(written.as_bytes(), b"!")
+}
+
+/// Whether `word` is somewhere in `written`.
+const fn says(written: &[u8], word: &[u8]) -> bool {
     let mut at = 0;
-    while at + STATIC.len() <= written.len() {
+    while at + word.len() <= written.len() {
         let mut same = 0;
-        while same < STATIC.len() && written.as_bytes()[at + same] == STATIC[same] {
+        while same < word.len() && written[at + same] == word[same] {
             same += 1;
         }
-        if same == STATIC.len() {
+        if same == word.len() {
             return true;
         }
         at += 1;

@@ -1,20 +1,24 @@
 //! The functions of an interface as a struct of C functions: the plugin fills one in, the host calls through a copy.
 
 use std::ffi::c_void;
+use std::marker::PhantomData;
 
 /// A function in a table. Safe code cannot take the function out: a copy could be called when its image is gone.
+///
+/// `F` is the function as C sees it, and `Declared` as it was declared. C sees `&str` and `&[u8]` as one type; slots that
+/// could be exchanged must have both types alike.
 #[doc(hidden)]
 #[repr(transparent)]
 #[derive(Debug)]
-pub struct Slot<F>(F);
+pub struct Slot<Declared, F>(F, PhantomData<Declared>);
 
-impl<F: Copy> Slot<F> {
+impl<Declared, F: Copy> Slot<Declared, F> {
     /// # Safety
     ///
     /// The function is that of the declaration: a call by the declared types is sound for as long as the table can be
     /// called.
-    pub const unsafe fn new(function: F) -> Slot<F> {
-        Slot(function)
+    pub const unsafe fn new(function: F) -> Slot<Declared, F> {
+        Slot(function, PhantomData)
     }
 
     /// The function itself.

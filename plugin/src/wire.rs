@@ -105,6 +105,8 @@ macro_rules! scalars {
 #[macro_export]
 macro_rules! __plain {
     ($plain:ty) => {
+        $crate::__one_type!($plain);
+
         // SAFETY: a plain value is copied as it is.
         unsafe impl $crate::wire::Argument for $plain {
             const SHAPE: $crate::__private::Shape = <$plain as $crate::wire::Plain>::SHAPE;

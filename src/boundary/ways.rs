@@ -12,6 +12,7 @@ pub(super) const WAYS_BACK: &[&str] = &[
     "aio_read64",
     "aio_write",
     "aio_write64",
+    "__clone",
     "clone",
     "getaddrinfo_a",
     "lio_listio",
@@ -38,9 +39,15 @@ pub(super) const WAYS_BACK: &[&str] = &[
     // A text that becomes part of the environment.
     "putenv",
     // A buffer of a file, or functions in the place of one; libc writes to all files when the process ends.
+    "_IO_file_init",
+    "_IO_file_setbuf",
+    "_IO_init",
+    "_IO_link_in",
+    "_IO_list_all",
     "_IO_setb",
     "_IO_setbuffer",
     "_IO_setvbuf",
+    "_IO_str_init_static",
     "fmemopen",
     "fopencookie",
     "open_memstream",

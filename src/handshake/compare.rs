@@ -11,6 +11,10 @@ use super::declaration::Declaration;
 /// How much of a foreign handshake's first line a message quotes, in characters.
 const QUOTED: usize = 64;
 
+/// How much of a foreign line about one table a message quotes, in characters. The longest of replug's own has half as
+/// many.
+const TABLE: usize = 256;
+
 /// How many differences a message names.
 const NAMED: usize = 3;
 
@@ -288,7 +292,7 @@ fn check_tables(plugin: &Declaration<'_>) -> Result<(), Mismatch> {
     let count = plugin.tables.len().max(own.tables.len());
     let differing = (0..count).find(|at| plugin.tables.get(*at) != own.tables.get(*at));
     let told = |tables: &[&str]| match differing.and_then(|at| tables.get(at)) {
-        Some(line) => format!("`{}`", line.chars().take(QUOTED).collect::<String>()),
+        Some(line) => format!("`{}`", line.chars().take(TABLE).collect::<String>()),
         None => "none".to_owned(),
     };
     Err(Mismatch::Tables {

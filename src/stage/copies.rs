@@ -386,7 +386,7 @@ impl Staged {
         let mut next = self.origin.make(place)?;
         self.end_hole()?;
         self.rewind()?;
-        io::copy(self, &mut Writing::to(&mut next))?;
+        io::copy(self, &mut Writing::begin(&mut next)?)?;
         *self = next;
         Ok(())
     }

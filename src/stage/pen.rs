@@ -1,7 +1,7 @@
 //! The right to write to private copies. What comes to the loader must be what vet has seen, so nobody but a poller may
 //! write to a copy, and a poller writes before vet only.
 
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 
 /// A private copy, while a [`Poller`](crate::watch::Poller) makes it. Reading it is anybody's right; writing takes a
 /// [`Pen`], so that nothing comes to the loader that was changed after vet has seen it.
@@ -44,9 +44,14 @@ pub(crate) struct Writing<'a, C> {
 }
 
 impl<'a, C: PrivateCopy> Writing<'a, C> {
-    pub(crate) fn to(copy: &'a mut C) -> Writing<'a, C> {
+    /// The writing of a new copy, from its beginning. A stage of somebody else's has a pen in its hands for each writing:
+    /// a copy that holds anything before was filled with the pen of another one.
+    pub(crate) fn begin(copy: &'a mut C) -> io::Result<Writing<'a, C>> {
+        if copy.seek(SeekFrom::End(0))? != 0 {
+            return Err(io::Error::other("the stage's new copy is not empty"));
+        }
         let pen = Pen::new();
-        Writing { copy, pen }
+        Ok(Writing { copy, pen })
     }
 }
 
@@ -58,5 +63,26 @@ impl<C: PrivateCopy> Write for Writing<'_, C> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.copy.finish(&self.pen)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    impl PrivateCopy for Cursor<Vec<u8>> {
+        fn append(&mut self, bytes: &[u8], _pen: &Pen) -> io::Result<()> {
+            self.write_all(bytes)
+        }
+    }
+
+    #[test]
+    fn a_copy_that_was_filled_before_is_not_written_to() {
+        let mut new = Cursor::new(Vec::new());
+        Writing::begin(&mut new).unwrap().write_all(b"all").unwrap();
+        assert_eq!(new.get_ref(), b"all");
+        assert!(Writing::begin(&mut new).is_err());
     }
 }

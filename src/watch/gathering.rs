@@ -263,7 +263,8 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             asks: self.shared.rules.place.asks(),
         };
         self.shared.readings_left = self.shared.readings_left.saturating_sub(1);
-        let mut writing = Writing::to(&mut staged);
+        let writing = Writing::begin(&mut staged);
+        let mut writing = writing.map_err(|error| Ungathered::unstaged(path, error))?;
         let mut copy = Beating::new(&mut writing, &self.shared.pulse);
         let mut judged = None;
         let trust = self.shared.rules.options.trust;

@@ -54,7 +54,11 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             Ok(staged) => staged,
             Err(source) => return self.cannot_stage(source),
         };
-        let (reading, refusal) = match self.read(snapshot, &mut Writing::to(&mut staged)) {
+        let mut writing = match Writing::begin(&mut staged) {
+            Ok(writing) => writing,
+            Err(source) => return self.cannot_stage(source),
+        };
+        let (reading, refusal) = match self.read(snapshot, &mut writing) {
             Ok(read) => read,
             Err(order) => return order,
         };
