@@ -229,6 +229,9 @@ impl Error {
             Error::Look { source, .. }
             | Error::List { source, .. }
             | Error::Read { source, .. } => Some(Class::of(source).advice()),
+            Error::Stage { source, .. } => Some(Class::of(source))
+                .filter(|class| *class == Class::FilesOpen)
+                .map(Class::advice),
             Error::MountLost { .. } => Some("mount it again"),
             Error::NotFoundThoughListed { .. } => Some(Class::Stale.advice()),
             _ => None,

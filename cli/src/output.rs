@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use replug::outcome::{Kept, Loaded, Mapped, Retired, Waiting};
 use replug::shown::{Shown, is_hidden, shown, spelled};
 use replug::watch::{Locality, Names, Place, plugin_name};
-use replug::{Digest, GatePolicy, Outcome, Plugin, Text, Warning, chain};
+use replug::{Digest, GatePolicy, Outcome, Plugin, Text, Warning};
 use serde_json::{Value, json};
 
 use crate::stream::Stream;
@@ -131,7 +131,7 @@ impl Output {
         let words = format!("{plugin}: {words}");
         let line = match outcome {
             Outcome::Loaded(loaded) => loaded_line(&plugin, &path, loaded),
-            Outcome::Kept(kept) => kept_line(&plugin, kept),
+            Outcome::Kept(kept) => kept_line(&plugin, kept, outcome),
             Outcome::Waiting(reason) => {
                 json!({ "event": "waiting", "plugin": plugin, "reason": word_for(*reason) })
             }
@@ -331,11 +331,11 @@ fn loaded_line(plugin: &str, path: &str, loaded: &Loaded) -> Value {
     })
 }
 
-fn kept_line(plugin: &str, kept: &Kept) -> Value {
+fn kept_line(plugin: &str, kept: &Kept, outcome: &Outcome) -> Value {
     json!({
         "event": "kept", "plugin": plugin, "generation": kept.live,
         "sha256": kept.digest.map(|digest| digest.to_string()),
-        "step": kept.error.step().to_string(), "reason": chain(&kept.error),
+        "step": kept.error.step().to_string(), "reason": outcome.reason(),
     })
 }
 
@@ -369,6 +369,7 @@ fn word_for(reason: Waiting) -> &'static str {
         Waiting::Gated => "gated",
         Waiting::Settling => "settling",
         Waiting::Incomplete => "incomplete",
+        Waiting::Written => "written",
         _ => "unknown",
     }
 }

@@ -44,6 +44,10 @@ mod residence;
 #[allow(dead_code)]
 mod no_residence;
 
+// What the system tells of the writers of a file.
+#[cfg(target_os = "linux")]
+mod lease;
+
 // An image, the table of an interface, and symbols by name.
 mod image;
 
@@ -64,6 +68,8 @@ pub(crate) fn has_more_rights() -> bool {
     system::has_more_rights()
 }
 
+#[cfg(target_os = "linux")]
+pub(crate) use self::lease::lease;
 pub(crate) use self::{
     image::can_map_code,
     process::{

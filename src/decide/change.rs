@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::absence::Absence;
 use super::audit;
-use super::settle::{FAILED_MOST, LOOK_AGAIN, Order, Reading, Rules, Suspect};
+use super::settle::{FAILED_MOST, LOOK_AGAIN, Order, Proof, Reading, Rules, Suspect};
 use crate::look::digest::Digest;
 use crate::look::gate::Gate;
 use crate::look::noise::Noise;
@@ -37,6 +37,8 @@ pub enum Waiting {
     Settling,
     /// The file is the beginning of a library.
     Incomplete,
+    /// Somebody has the file open for writing, or mapped so that the mapping can be written to.
+    Written,
 }
 
 impl fmt::Display for Waiting {
@@ -46,6 +48,7 @@ impl fmt::Display for Waiting {
             Waiting::Gated => "a cargo build is running",
             Waiting::Settling => "the file must hold still",
             Waiting::Incomplete => "the file is the beginning of a library",
+            Waiting::Written => "somebody is writing to the file",
         })
     }
 }
@@ -220,6 +223,7 @@ impl Tracker {
             State::Absent(_) => (self.base.is_none()).then_some(Waiting::Missing),
             State::Settled(_) => None,
             State::Suspect(suspect) if suspect.is_gated() => Some(Waiting::Gated),
+            State::Suspect(_) if self.is_written() => Some(Waiting::Written),
             State::Suspect(suspect) if suspect.is_incomplete() => Some(Waiting::Incomplete),
             State::Suspect(_) => Some(Waiting::Settling),
         }
@@ -373,6 +377,35 @@ impl Tracker {
         }
         match &mut self.state {
             State::Suspect(suspect) => suspect.torn(now),
+            _ => self.failed(now),
+        }
+    }
+
+    /// Whether somebody could write to the artifact when that was last asked.
+    pub(crate) fn is_written(&self) -> bool {
+        matches!(&self.state, State::Suspect(suspect) if suspect.is_written())
+    }
+
+    /// What the system must say of the artifact's writers before the next reading.
+    pub(crate) fn proof(&self, rules: &Rules) -> Proof {
+        match &self.state {
+            State::Suspect(suspect) => suspect.proof(rules),
+            _ => rules.proof(),
+        }
+    }
+
+    /// Somebody could write to the artifact, so what was read means nothing, if anything was read.
+    pub(crate) fn written(&mut self, now: Instant, rules: &Rules) -> Order {
+        match &mut self.state {
+            State::Suspect(suspect) => suspect.written(now, rules),
+            _ => self.failed(now),
+        }
+    }
+
+    /// Nobody could say who writes to the artifact, so it was not read.
+    pub(crate) fn unproven(&mut self, now: Instant, rules: &Rules) -> Order {
+        match &mut self.state {
+            State::Suspect(suspect) => suspect.unproven(now, rules),
             _ => self.failed(now),
         }
     }

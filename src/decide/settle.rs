@@ -33,6 +33,14 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
+    /// What the system must say of the writers of a file that nothing speaks against.
+    pub(crate) fn proof(&self) -> Proof {
+        match self.place.tells_writers {
+            true => Proof::Wanted,
+            false => Proof::Unasked,
+        }
+    }
+
     /// The size, in bytes, that a library may have and this file exceeds, if it does.
     pub(crate) fn exceeded_by(&self, snapshot: &Snapshot) -> Option<u64> {
         Some(self.options.max_size).filter(|most| snapshot.size > *most)
@@ -60,6 +68,8 @@ pub(crate) struct Reading {
     pub(crate) begun: Instant,
     pub(crate) ended: Instant,
     pub(crate) digest: Digest,
+    /// Whether the system has said, before the reading and after it, that nobody could write to the file.
+    pub(crate) is_proven: bool,
 }
 
 /// A file whose snapshot is not the one last believed.
@@ -77,11 +87,36 @@ pub(crate) struct Suspect {
     /// Whether a reading has shown that this file was not as complete as its arrival promised.
     doubted: bool,
     incomplete: bool,
+    asking: Asking,
     /// The first of the two digests that weak evidence takes.
     first: Option<Reading>,
     gate: Passage,
     retry: Duration,
     retry_at: Option<Instant>,
+}
+
+/// The question who writes to the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asking {
+    /// Not asked yet, or nobody was writing.
+    Open,
+    /// Somebody could write to the file when it was last asked.
+    Somebody,
+    /// Somebody could for so long that the answer counts no more, until the file changes.
+    GivenUp,
+    /// The system could not say.
+    NoAnswer,
+}
+
+/// What the system must say of a file's writers for a reading to count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// Nothing: it is not asked.
+    Unasked,
+    /// Not that somebody could write.
+    Wanted,
+    /// That nobody could write.
+    Needed,
 }
 
 /// The answers of the gate since the change was seen.
@@ -122,6 +157,8 @@ enum Evidence {
     Strong,
     /// A build ended: the file is read once it has held still from one look to the next.
     GateOpened,
+    /// The system may say that nobody writes: read at once, and believed if the system says so.
+    Provable,
     /// No evidence: two equal digests are needed, this far apart.
     Weak(Duration),
 }
@@ -137,6 +174,7 @@ impl Suspect {
             still: false,
             doubted: false,
             incomplete: false,
+            asking: Asking::Open,
             first: None,
             gate: Passage::Free,
             retry: RETRY_FIRST,
@@ -187,6 +225,11 @@ impl Suspect {
         self.incomplete
     }
 
+    /// Whether somebody could write to the file when it was last asked.
+    pub(crate) fn is_written(&self) -> bool {
+        self.asking == Asking::Somebody
+    }
+
     /// The end of the pause after a failure, if that is still to come.
     pub(crate) fn pauses_until(&self, now: Instant) -> Option<Instant> {
         self.retry_at.filter(|at| now < *at)
@@ -208,6 +251,10 @@ impl Suspect {
         if snapshot.is_another_file_than(&self.snapshot) {
             self.doubted = false;
             self.incomplete = false;
+            self.asking = Asking::Open;
+        }
+        if self.asking == Asking::GivenUp {
+            self.asking = Asking::Open;
         }
         self.snapshot = snapshot;
         self.snapshot_seen = now;
@@ -265,7 +312,7 @@ impl Suspect {
     /// The next order for the file, if no gate holds the file back.
     pub(crate) fn order(&self, now: Instant, rules: &Rules) -> Order {
         match (self.evidence(rules), self.first) {
-            (Evidence::Strong, _) => Order::Stage,
+            (Evidence::Strong | Evidence::Provable, _) => Order::Stage,
             _ if !self.still => Order::Rest(Some(now + LOOK_AGAIN)),
             (Evidence::GateOpened, _) => Order::Stage,
             (Evidence::Weak(_), None) => Order::Digest,
@@ -276,18 +323,49 @@ impl Suspect {
 
     /// The first of two readings ended.
     pub(crate) fn digested(&mut self, reading: Reading, rules: &Rules) -> Order {
+        if self.asking == Asking::Somebody {
+            self.asking = Asking::Open;
+        }
         self.first = Some(reading);
         self.order(reading.ended, rules)
     }
 
+    /// Somebody could write to the file, so it was not read, or what was read means nothing. Some keep a file open that they
+    /// have finished, so nobody is asked for ever about a file that does not change.
+    pub(crate) fn written(&mut self, now: Instant, rules: &Rules) -> Order {
+        self.first = None;
+        self.asking = match now < self.snapshot_seen + rules.options.gate_max {
+            true => Asking::Somebody,
+            false => Asking::GivenUp,
+        };
+        Order::Rest(Some(now + LOOK_AGAIN))
+    }
+
+    /// Nobody could say who writes to the file, so it was not read.
+    pub(crate) fn unproven(&mut self, now: Instant, rules: &Rules) -> Order {
+        self.asking = Asking::NoAnswer;
+        self.order(now, rules)
+    }
+
+    /// What the system must say of the file's writers before the next reading.
+    pub(crate) fn proof(&self, rules: &Rules) -> Proof {
+        match (self.asks_writers(rules), self.evidence(rules)) {
+            (false, _) => Proof::Unasked,
+            (true, Evidence::Provable) => Proof::Needed,
+            (true, _) => Proof::Wanted,
+        }
+    }
+
     /// Whether a reading that made a private copy may be believed.
     pub(crate) fn accepts(&self, reading: Reading, rules: &Rules) -> bool {
-        match self.evidence(rules) {
-            Evidence::Strong | Evidence::GateOpened => true,
-            Evidence::Weak(_) => self
-                .first
-                .is_some_and(|first| first.digest == reading.digest),
-        }
+        reading.is_proven
+            || match self.evidence(rules) {
+                Evidence::Strong | Evidence::GateOpened => true,
+                Evidence::Provable => false,
+                Evidence::Weak(_) => self
+                    .first
+                    .is_some_and(|first| first.digest == reading.digest),
+            }
     }
 
     /// Whether the file arrived in a way that leaves no doubt about its content.
@@ -305,6 +383,7 @@ impl Suspect {
     pub(crate) fn incomplete(&mut self, now: Instant) -> Order {
         self.doubted = true;
         self.incomplete = true;
+        self.asking = Asking::Open;
         self.first = None;
         self.try_later(now, RETRY_MOST)
     }
@@ -333,6 +412,11 @@ impl Suspect {
         Order::Rest(Some(at))
     }
 
+    fn asks_writers(&self, rules: &Rules) -> bool {
+        let has_answer = !matches!(self.asking, Asking::NoAnswer | Asking::GivenUp);
+        rules.place.tells_writers && has_answer
+    }
+
     fn evidence(&self, rules: &Rules) -> Evidence {
         // At the first sight there is no file to tell this one from.
         let is_another = self
@@ -340,10 +424,15 @@ impl Suspect {
             .is_none_or(|base| self.snapshot.is_another_file_than(&base));
         let arrived_whole = is_another && self.snapshot.was_changed_after_its_last_write();
         match self.gate {
+            Passage::Free | Passage::Shut { .. } | Passage::Opened { .. }
+                if arrived_whole && !self.doubted && !rules.place.looks_can_lag =>
+            {
+                Evidence::Strong
+            }
+            _ if self.asks_writers(rules) => Evidence::Provable,
             Passage::Capped { .. } => Evidence::Weak(rules.options.settle.max(CAPPED_SETTLE)),
             // A look that can lag may tell how some earlier content arrived.
             _ if self.doubted || rules.place.looks_can_lag => Evidence::Weak(rules.options.settle),
-            _ if arrived_whole => Evidence::Strong,
             // Stamps that are too coarse do not show that the file held still.
             Passage::Opened {
                 looks: Looks::None | Looks::AsLeft,

@@ -50,11 +50,12 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The reason of a change of health, for a person: what is wrong and what to do, or that all is well again. `None`
-    /// for other outcomes.
+    /// The reason of a change of health, or why an artifact is kept out, for a person: what is wrong and what to do, or
+    /// that all is well again. `None` for other outcomes.
     pub fn reason(&self) -> Option<String> {
         match self {
             Outcome::Degraded(error) => Some(why(error)),
+            Outcome::Kept(kept) => Some(why(&kept.error)),
             Outcome::Stalled(since) => Some(hangs(*since)),
             Outcome::Recovered => Some(RECOVERED.to_owned()),
             _ => None,
@@ -164,7 +165,7 @@ impl fmt::Display for Kept {
         if self.live.is_none() {
             f.write_str(", nothing is loaded yet")?;
         }
-        write!(f, ": {}", chain(&self.error))
+        write!(f, ": {}", why(&self.error))
     }
 }
 

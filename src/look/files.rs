@@ -20,6 +20,17 @@ pub enum Lock {
     Held,
 }
 
+/// The writers of an open file, as far as the system tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Writers {
+    /// Nobody has the file open for writing, or mapped so that the mapping can be written to.
+    Nobody,
+    /// Somebody has.
+    Somebody,
+    /// Nobody knows.
+    Unknown,
+}
+
 /// The listing of a directory: the wanted files and directories in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listing {
@@ -66,6 +77,8 @@ pub struct Filesystem {
     pub looks_can_lag: bool,
     /// What makes a client there ask for the names on the way to a file.
     pub names: Names,
+    /// Whether the system's word holds that nobody writes to a file there.
+    pub tells_writers: bool,
 }
 
 /// What makes the client of a remote filesystem, which remembers names, ask its server for them anew.
@@ -99,6 +112,7 @@ impl Filesystem {
             locks_can_hang: false,
             looks_can_lag: true,
             names: Names::ByListing,
+            tells_writers: false,
         }
     }
 }
@@ -208,6 +222,11 @@ pub trait Files {
             user: None,
             has_more_rights: false,
         }
+    }
+
+    /// Asks, without waiting and without leaving a trace, whether anybody could write to an open file.
+    fn writers(&self, _artifact: &Self::Artifact) -> Writers {
+        Writers::Unknown
     }
 
     /// Asks, without waiting and without leaving a trace, whether somebody holds a lock file. What is no regular file is

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::files::{Files, Filesystem, Listing, Lock, Route, Unlisted, is_absent};
+use super::files::{Files, Filesystem, Listing, Lock, Route, Unlisted, Writers, is_absent};
 use super::naming::{CARGO_MARK, is_made_on_the_way};
 use super::os;
 use super::rights::{Rights, Standing};
@@ -95,6 +95,10 @@ impl Files for OsFiles {
 
     fn standing(&self) -> Standing {
         os::standing(has_more_rights())
+    }
+
+    fn writers(&self, artifact: &File) -> Writers {
+        os::writers(artifact)
     }
 
     fn probe(&self, lock: &Path) -> io::Result<Lock> {

@@ -24,6 +24,8 @@ pub struct Place {
     /// What makes the filesystem's client ask for names. A user who calls a local filesystem remote believes none of its
     /// looks.
     pub names: Names,
+    /// Whether the system's word holds that nobody writes to a file. Not for a user who believes nothing there.
+    pub tells_writers: bool,
     /// How the gate is asked: not at all where asking for a lock can hang.
     pub gate: GatePolicy,
 }
@@ -51,6 +53,7 @@ impl Place {
             locality,
             looks_can_lag: filesystem.looks_can_lag && options.fs != FsPolicy::Local,
             names,
+            tells_writers: filesystem.tells_writers && locality == Locality::Local,
             gate,
         }
     }

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use replug_plugin::shown::shown;
 
+use crate::decide::settle::Proof;
 use crate::look::digest::{Digest, Digester};
-use crate::look::files::{Files, Names};
+use crate::look::files::{Files, Names, Writers};
 use crate::look::place;
 use crate::look::snapshot::{Fields, Snapshot};
 
@@ -25,6 +26,10 @@ const SMALL: u64 = 4 * 1024 * 1024;
 pub(crate) enum Unread {
     /// The file changed during the reading. Holds the look that showed the change, if a look did.
     Torn(Option<Snapshot>),
+    /// Somebody could write to the file, before the reading or after it.
+    Written,
+    /// The system could not say that nobody writes to the file, so none of its content was read.
+    Unproven,
     /// The open artifact was not admitted, so none of its content was read.
     NotAdmitted,
     /// The artifact could not be read.
@@ -42,6 +47,16 @@ pub(crate) struct Terms {
     pub(crate) noise: Fields,
     /// What makes a client in between ask for names, if there is one: its cache of the content may be out of date, too.
     pub(crate) asks: Option<Names>,
+    /// What the system must say of the file's writers.
+    pub(crate) proof: Proof,
+}
+
+/// The end of a reading that was not torn.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Whole {
+    pub(crate) digest: Digest,
+    /// Whether the system has said, before the reading and after it, that nobody could write to the file.
+    pub(crate) is_proven: bool,
 }
 
 /// Reads the artifact at `path` to its end, once, digesting and copying it to `copy`.
@@ -59,7 +74,7 @@ pub(crate) fn read<F: Files>(
     admits: impl FnOnce(&F::Artifact) -> io::Result<bool>,
     copy: &mut impl Write,
     is_worth_it: &mut dyn FnMut(&[u8]) -> bool,
-) -> Result<Digest, Unread> {
+) -> Result<Whole, Unread> {
     let mut artifact = files.open(path).map_err(Unread::Artifact)?;
     let wanted = terms.snapshot.without(terms.noise);
     let same = |look: io::Result<Snapshot>| match look {
@@ -71,6 +86,17 @@ pub(crate) fn read<F: Files>(
     if !admits(&artifact).map_err(Unread::Artifact)? {
         return Err(Unread::NotAdmitted);
     }
+    let writers = |artifact: &F::Artifact| match terms.proof {
+        Proof::Unasked => Ok(Writers::Unknown),
+        Proof::Wanted | Proof::Needed => match files.writers(artifact) {
+            Writers::Somebody => Err(Unread::Written),
+            other => Ok(other),
+        },
+    };
+    let before = writers(&artifact)?;
+    if terms.proof == Proof::Needed && before != Writers::Nobody {
+        return Err(Unread::Unproven);
+    }
     if terms.asks.is_some()
         && let Err(error) = files.forget_content(&artifact)
     {
@@ -78,10 +104,11 @@ pub(crate) fn read<F: Files>(
         tracing::debug!(artifact = %shown(path), %error, "its content cannot be forgotten");
     }
     let digest = pass(&mut artifact, copy, wanted.size, is_worth_it)?;
+    let is_proven = [before, writers(&artifact)?] == [Writers::Nobody; 2];
     same(files.look_open(&artifact))?;
     let was_file = true;
     same(place::look_afresh(files, path, terms.asks, was_file))?;
-    Ok(digest)
+    Ok(Whole { digest, is_proven })
 }
 
 /// One pass over the artifact, which must be exactly `size` bytes long.
@@ -222,6 +249,8 @@ mod tests {
     struct Shifting {
         content: &'static [u8],
         looks: RefCell<Vec<Snapshot>>,
+        /// What the system says of the file's writers, in turn.
+        writers: RefCell<Vec<Writers>>,
     }
 
     impl Shifting {
@@ -244,6 +273,10 @@ mod tests {
 
         fn open(&self, _path: &Path) -> io::Result<Self::Artifact> {
             Ok(Cursor::new(self.content))
+        }
+
+        fn writers(&self, _artifact: &Self::Artifact) -> Writers {
+            self.writers.borrow_mut().remove(0)
         }
 
         fn names(&self, _directory: &Path, _each: &mut dyn FnMut(&OsStr)) -> io::Result<()> {
@@ -280,6 +313,7 @@ mod tests {
             snapshot,
             noise: Fields::NONE,
             asks: None,
+            proof: Proof::Unasked,
         }
     }
 
@@ -289,6 +323,7 @@ mod tests {
         let files = Shifting {
             content: b"abc",
             looks: RefCell::new(vec![seen; 3]),
+            writers: RefCell::default(),
         };
         let mut copy = Vec::new();
         let read = read(
@@ -317,6 +352,7 @@ mod tests {
             let files = Shifting {
                 content: b"abc",
                 looks: RefCell::new(looks.to_vec()),
+                writers: RefCell::default(),
             };
             let terms = terms_of(seen);
             let (admits, mut is_worth_it) = (|_: &_| Ok(true), |_: &[u8]| true);
@@ -329,9 +365,54 @@ mod tests {
                 &mut io::sink(),
                 &mut is_worth_it,
             ) {
-                Ok(digest) => assert!(!is_torn && digest == Digest::of(b"abc")),
+                Ok(whole) => assert!(!is_torn && whole.digest == Digest::of(b"abc")),
                 Err(Unread::Torn(Some(seen))) => assert!(is_torn && seen == other),
                 Err(unread) => panic!("{unread:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_reading_counts_as_proven_only_if_nobody_could_write_before_it_and_after_it() {
+        use Writers::{Nobody, Somebody, Unknown};
+        let seen = snapshot_of_three_bytes();
+        for (proof, writers, expected) in [
+            (Proof::Unasked, [Somebody, Somebody], "read"),
+            (Proof::Wanted, [Nobody, Nobody], "proven"),
+            (Proof::Wanted, [Somebody, Nobody], "written"),
+            (Proof::Wanted, [Nobody, Somebody], "written"),
+            (Proof::Wanted, [Unknown, Nobody], "read"),
+            (Proof::Wanted, [Nobody, Unknown], "read"),
+            (Proof::Needed, [Nobody, Nobody], "proven"),
+            (Proof::Needed, [Somebody, Nobody], "written"),
+            (Proof::Needed, [Unknown, Nobody], "unproven"),
+            (Proof::Needed, [Nobody, Unknown], "read"),
+        ] {
+            let files = Shifting {
+                content: b"abc",
+                looks: RefCell::new(vec![seen; 3]),
+                writers: RefCell::new(writers.to_vec()),
+            };
+            let terms = Terms {
+                proof,
+                ..terms_of(seen)
+            };
+            let mut copy = Vec::new();
+            let (admits, mut is_worth_it) = (|_: &_| Ok(true), |_: &[u8]| true);
+            let path = Path::new("x");
+            let read = read(&files, path, terms, admits, &mut copy, &mut is_worth_it);
+            let came = match read {
+                Ok(Whole {
+                    is_proven: true, ..
+                }) => "proven",
+                Ok(_) => "read",
+                Err(Unread::Written) => "written",
+                Err(Unread::Unproven) => "unproven",
+                Err(unread) => panic!("{unread:?}"),
+            };
+            assert_eq!(came, expected, "{proof:?} {writers:?}");
+            if came == "unproven" {
+                assert!(copy.is_empty());
             }
         }
     }

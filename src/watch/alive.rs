@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::pulse::Pulse;
-use crate::look::files::{Files, Filesystem, Listing, Lock, Route};
+use crate::look::files::{Files, Filesystem, Listing, Lock, Route, Writers};
 use crate::look::rights::{Rights, Standing};
 use crate::look::snapshot::{Kind, Snapshot};
 
@@ -116,6 +116,11 @@ impl<F: Files> Files for Alive<F> {
 
     fn standing(&self) -> Standing {
         self.files.standing()
+    }
+
+    fn writers(&self, artifact: &F::Artifact) -> Writers {
+        self.pulse.beat();
+        self.files.writers(artifact)
     }
 
     fn probe(&self, lock: &Path) -> io::Result<Lock> {

@@ -20,7 +20,7 @@ use crate::look::files::{Files, is_absent};
 use crate::look::snapshot::{Kind, Snapshot};
 use crate::stage::copies::Stage;
 use crate::stage::pen::{Pen, PrivateCopy as _, Writing};
-use crate::stage::reading::{self, Terms, Unread};
+use crate::stage::reading::{self, Terms, Unread, Whole};
 use crate::stage::siblings::{Candidate, candidates, directories};
 use crate::stage::vet::linkage::Linkage;
 use crate::stage::vet::{self, Refusal, Wanted};
@@ -261,6 +261,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             snapshot,
             noise: self.artifact.tracker.noise(),
             asks: self.shared.rules.place.asks(),
+            proof: self.shared.rules.proof(),
         };
         self.shared.readings_left = self.shared.readings_left.saturating_sub(1);
         let writing = Writing::begin(&mut staged);
@@ -284,7 +285,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         }
         match (read, refusal) {
             (Ok(_), Some(refusal)) => Err(Ungathered::vet(path, refusal)),
-            (Ok(digest), None) => {
+            (Ok(Whole { digest, .. }), None) => {
                 self.shared.digests += 1;
                 Ok((digest, staged))
             }
@@ -292,7 +293,9 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
                 Some(distrust) => Ungathered::distrusted(path, distrust),
                 None => Ungathered::Later,
             }),
-            (Err(Unread::Torn(_)), _) => Err(Ungathered::Later),
+            (Err(Unread::Torn(_) | Unread::Written | Unread::Unproven), _) => {
+                Err(Ungathered::Later)
+            }
             (Err(Unread::Artifact(error)), _) if is_absent(&error) => Err(Ungathered::Later),
             (Err(Unread::Artifact(error)), _) => Err(Ungathered::unread(path, error)),
             (Err(Unread::Staged(error)), _) => Err(Ungathered::unstaged(path, error)),

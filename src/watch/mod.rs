@@ -62,7 +62,9 @@ pub use self::pulse::{Counts, Stall};
 pub use self::update::{News, Ready, Update};
 pub use self::watcher::Watcher;
 pub use crate::look::clock::{Clock, Monotonic};
-pub use crate::look::files::{Files, Filesystem, Listing, Locality, Lock, Names, Route, Unlisted};
+pub use crate::look::files::{
+    Files, Filesystem, Listing, Locality, Lock, Names, Route, Unlisted, Writers,
+};
 pub use crate::look::machine::OsFiles;
 pub use crate::look::naming::plugin_name;
 pub use crate::look::place::Place;

@@ -18,11 +18,11 @@ use crate::error::Error;
 use crate::handshake::Mismatch;
 use crate::look::clock::Clock;
 use crate::look::digest::Digest;
-use crate::look::files::{Files, is_absent};
+use crate::look::files::{Files, Writers, is_absent};
 use crate::look::snapshot::Snapshot;
 use crate::stage::copies::Stage;
 use crate::stage::pen::{Pen, PrivateCopy, Writing};
-use crate::stage::reading::{self, Terms, Unread};
+use crate::stage::reading::{self, Terms, Unread, Whole};
 use crate::stage::vet::{self, Refusal, Vetted, Wanted};
 use crate::warning::Warning;
 
@@ -44,6 +44,10 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         }
         if let Some(limit) = self.limit(snapshot) {
             return limit;
+        }
+        if self.is_still_written() {
+            let now = self.shared.clock.now();
+            return self.artifact.tracker.written(now, &self.shared.rules);
         }
         self.shared.stage.tidy();
         let mut staged = match self
@@ -70,6 +74,16 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             (None, Some(refusal)) => self.refuse(reading, None, refusal),
             (None, None) => self.vet(reading, staged),
         }
+    }
+
+    /// Whether somebody could write to the artifact when that was last asked, and can still. Asked by itself, so that no
+    /// copy is made in vain each time.
+    fn is_still_written(&self) -> bool {
+        let is_written = || {
+            let open = self.shared.files.open(&self.artifact.path).ok()?;
+            Some(self.shared.files.writers(&open) == Writers::Somebody)
+        };
+        self.artifact.tracker.is_written() && is_written() == Some(true)
     }
 
     /// Refuses to stage a file that this process may not write, before the system ends the process for that.
@@ -208,6 +222,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             snapshot: *snapshot,
             noise: self.artifact.tracker.noise(),
             asks: self.shared.rules.place.asks(),
+            proof: self.artifact.tracker.proof(&self.shared.rules),
         };
         let begun = self.shared.clock.now();
         let mut copy = Beating::new(copy, &self.shared.pulse);
@@ -231,7 +246,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         let read = reading::read(files, path, terms, admits, &mut copy, &mut is_worth_it);
         let ended = self.shared.clock.now();
         match read {
-            Ok(digest) => {
+            Ok(Whole { digest, is_proven }) => {
                 self.shared.digests += 1;
                 self.recovered(Reached::Read);
                 if let Some(judged) = judged {
@@ -241,10 +256,13 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
                     begun,
                     ended,
                     digest,
+                    is_proven,
                 };
                 Ok((reading, refusal))
             }
             Err(Unread::NotAdmitted) => Err(self.keep_out_distrusted(judged.unwrap_or_default())),
+            Err(Unread::Written) => Err(self.artifact.tracker.written(ended, &self.shared.rules)),
+            Err(Unread::Unproven) => Err(self.artifact.tracker.unproven(ended, &self.shared.rules)),
             Err(Unread::Torn(seen)) => {
                 Err(self.artifact.tracker.torn(ended, seen, &self.shared.rules))
             }

@@ -277,7 +277,7 @@ fn what_is_held_back_for_others_of_its_build_is_handed_over_after_a_second() {
     fs::create_dir(&directory).unwrap();
     let lock = fs::File::create(directory.join(".cargo-lock")).unwrap();
     let hour = Duration::from_secs(3600);
-    let options = Options::new(&directory).interval(hour).settle(hour / 2);
+    let options = Options::new(&directory).interval(hour).gate_max(hour);
     let mut watch = ByHand::with(&scratch, options, OsFiles);
     watch.poll_until_settled();
     lock.lock().unwrap();
@@ -286,8 +286,7 @@ fn what_is_held_back_for_others_of_its_build_is_handed_over_after_a_second() {
     copied.overwrite(&library(2));
     watch.poll();
     lock.unlock().unwrap();
-    // The copy is newer than the build's file, so it must hold still for as long as any other.
-    copied.overwrite(&library(3));
+    let _open = copied.overwrite_and_keep_open(&library(3));
     watch.poll_for(Duration::from_secs(2));
     let updates = watch.poller.updates().try_iter();
     let ready: Vec<_> = updates

@@ -2,6 +2,7 @@
 
 use replug::watch::{Locality, Names};
 
+use crate::client::Leases;
 use crate::faults::Wrong;
 use crate::scenario::Scenario;
 use crate::world::{MS, SECOND};
@@ -75,10 +76,22 @@ impl Scenario {
             } else {
                 0
             };
+        // A file that is kept open for ever is asked about for as long as the cap says, and settles then.
+        let is_kept_open = self.is_written_by(&[Writer::Keeper]) && self.tells_writers();
+        let seen = seen
+            + match is_kept_open {
+                true => self.gate_max + 2 * SECOND,
+                false => 0,
+            };
         match self.needs_audit() {
             true => seen + 372 * SECOND,
             false => seen,
         }
+    }
+
+    /// Whether the client's system says who writes to a file.
+    fn tells_writers(&self) -> bool {
+        self.client.leases != Leases::Unsupported
     }
 
     /// How much longer a step can take than usual.

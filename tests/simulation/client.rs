@@ -30,6 +30,17 @@ pub enum Locks {
     Hanging,
 }
 
+/// What a client's system says when it is asked who writes to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leases {
+    /// Nothing.
+    Unsupported,
+    /// The truth.
+    True,
+    /// In three of ten answers, that somebody does, although nobody does.
+    Wary,
+}
+
 /// The nature of a client: how it behaves.
 #[derive(Debug, Clone)]
 pub struct Nature {
@@ -41,6 +52,7 @@ pub struct Nature {
     /// The answer that the product gets: looks can lag on every client that is not known to ask its server.
     pub looks_can_lag: bool,
     pub unstable_inodes: bool,
+    pub leases: Leases,
     /// Whether this system finds that opening a directory pays.
     pub opens_directories: bool,
     pub latency: u64,
@@ -169,6 +181,11 @@ impl Client {
             state.covered.insert(format!("fault: {what:?}"));
         }
         is_wrong
+    }
+
+    /// Whether something happens now that happens in so many of a hundred times.
+    pub fn draws(&self, percent: u64) -> bool {
+        self.state.borrow_mut().random.percent(percent)
     }
 
     /// Whether the server does not find what it lists. The client's own disk does not contradict itself.

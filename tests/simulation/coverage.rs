@@ -30,6 +30,10 @@ const OCCURRENCES: &[&str] = &[
     "waiting Settling",
     "waiting Incomplete",
     "waiting Missing",
+    "waiting Written",
+    "lease granted",
+    "lease refused",
+    "lease refused wrongly",
     "errno 28",
     "fault: slow",
     "fault: NotFound",
@@ -71,6 +75,7 @@ const OCCURRENCES: &[&str] = &[
     "writer Flap",
     "writer SameTick",
     "writer Dying",
+    "writer Keeper",
     "writer Garbage",
     "writer Removal",
     "writer Deletion",
@@ -88,7 +93,7 @@ const OCCURRENCES: &[&str] = &[
 
 /// The edges between an artifact's states, as its owner hears of them: from each state to those that must occur after
 /// it.
-const EDGES: [(&str, &[&str]); 10] = [
+const EDGES: [(&str, &[&str]); 11] = [
     ("unknown", &["settling", "degraded"]),
     (
         "settling",
@@ -101,7 +106,11 @@ const EDGES: [(&str, &[&str]); 10] = [
             "degraded",
         ],
     ),
-    ("gated", &["live", "settling", "incomplete", "degraded"]),
+    ("written", &["live", "kept out", "settling", "missing"]),
+    (
+        "gated",
+        &["live", "settling", "written", "incomplete", "degraded"],
+    ),
     (
         "incomplete",
         &["live", "settling", "gated", "missing", "degraded"],

@@ -172,6 +172,7 @@ impl Run<'_> {
             News::Waiting(Waiting::Gated) => "gated",
             News::Waiting(Waiting::Settling) => "settling",
             News::Waiting(Waiting::Incomplete) => "incomplete",
+            News::Waiting(Waiting::Written) => "written",
             News::Unchanged { .. } => "unchanged",
             _ => return,
         };

@@ -8,7 +8,7 @@ use replug::watch::Locality;
 use replug::{Audit, GatePolicy, Options};
 
 use crate::cache::{self, Cache};
-use crate::client::{self, Locks};
+use crate::client::{self, Leases, Locks};
 use crate::faults::{Fault, Wrong};
 use crate::ground::{DEEPEST, Ground};
 use crate::random::Random;
@@ -132,7 +132,7 @@ impl Scenario {
             .seed(seed);
         // A lock that shows gives a writer time: the gate holds the poller back.
         let is_gated = locks == Locks::Shared && gate == GatePolicy::Auto;
-        let pause = settle / 4;
+        let mut pause = settle / 4;
         let locked_pause = if is_gated { 240 * MS } else { pause };
         let same_size = random.percent(50);
         let writers = draw_writers(random, &ground, same_size);
@@ -154,6 +154,7 @@ impl Scenario {
                 false => random.one_of(&[MS / 100, MS / 10, MS, 5 * MS]),
             },
             chunk: random.between(64, 400) as usize,
+            leases: Leases::Unsupported,
             opens_directories: false,
             faults: draw_faults(random),
         };
@@ -180,6 +181,18 @@ impl Scenario {
         };
         let clock_steps = (0..steps).map(step).collect();
         client.opens_directories = random.percent(50);
+        if is_local {
+            client.leases = random.one_of(&[
+                Leases::Unsupported,
+                Leases::True,
+                Leases::True,
+                Leases::Wary,
+            ]);
+        }
+        // Where writers show, a writer can pause for as long as it is asked whether it is still there.
+        if client.leases != Leases::Unsupported && gate_max >= 20 * SECOND && random.percent(20) {
+            pause = 3 * SECOND;
+        }
         Scenario {
             seed,
             options,

@@ -9,10 +9,10 @@ use std::time::Instant;
 
 use replug::watch::{
     Clock, Files, Filesystem, Kind, Listing, Locality, Lock, Names, Pen, PrivateCopy, Route,
-    Snapshot, Stage,
+    Snapshot, Stage, Writers,
 };
 
-use crate::client::{Client, Locks};
+use crate::client::{Client, Leases, Locks};
 use crate::faults::{Wrong, hits_list, hits_look, hits_open, hits_read, hits_stage};
 use crate::tree::Eyes;
 
@@ -262,6 +262,7 @@ impl Files for Client {
                 locks_can_hang: false,
                 looks_can_lag: false,
                 names: Names::ByListing,
+                tells_writers: self.nature.leases != Leases::Unsupported,
             });
         }
         Ok(Filesystem {
@@ -270,12 +271,29 @@ impl Files for Client {
             locks_can_hang: self.nature.locks == Locks::Hanging,
             looks_can_lag: self.nature.looks_can_lag,
             names: self.nature.cache.names,
+            tells_writers: self.nature.leases != Leases::Unsupported,
         })
     }
 
     fn mounted(&self, path: &Path) -> Option<Filesystem> {
         let by_text = self.state.borrow().world.tree.before_links(path);
         self.filesystem(&by_text).ok()
+    }
+
+    fn writers(&self, artifact: &Opened) -> Writers {
+        // It takes time, and cannot fail.
+        let _ = self.step("writers", Path::new(""), |_| None);
+        let is_wrong = self.nature.leases == Leases::Wary && self.draws(30);
+        let state = &mut *self.state.borrow_mut();
+        let is_written = state.world.is_written(artifact.inode);
+        let (writers, how) = match (self.nature.leases, is_written || is_wrong) {
+            (Leases::Unsupported, _) => (Writers::Unknown, "lease not supported"),
+            (_, true) if is_written => (Writers::Somebody, "lease refused"),
+            (_, true) => (Writers::Somebody, "lease refused wrongly"),
+            (_, false) => (Writers::Nobody, "lease granted"),
+        };
+        state.covered.insert(how.to_owned());
+        writers
     }
 
     fn probe(&self, lock: &Path) -> io::Result<Lock> {

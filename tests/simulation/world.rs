@@ -43,6 +43,11 @@ pub enum Op {
     Mkdir(PathBuf),
     Touch(PathBuf),
     SetModified(PathBuf, u64),
+    /// Opens a file for writing, and closes it.
+    OpenToWrite(PathBuf),
+    Close(PathBuf),
+    /// Opens a file for writing, and never closes it.
+    KeepOpen(PathBuf),
     Lock(PathBuf),
     Unlock(PathBuf),
     /// The content that is at the path now is the content that its writer wanted there.
@@ -160,6 +165,9 @@ pub struct World {
     /// When mounts came or went.
     pub remounts: Vec<u64>,
     wall_offset: i64,
+    /// The files that writers have open: by the paths through which they write, and for ever.
+    written: Vec<(PathBuf, Option<usize>)>,
+    kept_open: Vec<usize>,
     events: BTreeMap<(u64, u32), Op>,
     planned: u32,
     /// The digests that were published at each path, in order; and anywhere.
@@ -182,6 +190,8 @@ impl World {
             is_detached: true,
             remounts: Vec::new(),
             wall_offset: 0,
+            written: Vec::new(),
+            kept_open: Vec::new(),
             events: BTreeMap::new(),
             planned: 0,
             published: HashMap::new(),
@@ -240,6 +250,15 @@ impl World {
         self.tree.inodes[inode].held
     }
 
+    /// Whether a writer has a file open.
+    pub fn is_written(&self, inode: usize) -> bool {
+        // A writer that was planned for a path goes on writing there, whatever is at the path by now.
+        let is_at = |path: &PathBuf| self.tree.resolve(path, Eyes::Writer) == Some(inode);
+        let mut written = self.written.iter();
+        self.kept_open.contains(&inode)
+            || written.any(|(path, opened)| *opened == Some(inode) || is_at(path))
+    }
+
     fn write(&mut self, path: &Path, stamps: bool, change: impl FnOnce(&mut Vec<u8>)) {
         let Some(inode) = self.tree.resolve(path, Eyes::Writer) else {
             return;
@@ -285,6 +304,15 @@ impl World {
                     inode.modified = modified / granularity * granularity;
                     inode.changed = self.tree.stamp;
                 }
+            }
+            Op::OpenToWrite(path) => {
+                let opened = self.tree.resolve(&path, Eyes::Writer);
+                self.written.push((path, opened));
+            }
+            Op::Close(path) => self.written.retain(|(written, _)| *written != path),
+            Op::KeepOpen(path) => {
+                let opened = self.tree.resolve(&path, Eyes::Writer);
+                self.kept_open.extend(opened);
             }
             Op::Lock(path) => {
                 self.open(&path);

@@ -40,6 +40,8 @@ pub enum Writer {
     SameTick,
     /// Writes half a file and dies.
     Dying,
+    /// Writes in place, and never closes the file.
+    Keeper,
     /// Writes something that is no library.
     Garbage,
     /// Deletes the file, and after a while puts a new version there.
@@ -59,7 +61,7 @@ pub enum Writer {
 }
 
 /// The writers of files.
-pub const WRITERS: [Writer; 20] = [
+pub const WRITERS: [Writer; 21] = [
     Writer::Cargo,
     Writer::LaterCargo,
     Writer::CargoCopy,
@@ -77,6 +79,7 @@ pub const WRITERS: [Writer; 20] = [
     Writer::Flap,
     Writer::SameTick,
     Writer::Dying,
+    Writer::Keeper,
     Writer::Garbage,
     Writer::Removal,
     Writer::Deletion,
@@ -143,15 +146,24 @@ impl Plan<'_> {
 
     fn in_place(&mut self, path: &Path, content: &Rc<Vec<u8>>, pause: u64) {
         self.op(Op::Open(path.to_owned()));
-        self.op(Op::Truncate(path.to_owned(), 0));
-        self.pieces(path, content, pause, false);
+        self.while_open(path, |plan| {
+            plan.op(Op::Truncate(path.to_owned(), 0));
+            plan.pieces(path, content, pause, false);
+        });
+    }
+
+    /// Has a file open for writing while something is done.
+    fn while_open(&mut self, path: &Path, work: impl FnOnce(&mut Self)) {
+        self.op(Op::OpenToWrite(path.to_owned()));
+        work(self);
+        self.op(Op::Close(path.to_owned()));
     }
 
     /// Makes a finished file beside the artifact.
     fn aside(&mut self, directory: &str, content: &Rc<Vec<u8>>) -> PathBuf {
         let path = Path::new(directory).join(format!(".tmp{}", self.next_number));
         self.op(Op::Create(path.clone()));
-        self.pieces(&path, content, self.pause, false);
+        self.while_open(&path, |plan| plan.pieces(&path, content, plan.pause, false));
         path
     }
 
@@ -206,7 +218,9 @@ impl Plan<'_> {
             .join(path.file_name().unwrap_or_default());
         self.op(Op::Mkdir(root.join(&directory)));
         self.op(Op::Create(file.clone()));
-        self.pieces(&file, &content, self.pause, false);
+        self.while_open(&file, |plan| {
+            plan.pieces(&file, &content, plan.pause, false)
+        });
         self.op(Op::Symlink(directory, root.join("..data_tmp")));
         self.wait(MS / 10, 5 * MS);
         self.op(Op::Rename(root.join("..data_tmp"), root.join("..data")));
@@ -286,16 +300,20 @@ impl Plan<'_> {
             Writer::RsyncInplace => {
                 let content = self.version();
                 self.op(Op::Open(path.to_owned()));
-                self.pieces(path, &content, pause, false);
-                self.op(Op::Truncate(path.to_owned(), content.len()));
+                self.while_open(path, |plan| {
+                    plan.pieces(path, &content, pause, false);
+                    plan.op(Op::Truncate(path.to_owned(), content.len()));
+                });
                 self.published(path);
             }
             Writer::Mapped => {
                 let content = self.version();
                 self.op(Op::Open(path.to_owned()));
-                self.op(Op::Truncate(path.to_owned(), content.len()));
-                self.wait(MS, 5 * SECOND);
-                self.pieces(path, &content, pause, true);
+                self.while_open(path, |plan| {
+                    plan.op(Op::Truncate(path.to_owned(), content.len()));
+                    plan.wait(MS, 5 * SECOND);
+                    plan.pieces(path, &content, pause, true);
+                });
                 self.published(path);
             }
             Writer::Kubernetes => self.kubernetes(path),
@@ -332,10 +350,19 @@ impl Plan<'_> {
             Writer::Dying => {
                 let content = self.version();
                 self.op(Op::Open(path.to_owned()));
+                self.op(Op::OpenToWrite(path.to_owned()));
                 self.op(Op::Truncate(path.to_owned(), 0));
                 // The last bytes of a library are zeros: without them the file would count as complete.
                 let half = self.random.between(0, content.len() as u64 - 100) as usize;
                 self.pieces(path, &Rc::new(content[..half].to_vec()), pause, false);
+                // The system closes what a dead process had open.
+                self.op(Op::Close(path.to_owned()));
+            }
+            Writer::Keeper => {
+                let content = self.version();
+                self.in_place(path, &content, pause);
+                self.op(Op::KeepOpen(path.to_owned()));
+                self.published(path);
             }
             Writer::Garbage => {
                 self.next_number += 1;

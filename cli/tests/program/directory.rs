@@ -30,14 +30,14 @@ fn a_link_whose_target_is_built_later_is_loaded_then() {
 }
 
 #[test]
-fn a_library_whose_directory_is_made_again_while_it_settles_is_loaded() {
+fn a_library_whose_directory_is_made_again_while_it_is_written_is_loaded() {
     let scratch = Scratch::new();
     let directory = scratch.join("plugins");
     let artifact = Artifact::at(directory.join("libx.so"));
     fs::create_dir(&directory).unwrap();
-    artifact.overwrite(&library(1));
-    let mut program = Program::watch(&scratch, &directory, &["--settle-ms", "1000"]);
-    program.wait_for_event("waiting");
+    let _open = artifact.overwrite_and_keep_open(&library(1));
+    let mut program = Program::watch(&scratch, &directory, &[]);
+    program.wait_for_waiting("written");
     fs::remove_dir_all(&directory).unwrap();
     program.go_on_for(Duration::from_millis(100));
     fs::create_dir(&directory).unwrap();
@@ -144,14 +144,14 @@ fn names_that_come_and_go_are_forgotten() {
 }
 
 #[test]
-fn a_library_that_is_removed_while_it_settles_is_no_longer_waited_for() {
+fn a_library_that_is_removed_while_it_is_written_is_no_longer_waited_for() {
     let scratch = Scratch::new();
     let directory = scratch.join("plugins");
     fs::create_dir(&directory).unwrap();
     let artifact = Artifact::at(directory.join("libx.so"));
-    artifact.overwrite(&library(1));
-    let mut program = Program::watch(&scratch, &directory, &["--settle-ms", "60000"]);
-    program.wait_for_waiting("settling");
+    let _open = artifact.overwrite_and_keep_open(&library(1));
+    let mut program = Program::watch(&scratch, &directory, &[]);
+    program.wait_for_waiting("written");
     artifact.remove();
     let waiting = program.wait_for_waiting("missing");
     assert_eq!(waiting.text("plugin"), "x");

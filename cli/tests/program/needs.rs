@@ -374,8 +374,8 @@ fn of_two_watched_plugins_the_one_that_needs_the_other_never_runs_on_an_old_one(
     let mut program = Program::watch(&beside.scratch, &beside.directory, &[]);
     program.wait_for_answer("plugin 11 over 1");
     base(2);
-    program.wait_for_answer("plugin 2 over 2");
     let kept = wait_for_kept(&mut program, "load", "it needs `libbase.so`");
+    program.wait_for_answer("plugin 2 over 2");
     over(12);
     let before = kept.text("sha256");
     program.wait_for("the next build kept out", |line| {

@@ -128,6 +128,7 @@ fn what_readme_shows_of_waiting_is_what_the_program_says_then() {
         Waiting::Gated,
         Waiting::Settling,
         Waiting::Incomplete,
+        Waiting::Written,
     ];
     let said =
         reasons.map(|reason| format!("plugin01: waiting: {reason} (target/debug/libplugin01.so)"));

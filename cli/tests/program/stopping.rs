@@ -80,15 +80,12 @@ fn a_signal_ends_it_while_it_calls_without_a_pause() {
 }
 
 #[test]
-fn a_signal_ends_it_while_a_file_must_hold_still() {
+fn a_signal_ends_it_while_a_file_is_incomplete() {
     assert_signals_end(|scratch| {
         let artifact = scratch.artifact();
         artifact.overwrite(&library(1)[..1000]);
-        let options = ["--settle-ms", RARELY];
-        let mut program = Program::watch(scratch, artifact.path(), &options);
-        program.wait_for("word of settling", |line| {
-            line.event() == "waiting" && line.text("reason") == "settling"
-        });
+        let mut program = Program::watch(scratch, artifact.path(), &[]);
+        program.wait_for_waiting("incomplete");
         program
     });
 }

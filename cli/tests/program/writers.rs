@@ -558,8 +558,10 @@ fn a_wait_of_which_nothing_comes_ends_with_a_word() {
     let mut program = Program::watch(&scratch, artifact.path(), &[]);
     let loaded = program.wait_for_generation(1);
     for _ in 0..2 {
+        let open = artifact.open_to_write();
         artifact.touch();
-        program.wait_for_waiting("settling");
+        program.wait_for_waiting("written");
+        drop(open);
         let unchanged = program.wait_for_event("unchanged");
         assert_eq!(unchanged.text("sha256"), loaded.text("sha256"));
     }

@@ -34,6 +34,7 @@ impl Watch {
                 locality: Locality::Local,
                 looks_can_lag: false,
                 names: Names::ByLook,
+                tells_writers: false,
                 gate,
             },
         };
@@ -87,6 +88,7 @@ impl Watch {
             begun: self.now,
             ended: self.now,
             digest: Digest::of(content.as_bytes()),
+            is_proven: false,
         }
     }
 
@@ -96,6 +98,15 @@ impl Watch {
 
     fn stage(&mut self, content: &str) -> Option<Order> {
         self.tracker.staged(self.reading(content), &self.rules)
+    }
+
+    /// A reading in which the system has said that nobody could write to the file.
+    fn stage_proven(&mut self, content: &str) -> Option<Order> {
+        let reading = Reading {
+            is_proven: true,
+            ..self.reading(content)
+        };
+        self.tracker.staged(reading, &self.rules)
     }
 
     fn vet(&mut self, content: &str, verdict: Verdict) -> Order {
@@ -766,4 +777,86 @@ fn an_open_gate_speaks_for_what_held_still_behind_it_if_the_stamps_can_show_that
     }
     watch.look(written(2, 2));
     assert_eq!(watch.ask(Gate::Open), Order::Digest);
+}
+
+/// A tracker where the system tells who writes to a file, which rests on a file.
+fn where_writers_show() -> Watch {
+    let mut watch = Watch::resting_on(linked(1), "old");
+    watch.rules.place.tells_writers = true;
+    watch
+}
+
+#[test]
+fn a_file_that_nobody_could_write_to_needs_to_hold_still_for_no_time_however_it_arrived() {
+    let mut watch = where_writers_show();
+    assert_eq!(watch.look(written(1, 5)), Order::Stage, "in place");
+    assert_eq!(watch.tracker.proof(&watch.rules), Proof::Needed);
+    assert_eq!(watch.stage_proven("new"), None);
+    watch.vet("new", Verdict::Good);
+    assert!(!watch.tracker.is_suspect());
+    let in_a_tick = Snapshot {
+        links: 1,
+        ..written(2, 9)
+    };
+    assert_eq!(watch.look(in_a_tick), Order::Stage, "within a tick");
+    assert_eq!(watch.stage_proven("newer"), None);
+}
+
+#[test]
+fn a_file_that_is_written_to_is_waited_for_and_read_when_its_writer_is_gone() {
+    let mut watch = where_writers_show();
+    let file = written(1, 5);
+    for _ in 0..100 {
+        assert_eq!(watch.look(file), Order::Stage);
+        let order = watch.tracker.written(watch.now, &watch.rules);
+        assert_eq!(watch.rest(order), LOOK_AGAIN.as_millis());
+        assert_eq!(watch.tracker.waiting(), Some(Waiting::Written));
+        watch.pass(LOOK_AGAIN);
+    }
+    assert_eq!(watch.look(file), Order::Stage);
+    assert_eq!(watch.stage_proven("new"), None);
+}
+
+#[test]
+fn a_file_that_arrived_whole_is_not_read_while_somebody_could_write_to_it() {
+    let mut watch = where_writers_show();
+    assert_eq!(watch.look(linked(2)), Order::Stage);
+    assert_eq!(watch.tracker.proof(&watch.rules), Proof::Wanted);
+    watch.tracker.written(watch.now, &watch.rules);
+    assert_eq!(watch.tracker.waiting(), Some(Waiting::Written));
+    assert_eq!(watch.look(linked(2)), Order::Stage);
+    assert_eq!(
+        watch.stage("new"),
+        None,
+        "nobody knows, and it arrived whole"
+    );
+}
+
+#[test]
+fn a_file_whose_writers_nobody_knows_settles() {
+    let mut watch = where_writers_show();
+    let file = written(1, 5);
+    assert_eq!(watch.look(file), Order::Stage);
+    let order = watch.tracker.unproven(watch.now, &watch.rules);
+    assert_eq!(watch.rest(order), LOOK_AGAIN.as_millis());
+    watch.pass(LOOK_AGAIN);
+    assert_eq!(watch.look(file), Order::Digest);
+    assert_eq!(watch.tracker.waiting(), Some(Waiting::Settling));
+    let order = watch.digest("new");
+    assert_eq!(watch.rest(order), SETTLE.as_millis());
+}
+
+#[test]
+fn a_file_that_is_kept_open_for_ever_and_does_not_change_settles_in_the_end() {
+    let mut watch = where_writers_show();
+    let file = written(1, 5);
+    let begun = watch.now;
+    while watch.look(file) == Order::Stage {
+        watch.tracker.written(watch.now, &watch.rules);
+        watch.pass(Duration::from_secs(1));
+    }
+    assert_eq!(watch.now - begun, GATE_MAX + Duration::from_secs(1));
+    watch.pass(LOOK_AGAIN);
+    assert_eq!(watch.look(file), Order::Digest);
+    assert_eq!(watch.look(written(1, 6)), Order::Stage, "it goes on");
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, OsStr};
 use std::fs::{self, File, Metadata};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -19,6 +19,8 @@ use rustix::io::Errno;
 use super::groups;
 pub(crate) use super::held::{HeldDirectory, Identity, identity_at, identity_of, own_user};
 pub(crate) use super::posix::{HOST_DOWN, TOO_MANY_FILES, largest_file, open_lock, standing};
+use crate::boundary::lease;
+use crate::look::files::Writers;
 use crate::look::snapshot::{Kind, Snapshot, Stamp};
 
 /// Further directories for staged copies, if code cannot be mapped from the temporary directory.
@@ -74,6 +76,19 @@ pub(crate) fn look_from(directory: &Directory, path: &Path) -> io::Result<Snapsh
 /// Looks at an open file.
 pub(crate) fn look_open(file: &File) -> io::Result<Snapshot> {
     statx(file, c"", AtFlags::STATX_FORCE_SYNC | AtFlags::EMPTY_PATH)
+}
+
+/// Whether anybody could write to an open file, by a lease. What is not refused for a writer's sake tells nothing: leases
+/// can be switched off, and are for the owner of a file.
+pub(crate) fn writers(file: &File) -> Writers {
+    match lease(file) {
+        Ok(()) => Writers::Nobody,
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Writers::Somebody,
+        Err(error) => {
+            tracing::debug!(%error, "no lease");
+            Writers::Unknown
+        }
+    }
 }
 
 /// The number of a mount that is never given to another one, since Linux 6.8. An older kernel passes over the flag, and

@@ -36,5 +36,5 @@ pub(crate) use system::{
     TOO_MANY_FILES, ask_for_name, forget_content, give_back, has_plain_looks, identity_at,
     identity_of, is_running, is_unmapped, largest_file, look, look_from, look_link, look_open,
     memory_file, names, open, open_directory, open_lock, own_start, own_user, seal_memory,
-    standing,
+    standing, writers,
 };

@@ -230,6 +230,8 @@ struct Known {
     /// filesystems nobody has shown that.
     looks_can_lag: bool,
     names: Names,
+    /// Whether leases were tried there, and tell the truth.
+    tells_writers: bool,
 }
 
 impl From<&Known> for Filesystem {
@@ -240,6 +242,7 @@ impl From<&Known> for Filesystem {
             locks_can_hang: known.locks_can_hang,
             looks_can_lag: known.looks_can_lag,
             names: known.names,
+            tells_writers: known.tells_writers,
         }
     }
 }
@@ -252,6 +255,15 @@ const fn local(magic: u32, name: &'static str) -> Known {
         locks_can_hang: false,
         looks_can_lag: false,
         names: Names::ByLook,
+        tells_writers: false,
+    }
+}
+
+/// A local filesystem on which a lease is granted only if nobody can write to the file.
+const fn leasing(magic: u32, name: &'static str) -> Known {
+    Known {
+        tells_writers: true,
+        ..local(magic, name)
     }
 }
 
@@ -263,6 +275,8 @@ const fn remote(magic: u32, name: &'static str, locks_can_hang: bool, names: Nam
         locks_can_hang,
         looks_can_lag: true,
         names,
+        // FUSE grants leases whoever writes to the file behind it.
+        tells_writers: false,
     }
 }
 
@@ -271,11 +285,12 @@ const FUSE: u32 = 0x6573_5546;
 /// The known filesystems. A filesystem that is not in the table counts as [`Filesystem::unknown`] says. Where several
 /// have one magic number, the first stands for those that are not told apart by the table of mounts.
 const FILESYSTEMS: &[Known] = &[
-    local(0xef53, "ext4"),
-    local(0x0102_1994, "tmpfs"),
-    local(0x9123_683e, "btrfs"),
-    local(0x5846_5342, "xfs"),
-    local(0x794c_7630, "overlay"),
+    leasing(0xef53, "ext4"),
+    leasing(0x0102_1994, "tmpfs"),
+    leasing(0x9123_683e, "btrfs"),
+    leasing(0x5846_5342, "xfs"),
+    // Not a mapping whose descriptor was closed: audits find what is written through that.
+    leasing(0x794c_7630, "overlay"),
     local(0x2fc1_2fc1, "zfs"),
     local(0xf2f5_2010, "f2fs"),
     local(0xca45_1a4e, "bcachefs"),

@@ -11,7 +11,7 @@ use rustix::process::{Pid, test_kill_process};
 
 pub(crate) use super::held::{HeldDirectory, Identity, identity_at, identity_of, own_user};
 pub(crate) use super::posix::{HOST_DOWN, TOO_MANY_FILES, largest_file, open_lock, standing};
-use crate::look::files::{Filesystem, Names};
+use crate::look::files::{Filesystem, Names, Writers};
 use crate::look::snapshot::{Kind, Snapshot, Stamp};
 
 /// Further directories for staged copies, if code cannot be mapped from the temporary directory.
@@ -112,6 +112,11 @@ pub(crate) fn names(directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Resul
 /// Does nothing: a read here sees what the system sees, and std has no call to make the system forget.
 pub(crate) fn forget_content(_file: &File) -> io::Result<()> {
     Ok(())
+}
+
+/// Nobody knows who writes to a file here.
+pub(crate) fn writers(_file: &File) -> Writers {
+    Writers::Unknown
 }
 
 pub(crate) fn filesystem(_path: &Path) -> io::Result<Filesystem> {

@@ -7,7 +7,7 @@ use std::io;
 use std::os::windows::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::look::files::{Filesystem, Names};
+use crate::look::files::{Filesystem, Names, Writers};
 use crate::look::rights::{Rights, Standing};
 use crate::look::snapshot::{Kind, Snapshot, Stamp};
 
@@ -154,6 +154,11 @@ pub(crate) fn names(directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Resul
 /// Does nothing: a read here sees what the system sees, and std has no call to make the system forget.
 pub(crate) fn forget_content(_file: &File) -> io::Result<()> {
     Ok(())
+}
+
+/// Nobody knows who writes to a file here.
+pub(crate) fn writers(_file: &File) -> Writers {
+    Writers::Unknown
 }
 
 pub(crate) fn filesystem(_path: &Path) -> io::Result<Filesystem> {

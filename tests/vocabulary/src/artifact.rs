@@ -61,6 +61,19 @@ impl Artifact {
         fs::write(&self.path, content).unwrap();
     }
 
+    /// Overwrites the file, and leaves it open for writing.
+    #[must_use = "the file is closed when this is dropped"]
+    pub fn overwrite_and_keep_open(&self, content: &[u8]) -> File {
+        let mut file = File::create(&self.path).unwrap();
+        file.write_all(content).unwrap();
+        file
+    }
+
+    /// Opens the file for writing.
+    pub fn open_to_write(&self) -> File {
+        OpenOptions::new().write(true).open(&self.path).unwrap()
+    }
+
     /// Runs the real `cp` with `options`, from a file that was last written long ago.
     pub fn copy_with_cp(&self, options: &[&str], content: &[u8]) {
         let older = self.aside_from_long_ago(content);

@@ -187,6 +187,7 @@ impl<H: Fn(Asked)> Files for Spy<H> {
                 locks_can_hang: true,
                 looks_can_lag: false,
                 names: Names::ByLook,
+                tells_writers: false,
             }),
             false => OsFiles.filesystem(path),
         }
