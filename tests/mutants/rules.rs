@@ -91,6 +91,27 @@ pub const FILES: &[Mutant] = &[
         &["torn"],
     ),
     mutant(
+        "a file that somebody could write to is not read",
+        "src/stage/reading.rs",
+        "Writers::Somebody => Err(Unread::Written),",
+        "Writers::Somebody => Ok(Writers::Nobody),",
+        &["torn"],
+    ),
+    mutant(
+        "a reading that nothing proves is not proven",
+        "src/stage/reading.rs",
+        "[before, writers(&artifact)?] == [Writers::Nobody; 2]",
+        "[before, writers(&artifact)?] != [Writers::Somebody; 2]",
+        &["torn"],
+    ),
+    mutant(
+        "nobody is asked for ever about a file that is kept open",
+        "src/decide/settle.rs",
+        "false => Asking::GivenUp,",
+        "false => Asking::Somebody,",
+        &["final state"],
+    ),
+    mutant(
         "two digests",
         "src/decide/settle.rs",
         ".is_some_and(|first| first.digest == reading.digest),",

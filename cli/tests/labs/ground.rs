@@ -95,7 +95,7 @@ fn free_device() -> PathBuf {
 
 /// Runs a command that must succeed.
 #[track_caller]
-fn run(command: &mut Command) {
+pub fn run(command: &mut Command) {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {output:?}");
 }

@@ -17,6 +17,7 @@ mod fuse;
 mod ground;
 mod hung;
 mod idle;
+mod leases;
 mod mounts;
 mod neighbours;
 mod polls;

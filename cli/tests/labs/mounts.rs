@@ -32,6 +32,16 @@ impl<'a> Mounted<'a> {
         }
     }
 
+    /// The filesystem of this kind in a file.
+    pub fn image(kind: &'a str, image: &'a Path, at: &'a Path) -> Mounted<'a> {
+        Mounted {
+            kind,
+            options: "loop".to_owned(),
+            source: image,
+            at,
+        }
+    }
+
     /// A directory or a file, under another path.
     pub fn bound(source: &'a Path, at: &'a Path) -> Mounted<'a> {
         Mounted {

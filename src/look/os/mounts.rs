@@ -356,6 +356,18 @@ mod tests {
     }
 
     #[test]
+    fn only_the_filesystems_on_which_leases_were_tried_are_believed_about_writers() {
+        let believed = FILESYSTEMS.iter().filter(|known| known.tells_writers);
+        let believed: Vec<_> = believed.map(|known| known.name).collect();
+        assert_eq!(believed, ["ext4", "tmpfs", "btrfs", "xfs", "overlay"]);
+        let other = b"44 1 0:44 / / rw - fuse.other x rw\n";
+        let named = type_of_path(other, Path::new("/libx.so"));
+        assert_eq!(named, Some(OsStr::new("fuse.other")));
+        let fuse: Filesystem = known_as(OsStr::new("fuse")).unwrap().into();
+        assert!(!fuse.tells_writers);
+    }
+
+    #[test]
     fn owners_that_come_out_of_options_or_from_a_daemon_mean_nothing() {
         for (name, options, is_so) in [
             ("ext4", "rw", false),
