@@ -279,10 +279,13 @@ fn add_steps(
     Ok(())
 }
 
+/// Whether `path` is the root of its mount: all above is on another device, before it is looked at and after. The mount may
+/// come or go in between, and a directory below its root is no root.
 fn is_root_of_a_mount(path: &Path, files: &impl Files) -> bool {
     let above = device_above(path, files);
     let seen = files.look(path);
-    seen.is_ok_and(|seen| above.is_ok_and(|above| above != seen.device))
+    let is_other = |above: u64| seen.as_ref().is_ok_and(|seen| above != seen.device);
+    above.is_ok_and(is_other) && device_above(path, files).is_ok_and(is_other)
 }
 
 /// The device of the nearest directory above `path` that exists.
