@@ -4,6 +4,7 @@ use std::io;
 use std::mem;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::shared::Shared;
 use crate::look::clock::Clock;
@@ -78,6 +79,15 @@ impl Address {
     pub(super) fn has_gone<F: Files, S: Stage, C: Clock>(&self, shared: &Shared<F, S, C>) -> bool {
         let again = shared.files.look(&self.path);
         again.is_err_and(|error| is_absent(&error))
+    }
+
+    /// Takes note of where the directory would be, which is not there.
+    pub(super) fn notice_absence<F: Files, S: Stage, C: Clock>(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared<F, S, C>,
+    ) {
+        shared.notice_absence(now, &self.path, &mut self.way);
     }
 
     /// Whether it was ever taken down where the directory is.

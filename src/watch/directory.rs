@@ -291,7 +291,7 @@ impl Directory {
             }
             Err(source) => return Some(self.cannot_look(now, source, shared)),
         }
-        shared.notice_absence(now, self.address.path());
+        self.address.notice_absence(now, shared);
         self.recovered(now, shared);
         if self.absence.lasts(now) {
             shared.outbox.say(self.address.path(), News::Missing);

@@ -208,6 +208,40 @@ fn a_way_is_asked_from_the_root_of_its_mount_whenever_that_came_back() {
 }
 
 #[test]
+fn a_directory_behind_a_link_is_asked_again_once_it_is_not_covered_any_more() {
+    for is_directory in [false, true] {
+        let scratch = Scratch::new();
+        let asked = Rc::<RefCell<Vec<Asked>>>::default();
+        let heard = Rc::clone(&asked);
+        let (mount, files) = Mount::new(&scratch, move |asked| heard.borrow_mut().push(asked));
+        let link = mount.root.join("current");
+        symlink("target", &link).unwrap();
+        mount.artifact.link(&library(1));
+        let directory = link.join("debug");
+        let path = match is_directory {
+            true => directory.clone(),
+            false => directory.join("libx.so"),
+        };
+        let mut watch = ByHand::watch(&scratch, &path, files);
+        assert_eq!(watch.poll_until_settled(), 1);
+        fs::remove_dir_all(&mount.directory).unwrap();
+        mount.nfs.cover(&mount.root.join("target"));
+        assert_eq!(watch.news_of_a_while(), ["degraded"], "{path:?}");
+        mount.nfs.uncover();
+        assert_eq!(
+            watch.news_of_a_while(),
+            ["recovered", "missing"],
+            "{path:?}"
+        );
+        asked.borrow_mut().clear();
+        watch.poll();
+        let asked = asked.take();
+        let wanted = Asked::LookLink(mount.root.join("target"));
+        assert!(asked.contains(&wanted), "{path:?}: {asked:#?}");
+    }
+}
+
+#[test]
 fn a_watched_directory_that_is_a_swapped_link_is_another_directory() {
     let scratch = Scratch::new();
     for version in ["v1", "v2"] {

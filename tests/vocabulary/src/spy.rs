@@ -80,17 +80,34 @@ impl Faults {
 
 /// Where NFS is mounted, as a spy has it, if anywhere. Clones are one.
 #[derive(Debug, Clone, Default)]
-pub struct Nfs(Arc<Mutex<Option<PathBuf>>>);
+pub struct Nfs(Arc<Mutex<Mounts>>);
+
+#[derive(Debug, Default)]
+struct Mounts {
+    nfs: Option<PathBuf>,
+    /// A directory below, where a local filesystem is mounted.
+    local: Option<PathBuf>,
+}
 
 impl Nfs {
     /// Mounts the filesystem there.
     pub fn mount(&self, root: &Path) {
-        *self.0.lock().unwrap() = Some(root.to_owned());
+        self.0.lock().unwrap().nfs = Some(root.to_owned());
     }
 
     /// Unmounts the filesystem. What its files were is for the test to remove.
     pub fn unmount(&self) {
-        *self.0.lock().unwrap() = None;
+        self.0.lock().unwrap().nfs = None;
+    }
+
+    /// Mounts a local filesystem over a directory on NFS. Its files, too, are for the test to put there and remove.
+    pub fn cover(&self, directory: &Path) {
+        self.0.lock().unwrap().local = Some(directory.to_owned());
+    }
+
+    /// Unmounts the local filesystem.
+    pub fn uncover(&self) {
+        self.0.lock().unwrap().local = None;
     }
 }
 
@@ -117,11 +134,14 @@ impl<H: Fn(Asked)> Spy<H> {
     }
 
     fn is_on_nfs(&self, path: &Path) -> bool {
-        let place = self.nfs.0.lock().unwrap();
+        let mounts = self.nfs.0.lock().unwrap();
         let route = OsFiles.route(path);
         let path = route.as_ref().map_or(path, |route| &route.end);
-        let mut roots = place.iter();
-        roots.any(|root| root.exists() && path.starts_with(root))
+        let is_in = |root: &Option<PathBuf>| {
+            let mut root = root.iter();
+            root.any(|root| root.exists() && path.starts_with(root))
+        };
+        is_in(&mounts.nfs) && !is_in(&mounts.local)
     }
 
     fn as_mounted(&self, path: &Path, seen: io::Result<Snapshot>) -> io::Result<Snapshot> {
