@@ -340,6 +340,7 @@ impl Directory {
         error: Error,
         shared: &mut Shared<F, S, C>,
     ) -> Instant {
+        self.absence.is_unsure();
         let trouble = Trouble::go_on(&mut self.trouble, Reached::Look, now);
         let is_news = trouble.is_news(now, cause);
         let again = shared.next_look(trouble);

@@ -94,6 +94,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
     }
 
     fn cannot_look(&mut self, cause: Cause, error: Error) -> Option<Instant> {
+        self.artifact.tracker.is_unsure();
         self.fail(Reached::Look, cause, error);
         let trouble = self.artifact.trouble.as_deref_mut();
         trouble.map(|trouble| self.shared.next_look(trouble))

@@ -3,6 +3,7 @@
 
 #![cfg(target_os = "linux")]
 
+mod absence;
 mod faults;
 mod host;
 mod idle;
