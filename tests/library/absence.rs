@@ -8,7 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use vocabulary::{Artifact, ByHand, Scratch, Spy, library};
+use vocabulary::{Artifact, Asked, ByHand, Scratch, Spy, library};
+
+use crate::way::Mount;
+
+/// The number of an error of input or output.
+const IO: i32 = 5;
 
 /// Removes what is watched, unmounts its filesystem before that can be said, and mounts it again just before a question of a
 /// poll. Returns what is said then, if a poll asks so many questions.
@@ -59,4 +64,21 @@ fn what_comes_back_with_its_mount_in_the_middle_of_a_poll_was_not_removed() {
         }
         assert!(count > 1, "{count} questions in a poll");
     }
+}
+
+#[test]
+fn a_directory_that_was_seen_but_never_listed_is_unmounted_and_not_removed() {
+    let scratch = Scratch::new();
+    let (mount, files) = Mount::new(&scratch, |_| {});
+    let faults = files.faults.clone();
+    let mut watch = ByHand::watch(&scratch, &mount.directory, files);
+    faults.begin(|asked| {
+        let fails = matches!(asked, Asked::Names(_) | Asked::List(_) | Asked::Route(_));
+        fails.then_some(IO)
+    });
+    assert_eq!(watch.news_of_a_while(), ["degraded"]);
+    mount.unmount();
+    faults.end();
+    let said = watch.news_of_a_while();
+    assert!(!said.contains(&"missing"), "{said:?}");
 }

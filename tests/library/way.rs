@@ -33,16 +33,16 @@ pub fn asks_on_the_way_to(directory: &Path) -> Vec<Asked> {
 }
 
 /// The root of a filesystem that is on NFS as long as it is mounted, and a library some directories below.
-struct Mount {
-    root: PathBuf,
-    directory: PathBuf,
-    artifact: Artifact,
-    nfs: Nfs,
+pub struct Mount {
+    pub root: PathBuf,
+    pub directory: PathBuf,
+    pub artifact: Artifact,
+    pub nfs: Nfs,
 }
 
 impl Mount {
     /// The mount, and files that know of it and tell `hear` of each request.
-    fn new<H: Fn(Asked)>(scratch: &Scratch, hear: H) -> (Mount, Spy<H>) {
+    pub fn new<H: Fn(Asked)>(scratch: &Scratch, hear: H) -> (Mount, Spy<H>) {
         let root = scratch.join("mount");
         let directory = root.join("target/debug");
         let files = Spy::on_this_machine(hear);
@@ -57,12 +57,12 @@ impl Mount {
         (mount, files)
     }
 
-    fn mount(&self) {
+    pub fn mount(&self) {
         self.nfs.mount(&self.root);
         fs::create_dir_all(&self.directory).unwrap();
     }
 
-    fn unmount(&self) {
+    pub fn unmount(&self) {
         self.nfs.unmount();
         fs::remove_dir_all(self.root.join("target")).unwrap();
     }
