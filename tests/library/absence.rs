@@ -82,3 +82,20 @@ fn a_directory_that_was_seen_but_never_listed_is_unmounted_and_not_removed() {
     let said = watch.news_of_a_while();
     assert!(!said.contains(&"missing"), "{said:?}");
 }
+
+#[test]
+fn what_was_removed_is_not_unmounted_when_an_empty_filesystem_takes_its_place() {
+    let scratch = Scratch::new();
+    let directory = scratch.join("plugins");
+    fs::create_dir(&directory).unwrap();
+    Artifact::at(directory.join("libx.so")).link(&library(1));
+    let files = Spy::on_this_machine(|_| {});
+    let mounted = files.mounted.clone();
+    let mut watch = ByHand::watch(&scratch, &directory, files);
+    assert_eq!(watch.poll_until_settled(), 1);
+    fs::remove_dir_all(&directory).unwrap();
+    assert_eq!(watch.news_of_a_while(), ["missing"]);
+    mounted.store(1, Ordering::Relaxed);
+    fs::create_dir(&directory).unwrap();
+    assert_eq!(watch.news_of_a_while(), ["returned", "missing"]);
+}
