@@ -22,6 +22,14 @@ impl Absence {
         is_news
     }
 
+    /// Nobody can tell whether a file is there. An absence that was not reported is counted from the next look that finds
+    /// no file: the file may have been there in between.
+    pub(crate) fn is_unsure(&mut self) {
+        if !self.said {
+            self.since = None;
+        }
+    }
+
     /// A file is there. Says whether its absence was reported.
     pub(crate) fn ends(&mut self) -> bool {
         self.since = None;

@@ -246,6 +246,13 @@ impl Tracker {
         (until, is_news.then_some(Whereabouts::Missing))
     }
 
+    /// A look told nothing of whether a file is there.
+    pub(crate) fn is_unsure(&mut self) {
+        if let State::Absent(absence) = &mut self.state {
+            absence.is_unsure();
+        }
+    }
+
     /// A look saw `snapshot`.
     pub(crate) fn sees(
         &mut self,

@@ -23,6 +23,8 @@ pub(crate) struct Way {
     steps: Vec<Step>,
     /// What made the client ask for names where the path was, when the way was learned.
     learned_for: Option<Option<Names>>,
+    /// The device of the nearest directory above the end of the way that there was then, if anybody is asked.
+    device: Option<u64>,
     /// Whether the path was ever named by its directory.
     was_named: bool,
 }
@@ -122,12 +124,13 @@ impl Way {
                 path,
             });
         }
-        let mut steps = Vec::new();
+        let (mut steps, mut device) = (Vec::new(), None);
         // A link can lead from one filesystem to another, and only some of them are remote.
         if asks_for_all && place.is_remote() || !links.is_empty() {
             let ends = links.iter().map(|link| &link.path).chain([&route.end]);
             for (behind, end) in ends.enumerate() {
-                add_steps(&mut steps, behind, directory_of(end), options, files)?;
+                let above = directory_of(end);
+                device = Some(add_steps(&mut steps, behind, above, options, files)?);
             }
         }
         for link in &mut links {
@@ -145,6 +148,7 @@ impl Way {
             detour: (!detour.links.is_empty()).then(|| Box::new(detour)),
             steps,
             learned_for: is_complete.then(|| place.asks()),
+            device,
             was_named: false,
         };
         Ok(route.end)
@@ -195,6 +199,14 @@ impl Way {
         *self = Way::default();
     }
 
+    /// Forgets the way if the nearest directory above its end is on another `device` than it was: of a filesystem whose
+    /// client remembers no names nothing is asked, so nothing else shows that another one took its place.
+    pub(crate) fn forget_unless_on(&mut self, device: u64) {
+        if self.device.is_some_and(|before| before != device) {
+            self.forget();
+        }
+    }
+
     /// Whether one of these links on the way to `path` leads elsewhere, by their numbers from 0.
     ///
     /// A daemon may make up the fields of a link anew at each look. So a link that looks different is followed: where
@@ -238,18 +250,19 @@ impl Way {
     }
 }
 
-/// Adds the directories down to `directory`, from the root of the filesystem that it is on, or will be on.
+/// Adds the directories down to `directory`, from the root of the filesystem that it is on, or will be on. Returns the
+/// device of that filesystem.
 fn add_steps(
     steps: &mut Vec<Step>,
     behind: usize,
     directory: &Path,
     options: &Options,
     files: &impl Files,
-) -> io::Result<()> {
+) -> io::Result<u64> {
     let (nearest, device) = nearest_existing(directory, files)?;
     let place = Place::on(place::filesystem(files, nearest), options);
     let Some(names) = place.asks() else {
-        return Ok(());
+        return Ok(device);
     };
     let mut way = vec![directory];
     if names != Names::ByPath {
@@ -276,13 +289,16 @@ fn add_steps(
             });
         }
     }
-    Ok(())
+    Ok(device)
 }
 
+/// Whether `path` is the root of its mount: all above is on another device, before it is looked at and after. The mount may
+/// come or go in between, and a directory below its root is no root.
 fn is_root_of_a_mount(path: &Path, files: &impl Files) -> bool {
     let above = device_above(path, files);
     let seen = files.look(path);
-    seen.is_ok_and(|seen| above.is_ok_and(|above| above != seen.device))
+    let is_other = |above: u64| seen.as_ref().is_ok_and(|seen| above != seen.device);
+    above.is_ok_and(is_other) && device_above(path, files).is_ok_and(is_other)
 }
 
 /// The device of the nearest directory above `path` that exists.

@@ -4,6 +4,7 @@ use std::io;
 use std::mem;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::shared::Shared;
 use crate::look::clock::Clock;
@@ -80,20 +81,30 @@ impl Address {
         again.is_err_and(|error| is_absent(&error))
     }
 
+    /// Takes note of where the directory would be, which is not there.
+    pub(super) fn notice_absence<F: Files, S: Stage, C: Clock>(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared<F, S, C>,
+    ) {
+        shared.notice_absence(now, &self.path, &mut self.way);
+    }
+
     /// Whether it was ever taken down where the directory is.
     pub(super) fn has_home(&self) -> bool {
         self.home.is_some()
     }
 
-    /// Takes down that the directory is on this device. If the way cannot be followed, nobody knows where that is, and the
-    /// next look will see why.
+    /// Takes down that the directory is on this device. If the way cannot be followed now, a home that is known stays as it
+    /// is; without one, the device is better than nothing.
     pub(super) fn take_home<F: Files, S: Stage, C: Clock>(
         &mut self,
         device: u64,
         shared: &Shared<F, S, C>,
     ) {
         let is_learned = self.way.is_learned_for(&shared.rules.place);
-        if !is_learned && shared.learn(&mut self.way, &self.path, true).is_err() {
+        let cannot_learn = !is_learned && shared.learn(&mut self.way, &self.path, true).is_err();
+        if cannot_learn && self.has_home() {
             return;
         }
         let home = self.home.as_ref();

@@ -138,8 +138,8 @@ impl Directory {
             // follows.
             return Polled::Until(Some(now + LOOK_AGAIN));
         }
-        // A link that was made to lead elsewhere unmounts nothing.
-        let can_be_lost = has_moved && !has_turned;
+        // A link that was made to lead elsewhere unmounts nothing, and what is known to be removed is not unmounted.
+        let can_be_lost = has_moved && !has_turned && !self.absence.was_said();
         if can_be_lost && matches!(&listed, Ok(Some(listed)) if self.is_mount_lost(listed)) {
             shared.notice_loss(self.address.path(), Some(root.device));
             let path = self.address.path().to_path_buf();
@@ -282,7 +282,12 @@ impl Directory {
     ) -> Option<Instant> {
         // Should the directory return, nothing is known of its content.
         self.scan.forget();
-        match self.address.is_lost(shared) {
+        let is_lost = match self.absence.was_said() {
+            // It was removed before anything could be unmounted.
+            true => Ok(false),
+            false => self.address.is_lost(shared),
+        };
+        match is_lost {
             Ok(false) => {}
             Ok(true) => {
                 shared.notice_loss(self.address.path(), None);
@@ -291,10 +296,13 @@ impl Directory {
             }
             Err(source) => return Some(self.cannot_look(now, source, shared)),
         }
-        shared.notice_absence(now, self.address.path());
+        self.address.notice_absence(now, shared);
         self.recovered(now, shared);
         if self.absence.lasts(now) {
             shared.outbox.say(self.address.path(), News::Missing);
+            // So is all that was in it: none of that is lost with a filesystem any more.
+            let artifacts = self.artifacts.iter_mut();
+            artifacts.for_each(|artifact| artifact.home = None);
         }
         None
     }
@@ -340,6 +348,7 @@ impl Directory {
         error: Error,
         shared: &mut Shared<F, S, C>,
     ) -> Instant {
+        self.absence.is_unsure();
         let trouble = Trouble::go_on(&mut self.trouble, Reached::Look, now);
         let is_news = trouble.is_news(now, cause);
         let again = shared.next_look(trouble);

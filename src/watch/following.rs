@@ -53,8 +53,11 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
                     self.cannot_look(cause, error)
                 }
                 None => {
-                    if !self.artifact.listed {
-                        self.shared.notice_absence(now, &self.artifact.path);
+                    let Artifact {
+                        path, listed, way, ..
+                    } = &mut *self.artifact;
+                    if !*listed {
+                        self.shared.notice_absence(now, path, way);
                     }
                     // Nothing can be wrong with a file that is gone.
                     self.recovered(Reached::Beside);
@@ -91,6 +94,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
     }
 
     fn cannot_look(&mut self, cause: Cause, error: Error) -> Option<Instant> {
+        self.artifact.tracker.is_unsure();
         self.fail(Reached::Look, cause, error);
         let trouble = self.artifact.trouble.as_deref_mut();
         trouble.map(|trouble| self.shared.next_look(trouble))

@@ -266,9 +266,10 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             Err(Unread::Torn(seen)) => {
                 Err(self.artifact.tracker.torn(ended, seen, &self.shared.rules))
             }
-            // The file was there a moment ago, so it is being replaced, and the next look will see the end of that.
+            // The file was there a moment ago, so it is being replaced, and the next look will see the end of that. No
+            // half file is waited for, so it is tried again as soon as after a failure.
             Err(Unread::Artifact(error)) if is_absent(&error) => {
-                Err(self.artifact.tracker.torn(ended, None, &self.shared.rules))
+                Err(self.artifact.tracker.failed(ended))
             }
             Err(Unread::Artifact(source)) => {
                 let (cause, path) = (Cause::from(&source), self.path());

@@ -294,7 +294,7 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
 
     /// Takes note of the filesystem on which a path would be that is not there, now and then: a filesystem may have been
     /// mounted on the way to it.
-    pub(super) fn notice_absence(&mut self, now: Instant, path: &Path) {
+    pub(super) fn notice_absence(&mut self, now: Instant, path: &Path, way: &mut Way) {
         /// An idle poll of nothing is one look, but for one poll in this time.
         const PAUSE: Duration = Duration::from_secs(1);
         if self.absence_noticed.is_some_and(|at| now < at + PAUSE) {
@@ -302,6 +302,7 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
         }
         self.absence_noticed = Some(now);
         if let Ok(device) = self.device_of_nothing(path) {
+            way.forget_unless_on(device);
             self.notice_device(device);
         }
     }

@@ -3,6 +3,8 @@
 
 #![cfg(target_os = "linux")]
 
+mod absence;
+mod faults;
 mod host;
 mod idle;
 mod remote;

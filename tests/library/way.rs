@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
 use replug::watch::{Locality, News};
 use replug::{Audit, FsPolicy, Options};
@@ -32,16 +33,16 @@ pub fn asks_on_the_way_to(directory: &Path) -> Vec<Asked> {
 }
 
 /// The root of a filesystem that is on NFS as long as it is mounted, and a library some directories below.
-struct Mount {
-    root: PathBuf,
-    directory: PathBuf,
-    artifact: Artifact,
-    nfs: Nfs,
+pub struct Mount {
+    pub root: PathBuf,
+    pub directory: PathBuf,
+    pub artifact: Artifact,
+    pub nfs: Nfs,
 }
 
 impl Mount {
     /// The mount, and files that know of it and tell `hear` of each request.
-    fn new<H: Fn(Asked)>(scratch: &Scratch, hear: H) -> (Mount, Spy<H>) {
+    pub fn new<H: Fn(Asked)>(scratch: &Scratch, hear: H) -> (Mount, Spy<H>) {
         let root = scratch.join("mount");
         let directory = root.join("target/debug");
         let files = Spy::on_this_machine(hear);
@@ -56,12 +57,12 @@ impl Mount {
         (mount, files)
     }
 
-    fn mount(&self) {
+    pub fn mount(&self) {
         self.nfs.mount(&self.root);
         fs::create_dir_all(&self.directory).unwrap();
     }
 
-    fn unmount(&self) {
+    pub fn unmount(&self) {
         self.nfs.unmount();
         fs::remove_dir_all(self.root.join("target")).unwrap();
     }
@@ -155,6 +156,91 @@ fn a_filesystem_that_is_mounted_on_the_way_to_nothing_is_noticed_and_said() {
     assert_eq!(watch.poll_until_settled(), 1);
 }
 
+/// Unmounts what is watched, and mounts it again just before a question of a poll. Says whether the poll asks so many; if so,
+/// sees that the root of the mount is asked from then on.
+#[track_caller]
+fn is_asked_if_mounted_before_question(number: usize, is_directory: bool) -> bool {
+    let scratch = Scratch::new();
+    let asked = Rc::<RefCell<Vec<Asked>>>::default();
+    let late = Rc::<RefCell<Option<Mount>>>::default();
+    let (heard, returns) = (Rc::clone(&asked), Rc::clone(&late));
+    let (mount, files) = Mount::new(&scratch, move |question| {
+        if heard.borrow().len() == number
+            && let Some(mount) = returns.take()
+        {
+            mount.mount();
+            mount.artifact.link(&library(1));
+        }
+        heard.borrow_mut().push(question);
+    });
+    mount.artifact.link(&library(1));
+    let path = match is_directory {
+        true => mount.directory.as_path(),
+        false => mount.artifact.path(),
+    };
+    let mut watch = ByHand::watch(&scratch, path, files);
+    assert_eq!(watch.poll_until_settled(), 1);
+    mount.unmount();
+    assert_eq!(watch.news_of_a_while(), ["degraded"]);
+    asked.borrow_mut().clear();
+    let root = Asked::LookLink(mount.root.clone());
+    *late.borrow_mut() = Some(mount);
+    watch.pass(Duration::from_secs(3));
+    watch.poll();
+    if late.borrow().is_some() {
+        return false;
+    }
+    assert_eq!(watch.news_of_a_while().last(), Some(&"recovered"));
+    asked.borrow_mut().clear();
+    watch.poll();
+    let asked = asked.take();
+    assert!(asked.contains(&root), "{number}: {asked:#?}");
+    true
+}
+
+#[test]
+fn a_way_is_asked_from_the_root_of_its_mount_whenever_that_came_back() {
+    for is_directory in [false, true] {
+        let mut numbers = 0..;
+        let last = numbers.find(|it| !is_asked_if_mounted_before_question(*it, is_directory));
+        assert!(last > Some(5), "{last:?} questions in a poll");
+    }
+}
+
+#[test]
+fn a_directory_behind_a_link_is_asked_again_once_it_is_not_covered_any_more() {
+    for is_directory in [false, true] {
+        let scratch = Scratch::new();
+        let asked = Rc::<RefCell<Vec<Asked>>>::default();
+        let heard = Rc::clone(&asked);
+        let (mount, files) = Mount::new(&scratch, move |asked| heard.borrow_mut().push(asked));
+        let link = mount.root.join("current");
+        symlink("target", &link).unwrap();
+        mount.artifact.link(&library(1));
+        let directory = link.join("debug");
+        let path = match is_directory {
+            true => directory.clone(),
+            false => directory.join("libx.so"),
+        };
+        let mut watch = ByHand::watch(&scratch, &path, files);
+        assert_eq!(watch.poll_until_settled(), 1);
+        fs::remove_dir_all(&mount.directory).unwrap();
+        mount.nfs.cover(&mount.root.join("target"));
+        assert_eq!(watch.news_of_a_while(), ["degraded"], "{path:?}");
+        mount.nfs.uncover();
+        assert_eq!(
+            watch.news_of_a_while(),
+            ["recovered", "missing"],
+            "{path:?}"
+        );
+        asked.borrow_mut().clear();
+        watch.poll();
+        let asked = asked.take();
+        let wanted = Asked::LookLink(mount.root.join("target"));
+        assert!(asked.contains(&wanted), "{path:?}: {asked:#?}");
+    }
+}
+
 #[test]
 fn a_watched_directory_that_is_a_swapped_link_is_another_directory() {
     let scratch = Scratch::new();
@@ -218,7 +304,7 @@ fn a_directory_on_the_way_that_cannot_be_asked_is_a_failure_to_look() {
     symlink("way", &way).unwrap();
     let mut said = Vec::new();
     for _ in 0..10 {
-        watch.pass(std::time::Duration::from_secs(3));
+        watch.pass(Duration::from_secs(3));
         watch.poll();
         said.extend(watch.poller.updates().try_iter());
     }

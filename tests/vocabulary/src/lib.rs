@@ -54,7 +54,7 @@ pub use program::{Ended, Program};
 pub use scratch::{Scratch, copies_in};
 pub use speaker::Speaker;
 pub use specimen::{damaged, specimen};
-pub use spy::{Asked, Nfs, Spy};
+pub use spy::{Asked, Faults, Nfs, Spy};
 pub use table::for_each_case;
 pub use terminal::Terminal;
 pub use waiting::{DEADLINE, pause, wait_for_exit, wait_until};

@@ -55,21 +55,59 @@ pub struct Spy<H> {
     looks: AtomicU64,
     /// A directory that is the root of an NFS mount, as long as it exists.
     pub nfs: Nfs,
+    /// The questions that fail.
+    pub faults: Faults,
+}
+
+/// The error number with which a question fails, if it does.
+type Fault = Box<dyn Fn(&Asked) -> Option<i32> + Send>;
+
+/// The questions of a spy that fail for now, if any. Clones are one.
+#[derive(Clone, Default)]
+pub struct Faults(Arc<Mutex<Option<Fault>>>);
+
+impl Faults {
+    /// From now on, a question fails if `fault` gives an error number for it.
+    pub fn begin(&self, fault: impl Fn(&Asked) -> Option<i32> + Send + 'static) {
+        *self.0.lock().unwrap() = Some(Box::new(fault));
+    }
+
+    /// No question fails any more.
+    pub fn end(&self) {
+        *self.0.lock().unwrap() = None;
+    }
 }
 
 /// Where NFS is mounted, as a spy has it, if anywhere. Clones are one.
 #[derive(Debug, Clone, Default)]
-pub struct Nfs(Arc<Mutex<Option<PathBuf>>>);
+pub struct Nfs(Arc<Mutex<Mounts>>);
+
+#[derive(Debug, Default)]
+struct Mounts {
+    nfs: Option<PathBuf>,
+    /// A directory below, where a local filesystem is mounted.
+    local: Option<PathBuf>,
+}
 
 impl Nfs {
     /// Mounts the filesystem there.
     pub fn mount(&self, root: &Path) {
-        *self.0.lock().unwrap() = Some(root.to_owned());
+        self.0.lock().unwrap().nfs = Some(root.to_owned());
     }
 
     /// Unmounts the filesystem. What its files were is for the test to remove.
     pub fn unmount(&self) {
-        *self.0.lock().unwrap() = None;
+        self.0.lock().unwrap().nfs = None;
+    }
+
+    /// Mounts a local filesystem over a directory on NFS. Its files, too, are for the test to put there and remove.
+    pub fn cover(&self, directory: &Path) {
+        self.0.lock().unwrap().local = Some(directory.to_owned());
+    }
+
+    /// Unmounts the local filesystem.
+    pub fn uncover(&self) {
+        self.0.lock().unwrap().local = None;
     }
 }
 
@@ -82,15 +120,28 @@ impl<H: Fn(Asked)> Spy<H> {
             makes_numbers_up: false,
             looks: AtomicU64::new(0),
             nfs: Nfs::default(),
+            faults: Faults::default(),
         }
     }
 
+    /// Tells of a question, which may fail.
+    fn ask(&self, asked: Asked) -> io::Result<()> {
+        let faults = self.faults.0.lock().unwrap();
+        let failed = faults.as_ref().and_then(|fault| fault(&asked));
+        drop(faults);
+        (self.hear)(asked);
+        failed.map_or(Ok(()), |number| Err(io::Error::from_raw_os_error(number)))
+    }
+
     fn is_on_nfs(&self, path: &Path) -> bool {
-        let place = self.nfs.0.lock().unwrap();
+        let mounts = self.nfs.0.lock().unwrap();
         let route = OsFiles.route(path);
         let path = route.as_ref().map_or(path, |route| &route.end);
-        let mut roots = place.iter();
-        roots.any(|root| root.exists() && path.starts_with(root))
+        let is_in = |root: &Option<PathBuf>| {
+            let mut root = root.iter();
+            root.any(|root| root.exists() && path.starts_with(root))
+        };
+        is_in(&mounts.nfs) && !is_in(&mounts.local)
     }
 
     fn as_mounted(&self, path: &Path, seen: io::Result<Snapshot>) -> io::Result<Snapshot> {
@@ -114,7 +165,7 @@ impl<H: Fn(Asked)> Files for Spy<H> {
     type Directory = <OsFiles as Files>::Directory;
 
     fn look(&self, path: &Path) -> io::Result<Snapshot> {
-        (self.hear)(Asked::Look(path.to_owned()));
+        self.ask(Asked::Look(path.to_owned()))?;
         self.as_mounted(path, OsFiles.look(path))
     }
 
@@ -124,18 +175,18 @@ impl<H: Fn(Asked)> Files for Spy<H> {
     }
 
     fn look_from(&self, directory: &Self::Directory, path: &Path) -> io::Result<Snapshot> {
-        (self.hear)(Asked::LookFrom(path.to_owned()));
+        self.ask(Asked::LookFrom(path.to_owned()))?;
         self.as_mounted(path, OsFiles.look_from(directory, path))
     }
 
     fn look_open(&self, artifact: &Self::Artifact) -> io::Result<Snapshot> {
-        (self.hear)(Asked::LookOpen);
+        self.ask(Asked::LookOpen)?;
         let path = std::fs::read_link(format!("/proc/self/fd/{}", artifact.as_raw_fd()))?;
         self.as_mounted(&path, OsFiles.look_open(artifact))
     }
 
     fn look_link(&self, path: &Path) -> io::Result<Snapshot> {
-        (self.hear)(Asked::LookLink(path.to_owned()));
+        self.ask(Asked::LookLink(path.to_owned()))?;
         self.as_mounted(path, OsFiles.look_link(path))
     }
 
@@ -149,7 +200,7 @@ impl<H: Fn(Asked)> Files for Spy<H> {
     }
 
     fn names(&self, directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Result<()> {
-        (self.hear)(Asked::Names(directory.to_owned()));
+        self.ask(Asked::Names(directory.to_owned()))?;
         OsFiles.names(directory, each)
     }
 
@@ -159,27 +210,27 @@ impl<H: Fn(Asked)> Files for Spy<H> {
         depth: usize,
         is_wanted: &dyn Fn(&OsStr, Kind) -> bool,
     ) -> io::Result<Listing> {
-        (self.hear)(Asked::List(directory.to_owned()));
+        self.ask(Asked::List(directory.to_owned()))?;
         OsFiles.list(directory, depth, is_wanted)
     }
 
     fn open(&self, path: &Path) -> io::Result<Self::Artifact> {
-        (self.hear)(Asked::Open(path.to_owned()));
+        self.ask(Asked::Open(path.to_owned()))?;
         OsFiles.open(path)
     }
 
     fn forget_content(&self, artifact: &Self::Artifact) -> io::Result<()> {
-        (self.hear)(Asked::ForgetContent);
+        self.ask(Asked::ForgetContent)?;
         OsFiles.forget_content(artifact)
     }
 
     fn route(&self, path: &Path) -> io::Result<Route> {
-        (self.hear)(Asked::Route(path.to_owned()));
+        self.ask(Asked::Route(path.to_owned()))?;
         OsFiles.route(path)
     }
 
     fn filesystem(&self, path: &Path) -> io::Result<Filesystem> {
-        (self.hear)(Asked::Filesystem(path.to_owned()));
+        self.ask(Asked::Filesystem(path.to_owned()))?;
         match self.is_on_nfs(path) {
             true => Ok(Filesystem {
                 name: "nfs".into(),
@@ -194,7 +245,7 @@ impl<H: Fn(Asked)> Files for Spy<H> {
     }
 
     fn rights(&self, artifact: &Self::Artifact, path: &Path) -> io::Result<Vec<Rights>> {
-        (self.hear)(Asked::Rights(path.to_owned()));
+        self.ask(Asked::Rights(path.to_owned()))?;
         OsFiles.rights(artifact, path)
     }
 
@@ -203,7 +254,7 @@ impl<H: Fn(Asked)> Files for Spy<H> {
     }
 
     fn probe(&self, lock: &Path) -> io::Result<Lock> {
-        (self.hear)(Asked::Probe(lock.to_owned()));
+        self.ask(Asked::Probe(lock.to_owned()))?;
         OsFiles.probe(lock)
     }
 }

@@ -1,0 +1,101 @@
+//! Absences: what was removed, what was only unmounted, and what nobody can tell.
+
+use std::cell::{Cell, RefCell};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use vocabulary::{Artifact, Asked, ByHand, Scratch, Spy, library};
+
+use crate::way::Mount;
+
+/// The number of an error of input or output.
+const IO: i32 = 5;
+
+/// Removes what is watched, unmounts its filesystem before that can be said, and mounts it again just before a question of a
+/// poll. Returns what is said then, if a poll asks so many questions.
+fn news_if_mounted_before_question(number: usize, is_directory: bool) -> Option<Vec<&'static str>> {
+    let scratch = Scratch::new();
+    let directory = scratch.join("plugins");
+    let path = directory.join("libx.so");
+    let publish = |path: &Path| {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        Artifact::at(path).link(&library(1));
+    };
+    publish(&path);
+    let asked = Rc::new(Cell::new(0));
+    let late = Rc::<RefCell<Option<(Arc<AtomicU64>, PathBuf)>>>::default();
+    let (count, returns) = (Rc::clone(&asked), Rc::clone(&late));
+    let files = Spy::on_this_machine(move |_| {
+        if count.replace(count.get() + 1) == number
+            && let Some((mounted, path)) = returns.take()
+        {
+            mounted.store(0, Ordering::Relaxed);
+            publish(&path);
+        }
+    });
+    let mounted = files.mounted.clone();
+    let watched = if is_directory { &directory } else { &path };
+    let mut watch = ByHand::watch(&scratch, watched, files);
+    assert_eq!(watch.poll_until_settled(), 1);
+    fs::remove_dir_all(&directory).unwrap();
+    watch.poll();
+    mounted.store(1, Ordering::Relaxed);
+    assert_eq!(watch.news_of_a_while(), ["degraded"]);
+    asked.set(0);
+    *late.borrow_mut() = Some((mounted, path));
+    watch.pass(Duration::from_secs(3));
+    watch.poll();
+    late.borrow().is_none().then(|| watch.news_of_a_while())
+}
+
+#[test]
+fn what_comes_back_with_its_mount_in_the_middle_of_a_poll_was_not_removed() {
+    for is_directory in [false, true] {
+        let mut count = 0;
+        while let Some(said) = news_if_mounted_before_question(count, is_directory) {
+            // The return takes the place of what nobody has heard.
+            let is_wrong = said.iter().any(|it| ["missing", "returned"].contains(it));
+            assert!(!is_wrong, "before question {count}: {said:?}");
+            count += 1;
+        }
+        assert!(count > 1, "{count} questions in a poll");
+    }
+}
+
+#[test]
+fn a_directory_that_was_seen_but_never_listed_is_unmounted_and_not_removed() {
+    let scratch = Scratch::new();
+    let (mount, files) = Mount::new(&scratch, |_| {});
+    let faults = files.faults.clone();
+    let mut watch = ByHand::watch(&scratch, &mount.directory, files);
+    faults.begin(|asked| {
+        let fails = matches!(asked, Asked::Names(_) | Asked::List(_) | Asked::Route(_));
+        fails.then_some(IO)
+    });
+    assert_eq!(watch.news_of_a_while(), ["degraded"]);
+    mount.unmount();
+    faults.end();
+    let said = watch.news_of_a_while();
+    assert!(!said.contains(&"missing"), "{said:?}");
+}
+
+#[test]
+fn what_was_removed_is_not_unmounted_when_an_empty_filesystem_takes_its_place() {
+    let scratch = Scratch::new();
+    let directory = scratch.join("plugins");
+    fs::create_dir(&directory).unwrap();
+    Artifact::at(directory.join("libx.so")).link(&library(1));
+    let files = Spy::on_this_machine(|_| {});
+    let mounted = files.mounted.clone();
+    let mut watch = ByHand::watch(&scratch, &directory, files);
+    assert_eq!(watch.poll_until_settled(), 1);
+    fs::remove_dir_all(&directory).unwrap();
+    assert_eq!(watch.news_of_a_while(), ["missing"]);
+    mounted.store(1, Ordering::Relaxed);
+    fs::create_dir(&directory).unwrap();
+    assert_eq!(watch.news_of_a_while(), ["returned", "missing"]);
+}
