@@ -2,7 +2,57 @@
 
 use std::fmt;
 
-use sha2::{Digest as _, Sha256};
+// Assembler code is as fast in an unoptimised build. `Cargo.toml` names the same systems.
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+mod hash {
+    use ring::digest::{Context, SHA256};
+
+    pub(super) struct Sha256(Context);
+
+    impl Sha256 {
+        pub(super) fn new() -> Sha256 {
+            Sha256(Context::new(&SHA256))
+        }
+
+        pub(super) fn update(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+
+        pub(super) fn finish(self) -> [u8; 32] {
+            let mut all = [0; 32];
+            all.copy_from_slice(self.0.finish().as_ref());
+            all
+        }
+    }
+}
+#[cfg(not(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+mod hash {
+    use sha2::Digest as _;
+
+    pub(super) struct Sha256(sha2::Sha256);
+
+    impl Sha256 {
+        pub(super) fn new() -> Sha256 {
+            Sha256(sha2::Sha256::new())
+        }
+
+        pub(super) fn update(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+
+        pub(super) fn finish(self) -> [u8; 32] {
+            self.0.finalize().into()
+        }
+    }
+}
+
+use hash::Sha256;
 
 /// The SHA-256 of a file's content. Written as 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -11,7 +61,7 @@ pub struct Digest([u8; 32]);
 impl Digest {
     /// The digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Digest {
-        let mut digester = Digester::default();
+        let mut digester = Digester::new();
         digester.update(bytes);
         digester.finish()
     }
@@ -37,22 +87,40 @@ impl fmt::Debug for Digest {
 }
 
 /// Takes the digest of bytes that come piece by piece.
-#[derive(Debug, Default)]
 pub(crate) struct Digester(Sha256);
 
 impl Digester {
+    pub(crate) fn new() -> Digester {
+        Digester(Sha256::new())
+    }
+
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
     pub(crate) fn finish(self) -> Digest {
-        Digest(self.0.finalize().into())
+        Digest(self.0.finish())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn content_in_pieces_has_the_digest_that_another_hand_takes_of_it_as_a_whole() {
+        use sha2::Digest as _;
+        let content: Vec<u8> = (0..70_000_u32).map(|at| (at % 251) as u8).collect();
+        for size in [0, 1, 55, 56, 63, 64, 65, 4096, 65_537, 70_000] {
+            for piece in [1, 63, 64, 4095, 70_000] {
+                let mut digester = Digester::new();
+                let pieces = content[..size].chunks(piece);
+                pieces.for_each(|piece| digester.update(piece));
+                let whole = sha2::Sha256::digest(&content[..size]);
+                assert_eq!(digester.finish().0[..], whole[..], "{size} by {piece}");
+            }
+        }
+    }
 
     #[test]
     fn the_digest_is_sha_256() {

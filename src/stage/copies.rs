@@ -434,10 +434,12 @@ impl Drop for Staged {
 fn is_hole(bytes: &[u8]) -> bool {
     /// The fewest zeros that are worth it, in bytes: a block of most filesystems.
     const FEWEST: usize = 4096;
-    /// Bytes that are compared at once.
-    const STEP: usize = 64;
-    let is_zero = |step: &[u8]| step.iter().fold(0, |all, byte| all | byte) == 0;
-    bytes.len() >= FEWEST && bytes.chunks(STEP).all(is_zero)
+    static ZEROS: [u8; FEWEST] = [0; FEWEST];
+    // Slices are compared by the system's `memcmp`, which is as fast in an unoptimised build.
+    bytes.len() >= FEWEST
+        && bytes
+            .chunks(FEWEST)
+            .all(|step| *step == ZEROS[..step.len()])
 }
 
 impl Read for Staged {

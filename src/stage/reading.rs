@@ -119,7 +119,7 @@ fn pass(
     is_worth_it: &mut dyn FnMut(&[u8]) -> bool,
 ) -> Result<Digest, Unread> {
     let mut chunk = vec![0; CHUNK.min(usize::try_from(size).unwrap_or(CHUNK).max(1))];
-    let mut digester = Digester::default();
+    let mut digester = Digester::new();
     let mut total = 0;
     let is_large = size > SMALL;
     loop {
