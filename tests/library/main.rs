@@ -5,6 +5,7 @@
 
 mod host;
 mod idle;
+mod pace;
 mod remote;
 mod trust;
 mod turns;
