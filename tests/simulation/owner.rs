@@ -82,7 +82,8 @@ impl Run<'_> {
             news => matches!(news, News::Ready(_) | News::Missing),
         };
         if is_decided {
-            self.owner.changed = Some(self.state().poll_began);
+            let poll_began = self.state().poll_began;
+            self.owner.changed = Some(poll_began);
             self.state().gated_since.remove(&path);
         }
         match update.news {

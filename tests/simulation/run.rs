@@ -145,9 +145,14 @@ impl Run<'_> {
         }
     }
 
+    /// Whether the path is on a local filesystem; the directory under a remote mount can be on one.
+    fn is_on_local(&self) -> bool {
+        self.poller.place().locality == Locality::Local
+    }
+
     /// Judges the wait from the beginning of a poll to the next poll of a local filesystem.
     fn judge_pace(&self, now: u64, next: u64) {
-        if self.scenario.client.locality == Locality::Remote {
+        if !self.is_on_local() {
             return;
         }
         let wait = next - now;
@@ -157,7 +162,7 @@ impl Run<'_> {
         }
         // Only an owner that looks after each poll tells when a change was found.
         let changed = self.owner.changed.filter(|at| now < at + AT_WORK);
-        let is_brisk = self.scenario.is_brisk && self.scenario.attention == 100;
+        let is_brisk = !self.scenario.is_steady && self.scenario.attention == 100;
         if is_brisk && changed.is_some() && wait > BRISK {
             let wait = wait / MS;
             self.violate(format!("pace: a wait of {wait} ms after a change"));
@@ -167,7 +172,7 @@ impl Run<'_> {
     /// Judges that little is done where nothing changes and nothing fails, once the brisk time is over.
     fn judge_a_quiet_minute(&mut self) {
         const MINUTE: u64 = 60 * SECOND;
-        if self.scenario.is_brisk {
+        if !self.scenario.is_steady && self.is_on_local() {
             let quiet = self.state().world.now + AT_WORK + SECOND;
             self.go_on_until(quiet);
         }

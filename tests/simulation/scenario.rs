@@ -24,8 +24,8 @@ pub struct Scenario {
     pub settle: u64,
     pub gate_max: u64,
     pub audits: bool,
-    /// Whether polls are brisk while something changes: on local filesystems, unless their pace is steady.
-    pub is_brisk: bool,
+    /// Whether polls of a local filesystem keep the interval while something changes.
+    pub is_steady: bool,
     pub server: tree::Nature,
     pub client: client::Nature,
     /// The path that is watched: a library's, or that of a directory of libraries.
@@ -189,7 +189,7 @@ impl Scenario {
             settle,
             gate_max,
             audits,
-            is_brisk: is_local && !is_steady,
+            is_steady,
             server,
             client,
             path,
@@ -375,9 +375,9 @@ impl fmt::Display for Scenario {
         )?;
         writeln!(
             f,
-            "  interval {} ms, brisk {}, settle {} ms, latency {} us, chunk {}, attention {} %, audits {}",
+            "  interval {} ms, steady {}, settle {} ms, latency {} us, chunk {}, attention {} %, audits {}",
             self.interval / MS,
-            self.is_brisk,
+            self.is_steady,
             self.settle / MS,
             self.client.latency / 1000,
             self.client.chunk,
