@@ -221,7 +221,7 @@ pub enum FsPolicy {
     /// Believe the system; a filesystem that the system does not know counts as remote.
     #[default]
     Auto,
-    /// Take the filesystem for local: one look per artifact and poll, and the interval is kept.
+    /// Take the filesystem for local: one look per artifact and poll, and no wait is longer than the interval.
     Local,
     /// Take the filesystem for remote: list, open and look on each poll, and audit.
     Remote,
