@@ -47,7 +47,8 @@ pub struct Options {
 
 impl Options {
     /// Time between polls unless told otherwise: a person hardly notices the time, and an idle poll is two system
-    /// calls.
+    /// calls. While somebody works, polls of a local filesystem come sooner, unless the pace is
+    /// [steady](Options::steady).
     pub const INTERVAL: Duration = Duration::from_millis(250);
 
     /// How long a file must hold still unless told otherwise: longer than the pauses of a copy or a linker,
@@ -91,7 +92,8 @@ impl Options {
         }
     }
 
-    /// Time between polls; at least a millisecond.
+    /// Time between polls; at least a millisecond. On a local filesystem it is the longest time: for five minutes after a
+    /// change, and while a build holds a library back, polls are 25 ms apart unless the interval is shorter.
     pub fn interval(mut self, interval: Duration) -> Options {
         self.interval = interval.clamp(SHORTEST_INTERVAL, LONGEST);
         self
@@ -128,7 +130,8 @@ impl Options {
         self
     }
 
-    /// Keeps the pace on remote filesystems too, however long nothing has changed.
+    /// Keeps the interval always: on local filesystems also while somebody works, and on remote ones however long nothing
+    /// has changed.
     pub fn steady(mut self, steady: bool) -> Options {
         self.steady = steady;
         self
@@ -218,7 +221,7 @@ pub enum FsPolicy {
     /// Believe the system; a filesystem that the system does not know counts as remote.
     #[default]
     Auto,
-    /// Take the filesystem for local: one look per artifact and poll, and the interval is kept.
+    /// Take the filesystem for local: one look per artifact and poll, and no wait is longer than the interval.
     Local,
     /// Take the filesystem for remote: list, open and look on each poll, and audit.
     Remote,

@@ -38,7 +38,7 @@ pub(crate) struct Run {
     #[arg(required_unless_present = "package", conflicts_with = "package")]
     path: Option<PathBuf>,
 
-    /// Time between polls, in milliseconds
+    /// Time between polls, in milliseconds; polls of local filesystems come sooner while something changes
     #[arg(long, value_name = "N", default_value_t = ms(Options::INTERVAL), value_parser = clap::value_parser!(u64).range(1..=LONGEST_MS))]
     pub(crate) interval_ms: u64,
 
@@ -62,7 +62,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "auto|off|MS", default_value = "auto", value_parser = audit)]
     audit: Audit,
 
-    /// Keep the interval on remote filesystems, however long nothing has changed
+    /// Keep the interval, whether something has just changed or nothing has for long
     #[arg(long)]
     steady: bool,
 

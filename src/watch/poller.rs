@@ -222,6 +222,7 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         let wanted = self.poll_watched(now);
         // Before the news are delivered: who acts on them can then see how many polls and digests they took.
         self.counts.set(self.polls, self.shared.digests);
+        self.note_work(now);
         self.deliver(now);
         let (next, took) = self.next(now, wanted);
         // A poll within a pause has learned nothing new.
@@ -268,7 +269,7 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
     /// on a remote filesystem. Polls of a local one are not timed: that would cost as much as a look.
     fn next(&mut self, now: Instant, wanted: Option<Instant>) -> (Instant, Duration) {
         let (next, took) = match self.shared.locality() {
-            Locality::Local => (self.schedule.next_phase(now), Duration::ZERO),
+            Locality::Local => (self.schedule.next_local(now), Duration::ZERO),
             Locality::Remote => {
                 let is_busy = self.shared.is_busy || self.watched.is_troubled();
                 let ended = self.shared.clock.now();
@@ -346,6 +347,15 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
             if artifact.can_be_missed() {
                 self.shared.outbox.say(artifact.path(), News::Missing);
             }
+        }
+    }
+
+    /// Tells the schedule of a change that this poll has found, or of a build that holds a suspect artifact back.
+    fn note_work(&mut self, now: Instant) {
+        let shared = &self.shared;
+        let is_building = shared.is_busy && shared.gates.is_any_shut();
+        if is_building || shared.outbox.has_changes() {
+            self.schedule.works(now);
         }
     }
 

@@ -133,6 +133,24 @@ impl<S> News<S> {
             News::Warned(warning) => Topic::Warning(warning.about()),
         }
     }
+
+    /// Whether this is a sign that somebody works: other bytes, the beginning of some, or a library that is gone. A touch
+    /// or a failure is none, for these can go on for ever and nobody is there.
+    fn is_change(&self) -> bool {
+        match self {
+            News::Ready(_)
+            | News::Kept { .. }
+            | News::Missing
+            | News::Waiting(Waiting::Incomplete) => true,
+            News::Waiting(_)
+            | News::Unchanged { .. }
+            | News::Returned
+            | News::Degraded(_)
+            | News::Recovered
+            | News::Placed(_)
+            | News::Warned(_) => false,
+        }
+    }
 }
 
 /// The worker's end of the queue. It holds the receiving end too, to take back updates that are superseded.
@@ -175,6 +193,11 @@ impl<S> Outbox<S> {
     /// Whether there is nothing to deliver.
     pub(crate) fn is_empty(&self) -> bool {
         self.said.is_empty()
+    }
+
+    /// Whether a change is among what there is to deliver.
+    pub(crate) fn has_changes(&self) -> bool {
+        self.said.iter().any(|update| update.news.is_change())
     }
 
     /// Puts the new updates into the queue, and takes out of it the older updates about the same subjects.

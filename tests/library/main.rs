@@ -7,6 +7,7 @@ mod absence;
 mod faults;
 mod host;
 mod idle;
+mod pace;
 mod remote;
 mod trust;
 mod turns;

@@ -175,6 +175,27 @@ pub const FILES: &[Mutant] = &[
         &["final state"],
     ),
     mutant(
+        "polls are brisk after a change",
+        "src/decide/schedule.rs",
+        "self.interval.min(BRISK)",
+        "self.interval",
+        &["pace"],
+    ),
+    mutant(
+        "no wait is longer than the interval",
+        "src/decide/schedule.rs",
+        "self.interval.min(BRISK)",
+        "BRISK.max(2 * self.interval)",
+        &["pace"],
+    ),
+    mutant(
+        "polls are brisk for a while only",
+        "src/decide/schedule.rs",
+        "Some(now + AT_WORK)",
+        "Some(now + 1000 * AT_WORK)",
+        &["work"],
+    ),
+    mutant(
         "noise is demoted",
         "src/look/noise.rs",
         "self.demoted = self.demoted.with(self.suspected);",

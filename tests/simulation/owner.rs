@@ -21,6 +21,8 @@ pub struct Owner {
     /// The failures that were reported and have not ended.
     pub degraded: HashMap<PathBuf, Vec<String>>,
     pub missing: BTreeSet<PathBuf>,
+    /// When the poll began that brought the last change.
+    pub changed: Option<u64>,
     /// The waits that were said, and of which nothing was said to have come.
     pub waits: HashMap<PathBuf, Waiting>,
     /// The place where the owner believes the path to be.
@@ -80,6 +82,8 @@ impl Run<'_> {
             news => matches!(news, News::Ready(_) | News::Missing),
         };
         if is_decided {
+            let poll_began = self.state().poll_began;
+            self.owner.changed = Some(poll_began);
             self.state().gated_since.remove(&path);
         }
         match update.news {

@@ -3,7 +3,7 @@
 use std::cell::RefMut;
 use std::collections::BTreeSet;
 
-use replug::watch::Poller;
+use replug::watch::{Locality, Poller};
 
 use crate::client::{Asked, Client, State};
 use crate::owner::Owner;
@@ -23,6 +23,10 @@ pub struct Report {
 
 /// More polls than any scenario can need: a run that polls without end is stopped.
 const MOST_POLLS: u64 = 400_000;
+
+/// The longest wait between two polls of a local filesystem after a change, and for how long after it.
+const BRISK: u64 = 25 * MS;
+const AT_WORK: u64 = 300 * SECOND;
 
 /// One seed in this many goes on for a minute after all is over.
 const QUIET_SEEDS: u64 = 8;
@@ -133,6 +137,7 @@ impl Run<'_> {
             if self.random.percent(self.scenario.attention) {
                 self.take_updates();
             }
+            self.judge_pace(now, next);
             if self.poller.polls() > MOST_POLLS {
                 self.violate("work: it polls without end".to_owned());
                 return;
@@ -140,9 +145,37 @@ impl Run<'_> {
         }
     }
 
-    /// Judges that little is done where nothing changes and nothing fails.
+    /// Whether the path is on a local filesystem; the directory under a remote mount can be on one.
+    fn is_on_local(&self) -> bool {
+        self.poller.place().locality == Locality::Local
+    }
+
+    /// Judges the wait from the beginning of a poll to the next poll of a local filesystem.
+    fn judge_pace(&self, now: u64, next: u64) {
+        if !self.is_on_local() {
+            return;
+        }
+        let wait = next - now;
+        if wait > self.scenario.interval {
+            let wait = wait / MS;
+            self.violate(format!("pace: {wait} ms are longer than the interval"));
+        }
+        // Only an owner that looks after each poll tells when a change was found.
+        let changed = self.owner.changed.filter(|at| now < at + AT_WORK);
+        let is_brisk = !self.scenario.is_steady && self.scenario.attention == 100;
+        if is_brisk && changed.is_some() && wait > BRISK {
+            let wait = wait / MS;
+            self.violate(format!("pace: a wait of {wait} ms after a change"));
+        }
+    }
+
+    /// Judges that little is done where nothing changes and nothing fails, once the brisk time is over.
     fn judge_a_quiet_minute(&mut self) {
         const MINUTE: u64 = 60 * SECOND;
+        if !self.scenario.is_steady && self.is_on_local() {
+            let quiet = self.state().world.now + AT_WORK + SECOND;
+            self.go_on_until(quiet);
+        }
         let artifacts = self.scenario.artifacts.len() as u64;
         let (before, polls) = (self.state().asked.clone(), self.poller.polls());
         let end = self.state().world.now + MINUTE;

@@ -24,6 +24,8 @@ pub struct Scenario {
     pub settle: u64,
     pub gate_max: u64,
     pub audits: bool,
+    /// Whether polls of a local filesystem keep the interval while something changes.
+    pub is_steady: bool,
     pub server: tree::Nature,
     pub client: client::Nature,
     /// The path that is watched: a library's, or that of a directory of libraries.
@@ -103,7 +105,7 @@ impl Scenario {
         let settle = random.one_of(&[100, 200, 500]) * MS;
         let gate_max = random.one_of(&[2, 20, 60]) * SECOND;
         let audits = random.percent(85);
-        let is_steady = random.percent(20);
+        let is_steady = random.percent(if is_local { 50 } else { 20 });
         let gate = if random.percent(85) {
             GatePolicy::Auto
         } else {
@@ -200,6 +202,7 @@ impl Scenario {
             settle,
             gate_max,
             audits,
+            is_steady,
             server,
             client,
             path,
@@ -385,8 +388,9 @@ impl fmt::Display for Scenario {
         )?;
         writeln!(
             f,
-            "  interval {} ms, settle {} ms, latency {} us, chunk {}, attention {} %, audits {}",
+            "  interval {} ms, steady {}, settle {} ms, latency {} us, chunk {}, attention {} %, audits {}",
             self.interval / MS,
+            self.is_steady,
             self.settle / MS,
             self.client.latency / 1000,
             self.client.chunk,

@@ -23,8 +23,9 @@ use crate::trial;
 /// An idle process.
 pub struct Process;
 
-/// Until nothing of the start is left: replug confirms what it read too soon.
-const WARM: Duration = Duration::from_secs(20);
+/// Until nothing of the start is left: replug confirms what it read too soon, and polls briskly for five minutes after it
+/// has found its library.
+const WARM: Duration = Duration::from_secs(5 * 60 + 20);
 
 /// How long it is watched, by the guest's clock, which does not wait for it: so long that one wake-up more or less at
 /// its ends does not matter.
