@@ -63,6 +63,7 @@ pub use self::update::{News, Ready, Update};
 pub use self::watcher::Watcher;
 pub use crate::look::clock::{Clock, Monotonic};
 pub use crate::look::files::{Files, Filesystem, Listing, Locality, Lock, Names, Route, Unlisted};
+pub use crate::look::holder::Holder;
 pub use crate::look::machine::OsFiles;
 pub use crate::look::naming::plugin_name;
 pub use crate::look::place::Place;
