@@ -55,8 +55,8 @@ impl Options {
     /// short enough to wait for.
     pub const SETTLE: Duration = Duration::from_millis(200);
 
-    /// How long a shut gate holds an artifact back unless told otherwise: longer than most builds, and an editor's
-    /// `cargo check` shuts the gate of cargo up to 1.95 as well.
+    /// How long a shut gate holds an artifact back unless told otherwise: longer than most builds. Where nobody can
+    /// tell a check from a build, an editor's `cargo check` shuts the gate of cargo up to 1.95 as well.
     pub const GATE_MAX: Duration = Duration::from_secs(60);
 
     /// The largest file, in bytes, that is taken for a library unless told otherwise: whole browsers and frameworks for
@@ -206,12 +206,13 @@ impl Options {
 /// itself takes no locks on NFS; [`Place::gate`](crate::watch::Place::gate) tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum GatePolicy {
-    /// Ask; wait while a build runs. An absent lock holds nothing back.
+    /// Ask; wait while a build runs. An absent lock holds nothing back, nor does one that is seen to be held by what
+    /// builds no library, such as `cargo check` (on Linux).
     #[default]
     Auto,
     /// Never ask.
     Off,
-    /// Wait until a lock exists and is open.
+    /// Wait until a lock exists and is open, whoever holds it.
     Require,
 }
 

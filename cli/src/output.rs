@@ -132,9 +132,7 @@ impl Output {
         let line = match outcome {
             Outcome::Loaded(loaded) => loaded_line(&plugin, &path, loaded),
             Outcome::Kept(kept) => kept_line(&plugin, kept, outcome),
-            Outcome::Waiting(reason) => {
-                json!({ "event": "waiting", "plugin": plugin, "reason": word_for(*reason) })
-            }
+            Outcome::Waiting(reason) => waiting_line(&plugin, *reason),
             Outcome::Unchanged(digest) => {
                 json!({ "event": "unchanged", "plugin": plugin, "sha256": digest.to_string() })
             }
@@ -362,11 +360,24 @@ fn retired_line(plugin: &str, retired: &Retired) -> Value {
     })
 }
 
+/// The line of a wait. Who holds a build's lock is in it, if that is known.
+fn waiting_line(plugin: &str, reason: Waiting) -> Value {
+    let mut line = json!({ "event": "waiting", "plugin": plugin, "reason": word_for(reason) });
+    if let Waiting::Gated(Some(holder)) = reason {
+        line["pid"] = holder.pid.into();
+        line["command"] = holder
+            .subcommand
+            .map(|subcommand| format!("cargo {subcommand}"))
+            .into();
+    }
+    line
+}
+
 /// The word for a reason in the JSON lines.
 fn word_for(reason: Waiting) -> &'static str {
     match reason {
         Waiting::Missing => "missing",
-        Waiting::Gated => "gated",
+        Waiting::Gated(_) => "gated",
         Waiting::Settling => "settling",
         Waiting::Incomplete => "incomplete",
         Waiting::Written => "written",

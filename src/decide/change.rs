@@ -3,6 +3,7 @@
 //! tracker answers with the next [`Order`].
 
 use std::fmt;
+use std::mem;
 use std::time::Instant;
 
 use super::absence::Absence;
@@ -10,6 +11,7 @@ use super::audit;
 use super::settle::{FAILED_MOST, LOOK_AGAIN, Order, Proof, Reading, Rules, Suspect};
 use crate::look::digest::Digest;
 use crate::look::gate::Gate;
+use crate::look::holder::Holder;
 use crate::look::noise::Noise;
 use crate::look::snapshot::{Fields, Snapshot};
 use crate::options::GatePolicy;
@@ -31,8 +33,9 @@ pub(crate) enum Verdict {
 pub enum Waiting {
     /// There has never been a file.
     Missing,
-    /// A cargo build holds its lock.
-    Gated,
+    /// A cargo build holds its lock: this process, if the system tells. With
+    /// [`GatePolicy::Require`](crate::GatePolicy::Require), cargo's lock is held by whatever it is, or is not there.
+    Gated(Option<Holder>),
     /// The file must hold still for a while.
     Settling,
     /// The file is the beginning of a library.
@@ -41,11 +44,24 @@ pub enum Waiting {
     Written,
 }
 
+impl Waiting {
+    /// Whether the artifact waits for the same, whoever it is that lets it wait.
+    pub(crate) fn is_for_the_same(&self, other: &Waiting) -> bool {
+        mem::discriminant(self) == mem::discriminant(other)
+    }
+}
+
 impl fmt::Display for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Waiting::Missing => "there is no library yet",
-            Waiting::Gated => "a cargo build is running",
+            Waiting::Gated(Some(holder)) if holder.is_check() => {
+                return write!(f, "cargo's lock is held: {holder}");
+            }
+            Waiting::Gated(Some(holder)) => {
+                return write!(f, "a cargo build is running: {holder}");
+            }
+            Waiting::Gated(None) => "a cargo build is running",
             Waiting::Settling => "the file must hold still",
             Waiting::Incomplete => "the file is the beginning of a library",
             Waiting::Written => "somebody is writing to the file",
@@ -222,10 +238,12 @@ impl Tracker {
         match &self.state {
             State::Absent(_) => (self.base.is_none()).then_some(Waiting::Missing),
             State::Settled(_) => None,
-            State::Suspect(suspect) if suspect.is_gated() => Some(Waiting::Gated),
-            State::Suspect(_) if self.is_written() => Some(Waiting::Written),
-            State::Suspect(suspect) if suspect.is_incomplete() => Some(Waiting::Incomplete),
-            State::Suspect(_) => Some(Waiting::Settling),
+            State::Suspect(suspect) => Some(match suspect.gated_by() {
+                Some(holder) => Waiting::Gated(holder),
+                None if suspect.is_written() => Waiting::Written,
+                None if suspect.is_incomplete() => Waiting::Incomplete,
+                None => Waiting::Settling,
+            }),
         }
     }
 

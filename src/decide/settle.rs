@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::look::digest::Digest;
 use crate::look::gate::Gate;
+use crate::look::holder::Holder;
 use crate::look::noise::Noise;
 use crate::look::place::Place;
 use crate::look::snapshot::Snapshot;
@@ -126,17 +127,14 @@ enum Passage {
     Free,
     Shut {
         since: Instant,
+        /// Who holds the lock now, if anybody knows.
+        holder: Option<Holder>,
     },
     /// Shut for longer than the user allows.
-    Capped {
-        since: Instant,
-    },
+    Capped { since: Instant },
     /// Shut, then open. That speaks for a file that held still from before the gate opened until after; a later
     /// writer holds no lock.
-    Opened {
-        since: Instant,
-        looks: Looks,
-    },
+    Opened { since: Instant, looks: Looks },
 }
 
 /// The looks at the file since the gate opened.
@@ -217,8 +215,12 @@ impl Suspect {
         matches!(self.gate, Passage::Opened { .. }) && self.retry_at.is_none()
     }
 
-    pub(crate) fn is_gated(&self) -> bool {
-        matches!(self.gate, Passage::Shut { .. })
+    /// Whether the gate holds the file back, and who holds the lock, if anybody knows.
+    pub(crate) fn gated_by(&self) -> Option<Option<Holder>> {
+        match self.gate {
+            Passage::Shut { holder, .. } => Some(holder),
+            _ => None,
+        }
     }
 
     pub(crate) fn is_incomplete(&self) -> bool {
@@ -266,14 +268,17 @@ impl Suspect {
 
     /// The gate answered; the next order follows from that.
     pub(crate) fn gate(&mut self, now: Instant, gate: Gate, rules: &Rules) -> Order {
-        let is_shut = match gate {
-            Gate::Shut => true,
-            Gate::Open => false,
-            Gate::Absent => rules.place.gate == GatePolicy::Require,
+        let is_strict = rules.place.gate == GatePolicy::Require;
+        let (is_shut, holder) = match gate {
+            Gate::Shut(holder) => (true, holder),
+            // The lock is held, and not by a build: that holds back only whoever asked for a free lock.
+            Gate::Checked(holder) => (is_strict, Some(holder)),
+            Gate::Open => (false, None),
+            Gate::Absent => (is_strict, None),
         };
         let shut_since = match self.gate {
             Passage::Free => None,
-            Passage::Shut { since } | Passage::Capped { since } => Some(since),
+            Passage::Shut { since, .. } | Passage::Capped { since } => Some(since),
             Passage::Opened { since, .. } => Some(since),
         };
         self.gate = match (shut_since, is_shut) {
@@ -297,14 +302,14 @@ impl Suspect {
                 // time.
                 let since = since.unwrap_or(now);
                 if now < since + rules.options.gate_max {
-                    Passage::Shut { since }
+                    Passage::Shut { since, holder }
                 } else {
                     Passage::Capped { since }
                 }
             }
         };
         match self.gate {
-            Passage::Shut { since } => Order::Rest(Some(since + rules.options.gate_max)),
+            Passage::Shut { since, .. } => Order::Rest(Some(since + rules.options.gate_max)),
             _ => self.order(now, rules),
         }
     }

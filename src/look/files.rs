@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use super::holder::Holder;
 use super::rights::{Rights, Standing};
 use super::snapshot::{Kind, Snapshot};
 
@@ -233,5 +234,10 @@ pub trait Files {
     /// no lock, and is not asked.
     fn probe(&self, _lock: &Path) -> io::Result<Lock> {
         Ok(Lock::Absent)
+    }
+
+    /// The process that holds a lock file exclusively, if the system tells. Asked only of a lock that was found held.
+    fn holder(&self, _lock: &Path) -> Option<Holder> {
+        None
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 use super::files::{Files, Filesystem, Listing, Lock, Route, Unlisted, Writers, is_absent};
+use super::holder::Holder;
 use super::naming::{CARGO_MARK, is_made_on_the_way};
 use super::os;
 use super::rights::{Rights, Standing};
@@ -103,6 +104,10 @@ impl Files for OsFiles {
 
     fn probe(&self, lock: &Path) -> io::Result<Lock> {
         probe(lock)
+    }
+
+    fn holder(&self, lock: &Path) -> Option<Holder> {
+        os::holder(&os::open_lock(lock).ok()??)
     }
 }
 

@@ -11,6 +11,9 @@ pub(crate) mod noise;
 // Who could have written what is loaded.
 pub(crate) mod rights;
 
+// Who holds a lock.
+pub(crate) mod holder;
+
 // The seams: the filesystem that is watched, and the clock.
 pub(crate) mod files;
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::pulse::Pulse;
 use crate::look::files::{Files, Filesystem, Listing, Lock, Route, Writers};
+use crate::look::holder::Holder;
 use crate::look::rights::{Rights, Standing};
 use crate::look::snapshot::{Kind, Snapshot};
 
@@ -126,5 +127,10 @@ impl<F: Files> Files for Alive<F> {
     fn probe(&self, lock: &Path) -> io::Result<Lock> {
         self.pulse.beat();
         self.files.probe(lock)
+    }
+
+    fn holder(&self, lock: &Path) -> Option<Holder> {
+        self.pulse.beat();
+        self.files.holder(lock)
     }
 }

@@ -201,7 +201,11 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             || self.artifact.is_degraded()
             || self.shared.is_directory_degraded;
         let waiting = self.artifact.tracker.waiting().filter(|_| !is_told);
-        let is_new = waiting != self.artifact.waiting;
+        let is_as_said = |now: &Waiting| {
+            let said = self.artifact.waiting.as_ref();
+            said.is_some_and(|said| said.is_for_the_same(now))
+        };
+        let is_new = !waiting.as_ref().is_some_and(is_as_said);
         self.artifact.waiting = waiting;
         let is_name_only = self.artifact.listed && !self.artifact.owes_a_word;
         if let Some(reason) = waiting

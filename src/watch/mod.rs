@@ -65,6 +65,7 @@ pub use crate::look::clock::{Clock, Monotonic};
 pub use crate::look::files::{
     Files, Filesystem, Listing, Locality, Lock, Names, Route, Unlisted, Writers,
 };
+pub use crate::look::holder::Holder;
 pub use crate::look::machine::OsFiles;
 pub use crate::look::naming::plugin_name;
 pub use crate::look::place::Place;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use replug::outcome::{Kept, Mapped, Retired, Waiting};
+use replug::watch::Holder;
 use replug::{Outcome, chain};
 use vocabulary::World;
 
@@ -14,8 +15,20 @@ fn an_outcome_says_in_one_line_what_the_program_says() {
             "waiting: there is no library yet",
         ),
         (
-            Outcome::Waiting(Waiting::Gated),
+            Outcome::Waiting(Waiting::Gated(None)),
             "waiting: a cargo build is running",
+        ),
+        (
+            Outcome::Waiting(Waiting::Gated(Some(Holder::new(4711, Some(b"test"))))),
+            "waiting: a cargo build is running: `cargo test`, process 4711",
+        ),
+        (
+            Outcome::Waiting(Waiting::Gated(Some(Holder::new(4711, Some(b"lint"))))),
+            "waiting: a cargo build is running: process 4711",
+        ),
+        (
+            Outcome::Waiting(Waiting::Gated(Some(Holder::new(4711, Some(b"check"))))),
+            "waiting: cargo's lock is held: `cargo check`, process 4711",
         ),
         (
             Outcome::Waiting(Waiting::Settling),

@@ -173,7 +173,7 @@ impl Run<'_> {
             News::Returned => "returned",
             News::Degraded(_) => "degraded",
             News::Recovered => "recovered",
-            News::Waiting(Waiting::Gated) => "gated",
+            News::Waiting(Waiting::Gated(_)) => "gated",
             News::Waiting(Waiting::Settling) => "settling",
             News::Waiting(Waiting::Incomplete) => "incomplete",
             News::Waiting(Waiting::Written) => "written",
@@ -252,6 +252,7 @@ impl Run<'_> {
 /// The name of the cause in the news: what has happened, or what is waited for.
 fn cause_of(news: &News<Copy>, watched: &Path) -> Option<String> {
     let error = match news {
+        News::Waiting(Waiting::Gated(_)) => return Some("waiting Gated".to_owned()),
         News::Waiting(reason) => return Some(format!("waiting {reason:?}")),
         News::Degraded(error) => error,
         News::Kept { error, .. } => error,

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use replug::Digest;
-use vocabulary::{Package, Program, Scratch, mixable, version};
+use vocabulary::{Artifact, Halted, Package, Program, Scratch, library, mixable, version};
 
 use crate::assert_installed;
 
@@ -94,6 +94,33 @@ fn a_build_by_nightly_cargo_is_waited_for_and_loaded_once() {
     scratch.assert_nothing_staged();
 }
 
-fn is_gated(line: &vocabulary::Line) -> bool {
+#[test]
+fn a_check_by_nightly_cargo_or_by_clippy_holds_nothing_back() {
+    let scratch = Scratch::new();
+    let package = Package::of_type(&scratch, "lib");
+    let artifact = Artifact::at(package.library().with_file_name("libplugin01.so"));
+    fs::create_dir_all(artifact.path().parent().unwrap()).unwrap();
+    artifact.link(&library(1));
+    let mut program = Program::watch(&scratch, artifact.path(), &[]);
+    program.wait_for_answer(&version(1));
+    let lines = [
+        ["run", "nightly", "cargo", "check"],
+        ["run", "stable", "cargo", "clippy"],
+        ["run", "nightly", "cargo", "clippy"],
+    ];
+    for (line, number) in lines.into_iter().zip(2..) {
+        let mut check = Command::new("rustup");
+        check.args(line);
+        let check = Halted::start(check, &package);
+        artifact.link(&library(number));
+        program.wait_for_answer(&version(number));
+        check.goes_on();
+    }
+    let ended = program.stop_cleanly(&scratch);
+    let gated = ended.said("waiting").into_iter().filter(is_gated).count();
+    assert_eq!(gated, 0, "{:#?}", ended.said);
+}
+
+fn is_gated(line: &&vocabulary::Line) -> bool {
     line.event() == "waiting" && line.text("reason") == "gated"
 }

@@ -5,6 +5,7 @@
 
 mod bounds;
 mod building;
+mod checks;
 mod damage;
 mod directory;
 mod foreign_text;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use replug::outcome::Waiting;
+use replug::watch::Holder;
 use vocabulary::{Scratch, Speaker, program, workspace};
 
 /// What README shows of the program, one list of lines for each block, and the command of the first.
@@ -125,7 +126,7 @@ fn the_demo_says_what_readme_says() {
 fn what_readme_shows_of_waiting_is_what_the_program_says_then() {
     let reasons = [
         Waiting::Missing,
-        Waiting::Gated,
+        Waiting::Gated(Some(Holder::new(4711, Some(b"build")))),
         Waiting::Settling,
         Waiting::Incomplete,
         Waiting::Written,

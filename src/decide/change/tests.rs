@@ -364,8 +364,8 @@ fn a_shut_gate_holds_back_until_it_opens_and_the_file_held_still() {
     let file = written(1, 1);
     for _ in 0..10 {
         assert_eq!(watch.look(file), Order::Ask);
-        watch.ask(Gate::Shut);
-        assert_eq!(watch.tracker.waiting(), Some(Waiting::Gated));
+        watch.ask(Gate::Shut(None));
+        assert_eq!(watch.tracker.waiting(), Some(Waiting::Gated(None)));
         watch.pass(Duration::from_secs(1));
     }
     assert_eq!(watch.look(file), Order::Ask);
@@ -386,8 +386,8 @@ fn a_shut_gate_holds_back_until_it_opens_and_the_file_held_still() {
 }
 
 #[test]
-fn an_open_or_absent_gate_is_no_evidence() {
-    for gate in [Gate::Open, Gate::Absent] {
+fn a_gate_that_is_open_or_absent_or_held_by_a_check_is_no_evidence() {
+    for gate in [Gate::Open, Gate::Absent, Gate::Checked(holder("check"))] {
         let mut watch = Watch::new(GatePolicy::Auto);
         let file = written(1, 1);
         assert_eq!(watch.look(file), Order::Ask);
@@ -403,12 +403,12 @@ fn a_gate_that_never_opens_is_passed_with_two_digests_a_second_apart() {
     let mut watch = Watch::new(GatePolicy::Auto);
     let file = linked(1);
     assert_eq!(watch.look(file), Order::Ask);
-    let order = watch.ask(Gate::Shut);
+    let order = watch.ask(Gate::Shut(None));
     assert_eq!(watch.rest(order), GATE_MAX.as_millis());
     watch.pass(GATE_MAX);
     assert_eq!(watch.look(file), Order::Ask);
     assert_eq!(
-        watch.ask(Gate::Shut),
+        watch.ask(Gate::Shut(None)),
         Order::Digest,
         "even a linked file needs two"
     );
@@ -416,12 +416,56 @@ fn a_gate_that_never_opens_is_passed_with_two_digests_a_second_apart() {
     assert_eq!(watch.rest(order), 1000);
 }
 
+/// A cargo with this subcommand, which holds a lock.
+fn holder(subcommand: &str) -> Holder {
+    Holder::new(4711, Some(subcommand.as_bytes()))
+}
+
+#[test]
+fn a_lock_that_a_check_holds_holds_nothing_back() {
+    let mut watch = Watch::new(GatePolicy::Auto);
+    assert_eq!(watch.look(linked(1)), Order::Ask);
+    assert_eq!(watch.ask(Gate::Checked(holder("check"))), Order::Stage);
+}
+
+#[test]
+fn a_build_that_follows_a_check_shuts_the_gate_and_a_check_that_follows_a_build_opens_it() {
+    let [build, check] = ["build", "check"].map(holder);
+    let mut watch = Watch::new(GatePolicy::Auto);
+    let file = written(1, 1);
+    watch.look(file);
+    watch.ask(Gate::Checked(check));
+    assert_eq!(watch.tracker.waiting(), Some(Waiting::Settling));
+    watch.look(file);
+    let order = watch.ask(Gate::Shut(Some(build)));
+    assert_eq!(watch.rest(order), GATE_MAX.as_millis());
+    let said = watch.tracker.waiting();
+    assert_eq!(said, Some(Waiting::Gated(Some(build))));
+    watch.look(file);
+    let order = watch.ask(Gate::Checked(check));
+    assert_eq!(watch.rest(order), LOOK_AGAIN.as_millis());
+    watch.pass(LOOK_AGAIN);
+    watch.look(file);
+    assert_eq!(watch.ask(Gate::Checked(check)), Order::Stage);
+}
+
+#[test]
+fn a_required_gate_is_shut_by_a_check_as_by_a_build() {
+    let check = holder("check");
+    let mut watch = Watch::new(GatePolicy::Require);
+    watch.look(linked(1));
+    watch.ask(Gate::Checked(check));
+    let said = watch.tracker.waiting();
+    assert_eq!(said, Some(Waiting::Gated(Some(check))));
+    assert_eq!(watch.ask(Gate::Open), Order::Stage);
+}
+
 #[test]
 fn a_required_gate_that_is_not_there_is_shut() {
     let mut watch = Watch::new(GatePolicy::Require);
     assert_eq!(watch.look(linked(1)), Order::Ask);
     watch.ask(Gate::Absent);
-    assert_eq!(watch.tracker.waiting(), Some(Waiting::Gated));
+    assert_eq!(watch.tracker.waiting(), Some(Waiting::Gated(None)));
     assert_eq!(watch.look(linked(1)), Order::Ask);
     assert_eq!(watch.ask(Gate::Open), Order::Stage);
 }
@@ -516,17 +560,17 @@ fn a_gate_that_opens_now_and_then_holds_nothing_back_for_longer_than_the_cap() {
         let gate = if round % 10 == 9 {
             Gate::Open
         } else {
-            Gate::Shut
+            Gate::Shut(None)
         };
         orders.push(watch.ask(gate));
         watch.pass(Duration::from_secs(1));
     }
     let file = written(1, 70);
     watch.look(file);
-    watch.ask(Gate::Shut);
+    watch.ask(Gate::Shut(None));
     watch.pass(LOOK_AGAIN);
     watch.look(file);
-    assert_eq!(watch.ask(Gate::Shut), Order::Digest);
+    assert_eq!(watch.ask(Gate::Shut(None)), Order::Digest);
 }
 
 #[test]
@@ -758,7 +802,7 @@ fn an_open_gate_speaks_for_what_held_still_behind_it_if_the_stamps_can_show_that
     for (file, wanted) in [(written(2, 1), Order::Stage), (coarse(2), Order::Digest)] {
         let mut watch = Watch::new(GatePolicy::Auto);
         watch.look(file);
-        watch.ask(Gate::Shut);
+        watch.ask(Gate::Shut(None));
         watch.pass(Duration::from_millis(250));
         watch.look(file);
         watch.ask(Gate::Open);
@@ -769,7 +813,7 @@ fn an_open_gate_speaks_for_what_held_still_behind_it_if_the_stamps_can_show_that
     // The file was another one when the gate was last seen shut: somebody else may have begun.
     let mut watch = Watch::new(GatePolicy::Auto);
     watch.look(written(2, 1));
-    watch.ask(Gate::Shut);
+    watch.ask(Gate::Shut(None));
     for _ in 0..2 {
         watch.pass(LOOK_AGAIN);
         watch.look(written(2, 2));

@@ -6,6 +6,8 @@ mod groups;
 #[cfg(unix)]
 mod held;
 #[cfg(target_os = "linux")]
+mod locks;
+#[cfg(target_os = "linux")]
 mod mounts;
 #[cfg(unix)]
 mod owners;
@@ -20,6 +22,11 @@ mod system;
 #[cfg(windows)]
 #[path = "windows.rs"]
 mod system;
+
+#[cfg(target_os = "linux")]
+pub(crate) use locks::holder;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use system::holder;
 
 #[cfg(target_os = "linux")]
 pub(crate) use mounts::{Inventors, filesystem, mounted};

@@ -12,6 +12,7 @@ use rustix::process::{Pid, test_kill_process};
 pub(crate) use super::held::{HeldDirectory, Identity, identity_at, identity_of, own_user};
 pub(crate) use super::posix::{HOST_DOWN, TOO_MANY_FILES, largest_file, open_lock, standing};
 use crate::look::files::{Filesystem, Names, Writers};
+use crate::look::holder::Holder;
 use crate::look::snapshot::{Kind, Snapshot, Stamp};
 
 /// Further directories for staged copies, if code cannot be mapped from the temporary directory.
@@ -129,6 +130,11 @@ pub(crate) fn filesystem(_path: &Path) -> io::Result<Filesystem> {
 
 /// Nothing: no table of mounts is read here.
 pub(crate) fn mounted(_path: &Path) -> Option<Filesystem> {
+    None
+}
+
+/// Nobody: this system is not asked who holds a lock.
+pub(crate) fn holder(_lock: &File) -> Option<Holder> {
     None
 }
 

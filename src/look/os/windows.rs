@@ -8,6 +8,7 @@ use std::os::windows::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::look::files::{Filesystem, Names, Writers};
+use crate::look::holder::Holder;
 use crate::look::rights::{Rights, Standing};
 use crate::look::snapshot::{Kind, Snapshot, Stamp};
 
@@ -101,6 +102,11 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
 pub(crate) fn open_lock(path: &Path) -> io::Result<Option<File>> {
     let file = File::open(path)?;
     Ok(file.metadata()?.is_file().then_some(file))
+}
+
+/// Nobody: this system is not asked who holds a lock.
+pub(crate) fn holder(_lock: &File) -> Option<Holder> {
+    None
 }
 
 /// No filesystem: owners are not asked for here.

@@ -2,9 +2,14 @@
 
 use std::process::Command;
 
-/// `cargo build`, by the cargo that runs the tests, or else by the one on the path.
+/// The cargo that runs the tests, or else the one on the path.
+pub fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// `cargo build`, by that cargo.
 pub fn cargo_build() -> Command {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = cargo();
     cargo.arg("build");
     cargo
 }

@@ -22,6 +22,7 @@ mod waiting;
 mod artifact;
 mod c;
 mod fixture;
+mod halted;
 mod package;
 mod scratch;
 mod specimen;
@@ -42,11 +43,12 @@ mod terminal;
 pub use artifact::Artifact;
 pub use by_hand::{ByHand, Hands, stage_in};
 pub use c::{c_example, c_library};
-pub use cargo::cargo_build;
+pub use cargo::{cargo, cargo_build};
 pub use doorbell::{Doorbell, Visitor};
 pub use fixture::{
     Build, backtracer, key_taker, library, mixable, plugin, plugin_function, sleeper, version,
 };
+pub use halted::Halted;
 pub use line::Line;
 pub use package::Package;
 pub use places::{program, target_tmp, workspace};
