@@ -19,6 +19,11 @@ pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// linkers pause for longer than copies.
 const CAPPED_SETTLE: Duration = Duration::from_secs(1);
 
+/// How long a lock holds a file back that nobody could write to any more, if nobody can see who holds the lock: it may be a
+/// check, which takes minutes and writes no library. Builds finish their libraries one after the other, so most of those
+/// that can be seen to be written have come to their end by then.
+const UNSEEN: Duration = Duration::from_secs(5);
+
 /// The pauses before a new try: the first one, and the longest after a failure and after a half file. They double in
 /// between. A failure is tried often enough that a full disk with room again, or a server that is back, is noticed
 /// while somebody watches; a dead half file seldom enough that reading it costs next to nothing.
@@ -308,14 +313,24 @@ impl Suspect {
                 }
             }
         };
-        match self.gate {
-            Passage::Shut { since, .. } => Order::Rest(Some(since + rules.options.gate_max)),
-            _ => self.order(now, rules),
-        }
+        self.order(now, rules)
     }
 
-    /// The next order for the file, if no gate holds the file back.
+    /// The next order for the file.
     pub(crate) fn order(&self, now: Instant, rules: &Rules) -> Order {
+        if let Passage::Shut { since, holder } = self.gate {
+            let opens = since + rules.options.gate_max;
+            // A gate that must be free is not passed by any proof.
+            let is_strict = rules.place.gate == GatePolicy::Require;
+            if holder.is_some() || is_strict || !self.asks_writers(rules) {
+                return Order::Rest(Some(opens));
+            }
+            let unseen = since + UNSEEN;
+            return match now < unseen {
+                true => Order::Rest(Some(unseen.min(opens))),
+                false => Order::Stage,
+            };
+        }
         match (self.evidence(rules), self.first) {
             (Evidence::Strong | Evidence::Provable, _) => Order::Stage,
             _ if !self.still => Order::Rest(Some(now + LOOK_AGAIN)),
@@ -429,7 +444,7 @@ impl Suspect {
             .is_none_or(|base| self.snapshot.is_another_file_than(&base));
         let arrived_whole = is_another && self.snapshot.was_changed_after_its_last_write();
         match self.gate {
-            Passage::Free | Passage::Shut { .. } | Passage::Opened { .. }
+            Passage::Free | Passage::Opened { .. }
                 if arrived_whole && !self.doubted && !rules.place.looks_can_lag =>
             {
                 Evidence::Strong

@@ -67,7 +67,9 @@ impl Gates {
 
     /// Whether any gate that was asked in this poll is shut.
     pub(crate) fn is_any_shut(&self) -> bool {
-        self.answers.values().any(|answer| matches!(answer, Gate::Shut(_)))
+        self.answers
+            .values()
+            .any(|answer| matches!(answer, Gate::Shut(_)))
     }
 
     /// Asks the locks of the cargo build that may be writing `artifact`, or writing `target` if `artifact` is a link

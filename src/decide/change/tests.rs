@@ -904,3 +904,42 @@ fn a_file_that_is_kept_open_for_ever_and_does_not_change_settles_in_the_end() {
     assert_eq!(watch.look(file), Order::Digest);
     assert_eq!(watch.look(written(1, 6)), Order::Stage, "it goes on");
 }
+
+#[test]
+fn a_lock_whose_holder_nobody_sees_holds_what_nobody_could_write_to_back_for_five_seconds() {
+    let five = Duration::from_secs(5);
+    let mut watch = where_writers_show();
+    watch.rules.place.gate = GatePolicy::Auto;
+    assert_eq!(watch.look(linked(2)), Order::Ask);
+    let order = watch.ask(Gate::Shut(None));
+    assert_eq!(watch.rest(order), five.as_millis());
+    watch.pass(five);
+    watch.look(linked(2));
+    assert_eq!(watch.ask(Gate::Shut(None)), Order::Stage);
+    assert_eq!(
+        watch.tracker.proof(&watch.rules),
+        Proof::Needed,
+        "however it arrived"
+    );
+    let order = watch.tracker.unproven(watch.now, &watch.rules);
+    assert_eq!(watch.rest(order), (GATE_MAX - five).as_millis(), "no proof");
+    assert!(matches!(
+        watch.tracker.waiting(),
+        Some(Waiting::Gated(None))
+    ));
+}
+
+#[test]
+fn a_build_that_can_be_seen_and_a_lock_that_must_be_free_hold_back_for_as_long_as_the_cap() {
+    let build = Holder::new(7, Some(b"build"));
+    for (gate, policy) in [
+        (Gate::Shut(Some(build)), GatePolicy::Auto),
+        (Gate::Shut(None), GatePolicy::Require),
+    ] {
+        let mut watch = where_writers_show();
+        watch.rules.place.gate = policy;
+        watch.look(linked(2));
+        let order = watch.ask(gate);
+        assert_eq!(watch.rest(order), GATE_MAX.as_millis());
+    }
+}
