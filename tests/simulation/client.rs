@@ -311,7 +311,9 @@ impl Client {
         let state = &mut *state;
         // While the filesystem is unmounted, its locks are out of reach as well. A file that was opened before can
         // still be looked at, but the copy opens the path, and finds nothing.
-        let is_out_of_reach = state.world.is_detached || self.cannot_list(state);
+        // What the poll has asked before a mount came or went says nothing of what is there after it.
+        let is_another = state.world.remounts.last() >= Some(&state.poll_began);
+        let is_out_of_reach = state.world.is_detached || is_another || self.cannot_list(state);
         if self.nature.locks != Locks::Shared || !self.nature.is_judged || is_out_of_reach {
             return;
         }
