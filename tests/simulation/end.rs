@@ -166,11 +166,11 @@ impl Run<'_> {
         }
     }
 
-    /// Whether a library that was there is hidden by a mount to the end, or was removed in a way that cannot be told
-    /// from that.
+    /// Whether a library that was there, or the watched directory, is hidden by a mount to the end, or was removed in a way
+    /// that cannot be told from that.
     fn is_mount_lost(&self) -> bool {
-        let mut artifacts = self.scenario.artifacts.iter();
-        artifacts.any(|path| {
+        let artifacts = self.scenario.artifacts.iter();
+        artifacts.chain([&self.scenario.path]).any(|path| {
             let was_there = self.state().world.absences[path].was_there();
             let is_there = self.state().world.content(path).is_some();
             was_there && !is_there && !self.is_removed(path, true)
