@@ -241,6 +241,15 @@ impl World {
     }
 
     fn write(&mut self, path: &Path, stamps: bool, change: impl FnOnce(&mut Vec<u8>)) {
+    /// Whether what is planned for after a moment is stamped with a whole second where stamps are finer than that. Nobody
+    /// can tell such a stamp from one of a filesystem that keeps whole seconds only.
+    pub fn has_whole_stamps_after(&self, from: u64) -> bool {
+        // The wall clock only steps by whole seconds.
+        let tick = self.tree.nature.granularity;
+        let mut late = self.events.range((from, 0)..);
+        (2..SECOND).contains(&tick) && late.any(|((at, _), _)| at % SECOND < tick)
+    }
+
         let Some(inode) = self.tree.resolve(path, Eyes::Writer) else {
             return;
         };
