@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -295,9 +296,19 @@ impl Client {
 
     /// Whether a client that remembers names cannot be made to ask for them, because listings fail.
     fn cannot_list(&self, state: &State) -> bool {
+        self.could_not_list(state.poll_began..state.world.now + 1)
+    }
+
+    /// Whether names from before a mount came or went `since` then can have led to what they led to then.
+    pub fn could_follow_old_names(&self, since: u64) -> bool {
+        let world = &self.state.borrow().world;
+        let mut remounts = world.remounts.iter().filter(|at| **at >= since);
+        remounts.any(|at| self.could_not_list(*at..world.now + 1))
+    }
+
+    fn could_not_list(&self, times: Range<u64>) -> bool {
         let remembers = self.nature.cache.entries > 0;
         let mut faults = self.nature.faults.iter();
-        let times = state.poll_began..state.world.now + 1;
         remembers
             && faults.any(|fault| {
                 let fails = matches!(fault.what, Wrong::List(_) | Wrong::HalfList | Wrong::All(_));

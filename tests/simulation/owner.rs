@@ -16,6 +16,8 @@ use crate::world::SECOND;
 #[derive(Default)]
 pub struct Owner {
     pub live: HashMap<PathBuf, Digest>,
+    /// When each library was loaded last.
+    pub loaded_at: HashMap<PathBuf, u64>,
     pub loads: HashMap<PathBuf, Vec<Digest>>,
     pub kept: HashMap<PathBuf, Digest>,
     /// The failures that were reported and have not ended.
@@ -203,11 +205,22 @@ impl Run<'_> {
         }
         // A host that is given the bytes it runs does nothing.
         if self.owner.live.insert(path.clone(), digest) != Some(digest) {
-            self.owner.loads.entry(path).or_default().push(digest);
+            self.note_load(path, digest);
         } else if self.scenario.attention == 100 {
             self.violate("no update without changed bytes: it is live already".to_owned());
         }
     }
+    /// Takes down a load, whose turn is to be judged; but where a mount went, and the client could not be made to ask for
+    /// the names below, it shows once more what was seen there before.
+    fn note_load(&mut self, path: PathBuf, digest: Digest) {
+        let now = self.state().world.now;
+        let loads = self.owner.loads.entry(path.clone()).or_default();
+        let since = self.owner.loaded_at.insert(path, now).unwrap_or(0);
+        if !(loads.contains(&digest) && self.client.could_follow_old_names(since)) {
+            loads.push(digest);
+        }
+    }
+
 
     /// Judges news of a missing artifact: it must not have been there all the time, or gone for a moment, or only
     /// unmounted.
