@@ -76,8 +76,8 @@ pub struct State {
     /// back.
     pub gated_since: HashMap<PathBuf, u64>,
     pub gate_max: u64,
-    /// Whether it is taken down in which directory each artifact was seen.
-    pub notes_sightings: bool,
+    /// Whether it is taken down where each artifact was seen, by the links that led there.
+    pub notes_ways: bool,
 }
 
 /// A client, and the clock of the machine it is on.
@@ -102,7 +102,7 @@ impl Client {
                 random: Random::new(seed),
                 gated_since: HashMap::new(),
                 gate_max,
-                notes_sightings: false,
+                notes_ways: false,
             })),
             nature: Rc::new(nature),
             copies: Rc::default(),

@@ -9,16 +9,15 @@ use replug::{Digest, Error};
 
 use crate::run::Run;
 use crate::seam::Copy;
-use crate::tree::Eyes;
 use crate::world::SECOND;
 
 /// The owner, who takes the updates.
 #[derive(Default)]
 pub struct Owner {
     pub live: HashMap<PathBuf, Digest>,
+    pub loads: HashMap<PathBuf, Vec<Digest>>,
     /// When each library was loaded last.
     pub loaded_at: HashMap<PathBuf, u64>,
-    pub loads: HashMap<PathBuf, Vec<Digest>>,
     pub kept: HashMap<PathBuf, Digest>,
     /// The failures that were reported and have not ended.
     pub degraded: HashMap<PathBuf, Vec<String>>,
@@ -210,6 +209,7 @@ impl Run<'_> {
             self.violate("no update without changed bytes: it is live already".to_owned());
         }
     }
+
     /// Takes down a load, whose turn is to be judged; but where a mount went, and the client could not be made to ask for
     /// the names below, it shows once more what was seen there before.
     fn note_load(&mut self, path: PathBuf, digest: Digest) {
@@ -220,7 +220,6 @@ impl Run<'_> {
             loads.push(digest);
         }
     }
-
 
     /// Judges news of a missing artifact: it must not have been there all the time, or gone for a moment, or only
     /// unmounted.
@@ -233,14 +232,12 @@ impl Run<'_> {
             + self.scenario.slow();
         let state = self.state();
         let absences = state.world.absences.get(path);
-        let seen_in = absences.and_then(|absences| absences.seen_in);
+        let seen_at = absences.and_then(|absences| absences.seen_at.clone());
         let absences = absences.map_or(Vec::new(), |absences| absences.times.clone());
-        let leads_to = path
-            .parent()
-            .and_then(|above| state.world.tree.resolve(above, Eyes::Writer));
+        let leads_to = state.world.tree.end_of(path);
         drop(state);
-        // A link was swapped, and what it leads to now was covered before anybody could see it.
-        if seen_in.is_some() && seen_in != leads_to {
+        // A link was swapped or made anew, and what it leads to now was covered before anybody could see it.
+        if seen_at.is_some_and(|seen_at| seen_at != leads_to) {
             return;
         }
         let is_long = |(from, until): &(u64, Option<u64>)| {
