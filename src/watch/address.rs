@@ -20,17 +20,18 @@ pub(super) struct Address {
     path: Arc<Path>,
     way: Way,
     /// Where the directory was found last.
-    home: Option<Home>,
+    home: Home,
     /// Whether the way was found to lead elsewhere when it was last asked for names.
     has_turned: bool,
 }
 
 impl Address {
-    pub(super) fn new(path: Arc<Path>) -> Address {
+    /// The address of a directory that was seen at `home`.
+    pub(super) fn new(path: Arc<Path>, home: Home) -> Address {
         Address {
             path,
             way: Way::default(),
-            home: None,
+            home,
             has_turned: false,
         }
     }
@@ -90,26 +91,19 @@ impl Address {
         shared.notice_absence(now, &self.path, &mut self.way);
     }
 
-    /// Whether it was ever taken down where the directory is.
-    pub(super) fn has_home(&self) -> bool {
-        self.home.is_some()
-    }
-
-    /// Takes down that the directory is on this device. If the way cannot be followed now, a home that is known stays as it
-    /// is; without one, the device is better than nothing.
+    /// Takes down that the directory is on this device. If the way cannot be followed, nobody knows where that is, and the
+    /// next look will see why.
     pub(super) fn take_home<F: Files, S: Stage, C: Clock>(
         &mut self,
         device: u64,
         shared: &Shared<F, S, C>,
     ) {
         let is_learned = self.way.is_learned_for(&shared.rules.place);
-        let cannot_learn = !is_learned && shared.learn(&mut self.way, &self.path, true).is_err();
-        if cannot_learn && self.has_home() {
+        if !is_learned && shared.learn(&mut self.way, &self.path, true).is_err() {
             return;
         }
-        let home = self.home.as_ref();
-        if !home.is_some_and(|home| home.is_at_the_end_of(&self.way, device)) {
-            self.home = Some(Home::at_the_end_of(&self.way, device));
+        if !self.home.is_at_the_end_of(&self.way, device) {
+            self.home = Home::at_the_end_of(&self.way, device);
         }
     }
 
@@ -118,7 +112,6 @@ impl Address {
         &self,
         shared: &Shared<F, S, C>,
     ) -> io::Result<bool> {
-        let home = self.home.as_ref();
-        home.map_or(Ok(false), |home| home.is_lost(&self.path, &shared.files))
+        self.home.is_lost(&self.path, &shared.files)
     }
 }

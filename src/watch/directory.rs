@@ -21,6 +21,7 @@ use crate::decide::trouble::{Cause, Reached, Trouble};
 use crate::error::Error;
 use crate::look::clock::Clock;
 use crate::look::files::{Files, Listing, Locality, is_absent};
+use crate::look::home::Home;
 use crate::look::scan::Scan;
 use crate::look::snapshot::{Kind, Snapshot};
 use crate::stage::copies::Stage;
@@ -55,11 +56,17 @@ pub(super) enum Polled {
 }
 
 impl Directory {
-    /// The directory at `root`. `was_said_empty` if it was said that there is no library at this path.
-    pub(super) fn new(root: Arc<Path>, depth: usize, was_said_empty: bool) -> Directory {
+    /// The directory at `root`, which was seen at `home`. `was_said_empty` if it was said that there is no library at this
+    /// path.
+    pub(super) fn new(
+        root: Arc<Path>,
+        home: Home,
+        depth: usize,
+        was_said_empty: bool,
+    ) -> Directory {
         Directory {
             scan: Scan::new(root.to_path_buf(), depth),
-            address: Address::new(root),
+            address: Address::new(root, home),
             artifacts: Vec::new(),
             trouble: None,
             absence: Absence::default(),
@@ -167,10 +174,6 @@ impl Directory {
                 if has_moved {
                     // Nobody knows whether this is the directory of before at all.
                     return Polled::Until(Some(again));
-                }
-                // A directory that was never listed was seen here all the same.
-                if !self.address.has_home() {
-                    self.address.take_home(root.device, shared);
                 }
                 Some(again)
             }

@@ -22,6 +22,7 @@ use crate::decide::schedule::Schedule;
 use crate::error::Error;
 use crate::look::clock::{Clock, Monotonic};
 use crate::look::files::{Files, Locality};
+use crate::look::home::Home;
 use crate::look::machine::OsFiles;
 use crate::look::place::Place;
 use crate::look::snapshot::Kind;
@@ -300,7 +301,7 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
                 if let Ok(root) = &look {
                     shared.notice_device(root.device);
                     if root.kind == Kind::Directory {
-                        self.become_directory();
+                        self.become_directory(root.device);
                         return self.poll_watched(now);
                     }
                 }
@@ -318,7 +319,7 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         }
     }
 
-    fn become_directory(&mut self) {
+    fn become_directory(&mut self, device: u64) {
         let Watched::File(artifact) = &self.watched else {
             return;
         };
@@ -329,7 +330,8 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         }
         let was_said_empty = artifact.is_idle();
         let depth = self.shared.rules.options.depth;
-        let directory = Directory::new(root, depth, was_said_empty);
+        let home = Home::at_the_end_of(&artifact.way, device);
+        let directory = Directory::new(root, home, depth, was_said_empty);
         self.watched = Watched::Directory(Box::new(directory));
     }
 

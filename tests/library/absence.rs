@@ -83,6 +83,38 @@ fn a_directory_that_was_seen_but_never_listed_is_unmounted_and_not_removed() {
     assert!(!said.contains(&"missing"), "{said:?}");
 }
 
+/// Unmounts what is watched just before a question of the first poll. Returns what is said then, if it asks so many.
+fn news_if_unmounted_before_question(number: usize) -> Option<Vec<&'static str>> {
+    let scratch = Scratch::new();
+    let late = Rc::<RefCell<Option<Mount>>>::default();
+    let (asked, leaves) = (Cell::new(0), Rc::clone(&late));
+    let (mount, files) = Mount::new(&scratch, move |_| {
+        if asked.replace(asked.get() + 1) == number
+            && let Some(mount) = leaves.take()
+        {
+            mount.unmount();
+        }
+    });
+    let path = mount.directory.clone();
+    let mut watch = ByHand::watch(&scratch, &path, files);
+    *late.borrow_mut() = Some(mount);
+    watch.poll();
+    late.borrow().is_none().then(|| watch.news_of_a_while())
+}
+
+#[test]
+fn a_directory_that_is_unmounted_in_the_middle_of_the_first_poll_was_not_removed() {
+    let mut count = 0;
+    while let Some(said) = news_if_unmounted_before_question(count) {
+        assert!(
+            !said.contains(&"missing"),
+            "before question {count}: {said:?}"
+        );
+        count += 1;
+    }
+    assert!(count > 10, "{count} questions in a poll");
+}
+
 #[test]
 fn what_was_removed_is_not_unmounted_when_an_empty_filesystem_takes_its_place() {
     let scratch = Scratch::new();

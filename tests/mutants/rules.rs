@@ -377,8 +377,8 @@ pub const WAYS: &[Mutant] = &[
     mutant(
         "an unmounted filesystem is no removal of a directory",
         "src/watch/address.rs",
-        "self.home = Some(Home::at_the_end_of(&self.way, device));",
-        "",
+        "self.home.is_lost(&self.path, &shared.files)",
+        "self.home.is_lost(&self.path, &shared.files).map(|_| false)",
         &["missing"],
     ),
     mutant(

@@ -4,7 +4,7 @@ use replug::watch::{Locality, Names};
 
 use crate::client::Leases;
 use crate::faults::Wrong;
-use crate::scenario::Scenario;
+use crate::scenario::{COARSE_TICK, Scenario};
 use crate::world::{MS, SECOND};
 use crate::writers::Writer;
 
@@ -31,7 +31,7 @@ impl Scenario {
         };
         // The last digests are a settle time apart, and follow a racy tick.
         let tick = match self.server.granularity {
-            coarse if coarse >= SECOND => 2100 * MS,
+            coarse if coarse >= SECOND => COARSE_TICK,
             middle if middle >= 10 * MS => 200 * MS,
             _ => 20 * MS,
         };

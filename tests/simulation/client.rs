@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -87,8 +88,8 @@ pub struct State {
     /// back.
     pub gated_since: HashMap<PathBuf, u64>,
     pub gate_max: u64,
-    /// Whether it is taken down in which directory each artifact was seen.
-    pub notes_sightings: bool,
+    /// Whether it is taken down where each artifact was seen, by the links that led there.
+    pub notes_ways: bool,
 }
 
 /// A client, and the clock of the machine it is on.
@@ -113,7 +114,7 @@ impl Client {
                 random: Random::new(seed),
                 gated_since: HashMap::new(),
                 gate_max,
-                notes_sightings: false,
+                notes_ways: false,
             })),
             nature: Rc::new(nature),
             copies: Rc::default(),
@@ -312,9 +313,19 @@ impl Client {
 
     /// Whether a client that remembers names cannot be made to ask for them, because listings fail.
     fn cannot_list(&self, state: &State) -> bool {
+        self.could_not_list(state.poll_began..state.world.now + 1)
+    }
+
+    /// Whether names from before a mount came or went `since` then can have led to what they led to then.
+    pub fn could_follow_old_names(&self, since: u64) -> bool {
+        let world = &self.state.borrow().world;
+        let mut remounts = world.remounts.iter().filter(|at| **at >= since);
+        remounts.any(|at| self.could_not_list(*at..world.now + 1))
+    }
+
+    fn could_not_list(&self, times: Range<u64>) -> bool {
         let remembers = self.nature.cache.entries > 0;
         let mut faults = self.nature.faults.iter();
-        let times = state.poll_began..state.world.now + 1;
         remembers
             && faults.any(|fault| {
                 let fails = matches!(fault.what, Wrong::List(_) | Wrong::HalfList | Wrong::All(_));
@@ -328,7 +339,9 @@ impl Client {
         let state = &mut *state;
         // While the filesystem is unmounted, its locks are out of reach as well. A file that was opened before can
         // still be looked at, but the copy opens the path, and finds nothing.
-        let is_out_of_reach = state.world.is_detached || self.cannot_list(state);
+        // What the poll has asked before a mount came or went says nothing of what is there after it.
+        let is_another = state.world.remounts.last() >= Some(&state.poll_began);
+        let is_out_of_reach = state.world.is_detached || is_another || self.cannot_list(state);
         if self.nature.locks != Locks::Shared || !self.nature.is_judged || is_out_of_reach {
             return;
         }

@@ -84,7 +84,8 @@ impl Run<'_> {
     }
 
     /// Whether a file was removed; `for_sure` if nobody can take that for an unmounted filesystem, because a mount came
-    /// or went since the file could be seen last, or the filesystem is mounted from another device.
+    /// or went since the file could be seen last, or the filesystem is mounted from another device; or because the file
+    /// came to where it was removed, and went again, between two looks: for whoever saw it last elsewhere, that is gone.
     fn is_removed(&self, path: &Path, for_sure: bool) -> bool {
         let state = self.state();
         let Some(since) = state.world.absences[path].gone_since() else {
@@ -94,7 +95,11 @@ impl Run<'_> {
         let bound = self.scenario.bound();
         let mut remounts = state.world.remounts.iter();
         let is_recent = remounts.any(|at| *at <= since && since < at + bound);
-        !for_sure || !is_another && !is_recent
+        let absences = &state.world.absences[path];
+        let faults = self.scenario.client.faults.iter();
+        let blind: u64 = faults.map(|fault| fault.until - fault.from).sum();
+        let is_unseen = !absences.was_seen() && absences.stayed < bound + blind;
+        !for_sure || !is_another && !is_recent && !is_unseen
     }
 
     /// Judges that each wait that was said has ended with a word, unless the artifact still is what it was said to be.
@@ -166,11 +171,11 @@ impl Run<'_> {
         }
     }
 
-    /// Whether a library that was there is hidden by a mount to the end, or was removed in a way that cannot be told
-    /// from that.
+    /// Whether a library that was there, or the watched directory, is hidden by a mount to the end, or was removed in a way
+    /// that cannot be told from that.
     fn is_mount_lost(&self) -> bool {
-        let mut artifacts = self.scenario.artifacts.iter();
-        artifacts.any(|path| {
+        let artifacts = self.scenario.artifacts.iter();
+        artifacts.chain([&self.scenario.path]).any(|path| {
             let was_there = self.state().world.absences[path].was_there();
             let is_there = self.state().world.content(path).is_some();
             was_there && !is_there && !self.is_removed(path, true)

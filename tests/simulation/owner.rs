@@ -9,7 +9,6 @@ use replug::{Digest, Error};
 
 use crate::run::Run;
 use crate::seam::Copy;
-use crate::tree::Eyes;
 use crate::world::SECOND;
 
 /// The owner, who takes the updates.
@@ -17,6 +16,8 @@ use crate::world::SECOND;
 pub struct Owner {
     pub live: HashMap<PathBuf, Digest>,
     pub loads: HashMap<PathBuf, Vec<Digest>>,
+    /// When each library was loaded last.
+    pub loaded_at: HashMap<PathBuf, u64>,
     pub kept: HashMap<PathBuf, Digest>,
     /// The failures that were reported and have not ended.
     pub degraded: HashMap<PathBuf, Vec<String>>,
@@ -208,9 +209,20 @@ impl Run<'_> {
         }
         // A host that is given the bytes it runs does nothing.
         if self.owner.live.insert(path.clone(), digest) != Some(digest) {
-            self.owner.loads.entry(path).or_default().push(digest);
+            self.note_load(path, digest);
         } else if self.scenario.attention == 100 {
             self.violate("no update without changed bytes: it is live already".to_owned());
+        }
+    }
+
+    /// Takes down a load, whose turn is to be judged; but where a mount went, and the client could not be made to ask for
+    /// the names below, it shows once more what was seen there before.
+    fn note_load(&mut self, path: PathBuf, digest: Digest) {
+        let now = self.state().world.now;
+        let loads = self.owner.loads.entry(path.clone()).or_default();
+        let since = self.owner.loaded_at.insert(path, now).unwrap_or(0);
+        if !(loads.contains(&digest) && self.client.could_follow_old_names(since)) {
+            loads.push(digest);
         }
     }
 
@@ -225,14 +237,12 @@ impl Run<'_> {
             + self.scenario.slow();
         let state = self.state();
         let absences = state.world.absences.get(path);
-        let seen_in = absences.and_then(|absences| absences.seen_in);
+        let seen_at = absences.and_then(|absences| absences.seen_at.clone());
         let absences = absences.map_or(Vec::new(), |absences| absences.times.clone());
-        let leads_to = path
-            .parent()
-            .and_then(|above| state.world.tree.resolve(above, Eyes::Writer));
+        let leads_to = state.world.tree.end_of(path);
         drop(state);
-        // A link was swapped, and what it leads to now was covered before anybody could see it.
-        if seen_in.is_some() && seen_in != leads_to {
+        // A link was swapped or made anew, and what it leads to now was covered before anybody could see it.
+        if seen_at.is_some_and(|seen_at| seen_at != leads_to) {
             return;
         }
         let is_long = |(from, until): &(u64, Option<u64>)| {

@@ -62,9 +62,14 @@ pub fn run(scenario: &Scenario, is_traced: bool) -> Report {
         scenario.seed,
         scenario.gate_max,
     );
-    let both = [Writer::SwapDirectoryLink, Writer::Cover];
-    client.state.borrow_mut().notes_sightings =
-        both.iter().all(|it| scenario.is_written_by(&[*it]));
+    let remakes_links = [
+        Writer::SwapDirectoryLink,
+        Writer::CleanBuild,
+        Writer::ReplaceDirectory,
+    ];
+    client.state.borrow_mut().notes_ways = scenario.ground.linked.is_some()
+        && scenario.is_written_by(&remakes_links)
+        && scenario.is_written_by(&[Writer::Cover]);
     if is_traced {
         client.state.borrow_mut().world.trace.lines = Some(Vec::new());
     }

@@ -48,6 +48,9 @@ pub struct Scenario {
     pub attention: u64,
 }
 
+/// How long a stamp of whole seconds is racy.
+pub const COARSE_TICK: u64 = 2100 * MS;
+
 pub const ERRNOS: [i32; 8] = [
     5,   // EIO
     116, // ESTALE
@@ -272,7 +275,12 @@ impl Scenario {
         }
         let healed = self.client.faults.iter().map(|fault| fault.until).max();
         let end = end.max(healed.unwrap_or(0)).max(world.last_event());
-        (world, end)
+        // Such a tick lasts long, and a file and the directory above it can have one each.
+        let ticks = 2 * COARSE_TICK;
+        match world.has_whole_stamps_after(end.saturating_sub(ticks)) {
+            true => (world, end + ticks),
+            false => (world, end),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use replug::watch::{
 
 use crate::client::{Client, Leases, Locks};
 use crate::faults::{Wrong, hits_list, hits_look, hits_open, hits_read, hits_stage};
-use crate::tree::Eyes;
+use crate::world::World;
 
 /// An open artifact: it stays the file it was, whatever becomes of its name.
 pub struct Opened {
@@ -114,18 +114,18 @@ impl Client {
             return Err(ErrorKind::NotFound.into());
         }
         let inode = self.walk_from(directory, path, follows_last)?;
-        self.note_sighting(path);
+        self.note_sighting(path, inode);
         Ok(self.snapshot(inode))
     }
 
-    fn note_sighting(&self, path: &Path) {
+    fn note_sighting(&self, path: &Path, inode: usize) {
         let state = &mut *self.state.borrow_mut();
-        let world = &mut state.world;
-        if state.notes_sightings
-            && let Some(absences) = world.absences.get_mut(path)
-            && let Some(above) = path.parent()
-        {
-            absences.seen_in = world.tree.resolve(above, Eyes::Client);
+        let World { tree, absences, .. } = &mut state.world;
+        if let Some(absences) = absences.get_mut(path) {
+            absences.is_seen(tree.inodes[inode].volume);
+            if state.notes_ways {
+                absences.seen_at = Some(tree.end_of(path));
+            }
         }
     }
 
@@ -233,9 +233,11 @@ impl Files for Client {
         if self.hides(path) {
             return Err(ErrorKind::NotFound.into());
         }
+        let inode = self.walk(path)?;
+        self.note_sighting(path, inode);
         Ok(Opened {
             client: self.clone(),
-            inode: self.walk(path)?,
+            inode,
             at: 0,
             begun: None,
         })

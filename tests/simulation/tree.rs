@@ -201,6 +201,19 @@ impl Tree {
         }
     }
 
+    /// The path that a path leads to by its links, as clients see them, whether anything is there or not.
+    pub fn end_of(&self, path: &Path) -> PathBuf {
+        let mut walk = Walk::default();
+        walk.route = Some((Vec::new(), PathBuf::from("/")));
+        let mut find = |directory, name: &OsStr| {
+            let child = self.child(directory, name);
+            child.map(|child| self.across(child, Eyes::Client))
+        };
+        // A path that leads nowhere has an end as well.
+        let _ = walk.go(self, path, true, &mut find);
+        walk.route.map_or(PathBuf::new(), |(_, end)| end)
+    }
+
     /// A path as far as it leads without any link, as clients see it.
     pub fn before_links(&self, path: &Path) -> PathBuf {
         let is_link = |path: &&Path| {

@@ -113,15 +113,29 @@ pub struct Absences {
     /// The volumes where it was seen, the last one last, and whether it was removed from the last one.
     homes: Vec<usize>,
     is_gone_from_home: bool,
-    /// The directory in which the product saw it last.
-    pub seen_in: Option<usize>,
+    is_there: bool,
+    /// When it came there last, and for how long it was there.
+    came: u64,
+    pub stayed: u64,
+    /// The volume where the product saw it last.
+    seen_on: Option<usize>,
+    /// The path without links at which the product saw it last, if that is taken down.
+    pub seen_at: Option<PathBuf>,
 }
 
 impl Absences {
     fn note(&mut self, now: u64, found: Whereabouts, volume_of: impl Fn(usize) -> usize) {
+        let was_there = self.is_there;
+        self.is_there = matches!(found, Whereabouts::There(_));
+        if was_there {
+            self.stayed = now - self.came;
+        }
         let is_gone = match found {
             Whereabouts::There(inode) => {
                 let home = volume_of(inode);
+                if !was_there || self.homes.last() != Some(&home) {
+                    self.came = now;
+                }
                 self.homes.retain(|volume| *volume != home);
                 self.homes.push(home);
                 self.is_gone_from_home = false;
@@ -137,6 +151,16 @@ impl Absences {
             Some((_, Some(_))) | None if is_gone => self.times.push((now, None)),
             _ => {}
         }
+    }
+
+    /// The product has seen it on this volume.
+    pub fn is_seen(&mut self, volume: usize) {
+        self.seen_on = Some(volume);
+    }
+
+    /// Whether the product has seen it where it was last.
+    pub fn was_seen(&self) -> bool {
+        self.seen_on.is_some() && self.seen_on.as_ref() == self.homes.last()
     }
 
     /// Whether it ever was there.
@@ -225,6 +249,15 @@ impl World {
             .keys()
             .next_back()
             .map_or(self.now, |(at, _)| *at)
+    }
+
+    /// Whether what is planned for after a moment is stamped with a whole second where stamps are finer than that. Nobody
+    /// can tell such a stamp from one of a filesystem that keeps whole seconds only.
+    pub fn has_whole_stamps_after(&self, from: u64) -> bool {
+        // The wall clock only steps by whole seconds.
+        let tick = self.tree.nature.granularity;
+        let mut late = self.events.range((from, 0)..);
+        (2..SECOND).contains(&tick) && late.any(|((at, _), _)| at % SECOND < tick)
     }
 
     fn stamp(&self) -> u64 {
