@@ -240,8 +240,9 @@ impl Tracker {
             State::Settled(_) => None,
             State::Suspect(suspect) => Some(match suspect.gated_by() {
                 Some(holder) => Waiting::Gated(holder),
-                None if suspect.is_written() => Waiting::Written,
+                // Whoever goes on with half a library is not said to begin and end again each time.
                 None if suspect.is_incomplete() => Waiting::Incomplete,
+                None if suspect.is_written() => Waiting::Written,
                 None => Waiting::Settling,
             }),
         }
@@ -415,7 +416,8 @@ impl Tracker {
     pub(crate) fn proof(&self, rules: &Rules) -> Proof {
         match &self.state {
             State::Suspect(suspect) => suspect.proof(rules),
-            _ => rules.proof(),
+            // Such a reading is only compared. If it is of other bytes, the file is suspect.
+            _ => Proof::Unasked,
         }
     }
 

@@ -65,13 +65,6 @@ impl Gates {
         self.answers.clear();
     }
 
-    /// Whether any gate that was asked in this poll is shut.
-    pub(crate) fn is_any_shut(&self) -> bool {
-        self.answers
-            .values()
-            .any(|answer| matches!(answer, Gate::Shut(_)))
-    }
-
     /// Asks the locks of the cargo build that may be writing `artifact`, or writing `target` if `artifact` is a link
     /// to it.
     pub(crate) fn ask(

@@ -108,6 +108,11 @@ impl Artifact {
         was_looked_at && self.trouble.is_none() && self.tracker.is_at_rest(now)
     }
 
+    /// Whether a build holds a change back.
+    pub(super) fn is_gated(&self) -> bool {
+        matches!(self.tracker.waiting(), Some(Waiting::Gated(_)))
+    }
+
     /// Whether the gate has let a change pass that will be read next.
     pub(super) fn is_passing(&self) -> bool {
         self.tracker.is_passing()

@@ -355,7 +355,9 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
     /// Tells the schedule of a change that this poll has found, or of a build that holds a suspect artifact back.
     fn note_work(&mut self, now: Instant) {
         let shared = &self.shared;
-        let is_building = shared.is_busy && shared.gates.is_any_shut();
+        let mut artifacts = self.watched.artifacts().iter();
+        // Not a build that has held its lock for longer than the cap: it may hang for ever.
+        let is_building = shared.is_busy && artifacts.any(Artifact::is_gated);
         if is_building || shared.outbox.has_changes() {
             self.schedule.works(now);
         }
