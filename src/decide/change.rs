@@ -34,7 +34,7 @@ pub enum Waiting {
     /// There has never been a file.
     Missing,
     /// A cargo build holds its lock: this process, if the system tells. With
-    /// [`GatePolicy::Require`](crate::GatePolicy::Require), cargo's lock is held by whatever it is, or is not there.
+    /// [`GatePolicy::Require`], cargo's lock is held by whatever it is, or is not there.
     Gated(Option<Holder>),
     /// The file must hold still for a while.
     Settling,

@@ -117,11 +117,7 @@ fn a_check_by_nightly_cargo_or_by_clippy_holds_nothing_back() {
         check.goes_on();
     }
     let ended = program.stop_cleanly(&scratch);
-    let gated = ended
-        .said("waiting")
-        .into_iter()
-        .filter(|it| is_gated(it))
-        .count();
+    let gated = ended.said("waiting").into_iter().filter(is_gated).count();
     assert_eq!(gated, 0, "{:#?}", ended.said);
 }
 
