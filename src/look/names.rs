@@ -254,4 +254,23 @@ mod tests {
             "{readings:?}"
         );
     }
+
+    #[test]
+    fn a_name_that_was_listed_and_is_listed_no_more_is_struck() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("libx.so");
+        let (mut names, mut was_named) = (KnownNames::default(), false);
+        let mut has_struck = |names: &mut KnownNames| {
+            names.forget();
+            names.read(scratch.path(), &OsFiles).unwrap();
+            names.has_struck(&path, &mut was_named)
+        };
+        assert!(!has_struck(&mut names), "it never was listed");
+        std::fs::write(&path, "").unwrap();
+        assert!(!has_struck(&mut names), "it is listed");
+        std::fs::remove_file(&path).unwrap();
+        assert!(has_struck(&mut names), "whatever a client still finds");
+        names.forget();
+        assert!(!names.has_struck(&path, &mut true), "nobody has listed it");
+    }
 }

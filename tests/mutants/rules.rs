@@ -291,13 +291,6 @@ pub const WAYS: &[Mutant] = &[
         &["work"],
     ),
     mutant(
-        "a name that is listed no more is gone",
-        "src/look/names.rs",
-        "*was_named && !is_named",
-        "*was_named && !is_named && false",
-        &["gone", "final state"],
-    ),
-    mutant(
         "a library that is listed no more is gone",
         "src/watch/listed.rs",
         "artifact.is_struck = !is_named;",
