@@ -370,6 +370,9 @@ fn waiting_line(plugin: &str, reason: Waiting) -> Value {
             .map(|subcommand| format!("cargo {subcommand}"))
             .into();
     }
+    if let Waiting::Written(Some(process)) = reason {
+        line["pid"] = process.into();
+    }
     line
 }
 
@@ -380,7 +383,7 @@ fn word_for(reason: Waiting) -> &'static str {
         Waiting::Gated(_) => "gated",
         Waiting::Settling => "settling",
         Waiting::Incomplete => "incomplete",
-        Waiting::Written => "written",
+        Waiting::Written(_) => "written",
         _ => "unknown",
     }
 }

@@ -40,8 +40,9 @@ pub enum Waiting {
     Settling,
     /// The file is the beginning of a library.
     Incomplete,
-    /// Somebody has the file open for writing, or mapped so that the mapping can be written to.
-    Written,
+    /// Somebody has the file open for writing, or mapped so that the mapping can be written to: the process of this number,
+    /// if the system tells.
+    Written(Option<u32>),
 }
 
 impl Waiting {
@@ -64,7 +65,10 @@ impl fmt::Display for Waiting {
             Waiting::Gated(None) => "a cargo build is running",
             Waiting::Settling => "the file must hold still",
             Waiting::Incomplete => "the file is the beginning of a library",
-            Waiting::Written => "somebody is writing to the file",
+            Waiting::Written(Some(process)) => {
+                return write!(f, "process {process} is writing to the file");
+            }
+            Waiting::Written(None) => "somebody is writing to the file",
         })
     }
 }
@@ -242,7 +246,7 @@ impl Tracker {
                 Some(holder) => Waiting::Gated(holder),
                 // Whoever goes on with half a library is not said to begin and end again each time.
                 None if suspect.is_incomplete() => Waiting::Incomplete,
-                None if suspect.is_written() => Waiting::Written,
+                None if suspect.is_written() => Waiting::Written(None),
                 None => Waiting::Settling,
             }),
         }

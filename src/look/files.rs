@@ -230,6 +230,11 @@ pub trait Files {
         Writers::Unknown
     }
 
+    /// The number of a process that has a file open for writing, if the system tells. Asked only once somebody has.
+    fn opener(&self, _path: &Path) -> Option<u32> {
+        None
+    }
+
     /// Asks, without waiting and without leaving a trace, whether somebody holds a lock file. What is no regular file is
     /// no lock, and is not asked.
     fn probe(&self, _lock: &Path) -> io::Result<Lock> {

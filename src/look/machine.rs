@@ -102,6 +102,10 @@ impl Files for OsFiles {
         os::writers(artifact)
     }
 
+    fn opener(&self, path: &Path) -> Option<u32> {
+        os::opener(path)
+    }
+
     fn probe(&self, lock: &Path) -> io::Result<Lock> {
         probe(lock)
     }

@@ -124,6 +124,11 @@ impl<F: Files> Files for Alive<F> {
         self.files.writers(artifact)
     }
 
+    fn opener(&self, path: &Path) -> Option<u32> {
+        self.pulse.beat();
+        self.files.opener(path)
+    }
+
     fn probe(&self, lock: &Path) -> io::Result<Lock> {
         self.pulse.beat();
         self.files.probe(lock)

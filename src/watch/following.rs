@@ -213,6 +213,13 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             // A name in a directory that leads to nothing was not waited for.
             && !(is_name_only && reason == Waiting::Missing)
         {
+            // Who writes is asked only when it is said: the system has to look through all that is open.
+            let reason = match reason {
+                Waiting::Written(None) => {
+                    Waiting::Written(self.shared.files.opener(&self.artifact.path))
+                }
+                reason => reason,
+            };
             self.say(News::Waiting(reason));
         }
         if self.artifact.owes_a_word

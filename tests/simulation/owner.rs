@@ -177,7 +177,7 @@ impl Run<'_> {
             News::Waiting(Waiting::Gated(_)) => "gated",
             News::Waiting(Waiting::Settling) => "settling",
             News::Waiting(Waiting::Incomplete) => "incomplete",
-            News::Waiting(Waiting::Written) => "written",
+            News::Waiting(Waiting::Written(_)) => "written",
             News::Unchanged { .. } => "unchanged",
             _ => return,
         };

@@ -129,7 +129,7 @@ fn what_readme_shows_of_waiting_is_what_the_program_says_then() {
         Waiting::Gated(Some(Holder::new(4711, Some(b"build")))),
         Waiting::Settling,
         Waiting::Incomplete,
-        Waiting::Written,
+        Waiting::Written(None),
     ];
     let said =
         reasons.map(|reason| format!("plugin01: waiting: {reason} (target/debug/libplugin01.so)"));

@@ -560,7 +560,8 @@ fn a_wait_of_which_nothing_comes_ends_with_a_word() {
     for _ in 0..2 {
         let open = artifact.open_to_write();
         artifact.touch();
-        program.wait_for_waiting("written");
+        let waiting = program.wait_for_waiting("written");
+        assert_eq!(waiting.number("pid"), u64::from(std::process::id()));
         drop(open);
         let unchanged = program.wait_for_event("unchanged");
         assert_eq!(unchanged.text("sha256"), loaded.text("sha256"));

@@ -854,7 +854,7 @@ fn a_file_that_is_written_to_is_waited_for_and_read_when_its_writer_is_gone() {
         assert_eq!(watch.look(file), Order::Stage);
         let order = watch.tracker.written(watch.now, &watch.rules);
         assert_eq!(watch.rest(order), LOOK_AGAIN.as_millis());
-        assert_eq!(watch.tracker.waiting(), Some(Waiting::Written));
+        assert_eq!(watch.tracker.waiting(), Some(Waiting::Written(None)));
         watch.pass(LOOK_AGAIN);
     }
     assert_eq!(watch.look(file), Order::Stage);
@@ -867,7 +867,7 @@ fn a_file_that_arrived_whole_is_not_read_while_somebody_could_write_to_it() {
     assert_eq!(watch.look(linked(2)), Order::Stage);
     assert_eq!(watch.tracker.proof(&watch.rules), Proof::Wanted);
     watch.tracker.written(watch.now, &watch.rules);
-    assert_eq!(watch.tracker.waiting(), Some(Waiting::Written));
+    assert_eq!(watch.tracker.waiting(), Some(Waiting::Written(None)));
     assert_eq!(watch.look(linked(2)), Order::Stage);
     assert_eq!(
         watch.stage("new"),

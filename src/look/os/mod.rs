@@ -9,6 +9,8 @@ mod held;
 mod locks;
 #[cfg(target_os = "linux")]
 mod mounts;
+#[cfg(target_os = "linux")]
+mod openers;
 #[cfg(unix)]
 mod owners;
 #[cfg(unix)]
@@ -23,10 +25,10 @@ mod system;
 #[path = "windows.rs"]
 mod system;
 
-#[cfg(target_os = "linux")]
-pub(crate) use locks::holder;
 #[cfg(not(target_os = "linux"))]
-pub(crate) use system::holder;
+pub(crate) use system::{holder, opener};
+#[cfg(target_os = "linux")]
+pub(crate) use {locks::holder, openers::opener};
 
 #[cfg(target_os = "linux")]
 pub(crate) use mounts::{Inventors, filesystem, mounted};

@@ -104,6 +104,11 @@ pub(crate) fn open_lock(path: &Path) -> io::Result<Option<File>> {
     Ok(file.metadata()?.is_file().then_some(file))
 }
 
+/// Nobody: this system is not asked who has a file open.
+pub(crate) fn opener(_path: &Path) -> Option<u32> {
+    None
+}
+
 /// Nobody: this system is not asked who holds a lock.
 pub(crate) fn holder(_lock: &File) -> Option<Holder> {
     None
