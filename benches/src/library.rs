@@ -38,6 +38,14 @@ impl Library {
         }
     }
 
+    /// The library whose `version` is `number`, with so many MB behind it, as debug information lies behind what is mapped.
+    pub fn of_size(&self, number: u64, size: usize) -> Vec<u8> {
+        let mut bytes = self.numbered(number);
+        let end = bytes.len().max(size << 20);
+        bytes.extend((bytes.len()..end).map(|at| (at % 251) as u8 | 1));
+        bytes
+    }
+
     /// The library whose `version` is `number`.
     pub fn numbered(&self, number: u64) -> Vec<u8> {
         let mut bytes = self.bytes.clone();

@@ -21,6 +21,8 @@ pub const ALL: &[&dyn Row] = &[
     &process::Process,
     &latency::Quick,
     &latency::Usual,
+    &latency::Hard,
+    &latency::Debug,
     &slow::Slow,
     &same_stamp::SameStamp,
     &pause::Pause,

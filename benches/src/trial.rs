@@ -4,7 +4,7 @@
 use std::env;
 use std::fs;
 use std::io::{Read, Seek};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -47,6 +47,23 @@ pub fn run(row: &str, tool: &str, arguments: &[String], timeout: Duration) -> En
     run_under(&[], row, tool, arguments, timeout)
 }
 
+/// The same in this program as it is when it is built without optimisation, which is done first.
+pub fn run_unoptimised(row: &str, tool: &str, arguments: &[String], timeout: Duration) -> Ended {
+    let this = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let target = this.join("target/unoptimised");
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "--quiet", "--manifest-path"])
+        .arg(this.join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(&target)
+        .status()
+        .expect("cargo can be started");
+    assert!(status.success(), "this program does not compile");
+    let program = target.join("debug").join(env!("CARGO_PKG_NAME"));
+    start(vec![program], row, tool, arguments, timeout)
+}
+
 /// The same under a tracer, which is told what to run by its last arguments.
 pub fn run_under(
     tracer: &[&str],
@@ -55,10 +72,22 @@ pub fn run_under(
     arguments: &[String],
     timeout: Duration,
 ) -> Ended {
+    let command = tracer.iter().map(PathBuf::from).chain([this_program()]);
+    start(command.collect(), row, tool, arguments, timeout)
+}
+
+/// Starts a trial by this command, and waits for its end.
+fn start(
+    command: Vec<PathBuf>,
+    row: &str,
+    tool: &str,
+    arguments: &[String],
+    timeout: Duration,
+) -> Ended {
     let scratch = tempfile::tempdir().expect("a place for the trial's files");
     let mut printed = tempfile::tempfile().expect("a file for what it prints");
     let mut said = tempfile::tempfile().expect("a file for what it says");
-    let mut command = tracer.iter().map(PathBuf::from).chain([this_program()]);
+    let mut command = command.into_iter();
     let mut child = Command::new(command.next().expect("at least this program"))
         .args(command)
         .args(["trial", row, tool])

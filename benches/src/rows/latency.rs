@@ -32,8 +32,21 @@ macro_rules! ways {
 
 const WAYS: [&str; 2] = ["rename", "link"];
 
+/// The ways for which a loader must know more than that the file has changed.
+const HARD_WAYS: [&str; 2] = ["tick", "in place"];
+
+/// The sizes of libraries with debug information, in MB.
+const SIZES: [&str; 2] = ["5", "22"];
+
 /// Every 10 ms.
 pub struct Quick;
+
+/// The same, in the ways for which a loader must know more.
+pub struct Hard;
+
+/// The same in a host that was built without optimisation, as its developer builds it. This package has no line about that
+/// in its profile.
+pub struct Debug;
 
 /// As each tool does by itself.
 pub struct Usual;
@@ -81,7 +94,107 @@ impl Row for Quick {
 
     fn trial(&self, tool: &str, arguments: &[String]) -> Value {
         let spread = Duration::from_millis(10);
-        replace(tool, &arguments[0], QUICK, 25, spread)
+        replace(tool, &arguments[0], 0, QUICK, 25, spread)
+    }
+}
+
+impl Row for Hard {
+    fn name(&self) -> &'static str {
+        "latency-hard"
+    }
+
+    fn title(&self) -> &'static str {
+        "the same, interval 10 ms, in the ways that prove nothing by themselves"
+    }
+
+    fn tools(&self) -> &'static [&'static str] {
+        Quick.tools()
+    }
+
+    fn columns(&self) -> &'static [Column] {
+        &[
+            Column {
+                figure: "tick ms",
+                title: "written and renamed within a tick, ms",
+                target: Target::AtMost(7.0),
+            },
+            Column {
+                figure: "in place ms",
+                title: "written in place, from its close, ms",
+                target: Target::AtMost(10.0),
+            },
+        ]
+    }
+
+    fn rounds(&self) -> usize {
+        4
+    }
+
+    fn measure(&self, tool: &str) -> Figures {
+        let mut figures = Figures::default();
+        for way in HARD_WAYS {
+            let timeout = Duration::from_secs(60);
+            let ended = trial::run(self.name(), tool, &[way.to_owned()], timeout);
+            if let Some(seen) = ended.or_crashed(&mut figures) {
+                take(&mut figures, way, &seen);
+            }
+        }
+        figures
+    }
+
+    fn trial(&self, tool: &str, arguments: &[String]) -> Value {
+        Quick.trial(tool, arguments)
+    }
+}
+
+impl Row for Debug {
+    fn name(&self) -> &'static str {
+        "debug-host"
+    }
+
+    fn title(&self) -> &'static str {
+        "file in place to first new call, interval 10 ms, in a debug host: hard link"
+    }
+
+    fn tools(&self) -> &'static [&'static str] {
+        &["replug", "hot-lib-reloader", "dynamic_reload", "notify 8"]
+    }
+
+    fn columns(&self) -> &'static [Column] {
+        &[
+            Column {
+                figure: "5 ms",
+                title: "5 MB, ms",
+                target: Target::AtMost(15.0),
+            },
+            Column {
+                figure: "22 ms",
+                title: "22 MB, ms",
+                target: Target::AtMost(40.0),
+            },
+        ]
+    }
+
+    fn rounds(&self) -> usize {
+        2
+    }
+
+    fn measure(&self, tool: &str) -> Figures {
+        let mut figures = Figures::default();
+        for size in SIZES {
+            let timeout = Duration::from_secs(120);
+            let ended = trial::run_unoptimised(self.name(), tool, &[size.to_owned()], timeout);
+            if let Some(seen) = ended.or_crashed(&mut figures) {
+                take(&mut figures, size, &seen);
+            }
+        }
+        figures
+    }
+
+    fn trial(&self, tool: &str, arguments: &[String]) -> Value {
+        let size = arguments[0].parse().expect("a number of MB");
+        let spread = Duration::from_millis(10);
+        replace(tool, "link", size, QUICK, 15, spread)
     }
 }
 
@@ -124,12 +237,12 @@ impl Row for Usual {
             true => (1, Duration::from_secs(30)),
             false => (5, replug::Options::INTERVAL),
         };
-        replace(tool, &arguments[0], Pace::Default, times, spread)
+        replace(tool, &arguments[0], 0, Pace::Default, times, spread)
     }
 }
 
-/// Replaces a library so many times. The child's side.
-fn replace(tool: &str, way: &str, pace: Pace, times: u64, spread: Duration) -> Value {
+/// Replaces a library so many times, by others that have at least so many MB. The child's side.
+fn replace(tool: &str, way: &str, size: usize, pace: Pace, times: u64, spread: Duration) -> Value {
     // Twice as much as the slowest needs.
     let patience = match pace {
         Pace::Every(_) => Duration::from_secs(1),
@@ -137,6 +250,8 @@ fn replace(tool: &str, way: &str, pace: Pace, times: u64, spread: Duration) -> V
     };
     let way = match way {
         "link" => Way::Link,
+        "tick" => Way::Tick,
+        "in place" => Way::InPlace,
         _ => Way::Rename,
     };
     let library = tools::library(tool);
@@ -145,7 +260,7 @@ fn replace(tool: &str, way: &str, pace: Pace, times: u64, spread: Duration) -> V
     let mut latencies = Vec::new();
     for number in 2..=times + 1 {
         rest(number, Duration::from_millis(30), spread);
-        let begun = watched.put(&library.numbered(number), way);
+        let begun = watched.put(&library.of_size(number, size), way);
         let latency = until_called(running.as_mut(), number, begun, patience);
         latencies.extend(latency.map(ms));
     }
