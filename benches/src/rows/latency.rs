@@ -157,7 +157,13 @@ impl Row for Debug {
     }
 
     fn tools(&self) -> &'static [&'static str] {
-        &["replug", "hot-lib-reloader", "dynamic_reload", "notify 8"]
+        &[
+            "limit",
+            "replug",
+            "hot-lib-reloader",
+            "dynamic_reload",
+            "notify 8",
+        ]
     }
 
     fn columns(&self) -> &'static [Column] {
