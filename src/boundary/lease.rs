@@ -23,7 +23,8 @@ const F_SETSIG: libc::c_int = 10;
 pub(crate) fn lease(file: &File) -> io::Result<()> {
     control(file, F_SETSIG, UNHEARD)?;
     control(file, libc::F_SETLEASE, libc::F_RDLCK)?;
-    // Closing the file would end the lease too, but not before the file is read.
+    // Closing the file would end the lease too, but not before the file is read. If the lease was broken meanwhile, this says
+    // `EAGAIN`: somebody wants to write.
     control(file, libc::F_SETLEASE, libc::F_UNLCK)
 }
 

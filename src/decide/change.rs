@@ -56,7 +56,7 @@ impl fmt::Display for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Waiting::Missing => "there is no library yet",
-            Waiting::Gated(Some(holder)) if holder.is_check() => {
+            Waiting::Gated(Some(holder)) if holder.is_check() || holder.subcommand.is_none() => {
                 return write!(f, "cargo's lock is held: {holder}");
             }
             Waiting::Gated(Some(holder)) => {
@@ -66,9 +66,9 @@ impl fmt::Display for Waiting {
             Waiting::Settling => "the file must hold still",
             Waiting::Incomplete => "the file is the beginning of a library",
             Waiting::Written(Some(process)) => {
-                return write!(f, "process {process} is writing to the file");
+                return write!(f, "process {process} has the file open for writing");
             }
-            Waiting::Written(None) => "somebody is writing to the file",
+            Waiting::Written(None) => "somebody has the file open for writing",
         })
     }
 }
@@ -409,11 +409,6 @@ impl Tracker {
             State::Suspect(suspect) => suspect.torn(now),
             _ => self.failed(now),
         }
-    }
-
-    /// Whether somebody could write to the artifact when that was last asked.
-    pub(crate) fn is_written(&self) -> bool {
-        matches!(&self.state, State::Suspect(suspect) if suspect.is_written())
     }
 
     /// What the system must say of the artifact's writers before the next reading.

@@ -19,7 +19,7 @@ pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// linkers pause for longer than copies.
 const CAPPED_SETTLE: Duration = Duration::from_secs(1);
 
-/// How long a lock holds a file back that nobody could write to any more, if nobody can see who holds the lock: it may be a
+/// How long after its last change a lock holds a file back that nobody could write to any more, if nobody can see who holds the lock: it may be a
 /// check, which takes minutes and writes no library. Builds finish their libraries one after the other, so most of those
 /// that can be seen to be written have come to their end by then.
 const UNSEEN: Duration = Duration::from_secs(5);
@@ -39,14 +39,6 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    /// What the system must say of the writers of a file that nothing speaks against.
-    pub(crate) fn proof(&self) -> Proof {
-        match self.place.tells_writers {
-            true => Proof::Wanted,
-            false => Proof::Unasked,
-        }
-    }
-
     /// The size, in bytes, that a library may have and this file exceeds, if it does.
     pub(crate) fn exceeded_by(&self, snapshot: &Snapshot) -> Option<u64> {
         Some(self.options.max_size).filter(|most| snapshot.size > *most)
@@ -325,7 +317,7 @@ impl Suspect {
             if holder.is_some() || is_strict || !self.asks_writers(rules) {
                 return Order::Rest(Some(opens));
             }
-            let unseen = since + UNSEEN;
+            let unseen = since.max(self.snapshot_seen) + UNSEEN;
             return match now < unseen {
                 true => Order::Rest(Some(unseen.min(opens))),
                 false => Order::Stage,

@@ -5,6 +5,7 @@ use std::fmt;
 // Assembler code is as fast in an unoptimised build. `Cargo.toml` names the same systems.
 #[cfg(all(
     target_os = "linux",
+    target_env = "gnu",
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 mod hash {
@@ -30,6 +31,7 @@ mod hash {
 }
 #[cfg(not(all(
     target_os = "linux",
+    target_env = "gnu",
     any(target_arch = "x86_64", target_arch = "aarch64")
 )))]
 mod hash {

@@ -108,6 +108,11 @@ impl Artifact {
         was_looked_at && self.trouble.is_none() && self.tracker.is_at_rest(now)
     }
 
+    /// Whether links lead to the artifact, perhaps on to another filesystem.
+    pub(super) fn leads_elsewhere(&self) -> bool {
+        self.way.has_links()
+    }
+
     /// Whether a build holds a change back.
     pub(super) fn is_gated(&self) -> bool {
         matches!(self.tracker.waiting(), Some(Waiting::Gated(_)))

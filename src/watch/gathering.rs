@@ -12,6 +12,7 @@ use super::pulse::Beating;
 use super::trusting::Judged;
 use super::update::Sibling;
 use crate::boundary;
+use crate::decide::settle::Proof;
 use crate::decide::trouble::{Cause, Reached};
 use crate::error::{Distrust, Error};
 use crate::look::clock::Clock;
@@ -261,7 +262,8 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             snapshot,
             noise: self.artifact.tracker.noise(),
             asks: self.shared.rules.place.asks(),
-            proof: self.shared.rules.proof(),
+            // A helper that somebody keeps open would keep its plugin out.
+            proof: Proof::Unasked,
         };
         self.shared.readings_left = self.shared.readings_left.saturating_sub(1);
         let writing = Writing::begin(&mut staged);

@@ -26,7 +26,7 @@ use crate::look::home::Home;
 use crate::look::machine::OsFiles;
 use crate::look::place::Place;
 use crate::look::snapshot::Kind;
-use crate::options::Options;
+use crate::options::{FsPolicy, Options};
 use crate::stage::copies::{Stage, StageDirectory};
 
 /// Watches one path, without a thread of its own: the path of a library, or of a directory of libraries.
@@ -103,6 +103,9 @@ impl Watched {
         matches!(self, Watched::Directory(directory) if directory.is_degraded())
     }
 }
+
+/// The most libraries for which polls are brisk: so many looks take less than a hundredth of a processor.
+const FEW: usize = 64;
 
 /// The longest time that updates of one build are held back for each other, since the first of them was ready, or
 /// since the last poll that had more of them to read than a poll may.
@@ -358,7 +361,15 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         let mut artifacts = self.watched.artifacts().iter();
         // Not a build that has held its lock for longer than the cap: it may hang for ever.
         let is_building = shared.is_busy && artifacts.any(Artifact::is_gated);
-        if is_building || shared.outbox.has_changes() {
+        if !(is_building || shared.outbox.has_changes()) {
+            return;
+        }
+        // A look at many takes long, and one behind a link, or where only the user says so, may go to a server.
+        let artifacts = self.watched.artifacts();
+        let is_cheap = artifacts.len() <= FEW
+            && shared.rules.options.fs == FsPolicy::Auto
+            && !artifacts.iter().any(Artifact::leads_elsewhere);
+        if is_cheap {
             self.schedule.works(now);
         }
     }

@@ -12,7 +12,7 @@ use super::trusting::Judged;
 use super::update::{News, Ready, Sibling};
 use crate::boundary;
 use crate::decide::change::Verdict;
-use crate::decide::settle::{Order, Reading};
+use crate::decide::settle::{Order, Proof, Reading};
 use crate::decide::trouble::{Cause, Reached};
 use crate::error::Error;
 use crate::handshake::Mismatch;
@@ -37,6 +37,10 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
 
     /// Makes a private copy, and hands it over if it is news and passes vet.
     pub(super) fn stage(&mut self, snapshot: &Snapshot) -> Order {
+        if self.is_written() {
+            let now = self.shared.clock.now();
+            return self.artifact.tracker.written(now, &self.shared.rules);
+        }
         // A copy that the owner has not taken yet is out of date: two copies at a time are enough.
         let has_decided = self.artifact.tracker.has_decided();
         if has_decided && self.shared.outbox.withdraw_content(&self.artifact.path) {
@@ -44,10 +48,6 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         }
         if let Some(limit) = self.limit(snapshot) {
             return limit;
-        }
-        if self.is_still_written() {
-            let now = self.shared.clock.now();
-            return self.artifact.tracker.written(now, &self.shared.rules);
         }
         self.shared.stage.tidy();
         let mut staged = match self
@@ -76,14 +76,15 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         }
     }
 
-    /// Whether somebody could write to the artifact when that was last asked, and can still. Asked by itself, so that no
-    /// copy is made in vain each time.
-    fn is_still_written(&self) -> bool {
+    /// Whether somebody could write to the artifact, where that is asked. Asked by itself first, so that no copy is made in
+    /// vain, and none that is good is taken back for what is not read.
+    fn is_written(&self) -> bool {
+        let proof = self.artifact.tracker.proof(&self.shared.rules);
         let is_written = || {
             let open = self.shared.files.open(&self.artifact.path).ok()?;
             Some(self.shared.files.writers(&open) == Writers::Somebody)
         };
-        self.artifact.tracker.is_written() && is_written() == Some(true)
+        proof != Proof::Unasked && is_written() == Some(true)
     }
 
     /// Refuses to stage a file that this process may not write, before the system ends the process for that.

@@ -24,7 +24,7 @@ fn an_outcome_says_in_one_line_what_the_program_says() {
         ),
         (
             Outcome::Waiting(Waiting::Gated(Some(Holder::new(4711, Some(b"lint"))))),
-            "waiting: a cargo build is running: process 4711",
+            "waiting: cargo's lock is held: process 4711",
         ),
         (
             Outcome::Waiting(Waiting::Gated(Some(Holder::new(4711, Some(b"check"))))),

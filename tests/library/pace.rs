@@ -3,8 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
+use replug::Options;
 use replug::watch::{News, OsFiles};
-use replug::{FsPolicy, Options};
 use vocabulary::{Artifact, ByHand, Scratch, library};
 
 /// The longest wait that counts as brisk.
@@ -17,7 +17,7 @@ const QUIET: Duration = Duration::from_secs(5 * 60 + 1);
 const INTERVAL: Duration = Duration::from_millis(250);
 
 fn options(artifact: &Artifact) -> Options {
-    let options = Options::new(artifact.path()).fs(FsPolicy::Local);
+    let options = Options::new(artifact.path());
     options.interval(INTERVAL)
 }
 

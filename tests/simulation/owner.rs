@@ -263,6 +263,7 @@ impl Run<'_> {
 fn cause_of(news: &News<Copy>, watched: &Path) -> Option<String> {
     let error = match news {
         News::Waiting(Waiting::Gated(_)) => return Some("waiting Gated".to_owned()),
+        News::Waiting(Waiting::Written(_)) => return Some("waiting Written".to_owned()),
         News::Waiting(reason) => return Some(format!("waiting {reason:?}")),
         News::Degraded(error) => error,
         News::Kept { error, .. } => error,

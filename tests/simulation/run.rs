@@ -167,7 +167,9 @@ impl Run<'_> {
         }
         // Only an owner that looks after each poll tells when a change was found.
         let changed = self.owner.changed.filter(|at| now < at + AT_WORK);
-        let is_brisk = !self.scenario.is_steady && self.scenario.attention == 100;
+        // What lies behind a link may be on a server.
+        let is_direct = self.scenario.links() == 0;
+        let is_brisk = !self.scenario.is_steady && is_direct && self.scenario.attention == 100;
         if is_brisk && changed.is_some() && wait > BRISK {
             let wait = wait / MS;
             self.violate(format!("pace: a wait of {wait} ms after a change"));

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{Seek, Write};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -126,4 +127,23 @@ fn on_fuse_nobody_is_asked_who_writes() {
     drop(mount);
     let waits = ended.said("waiting");
     assert!(waits.iter().all(|line| line.text("reason") != "written"));
+}
+
+/// The library is on another filesystem than the link that is watched.
+#[test]
+fn on_fuse_nobody_is_asked_who_writes_behind_a_link_either() {
+    let shared = Shared::new();
+    let artifact = shared.artifact();
+    artifact.replace_with(&library(1));
+    let mount = Mount::bindfs(&shared.server, &shared.client);
+    let link = shared.scratch.join("libplugin01.so");
+    symlink(shared.seen(), &link).unwrap();
+    let mut program = Program::watch(&shared.scratch, &link, &[]);
+    program.wait_for_answer(&version(1));
+    let writer = artifact.overwrite_and_keep_open(&library(2));
+    program.wait_for_waiting("settling");
+    program.wait_for_answer(&version(2));
+    drop(writer);
+    program.stop();
+    drop(mount);
 }

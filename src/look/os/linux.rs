@@ -78,7 +78,7 @@ pub(crate) fn look_open(file: &File) -> io::Result<Snapshot> {
     statx(file, c"", AtFlags::STATX_FORCE_SYNC | AtFlags::EMPTY_PATH)
 }
 
-/// Whether anybody could write to an open file, by a lease. What is not refused for a writer's sake tells nothing: leases
+/// Whether anybody could write to an open file, by a lease, on a filesystem where leases tell the truth. What is not refused for a writer's sake tells nothing: leases
 /// can be switched off, and are for the owner of a file.
 pub(crate) fn writers(file: &File) -> Writers {
     match lease(file) {

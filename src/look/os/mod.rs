@@ -31,9 +31,9 @@ pub(crate) use system::{holder, opener};
 pub(crate) use {locks::holder, openers::opener};
 
 #[cfg(target_os = "linux")]
-pub(crate) use mounts::{Inventors, filesystem, mounted};
+pub(crate) use mounts::{Inventors, filesystem, mounted, writers};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use system::{Inventors, filesystem, mounted};
+pub(crate) use system::{Inventors, filesystem, mounted, writers};
 
 #[cfg(unix)]
 pub(crate) use owners::{Ancestor, ancestors, rights};
@@ -45,5 +45,5 @@ pub(crate) use system::{
     TOO_MANY_FILES, ask_for_name, forget_content, give_back, has_plain_looks, identity_at,
     identity_of, is_running, is_unmapped, largest_file, look, look_from, look_link, look_open,
     memory_file, names, open, open_directory, open_lock, own_start, own_user, seal_memory,
-    standing, writers,
+    standing,
 };

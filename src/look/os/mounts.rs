@@ -2,15 +2,15 @@
 
 use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use replug_plugin::shown::spelled;
 
-use super::system::{has_plain_looks, look};
-use crate::look::files::{Filesystem, Locality, Names};
+use super::system::{self, has_plain_looks, look, look_open};
+use crate::look::files::{Filesystem, Locality, Names, Writers};
 
 /// The table of mounts of this process (`man 5 proc_pid_mountinfo`).
 const MOUNTS: &str = "/proc/self/mountinfo";
@@ -20,12 +20,7 @@ const MOUNTS: &str = "/proc/self/mountinfo";
 pub(crate) fn filesystem(path: &Path) -> io::Result<Filesystem> {
     // The field's type differs between architectures; the magic numbers all have 32 bits.
     let magic = rustix::fs::statfs(path)?.f_type as u32;
-    let device = look(path)?.device;
-    // Without a procfs there is no table of mounts.
-    let mounts = fs::read(MOUNTS).unwrap_or_default();
-    let known = type_of_device(&mounts, device).and_then(known_as);
-    let known = known.or_else(|| FILESYSTEMS.iter().find(|known| known.magic == magic));
-    let filesystem = match known {
+    let filesystem = match known(magic, look(path)?.device) {
         Some(known) => known.into(),
         None => Filesystem {
             name: format!("{magic:#x}").into(),
@@ -42,6 +37,27 @@ pub(crate) fn filesystem(path: &Path) -> io::Result<Filesystem> {
         },
         _ => filesystem,
     })
+}
+
+fn known(magic: u32, device: u64) -> Option<&'static Known> {
+    // Without a procfs there is no table of mounts.
+    let mounts = fs::read(MOUNTS).unwrap_or_default();
+    let known = type_of_device(&mounts, device).and_then(known_as);
+    known.or_else(|| FILESYSTEMS.iter().find(|known| known.magic == magic))
+}
+
+/// Whether anybody could write to an open file. The file itself is asked where it is: a link, or a mount below, may have led
+/// to another filesystem than that of the path.
+pub(crate) fn writers(file: &File) -> Writers {
+    let tells = || -> io::Result<bool> {
+        let magic = rustix::fs::fstatfs(file)?.f_type as u32;
+        let known = known(magic, look_open(file)?.device);
+        Ok(known.is_some_and(|known| known.tells_writers))
+    };
+    match tells() {
+        Ok(true) => system::writers(file),
+        Ok(false) | Err(_) => Writers::Unknown,
+    }
 }
 
 /// The filesystem that the table of mounts has where the absolute `path` is spelled to be. Asks no filesystem, so
