@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 /// Time between polls of a local filesystem while somebody works, unless the interval is shorter. A build that arrives
-/// is found 12 ms later on average, which nobody notices, and forty polls a second are a ten-thousandth of a processor.
+/// is found 12 ms later on average, which nobody notices, and forty polls a second of one library are a ten-thousandth of a processor.
 const BRISK: Duration = Duration::from_millis(25);
 
 /// How long somebody counts as working after a change: longer than most pauses between two builds. Whatever changes
