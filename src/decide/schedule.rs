@@ -43,6 +43,8 @@ pub(crate) struct Schedule {
     /// The jitter's state.
     random: u64,
     first: Option<Instant>,
+    /// The phase that was found last, and of which pace: an idle poll takes no division.
+    phase: Option<(Duration, Instant)>,
     /// When the next poll is due by the interval. A poll can come earlier, for an artifact that is suspect.
     due: Option<Instant>,
     /// Since when nothing has been suspect.
@@ -59,6 +61,7 @@ impl Schedule {
             brisk_until: None,
             random: seed,
             first: None,
+            phase: None,
             due: None,
             quiet_since: None,
             took: [Duration::ZERO; 2],
@@ -87,6 +90,20 @@ impl Schedule {
 
     /// The first whole `interval` after `now`, counted from the first poll. Missed polls are not made up for.
     fn next_phase(&mut self, now: Instant, interval: Duration) -> Instant {
+        // Time only goes on, so what comes before the phase that was found last has that phase too.
+        if let Some((of, phase)) = self.phase
+            && of == interval
+            && now < phase
+        {
+            return phase;
+        }
+        let phase = self.find_phase(now, interval);
+        self.phase = Some((interval, phase));
+        phase
+    }
+
+    /// Finds the phase that [`next_phase`](Schedule::next_phase) remembers.
+    fn find_phase(&mut self, now: Instant, interval: Duration) -> Instant {
         let first = *self.first.get_or_insert(now);
         let interval = interval.as_nanos();
         let passed = now.saturating_duration_since(first).as_nanos();
