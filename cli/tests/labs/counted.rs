@@ -34,15 +34,30 @@ pub fn examples() -> PathBuf {
 #[track_caller]
 pub fn instructions(example: &str, arguments: &[&str], times: u64) -> f64 {
     assert_installed("valgrind");
-    let once = run(example, arguments, times);
-    let twice = run(example, arguments, 2 * times);
+    let once = run(example, arguments, times, &[]);
+    let twice = run(example, arguments, 2 * times, &[]);
     (twice - once) as f64 / times as f64
 }
 
+/// The instructions of one repetition in an example that repeats in `function` and nowhere else. What the example does
+/// before, which can differ from one run to the next, is not counted.
 #[track_caller]
-fn run(example: &str, arguments: &[&str], times: u64) -> u64 {
+pub fn instructions_in(function: &str, example: &str, arguments: &[&str], times: u64) -> f64 {
+    assert_installed("valgrind");
+    let only = [
+        "--collect-atstart=no",
+        &format!("--toggle-collect=*{function}*"),
+    ];
+    let counted = run(example, arguments, times, &only);
+    assert!(counted > times, "{example} has no function {function}");
+    counted as f64 / times as f64
+}
+
+#[track_caller]
+fn run(example: &str, arguments: &[&str], times: u64, only: &[&str]) -> u64 {
     let counted = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .args(only)
         .arg(examples().join(example))
         .args(arguments)
         .arg(times.to_string())
