@@ -147,7 +147,8 @@ impl Absences {
             }
         };
         match self.times.last_mut() {
-            Some((_, end @ None)) if !is_gone => *end = Some(now),
+            // What was removed and is covered since is as gone as before.
+            Some((_, end @ None)) if self.is_there => *end = Some(now),
             Some((_, Some(_))) | None if is_gone => self.times.push((now, None)),
             _ => {}
         }
