@@ -37,6 +37,11 @@ impl Home {
             && self.end.as_deref() == way.detour_end()
     }
 
+    /// Whether the home of something else is on this device too.
+    pub(crate) fn is_on_that_of(&self, other: &Home) -> bool {
+        self.device == other.device
+    }
+
     /// Whether `path`, where nothing is found now, was on a filesystem that is gone: the nearest directory above that
     /// there still is, is on another device than the directory in which the path was seen.
     pub(crate) fn is_lost(&self, path: &Path, files: &impl Files) -> io::Result<bool> {

@@ -103,7 +103,7 @@ impl KnownNames {
         if let Err(error) = read {
             // That says nothing against the looks: to walk through a directory takes another right than to list it.
             if error.kind() != io::ErrorKind::PermissionDenied {
-                step.is_unread(now);
+                step.note_unread();
             }
             let directory = shown(&step.directory);
             tracing::debug!(%directory, %error, "its names cannot be asked for");

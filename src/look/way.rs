@@ -65,6 +65,8 @@ pub(crate) struct Step {
     pub(crate) names: usize,
     /// When to ask for the names once more, because changes within one tick of the server's clock leave one look.
     confirm_at: Option<Instant>,
+    /// Whether the names could not be read when they had to be.
+    is_unread: bool,
 }
 
 impl Step {
@@ -77,11 +79,12 @@ impl Step {
     }
 
     /// Takes down that the names could not be read when they had to be, so that they are read once more.
-    pub(crate) fn is_unread(&mut self, now: Instant) {
-        self.confirm_at = Some(now);
+    pub(crate) fn note_unread(&mut self) {
+        self.is_unread = true;
     }
 
-    /// Whether this is the first look of all, or the first one after the tick in which the directory changed last.
+    /// Whether this is the first look of all, or the first one after the tick in which the directory changed last, or
+    /// after the names could not be read.
     ///
     /// Should a name have come within the tick, after the client asked for the name in vain, the client believes that
     /// there is none for as long as the directory looks the same. Only reading all names shows it that there is.
@@ -90,7 +93,9 @@ impl Step {
         if before != Some(seen) {
             self.confirm_at = Some(now + seen.racy_for());
         }
-        before.is_none() || self.confirm_at.take_if(|at| now >= *at).is_some()
+        let was_unread = std::mem::take(&mut self.is_unread);
+        let is_over = self.confirm_at.take_if(|at| now >= *at).is_some();
+        before.is_none() || was_unread || is_over
     }
 }
 
@@ -286,6 +291,7 @@ fn add_steps(
                 seen: None,
                 names: 0,
                 confirm_at: None,
+                is_unread: false,
             });
         }
     }
@@ -355,6 +361,7 @@ mod tests {
             was_named: false,
             seen: None,
             confirm_at: None,
+            is_unread: false,
         };
         for (now, seconds, is_over) in [
             (0, 1, true),
@@ -367,6 +374,19 @@ mod tests {
         ] {
             let said = step.is_tick_over(seen(seconds), at(now));
             assert_eq!(said, is_over, "after {now} ms");
+        }
+        // Names that could not be read are read at once, and all the same once more when the tick is over.
+        for (now, is_over) in [
+            (70_000, false),
+            (70_250, true),
+            (72_250, true),
+            (72_500, false),
+        ] {
+            let said = step.is_tick_over(seen(3), at(now));
+            assert_eq!(said, is_over, "after {now} ms");
+            if now == 70_000 {
+                step.note_unread();
+            }
         }
     }
 }

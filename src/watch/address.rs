@@ -107,6 +107,11 @@ impl Address {
         }
     }
 
+    /// Whether what has this home was on the filesystem that the directory was on last.
+    pub(super) fn is_at_home_with(&self, other: &Home) -> bool {
+        self.home.is_on_that_of(other)
+    }
+
     /// Whether the directory, which is not found now, was on a filesystem that is gone.
     pub(super) fn is_lost<F: Files, S: Stage, C: Clock>(
         &self,

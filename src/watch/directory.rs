@@ -303,9 +303,12 @@ impl Directory {
         self.recovered(now, shared);
         if self.absence.lasts(now) {
             shared.outbox.say(self.address.path(), News::Missing);
-            // So is all that was in it: none of that is lost with a filesystem any more.
-            let artifacts = self.artifacts.iter_mut();
-            artifacts.for_each(|artifact| artifact.home = None);
+            // So is all that was in it: none of that is lost with a filesystem any more. But what was on another one, which
+            // a mount covers, was not removed.
+            for artifact in &mut self.artifacts {
+                let home = artifact.home.take();
+                artifact.home = home.filter(|home| !self.address.is_at_home_with(home));
+            }
         }
         None
     }
