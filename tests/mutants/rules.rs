@@ -147,6 +147,13 @@ pub const FILES: &[Mutant] = &[
         &["final state"],
     ),
     mutant(
+        "a check holds nothing back",
+        "src/look/gate.rs",
+        "Some(holder) if holder.is_check() =>",
+        "Some(holder) if holder.is_check() && false =>",
+        &["final state"],
+    ),
+    mutant(
         "a partial listing proves nothing",
         "src/watch/doubt.rs",
         "let (cause, path) = (Cause::from(&source), directory.to_owned());\n            Err((cause, Error::List { path, source }))",

@@ -69,7 +69,8 @@ impl Scenario {
             slow + rest + polls + settled + 8 * artifacts * reading + self.client.cache.attributes;
         // A build that hangs holds everything back for as long as the cap says, and then for two digests a second
         // apart.
-        let is_hung = self.is_written_by(&[Writer::HungCargo]);
+        let is_hung = self.is_written_by(&[Writer::HungCargo])
+            || self.is_written_by(&[Writer::HungCheck]) && is_remote;
         let seen = seen
             + if is_hung {
                 self.gate_max + 2 * SECOND

@@ -333,6 +333,11 @@ impl Client {
             })
     }
 
+    /// Whether the client's system says who holds a lock.
+    pub fn tells_holders(&self) -> bool {
+        self.nature.locality == Locality::Local
+    }
+
     /// Judges that nothing is staged behind a gate that was shut when the poll began, before the cap is reached.
     pub fn judge_gate(&self, artifact: &Path) {
         let mut state = self.state.borrow_mut();
@@ -347,7 +352,10 @@ impl Client {
         }
         let directory = artifact.parent().unwrap_or(Path::new(""));
         for name in [".cargo-lock", ".cargo-artifact-lock"] {
-            let Some(held) = state.world.held_since(&directory.join(name)) else {
+            let Some(held) = state
+                .world
+                .built_since(&directory.join(name), self.tells_holders())
+            else {
                 continue;
             };
             // The cap holds for all the builds that one change waits for.

@@ -62,6 +62,7 @@ const OCCURRENCES: &[&str] = &[
     "writer LaterCargo",
     "writer CargoCopy",
     "writer HungCargo",
+    "writer HungCheck",
     "writer FailedBuild",
     "writer Ld",
     "writer Lld",

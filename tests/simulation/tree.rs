@@ -42,8 +42,9 @@ pub struct Inode {
     /// What is in a directory, and how often that has changed: some protocols count what stamps may hide.
     pub names: BTreeMap<OsString, usize>,
     pub version: u64,
-    /// Since when a build holds this lock file.
+    /// Since when somebody holds this lock file, and whether that is a check.
     pub held: Option<u64>,
+    pub is_checked: bool,
 }
 
 /// A filesystem: its device, as its files show it, and whether it is the client's own disk.
@@ -263,6 +264,7 @@ impl Tree {
             names: BTreeMap::new(),
             version: 0,
             held: None,
+            is_checked: false,
         });
         self.inodes.len() - 1
     }

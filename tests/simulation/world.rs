@@ -49,6 +49,8 @@ pub enum Op {
     /// Opens a file for writing, and never closes it.
     KeepOpen(PathBuf),
     Lock(PathBuf),
+    /// Takes a lock for a check, which builds no library.
+    LockToCheck(PathBuf),
     Unlock(PathBuf),
     /// The content that is at the path now is the content that its writer wanted there.
     Published(PathBuf),
@@ -278,10 +280,11 @@ impl World {
         Some(Rc::clone(&self.tree.inodes[inode].data))
     }
 
-    /// The time since when somebody holds a lock.
-    pub fn held_since(&self, lock: &Path) -> Option<u64> {
+    /// The time since when a build, or somebody who may be one, holds a lock.
+    pub fn built_since(&self, lock: &Path, tells_holders: bool) -> Option<u64> {
         let inode = self.tree.resolve(lock, Eyes::Writer)?;
-        self.tree.inodes[inode].held
+        let lock = &self.tree.inodes[inode];
+        lock.held.filter(|_| !(tells_holders && lock.is_checked))
     }
 
     /// Whether a writer has a file open.
@@ -352,6 +355,16 @@ impl World {
                 self.open(&path);
                 self.set_held(&path, Some(self.now));
             }
+            Op::LockToCheck(path) => {
+                self.open(&path);
+                // A check waits for a build, and here comes too late for its turn.
+                if let Some(lock) = self.tree.at(&path)
+                    && self.tree.inodes[lock].held.is_none()
+                {
+                    self.set_held(&path, Some(self.now));
+                    self.tree.inodes[lock].is_checked = true;
+                }
+            }
             Op::Unlock(path) => self.set_held(&path, None),
             Op::Published(path) => self.note_published(path, Eyes::Writer),
             Op::Arrived(path) => self.note_published(path, Eyes::Client),
@@ -393,6 +406,7 @@ impl World {
     fn set_held(&mut self, lock: &Path, held: Option<u64>) {
         if let Some(inode) = self.tree.at(lock) {
             self.tree.inodes[inode].held = held;
+            self.tree.inodes[inode].is_checked = false;
         }
     }
 

@@ -17,6 +17,8 @@ pub enum Writer {
     CargoCopy,
     /// A build that hangs after its work, and never lets go of its lock.
     HungCargo,
+    /// A `cargo check` that never lets go of the lock, which it shares with builds, while a library is renamed into place.
+    HungCheck,
     /// A build that fails: the other name goes, and nothing comes.
     FailedBuild,
     /// GNU ld, gold: truncates, then writes pieces.
@@ -61,11 +63,12 @@ pub enum Writer {
 }
 
 /// The writers of files.
-pub const WRITERS: [Writer; 21] = [
+pub const WRITERS: [Writer; 22] = [
     Writer::Cargo,
     Writer::LaterCargo,
     Writer::CargoCopy,
     Writer::HungCargo,
+    Writer::HungCheck,
     Writer::FailedBuild,
     Writer::Ld,
     Writer::Lld,
@@ -257,9 +260,12 @@ impl Plan<'_> {
                     plan.published(path);
                 });
             }
-            Writer::HungCargo => {
+            Writer::HungCargo | Writer::HungCheck => {
                 let lock = path.with_file_name(".cargo-lock");
-                self.op(Op::Lock(lock));
+                self.op(match writer {
+                    Writer::HungCheck => Op::LockToCheck(lock),
+                    _ => Op::Lock(lock),
+                });
                 let content = self.version();
                 self.rename_into_place(path, &content);
             }
