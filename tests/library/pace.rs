@@ -4,6 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use replug::Options;
+use replug::outcome::Waiting;
 use replug::watch::{News, OsFiles};
 use vocabulary::{Artifact, ByHand, Scratch, library};
 
@@ -90,6 +91,35 @@ fn polls_are_brisk_as_long_as_a_build_holds_a_library_back() {
         assert!(wait <= BRISK, "{wait:?}");
         watch.pass(QUIET);
     }
+}
+
+#[test]
+fn a_build_that_holds_back_what_is_too_large_now_makes_polls_no_brisker() {
+    const LARGEST: u64 = 1024 * 1024;
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    let options = options(&artifact).max_size(LARGEST);
+    let mut watch = quiet(&scratch, &artifact, options);
+    let lock = artifact.path().with_file_name(".cargo-lock");
+    let lock = fs::File::create(lock).unwrap();
+    lock.lock().unwrap();
+    artifact.replace_with(&library(2));
+    watch.poll_for(Duration::from_secs(1));
+    let updates = watch.poller.updates().try_iter();
+    let is_gated = |news: &News<_>| matches!(news, News::Waiting(Waiting::Gated(_)));
+    assert!(
+        updates
+            .map(|update| update.news)
+            .any(|news| is_gated(&news))
+    );
+    let large = fs::File::options().write(true).open(artifact.path());
+    large.unwrap().set_len(LARGEST + 1).unwrap();
+    watch.poll();
+    for _ in 0..2 {
+        watch.pass(QUIET);
+        watch.poll_for(INTERVAL);
+    }
+    assert_eq!(watch.poll(), INTERVAL);
 }
 
 #[test]
