@@ -14,9 +14,6 @@ use crate::library::NAME;
 /// what is written and renamed within one tick of the filesystem's clock cannot be told from what is written in place.
 const MADE_BEFORE: Duration = Duration::from_millis(20);
 
-/// How many writes a slow writer needs.
-const CHUNKS: usize = 12;
-
 /// A directory with one library in it.
 pub struct Watched {
     directory: TempDir,
@@ -102,13 +99,15 @@ impl Watched {
         made
     }
 
-    /// Writes a library over what is there, over so long a time. Calls `last` before its last write.
-    pub fn write_slowly(&self, bytes: &[u8], duration: Duration, last: impl FnOnce()) {
+    /// Writes a library over what is there in so many pieces, and pauses between them. Calls `last` before its last
+    /// write.
+    pub fn write_slowly(&self, bytes: &[u8], pieces: usize, pause: Duration, last: impl FnOnce()) {
         let mut file = File::create(self.library()).expect("the directory can be written to");
-        let (most, rest) = bytes.split_at(bytes.len() / CHUNKS * (CHUNKS - 1));
-        for chunk in most.chunks(bytes.len() / CHUNKS) {
-            file.write_all(chunk).expect("there is room on the disk");
-            thread::sleep(duration / (CHUNKS as u32 - 1));
+        let piece = bytes.len() / pieces;
+        let (most, rest) = bytes.split_at(piece * (pieces - 1));
+        for piece in most.chunks(piece) {
+            file.write_all(piece).expect("there is room on the disk");
+            thread::sleep(pause);
         }
         last();
         file.write_all(rest).expect("there is room on the disk");
