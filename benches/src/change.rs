@@ -38,3 +38,28 @@ pub fn until_called(
         }
     }
 }
+
+/// Lets `make` make library `number` meanwhile, on another thread, and `tool` load until that was called. Says how long
+/// after the moment that `make` returns that was: nothing if it was before.
+pub fn while_made(
+    tool: &mut dyn Tool,
+    number: u64,
+    make: impl FnOnce() -> Instant + Send,
+    patience: Duration,
+) -> Option<Duration> {
+    thread::scope(|scope| {
+        let making = scope.spawn(make);
+        let mut called = None;
+        while !making.is_finished() {
+            let is_new = tool.wait(TURN) > 0;
+            if is_new && called.is_none() && tool.version() == Some(number) {
+                called = Some(Instant::now());
+            }
+        }
+        let made = making.join().expect("what makes a library does not panic");
+        match called {
+            Some(called) => Some(called.saturating_duration_since(made)),
+            None => until_called(tool, number, made, patience),
+        }
+    })
+}

@@ -11,6 +11,7 @@ mod guest;
 mod library;
 mod linked;
 mod look;
+mod outside;
 mod plugins;
 mod report;
 mod row;
@@ -22,6 +23,7 @@ mod tools;
 mod trace;
 mod trial;
 mod watched;
+mod writer;
 
 use clap::{Parser, Subcommand};
 

@@ -33,6 +33,14 @@ pub fn smallest() -> PathBuf {
 
 /// The one that has this name.
 pub fn library(name: &str) -> PathBuf {
-    let file = format!("{DLL_PREFIX}{name}{DLL_SUFFIX}");
+    example(format!("{DLL_PREFIX}{name}{DLL_SUFFIX}"))
+}
+
+/// The same before it is linked.
+pub fn archive(name: &str) -> PathBuf {
+    example(format!("lib{name}.a"))
+}
+
+fn example(file: String) -> PathBuf {
     target().join("plugin/examples").join(file)
 }

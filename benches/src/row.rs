@@ -45,6 +45,15 @@ pub struct Column {
     pub target: Target,
 }
 
+/// A column of which at most so much was promised.
+pub const fn at_most(figure: &'static str, title: &'static str, most: f64) -> Column {
+    Column {
+        figure,
+        title,
+        target: Target::AtMost(most),
+    }
+}
+
 /// What replug's figure is to be.
 pub enum Target {
     /// Nothing was promised.
@@ -68,6 +77,9 @@ pub struct Figures {
     pub trials: u64,
     /// How those ended that ended badly, each once.
     pub notes: Vec<String>,
+    /// Figures that could not be taken here, each with the reason.
+    #[serde(default)]
+    pub absent: BTreeMap<String, String>,
 }
 
 impl Figures {
@@ -89,6 +101,7 @@ impl Figures {
         self.mishaps.repeated += other.mishaps.repeated;
         self.mishaps.partial += other.mishaps.partial;
         self.trials += other.trials;
+        self.absent.extend(other.absent);
         other.notes.into_iter().for_each(|note| self.note(note));
     }
 

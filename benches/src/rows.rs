@@ -1,10 +1,13 @@
 //! The rows, in the order of the table.
 
+mod builds;
 mod calls;
+mod checked;
 mod handles;
 mod idle;
 mod latency;
 mod memory;
+mod onto;
 mod pause;
 mod process;
 mod same_stamp;
@@ -22,7 +25,11 @@ pub const ALL: &[&dyn Row] = &[
     &latency::QUICK,
     &latency::USUAL,
     &latency::HARD,
+    &onto::Onto,
     &latency::DEBUG,
+    &builds::EAGER,
+    &builds::USUAL,
+    &checked::Checked,
     &slow::STEADY,
     &slow::PAUSED,
     &same_stamp::SameStamp,

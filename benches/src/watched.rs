@@ -16,7 +16,9 @@ const MADE_BEFORE: Duration = Duration::from_millis(20);
 
 /// A directory with one library in it.
 pub struct Watched {
-    directory: TempDir,
+    directory: PathBuf,
+    /// Removes the directory, if it is one of ours.
+    _scratch: Option<TempDir>,
     /// The write time of all that is put here, if it is not the real one.
     written: Option<SystemTime>,
 }
@@ -37,8 +39,19 @@ pub enum Way {
 impl Watched {
     /// An empty one.
     pub fn new() -> Watched {
+        let scratch = tempfile::tempdir().expect("the temporary directory can be written to");
         Watched {
-            directory: tempfile::tempdir().expect("the temporary directory can be written to"),
+            directory: scratch.path().to_owned(),
+            _scratch: Some(scratch),
+            written: None,
+        }
+    }
+
+    /// The directory of somebody else.
+    pub fn at(directory: PathBuf) -> Watched {
+        Watched {
+            directory,
+            _scratch: None,
             written: None,
         }
     }
@@ -53,7 +66,7 @@ impl Watched {
 
     /// The directory.
     pub fn directory(&self) -> &Path {
-        self.directory.path()
+        &self.directory
     }
 
     /// Where the library is.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::change::{rest, until_called};
-use crate::row::{Column, Figures, Row, Target};
+use crate::row::{Column, Figures, Row, at_most};
 use crate::seen::{ms, take};
 use crate::tool::{Pace, QUICK as EVERY_10_MS};
 use crate::tools;
@@ -156,14 +156,6 @@ pub const DEBUG: Latency = Latency {
     timeout: Duration::from_secs(120),
     ..QUICK
 };
-
-const fn at_most(figure: &'static str, title: &'static str, most: f64) -> Column {
-    Column {
-        figure,
-        title,
-        target: Target::AtMost(most),
-    }
-}
 
 impl Row for Latency {
     fn name(&self) -> &'static str {
