@@ -4,6 +4,7 @@ use std::process;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::seen::ms;
 use crate::tool::Tool;
 
 /// How long one wait is: an owner that does something else now and then.
@@ -39,14 +40,14 @@ pub fn until_called(
     }
 }
 
-/// Lets `make` make library `number` meanwhile, on another thread, and `tool` load until that was called. Says how long
-/// after the moment that `make` returns that was: nothing if it was before.
+/// Lets `make` make library `number` meanwhile, on another thread, and `tool` load until that was called. Says how many
+/// milliseconds after the moment that `make` returns that was: less than none if it was before.
 pub fn while_made(
     tool: &mut dyn Tool,
     number: u64,
     make: impl FnOnce() -> Instant + Send,
     patience: Duration,
-) -> Option<Duration> {
+) -> Option<f64> {
     thread::scope(|scope| {
         let making = scope.spawn(make);
         let mut called = None;
@@ -58,8 +59,11 @@ pub fn while_made(
         }
         let made = making.join().expect("what makes a library does not panic");
         match called {
-            Some(called) => Some(called.saturating_duration_since(made)),
-            None => until_called(tool, number, made, patience),
+            Some(called) => {
+                let before = ms(made.saturating_duration_since(called));
+                Some(ms(called.saturating_duration_since(made)) - before)
+            }
+            None => until_called(tool, number, made, patience).map(ms),
         }
     })
 }

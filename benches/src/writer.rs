@@ -43,9 +43,10 @@ impl Writer {
         };
         match self {
             Writer::Copy => command.args([from, &library]),
-            // All of it: what is exported is not called from within.
+            // All of it, for what is exported is not called from within; and without the debug information of std, as the
+            // other libraries are.
             Writer::Linker(_) => command
-                .args(["-shared", "-Wl,--whole-archive"])
+                .args(["-shared", "-Wl,--strip-debug", "-Wl,--whole-archive"])
                 .arg(from)
                 .args(["-Wl,--no-whole-archive", "-lgcc_s", "-lm", "-o"])
                 .arg(&library),

@@ -117,6 +117,8 @@ fn shown(value: f64) -> f64 {
 fn best(row: &dyn Row, of: &dyn Fn(&str) -> Option<f64>) -> String {
     let peers = row.tools().iter().filter(|tool| is_peer(tool));
     let known = peers.filter_map(|tool| Some((of(tool)?, tool)));
+    // To load what is still being written is no merit.
+    let known = known.filter(|(value, _)| *value >= 0.0);
     let best = known.min_by(|one, other| one.0.total_cmp(&other.0));
     best.map_or_else(String::new, |(value, tool)| {
         format!("{} ({tool})", number(Some(value)))

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::change::{rest, while_made};
 use crate::library::Library;
 use crate::row::{Column, Figures, Row, at_most};
-use crate::seen::{ms, take};
+use crate::seen::take;
 use crate::tool::QUICK;
 use crate::tools;
 use crate::trial;
@@ -95,7 +95,7 @@ impl Row for Onto {
             rest(number, Duration::from_millis(30), Duration::from_millis(10));
             let write = || writer.write(given.path(), &watched);
             let latency = while_made(running.as_mut(), number, write, Duration::from_secs(1));
-            latencies.extend(latency.map(ms));
+            latencies.extend(latency);
         }
         json!({ "ms": latencies, "times": LIBRARIES })
     }
