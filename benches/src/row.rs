@@ -20,7 +20,7 @@ pub trait Row: Sync {
     fn place(&self) -> Place {
         Place::Here
     }
-    /// One measurement of one tool. Runs its trials by `trial::run`.
+    /// One measurement of one tool. Runs its trials by those of `trial`.
     fn measure(&self, tool: &str) -> Figures;
     /// The child's side of a trial: does it, and returns what it saw. A panic is a trial that ended badly.
     fn trial(&self, tool: &str, arguments: &[String]) -> serde_json::Value;

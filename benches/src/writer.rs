@@ -1,5 +1,6 @@
 //! Programs that write a library onto the path that is watched.
 
+use std::env::consts::ARCH;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -62,22 +63,19 @@ fn linker(name: &str) -> Command {
     let mut command = Command::new("cc");
     command.arg(format!("-fuse-ld={name}"));
     // Rust brings an lld, which not all systems have.
-    let of_rust = |sysroot: PathBuf| sysroot.join("lib/rustlib").join(TARGET).join("bin/gcc-ld");
-    if let Some(directory) = sysroot().map(of_rust) {
+    if let Some(directory) = linkers_of_rust() {
         command.arg("-B").arg(directory);
     }
     command
 }
 
-/// Where Rust is.
-fn sysroot() -> Option<PathBuf> {
+/// Where they are, under the names by which a compiler asks for them.
+fn linkers_of_rust() -> Option<PathBuf> {
     let said = Command::new("rustc").args(["--print", "sysroot"]).output();
-    let said = String::from_utf8(said.ok()?.stdout).ok()?;
-    Some(PathBuf::from(said.trim_end()))
+    let sysroot = String::from_utf8(said.ok()?.stdout).ok()?;
+    let target = format!("lib/rustlib/{ARCH}-unknown-linux-gnu/bin/gcc-ld");
+    Some(Path::new(sysroot.trim_end()).join(target))
 }
-
-/// The only system that these rows are for.
-const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// When the watched library was closed after writing, or renamed into its place, for the last time during `work`.
 fn last_closed(watched: &Watched, work: impl FnOnce()) -> Instant {

@@ -122,7 +122,7 @@ impl Row for Builds {
                 package.build()
             };
             let latency = while_made(running.as_mut(), number, build, PATIENCE);
-            // The library is in its place some moments before cargo ends.
+            // The library is in its place, and the lock is let go, some moments before cargo ends.
             latencies.extend(latency.map(|ms| ms.max(0.0)));
         }
         json!({ "ms": latencies, "times": EDITS })
