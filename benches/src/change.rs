@@ -4,6 +4,7 @@ use std::process;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::seen::ms;
 use crate::tool::Tool;
 
 /// How long one wait is: an owner that does something else now and then.
@@ -37,4 +38,32 @@ pub fn until_called(
             return None;
         }
     }
+}
+
+/// Lets `make` make library `number` meanwhile, on another thread, and `tool` load until that was called. Says how many
+/// milliseconds after the moment that `make` returns that was: less than none if it was before.
+pub fn while_made(
+    tool: &mut dyn Tool,
+    number: u64,
+    make: impl FnOnce() -> Instant + Send,
+    patience: Duration,
+) -> Option<f64> {
+    thread::scope(|scope| {
+        let making = scope.spawn(make);
+        let mut called = None;
+        while !making.is_finished() {
+            let is_new = tool.wait(TURN) > 0;
+            if is_new && called.is_none() && tool.version() == Some(number) {
+                called = Some(Instant::now());
+            }
+        }
+        let made = making.join().expect("what makes a library does not panic");
+        match called {
+            Some(called) => {
+                let before = ms(made.saturating_duration_since(called));
+                Some(ms(called.saturating_duration_since(made)) - before)
+            }
+            None => until_called(tool, number, made, patience).map(ms),
+        }
+    })
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::run::Results;
+use crate::run::{Part, Results};
 use crate::trial::this_program;
 
 /// One processor, whose clock counts; it does not wait while the guest sleeps. Without fast strings, for a repeated
@@ -27,14 +27,15 @@ fn work() -> PathBuf {
 }
 
 /// Boots it, and runs the rows of these names in it by this very program.
-pub fn run(rows: &[&str], rounds: Option<usize>) -> Results {
+pub fn run(rows: &[&str], part: &Part) -> Results {
     let out = work().join("out");
     let mut boot = Command::new(package().join("../cli/tests/labs/guest/boot.sh"));
     boot.arg(work())
         .arg(package().join("guest.sh"))
         .arg(this_program())
         .arg("rows")
-        .args(rounds.map(|rounds| format!("--rounds={rounds}")))
+        .args(part.rounds.map(|rounds| format!("--rounds={rounds}")))
+        .args(part.tool.as_ref().map(|tool| format!("--tool={tool}")))
         .args(rows)
         .env("processors", PROCESSORS)
         .env("boot_options", BOOT_OPTIONS)

@@ -1,6 +1,7 @@
 //! Any number of distinct libraries of the same size, made of a plugin by writing over its version text.
 
 use std::fs;
+use std::path::Path;
 
 use crate::plugins;
 
@@ -19,16 +20,16 @@ pub struct Library {
 impl Library {
     /// The one that knows nothing of replug.
     pub fn plain() -> Library {
-        Library::read("plain")
+        Library::read(&plugins::library("plain"))
     }
 
     /// The one that was made for replug.
     pub fn declared() -> Library {
-        Library::read("declared")
+        Library::read(&plugins::library("declared"))
     }
 
-    fn read(name: &str) -> Library {
-        let built = plugins::library(name);
+    /// One that was built, or an archive that a library can be linked of.
+    pub fn read(built: &Path) -> Library {
         let bytes = fs::read(built).expect("the process that measures has built it");
         let mut windows = bytes.windows(MARKER.len());
         let mark = windows.position(|window| window == MARKER);

@@ -4,12 +4,14 @@
 //! starts from itself, so that one that dies costs one trial and is counted.
 
 mod call;
+mod cargo;
 mod change;
 mod count;
 mod guest;
 mod library;
 mod linked;
 mod look;
+mod outside;
 mod plugins;
 mod report;
 mod row;
@@ -21,10 +23,12 @@ mod tools;
 mod trace;
 mod trial;
 mod watched;
+mod writer;
 
 use clap::{Parser, Subcommand};
 
 use row::{Place, Row};
+use run::Part;
 
 /// Measures replug beside its peers.
 #[derive(Parser)]
@@ -40,6 +44,9 @@ struct Arguments {
     /// One round, to try it.
     #[arg(long, conflicts_with = "rounds")]
     quick: bool,
+    /// Only the tool of this name; the others stay as they were seen last.
+    #[arg(long)]
+    tool: Option<String>,
     /// Also writes the table and the plots into `docs/`.
     #[arg(long)]
     docs: bool,
@@ -60,6 +67,8 @@ enum Command {
     Rows {
         #[arg(long)]
         rounds: Option<usize>,
+        #[arg(long)]
+        tool: Option<String>,
         rows: Vec<String>,
     },
 }
@@ -75,9 +84,10 @@ fn main() {
             let row = rows::called(row).expect("a row of this name");
             trial::be_the_child(row, tool, arguments);
         }
-        Some(Command::Rows { rounds, rows }) => {
+        Some(Command::Rows { rounds, tool, rows }) => {
             let rows = rows.iter().map(|name| rows::called(name).expect("a row"));
-            let results = run::rows(rows, *rounds);
+            let (rounds, tool) = (*rounds, tool.clone());
+            let results = run::rows(rows, &Part { rounds, tool });
             println!("{}", report::json(&results));
         }
         None => measure(&arguments),
@@ -85,7 +95,10 @@ fn main() {
 }
 
 fn measure(arguments: &Arguments) {
-    let rounds = arguments.quick.then_some(1).or(arguments.rounds);
+    let part = Part {
+        rounds: arguments.quick.then_some(1).or(arguments.rounds),
+        tool: arguments.tool.clone(),
+    };
     let is_wanted = |row: &&dyn Row| {
         let is_meant = |part: &String| match rows::called(part) {
             Some(_) => row.name() == part,
@@ -96,11 +109,11 @@ fn measure(arguments: &Arguments) {
     let wanted = || rows::ALL.iter().copied().filter(is_wanted);
     let at = |place: Place| wanted().filter(move |row| row.place() == place);
     plugins::build();
-    let mut results = report::keep(run::rows(at(Place::Here), rounds));
+    let mut results = report::keep(run::rows(at(Place::Here), &part));
     let counted: Vec<&str> = at(Place::Guest).map(|row| row.name()).collect();
     if !counted.is_empty() {
         eprintln!("in the guest: {}", counted.join(", "));
-        results = report::keep(guest::run(&counted, rounds));
+        results = report::keep(guest::run(&counted, &part));
     }
     report::show(&results, arguments.docs);
 }

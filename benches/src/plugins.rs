@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::cargo;
+
 fn target() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("target/plugins")
 }
@@ -12,16 +14,8 @@ fn target() -> PathBuf {
 /// Builds them.
 pub fn build() {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins/Cargo.toml");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["build", "--quiet", "--profile", "plugin", "--examples"])
-        .arg("--manifest-path")
-        .arg(manifest)
-        .arg("--target-dir")
-        .arg(target())
-        .status()
-        .expect("cargo can be started");
-    assert!(status.success(), "the plugins do not compile");
+    let profile = ["--profile", "plugin", "--examples"];
+    cargo::build(&manifest, &target(), &profile);
     let source = target().join("smallest.c");
     fs::write(&source, "int nothing;").expect("cargo has made the directory");
     let status = Command::new("cc")
@@ -39,6 +33,14 @@ pub fn smallest() -> PathBuf {
 
 /// The one that has this name.
 pub fn library(name: &str) -> PathBuf {
-    let file = format!("{DLL_PREFIX}{name}{DLL_SUFFIX}");
+    example(format!("{DLL_PREFIX}{name}{DLL_SUFFIX}"))
+}
+
+/// The same before it is linked.
+pub fn archive(name: &str) -> PathBuf {
+    example(format!("lib{name}.a"))
+}
+
+fn example(file: String) -> PathBuf {
     target().join("plugin/examples").join(file)
 }

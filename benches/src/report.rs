@@ -19,11 +19,14 @@ pub fn json(results: &Results) -> Value {
 /// Where everything is written.
 const OWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/benches");
 
-/// Writes down what was seen. Rows that did not run now are there as they were seen last.
+/// Writes down what was seen. Rows and tools that did not run now are there as they were seen last.
 pub fn keep(mut results: Results) -> Results {
     let file = Path::new(OWN).join("results.json");
     for (row, seen) in last(&file).unwrap_or_default().0 {
-        results.0.entry(row).or_insert(seen);
+        let tools = results.0.entry(row).or_default();
+        for (tool, figures) in seen {
+            tools.entry(tool).or_insert(figures);
+        }
     }
     let all = json!({ "machine": machine::facts(), "rows": json(&results) });
     let all = serde_json::to_string_pretty(&all).expect("figures are JSON");

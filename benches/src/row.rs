@@ -20,7 +20,7 @@ pub trait Row: Sync {
     fn place(&self) -> Place {
         Place::Here
     }
-    /// One measurement of one tool. Runs its trials by `trial::run`.
+    /// One measurement of one tool. Runs its trials by those of `trial`.
     fn measure(&self, tool: &str) -> Figures;
     /// The child's side of a trial: does it, and returns what it saw. A panic is a trial that ended badly.
     fn trial(&self, tool: &str, arguments: &[String]) -> serde_json::Value;
@@ -43,6 +43,15 @@ pub struct Column {
     pub title: &'static str,
     /// What replug's is to be.
     pub target: Target,
+}
+
+/// A column of which at most so much was promised.
+pub const fn at_most(figure: &'static str, title: &'static str, most: f64) -> Column {
+    Column {
+        figure,
+        title,
+        target: Target::AtMost(most),
+    }
 }
 
 /// What replug's figure is to be.
@@ -68,6 +77,9 @@ pub struct Figures {
     pub trials: u64,
     /// How those ended that ended badly, each once.
     pub notes: Vec<String>,
+    /// Figures that could not be taken here, each with the reason.
+    #[serde(default)]
+    pub absent: BTreeMap<String, String>,
 }
 
 impl Figures {
@@ -89,6 +101,7 @@ impl Figures {
         self.mishaps.repeated += other.mishaps.repeated;
         self.mishaps.partial += other.mishaps.partial;
         self.trials += other.trials;
+        self.absent.extend(other.absent);
         other.notes.into_iter().for_each(|note| self.note(note));
     }
 

@@ -1,10 +1,13 @@
 //! The rows, in the order of the table.
 
+mod builds;
 mod calls;
+mod checked;
 mod handles;
 mod idle;
 mod latency;
 mod memory;
+mod onto;
 mod pause;
 mod process;
 mod same_stamp;
@@ -19,13 +22,19 @@ pub const ALL: &[&dyn Row] = &[
     &idle::MANY,
     &idle::CROWD,
     &process::Process,
-    &latency::Quick,
-    &latency::Usual,
-    &latency::Hard,
-    &latency::Debug,
-    &slow::Slow,
+    &latency::QUICK,
+    &latency::USUAL,
+    &latency::HARD,
+    &onto::Onto,
+    &latency::DEBUG,
+    &builds::EAGER,
+    &builds::USUAL,
+    &checked::Checked,
+    &slow::STEADY,
+    &slow::PAUSED,
     &same_stamp::SameStamp,
-    &pause::Pause,
+    &pause::SMALL,
+    &pause::LARGE,
     &staging::Staging,
     &calls::Calls,
     &handles::Handles,

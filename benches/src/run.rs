@@ -17,17 +17,27 @@ impl Results {
     }
 }
 
-/// Runs rows, each in as many rounds as it wants unless told otherwise.
-pub fn rows<'a>(rows: impl Iterator<Item = &'a dyn Row>, rounds: Option<usize>) -> Results {
-    let results = rows.map(|row| (row.name().to_owned(), all_tools(row, rounds)));
+/// How much of a row is run.
+#[derive(Debug, Clone, Default)]
+pub struct Part {
+    /// So many rounds, instead of as many as the row wants.
+    pub rounds: Option<usize>,
+    /// Only the tool of this name.
+    pub tool: Option<String>,
+}
+
+/// Runs rows, of each this part.
+pub fn rows<'a>(rows: impl Iterator<Item = &'a dyn Row>, part: &Part) -> Results {
+    let results = rows.map(|row| (row.name().to_owned(), all_tools(row, part)));
     Results(results.collect())
 }
 
-fn all_tools(row: &dyn Row, rounds: Option<usize>) -> BTreeMap<String, Figures> {
+fn all_tools(row: &dyn Row, part: &Part) -> BTreeMap<String, Figures> {
     let mut by_tool: BTreeMap<String, Figures> = BTreeMap::new();
-    let rounds = rounds.unwrap_or(row.rounds());
+    let rounds = part.rounds.unwrap_or(row.rounds());
+    let is_meant = |tool: &&&str| part.tool.as_ref().is_none_or(|name| name == **tool);
     for round in 1..=rounds {
-        for tool in row.tools() {
+        for tool in row.tools().iter().filter(is_meant) {
             eprintln!("{} {round}/{rounds}: {tool}", row.name());
             let seen = row.measure(tool);
             by_tool.entry((*tool).to_owned()).or_default().join(seen);

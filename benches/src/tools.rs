@@ -11,29 +11,44 @@ pub mod replug;
 use std::time::Duration;
 
 use crate::library::Library;
+use crate::plugins;
 use crate::tool::{Pace, Tool};
 use crate::watched::{Watched, Way};
 
 /// The library that `tool` is to load: its own kind, so that all have their best.
 pub fn library(tool: &str) -> Library {
-    if tool.starts_with("replug") {
-        Library::declared()
-    } else {
-        Library::plain()
+    match is_ours(tool) {
+        true => Library::declared(),
+        false => Library::plain(),
     }
+}
+
+/// The same as an archive, for a linker.
+pub fn archive(tool: &str) -> Library {
+    let name = if is_ours(tool) { "declared" } else { "plain" };
+    Library::read(&plugins::archive(name))
+}
+
+fn is_ours(tool: &str) -> bool {
+    tool.starts_with("replug")
 }
 
 /// Starts a tool in a directory where its library number 1 is put first.
 pub fn start(tool: &str, watched: &Watched, pace: Pace) -> Box<dyn Tool> {
     watched.put(&library(tool).numbered(1), Way::Rename);
-    let mut tool = open(tool, watched, pace);
+    open(tool, watched, pace)
+}
+
+/// Starts a tool in a directory where a library is, and lets it load that.
+pub fn open(tool: &str, watched: &Watched, pace: Pace) -> Box<dyn Tool> {
+    let mut tool = new(tool, watched, pace);
     while tool.version().is_none() {
         tool.wait(Duration::from_millis(10));
     }
     tool
 }
 
-fn open(tool: &str, watched: &Watched, pace: Pace) -> Box<dyn Tool> {
+fn new(tool: &str, watched: &Watched, pace: Pace) -> Box<dyn Tool> {
     match tool {
         "limit" => Box::new(limit::Limit::new(watched, pace, Duration::ZERO)),
         "limit, patient" => Box::new(limit::Limit::new(watched, pace, limit::STILL)),

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::cargo;
 use crate::row::{Figures, Row};
 
 /// What stands before the child's result.
@@ -18,6 +19,30 @@ const MARK: &str = "result: ";
 
 /// Between two looks at whether the child has ended. It measures by its own clock.
 const PAUSE: Duration = Duration::from_millis(10);
+
+/// How this program is built for a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// As it runs now: with optimisation.
+    Optimised,
+    /// As `cargo build` makes it, without: a debug host, whose profile has no lines.
+    Unoptimised,
+}
+
+impl Program {
+    /// Where it is. What is not built is built first.
+    fn path(self) -> PathBuf {
+        match self {
+            Program::Optimised => this_program(),
+            Program::Unoptimised => {
+                let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/unoptimised");
+                let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+                cargo::build(&manifest, &target, &["--locked"]);
+                target.join("debug").join(env!("CARGO_PKG_NAME"))
+            }
+        }
+    }
+}
 
 /// How a trial ended.
 pub enum Ended {
@@ -44,24 +69,7 @@ impl Ended {
 
 /// Runs one trial of `row` by `tool`.
 pub fn run(row: &str, tool: &str, arguments: &[String], timeout: Duration) -> Ended {
-    run_under(&[], row, tool, arguments, timeout)
-}
-
-/// The same in this program as it is when it is built without optimisation, which is done first.
-pub fn run_unoptimised(row: &str, tool: &str, arguments: &[String], timeout: Duration) -> Ended {
-    let this = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let target = this.join("target/unoptimised");
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["build", "--quiet", "--manifest-path"])
-        .arg(this.join("Cargo.toml"))
-        .arg("--target-dir")
-        .arg(&target)
-        .status()
-        .expect("cargo can be started");
-    assert!(status.success(), "this program does not compile");
-    let program = target.join("debug").join(env!("CARGO_PKG_NAME"));
-    start(vec![program], row, tool, arguments, timeout)
+    start(vec![this_program()], row, tool, arguments, timeout)
 }
 
 /// The same under a tracer, which is told what to run by its last arguments.
@@ -129,20 +137,22 @@ fn start(
     }
 }
 
-/// Runs so many trials at the same time: for those that wait more than they work. Returns what those saw that ended
-/// well.
+/// Runs one trial for each of `arguments`, all at the same time: for those that wait more than they work. Returns what
+/// those saw that ended well.
 pub fn together(
     figures: &mut Figures,
+    program: Program,
     row: &str,
     tool: &str,
     arguments: &[Vec<String>],
     timeout: Duration,
 ) -> Vec<Value> {
-    let one = |arguments: &Vec<String>| run(row, tool, arguments, timeout);
+    let path = program.path();
+    let one = |arguments: &Vec<String>| start(vec![path.clone()], row, tool, arguments, timeout);
     let ended: Vec<_> = thread::scope(|scope| {
         let trials: Vec<_> = arguments
             .iter()
-            .map(|arguments| scope.spawn(move || one(arguments)))
+            .map(|arguments| scope.spawn(|| one(arguments)))
             .collect();
         let ended = trials.into_iter().map(|trial| trial.join());
         ended

@@ -14,12 +14,11 @@ use crate::library::NAME;
 /// what is written and renamed within one tick of the filesystem's clock cannot be told from what is written in place.
 const MADE_BEFORE: Duration = Duration::from_millis(20);
 
-/// How many writes a slow writer needs.
-const CHUNKS: usize = 12;
-
 /// A directory with one library in it.
 pub struct Watched {
-    directory: TempDir,
+    directory: PathBuf,
+    /// Removes the directory, if it is one of ours.
+    _scratch: Option<TempDir>,
     /// The write time of all that is put here, if it is not the real one.
     written: Option<SystemTime>,
 }
@@ -40,8 +39,19 @@ pub enum Way {
 impl Watched {
     /// An empty one.
     pub fn new() -> Watched {
+        let scratch = tempfile::tempdir().expect("the temporary directory can be written to");
         Watched {
-            directory: tempfile::tempdir().expect("the temporary directory can be written to"),
+            directory: scratch.path().to_owned(),
+            _scratch: Some(scratch),
+            written: None,
+        }
+    }
+
+    /// The directory of somebody else.
+    pub fn at(directory: PathBuf) -> Watched {
+        Watched {
+            directory,
+            _scratch: None,
             written: None,
         }
     }
@@ -56,7 +66,7 @@ impl Watched {
 
     /// The directory.
     pub fn directory(&self) -> &Path {
-        self.directory.path()
+        &self.directory
     }
 
     /// Where the library is.
@@ -102,13 +112,15 @@ impl Watched {
         made
     }
 
-    /// Writes a library over what is there, over so long a time. Calls `last` before its last write.
-    pub fn write_slowly(&self, bytes: &[u8], duration: Duration, last: impl FnOnce()) {
+    /// Writes a library over what is there in so many pieces, and pauses between them. Calls `last` before its last
+    /// write.
+    pub fn write_slowly(&self, bytes: &[u8], pieces: usize, pause: Duration, last: impl FnOnce()) {
         let mut file = File::create(self.library()).expect("the directory can be written to");
-        let (most, rest) = bytes.split_at(bytes.len() / CHUNKS * (CHUNKS - 1));
-        for chunk in most.chunks(bytes.len() / CHUNKS) {
-            file.write_all(chunk).expect("there is room on the disk");
-            thread::sleep(duration / (CHUNKS as u32 - 1));
+        let piece = bytes.len() / pieces;
+        let (most, rest) = bytes.split_at(piece * (pieces - 1));
+        for piece in most.chunks(piece) {
+            file.write_all(piece).expect("there is room on the disk");
+            thread::sleep(pause);
         }
         last();
         file.write_all(rest).expect("there is room on the disk");

@@ -37,8 +37,8 @@ fn promises(text: &mut String, row: &dyn Row, results: &Results) {
     let [limit, replug, ..] = row.tools() else {
         return;
     };
-    let mut line = |what: &str, cells: [String; 4], met: Option<bool>| {
-        let met = met.map_or("", |met| if met { "yes" } else { "**no**" });
+    let mut line = |what: &str, cells: [String; 4], met: Option<&str>| {
+        let met = met.unwrap_or("");
         writeln!(text, "| {what} | {} | {met} |", cells.join(" | ")).expect("text grows");
     };
     for column in row.columns() {
@@ -49,7 +49,9 @@ fn promises(text: &mut String, row: &dyn Row, results: &Results) {
         }
         let met = of(replug)
             .zip(target)
-            .map(|(ours, most)| shown(ours) <= shown(most));
+            .map(|(ours, most)| verdict(shown(ours) <= shown(most)));
+        let absent = || results.of(row.name(), replug)?.absent.get(column.figure);
+        let met = met.or_else(|| absent().map(String::as_str));
         let what = format!("{}: {}", row.title(), column.title);
         let cells = [
             number(of(limit)),
@@ -82,9 +84,13 @@ fn promises(text: &mut String, row: &dyn Row, results: &Results) {
         line(
             &format!("{}: went wrong", row.title()),
             cells,
-            ours.map(|wrong| wrong == 0),
+            ours.map(|wrong| verdict(wrong == 0)),
         );
     }
+}
+
+fn verdict(is_met: bool) -> &'static str {
+    if is_met { "yes" } else { "**no**" }
 }
 
 /// What the target comes to in this run.
@@ -111,6 +117,8 @@ fn shown(value: f64) -> f64 {
 fn best(row: &dyn Row, of: &dyn Fn(&str) -> Option<f64>) -> String {
     let peers = row.tools().iter().filter(|tool| is_peer(tool));
     let known = peers.filter_map(|tool| Some((of(tool)?, tool)));
+    // To load what is still being written is no merit.
+    let known = known.filter(|(value, _)| *value >= 0.0);
     let best = known.min_by(|one, other| one.0.total_cmp(&other.0));
     best.map_or_else(String::new, |(value, tool)| {
         format!("{} ({tool})", number(Some(value)))
@@ -143,7 +151,7 @@ fn details(text: &mut String, row: &dyn Row, results: &Results) {
         let values = row
             .columns()
             .iter()
-            .map(|column| number(figures.median(column.figure)));
+            .map(|column| cell(figures, column.figure));
         let mut cells: Vec<String> = values.collect();
         if has_mishaps {
             cells.push(figures.trials.to_string());
@@ -151,6 +159,13 @@ fn details(text: &mut String, row: &dyn Row, results: &Results) {
         }
         writeln!(text, "| {tool} | {} |", cells.join(" | ")).expect("text grows");
     }
+}
+
+/// The median, or why there is none.
+fn cell(figures: &Figures, figure: &str) -> String {
+    let median = figures.median(figure);
+    let absent = figures.absent.get(figure).filter(|_| median.is_none());
+    absent.map_or_else(|| number(median), String::clone)
 }
 
 fn mishaps(figures: &Figures) -> [u64; 4] {

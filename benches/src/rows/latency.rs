@@ -5,281 +5,227 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::change::{rest, until_called};
-use crate::row::{Column, Figures, Row, Target};
-use crate::seen::{ms, numbers};
-use crate::tool::{Pace, QUICK};
+use crate::row::{Column, Figures, Row, at_most};
+use crate::seen::{ms, take};
+use crate::tool::{Pace, QUICK as EVERY_10_MS};
 use crate::tools;
-use crate::trial;
+use crate::trial::{self, Program};
 use crate::watched::{Watched, Way};
 
-/// Two columns: a rename and a link.
-macro_rules! ways {
-    ($target:expr) => {
-        &[
-            Column {
-                figure: "rename ms",
-                title: "rename, ms",
-                target: Target::AtMost($target),
-            },
-            Column {
-                figure: "link ms",
-                title: "hard link, ms",
-                target: Target::AtMost($target),
-            },
-        ]
-    };
+/// Replacements of a library, and who sees them how soon.
+pub struct Latency {
+    name: &'static str,
+    title: &'static str,
+    tools: &'static [&'static str],
+    columns: &'static [Column],
+    cases: &'static [Case],
+    program: Program,
+    pace: Pace,
+    /// Trials of a case in a round, all at the same time.
+    at_once: usize,
+    /// Replacements in a trial.
+    times: u64,
+    rounds: usize,
+    timeout: Duration,
 }
 
-const WAYS: [&str; 2] = ["rename", "link"];
+/// One kind of replacement, which is a trial of its own.
+struct Case {
+    /// What its latencies are called, in milliseconds.
+    figure: &'static str,
+    way: Way,
+    /// How many MB the library has at least.
+    size: usize,
+}
 
-/// The ways for which a loader must know more than that the file has changed.
-const HARD_WAYS: [&str; 2] = ["tick", "in place"];
+/// Whoever can be asked.
+const TOOLS: &[&str] = &[
+    "limit",
+    "replug",
+    "hot-lib-reloader",
+    "dynamic_reload",
+    "notify 8",
+    "notify 9",
+    "inotify",
+];
 
-/// The sizes of libraries with debug information, in MB.
-const SIZES: [&str; 2] = ["5", "22"];
+/// Of the tools that look twice a minute by themselves.
+const TWICE_A_MINUTE: &str = "notify";
+
+const RENAME: Case = Case {
+    figure: "rename ms",
+    way: Way::Rename,
+    size: 0,
+};
+
+const LINK: Case = Case {
+    figure: "link ms",
+    way: Way::Link,
+    size: 0,
+};
 
 /// Every 10 ms.
-pub struct Quick;
-
-/// The same, in the ways for which a loader must know more.
-pub struct Hard;
-
-/// The same in a host that was built without optimisation, as its developer builds it. This package has no line about that
-/// in its profile.
-pub struct Debug;
+pub const QUICK: Latency = Latency {
+    name: "latency",
+    title: "file in place to first new call, interval 10 ms",
+    tools: TOOLS,
+    columns: &[
+        at_most("rename ms", "rename, ms", 7.0),
+        at_most("link ms", "hard link, ms", 7.0),
+    ],
+    cases: &[RENAME, LINK],
+    program: Program::Optimised,
+    pace: EVERY_10_MS,
+    at_once: 1,
+    times: 25,
+    rounds: 8,
+    timeout: Duration::from_secs(60),
+};
 
 /// As each tool does by itself.
-pub struct Usual;
+pub const USUAL: Latency = Latency {
+    name: "defaults",
+    title: "the same at each tool's defaults",
+    columns: &[
+        at_most("rename ms", "rename, ms", 150.0),
+        at_most("link ms", "hard link, ms", 150.0),
+    ],
+    pace: Pace::Default,
+    at_once: 3,
+    times: 5,
+    rounds: 3,
+    timeout: Duration::from_secs(200),
+    ..QUICK
+};
 
-impl Row for Quick {
+/// In the ways for which a loader must know more than that the file has changed.
+pub const HARD: Latency = Latency {
+    name: "latency-hard",
+    title: "the same, interval 10 ms, in the ways that prove nothing by themselves",
+    columns: &[
+        at_most("tick ms", "written and renamed within a tick, ms", 7.0),
+        at_most("in place ms", "written in place, from its close, ms", 10.0),
+    ],
+    cases: &[
+        Case {
+            figure: "tick ms",
+            way: Way::Tick,
+            size: 0,
+        },
+        Case {
+            figure: "in place ms",
+            way: Way::InPlace,
+            size: 0,
+        },
+    ],
+    rounds: 4,
+    ..QUICK
+};
+
+/// In a host that was built without optimisation, as its developer builds it. This package has no line about that in its
+/// profile. The sizes are those of libraries with debug information.
+pub const DEBUG: Latency = Latency {
+    name: "debug-host",
+    title: "file in place to first new call, interval 10 ms, in a debug host: hard link",
+    tools: &[
+        "limit",
+        "replug",
+        "hot-lib-reloader",
+        "dynamic_reload",
+        "notify 8",
+    ],
+    columns: &[
+        at_most("5 ms", "5 MB, ms", 15.0),
+        at_most("22 ms", "22 MB, ms", 40.0),
+    ],
+    cases: &[
+        Case {
+            figure: "5 ms",
+            way: Way::Link,
+            size: 5,
+        },
+        Case {
+            figure: "22 ms",
+            way: Way::Link,
+            size: 22,
+        },
+    ],
+    program: Program::Unoptimised,
+    times: 15,
+    rounds: 2,
+    timeout: Duration::from_secs(120),
+    ..QUICK
+};
+
+impl Row for Latency {
     fn name(&self) -> &'static str {
-        "latency"
+        self.name
     }
 
     fn title(&self) -> &'static str {
-        "file in place to first new call, interval 10 ms"
+        self.title
     }
 
     fn tools(&self) -> &'static [&'static str] {
-        &[
-            "limit",
-            "replug",
-            "hot-lib-reloader",
-            "dynamic_reload",
-            "notify 8",
-            "notify 9",
-            "inotify",
-        ]
+        self.tools
     }
 
     fn columns(&self) -> &'static [Column] {
-        ways!(7.0)
+        self.columns
     }
 
     fn rounds(&self) -> usize {
-        8
+        self.rounds
     }
 
     fn measure(&self, tool: &str) -> Figures {
         let mut figures = Figures::default();
-        for way in WAYS {
-            let timeout = Duration::from_secs(60);
-            let ended = trial::run(self.name(), tool, &[way.to_owned()], timeout);
-            if let Some(seen) = ended.or_crashed(&mut figures) {
-                take(&mut figures, way, &seen);
-            }
+        for case in self.cases {
+            let trials = vec![vec![case.figure.to_owned()]; self.at_once];
+            let (program, timeout) = (self.program, self.timeout);
+            let seen = trial::together(&mut figures, program, self.name, tool, &trials, timeout);
+            seen.iter()
+                .for_each(|seen| take(&mut figures, case.figure, seen));
         }
         figures
     }
 
     fn trial(&self, tool: &str, arguments: &[String]) -> Value {
-        let spread = Duration::from_millis(10);
-        replace(tool, &arguments[0], 0, QUICK, 25, spread)
+        let mut cases = self.cases.iter();
+        let case = cases.find(|case| case.figure == arguments[0]);
+        self.replace(tool, case.expect("a case of this row"))
     }
 }
 
-impl Row for Hard {
-    fn name(&self) -> &'static str {
-        "latency-hard"
-    }
-
-    fn title(&self) -> &'static str {
-        "the same, interval 10 ms, in the ways that prove nothing by themselves"
-    }
-
-    fn tools(&self) -> &'static [&'static str] {
-        Quick.tools()
-    }
-
-    fn columns(&self) -> &'static [Column] {
-        &[
-            Column {
-                figure: "tick ms",
-                title: "written and renamed within a tick, ms",
-                target: Target::AtMost(7.0),
-            },
-            Column {
-                figure: "in place ms",
-                title: "written in place, from its close, ms",
-                target: Target::AtMost(10.0),
-            },
-        ]
-    }
-
-    fn rounds(&self) -> usize {
-        4
-    }
-
-    fn measure(&self, tool: &str) -> Figures {
-        let mut figures = Figures::default();
-        for way in HARD_WAYS {
-            let timeout = Duration::from_secs(60);
-            let ended = trial::run(self.name(), tool, &[way.to_owned()], timeout);
-            if let Some(seen) = ended.or_crashed(&mut figures) {
-                take(&mut figures, way, &seen);
-            }
+impl Latency {
+    /// Replaces a library so many times. The child's side.
+    fn replace(&self, tool: &str, case: &Case) -> Value {
+        let (times, spread, patience) = self.how(tool);
+        let library = tools::library(tool);
+        let watched = Watched::new();
+        let mut running = tools::start(tool, &watched, self.pace);
+        let mut latencies = Vec::new();
+        for number in 2..=times + 1 {
+            rest(number, Duration::from_millis(30), spread);
+            let begun = watched.put(&library.of_size(number, case.size), case.way);
+            let latency = until_called(running.as_mut(), number, begun, patience);
+            latencies.extend(latency.map(ms));
         }
-        figures
+        json!({ "ms": latencies, "times": times })
     }
 
-    fn trial(&self, tool: &str, arguments: &[String]) -> Value {
-        Quick.trial(tool, arguments)
-    }
-}
-
-impl Row for Debug {
-    fn name(&self) -> &'static str {
-        "debug-host"
-    }
-
-    fn title(&self) -> &'static str {
-        "file in place to first new call, interval 10 ms, in a debug host: hard link"
-    }
-
-    fn tools(&self) -> &'static [&'static str] {
-        &[
-            "limit",
-            "replug",
-            "hot-lib-reloader",
-            "dynamic_reload",
-            "notify 8",
-        ]
-    }
-
-    fn columns(&self) -> &'static [Column] {
-        &[
-            Column {
-                figure: "5 ms",
-                title: "5 MB, ms",
-                target: Target::AtMost(15.0),
-            },
-            Column {
-                figure: "22 ms",
-                title: "22 MB, ms",
-                target: Target::AtMost(40.0),
-            },
-        ]
-    }
-
-    fn rounds(&self) -> usize {
-        2
-    }
-
-    fn measure(&self, tool: &str) -> Figures {
-        let mut figures = Figures::default();
-        for size in SIZES {
-            let timeout = Duration::from_secs(120);
-            let ended = trial::run_unoptimised(self.name(), tool, &[size.to_owned()], timeout);
-            if let Some(seen) = ended.or_crashed(&mut figures) {
-                take(&mut figures, size, &seen);
+    /// How many replacements, how far apart at most, and how long one is waited for: twice as long as the slowest needs.
+    fn how(&self, tool: &str) -> (u64, Duration, Duration) {
+        match self.pace {
+            Pace::Every(interval) => (self.times, interval, Duration::from_secs(1)),
+            Pace::Default if tool.starts_with(TWICE_A_MINUTE) => {
+                (1, Duration::from_secs(30), Duration::from_secs(65))
             }
+            Pace::Default => (
+                self.times,
+                replug::Options::INTERVAL,
+                Duration::from_secs(65),
+            ),
         }
-        figures
-    }
-
-    fn trial(&self, tool: &str, arguments: &[String]) -> Value {
-        let size = arguments[0].parse().expect("a number of MB");
-        let spread = Duration::from_millis(10);
-        replace(tool, "link", size, QUICK, 15, spread)
-    }
-}
-
-impl Row for Usual {
-    fn name(&self) -> &'static str {
-        "defaults"
-    }
-
-    fn title(&self) -> &'static str {
-        "the same at each tool's defaults"
-    }
-
-    fn tools(&self) -> &'static [&'static str] {
-        Quick.tools()
-    }
-
-    fn columns(&self) -> &'static [Column] {
-        ways!(150.0)
-    }
-
-    fn rounds(&self) -> usize {
-        3
-    }
-
-    fn measure(&self, tool: &str) -> Figures {
-        let mut figures = Figures::default();
-        let timeout = Duration::from_secs(200);
-        for way in WAYS {
-            let arguments = vec![vec![way.to_owned()]; 3];
-            for seen in trial::together(&mut figures, self.name(), tool, &arguments, timeout) {
-                take(&mut figures, way, &seen);
-            }
-        }
-        figures
-    }
-
-    fn trial(&self, tool: &str, arguments: &[String]) -> Value {
-        // One that looks twice a minute is asked once.
-        let (times, spread) = match tool.starts_with("notify") {
-            true => (1, Duration::from_secs(30)),
-            false => (5, replug::Options::INTERVAL),
-        };
-        replace(tool, &arguments[0], 0, Pace::Default, times, spread)
-    }
-}
-
-/// Replaces a library so many times, by others that have at least so many MB. The child's side.
-fn replace(tool: &str, way: &str, size: usize, pace: Pace, times: u64, spread: Duration) -> Value {
-    // Twice as much as the slowest needs.
-    let patience = match pace {
-        Pace::Every(_) => Duration::from_secs(1),
-        Pace::Default => Duration::from_secs(65),
-    };
-    let way = match way {
-        "link" => Way::Link,
-        "tick" => Way::Tick,
-        "in place" => Way::InPlace,
-        _ => Way::Rename,
-    };
-    let library = tools::library(tool);
-    let watched = Watched::new();
-    let mut running = tools::start(tool, &watched, pace);
-    let mut latencies = Vec::new();
-    for number in 2..=times + 1 {
-        rest(number, Duration::from_millis(30), spread);
-        let begun = watched.put(&library.of_size(number, size), way);
-        let latency = until_called(running.as_mut(), number, begun, patience);
-        latencies.extend(latency.map(ms));
-    }
-    json!({ "ms": latencies, "times": times })
-}
-
-fn take(figures: &mut Figures, way: &str, seen: &Value) {
-    let latencies = numbers(seen, "ms");
-    let times = seen["times"].as_u64().expect("the child returns it");
-    // Each replacement counts as a trial.
-    figures.trials += times - 1;
-    figures.mishaps.missed += times - latencies.len() as u64;
-    for latency in latencies {
-        figures.take(&format!("{way} ms"), latency);
     }
 }

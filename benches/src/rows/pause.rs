@@ -14,19 +14,48 @@ use crate::tools::loaded::Live;
 use crate::trial;
 use crate::watched::{Watched, Way};
 
-/// Reloads in a trial.
-const RELOADS: u64 = 25;
+/// Reloads of a library of one size.
+pub struct Pause {
+    name: &'static str,
+    title: &'static str,
+    /// How many MB the library has at least.
+    size: usize,
+    /// Reloads in a trial.
+    reloads: u64,
+    rounds: usize,
+}
 
-/// See above.
-pub struct Pause;
+/// A small plugin with a few dependencies, without debug information.
+pub const SMALL: Pause = Pause {
+    name: "pause",
+    title: "the calling thread's pause for a reload, 0.5 MB",
+    size: 0,
+    reloads: 25,
+    rounds: 8,
+};
+
+/// With more debug information than most have: nothing of it is mapped, so it should cost this thread nothing.
+pub const LARGE: Pause = Pause {
+    name: "pause-large",
+    title: "the calling thread's pause for a reload, 300 MB of debug information",
+    size: 300,
+    reloads: 5,
+    rounds: 2,
+};
+
+/// Of a trial.
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// As long as hundreds of MB could take to be copied and digested.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Row for Pause {
     fn name(&self) -> &'static str {
-        "pause"
+        self.name
     }
 
     fn title(&self) -> &'static str {
-        "the calling thread's pause for a reload, 0.5 MB"
+        self.title
     }
 
     fn tools(&self) -> &'static [&'static str] {
@@ -48,15 +77,15 @@ impl Row for Pause {
     }
 
     fn rounds(&self) -> usize {
-        8
+        self.rounds
     }
 
     fn measure(&self, tool: &str) -> Figures {
         let mut figures = Figures::default();
-        let ended = trial::run(self.name(), tool, &[], Duration::from_secs(60));
+        let ended = trial::run(self.name, tool, &[], TIMEOUT);
         if let Some(seen) = ended.or_crashed(&mut figures) {
             let pauses = numbers(&seen, "us");
-            figures.mishaps.missed += u64::from(pauses.len() as u64 != RELOADS);
+            figures.mishaps.missed += u64::from(pauses.len() as u64 != self.reloads);
             pauses
                 .into_iter()
                 .for_each(|pause| figures.take("us", pause));
@@ -66,8 +95,8 @@ impl Row for Pause {
 
     fn trial(&self, tool: &str, _: &[String]) -> Value {
         let pauses = match tool {
-            "limit" => only_load(),
-            tool => reload(tool),
+            "limit" => self.only_load(),
+            tool => self.reload(tool),
         };
         let pauses: Vec<_> = pauses
             .iter()
@@ -77,38 +106,40 @@ impl Row for Pause {
     }
 }
 
-/// Replaces a library, and asks how long each load held this thread.
-fn reload(tool: &str) -> Vec<Duration> {
-    let library = tools::library(tool);
-    let watched = Watched::new();
-    let mut tool = tools::start(tool, &watched, QUICK);
-    let mut pauses = Vec::new();
-    for number in 2..=RELOADS + 1 {
-        rest(number, Duration::from_millis(50), Duration::from_millis(10));
-        let begun = watched.put(&library.numbered(number), Way::Rename);
-        let latency = until_called(tool.as_mut(), number, begun, Duration::from_secs(5));
-        pauses.extend(latency.map(|_| tool.held()));
+impl Pause {
+    /// Replaces a library, and asks how long each load held this thread.
+    fn reload(&self, tool: &str) -> Vec<Duration> {
+        let library = tools::library(tool);
+        let watched = Watched::new();
+        let mut tool = tools::start(tool, &watched, QUICK);
+        let mut pauses = Vec::new();
+        for number in 2..=self.reloads + 1 {
+            rest(number, Duration::from_millis(50), Duration::from_millis(10));
+            let begun = watched.put(&library.of_size(number, self.size), Way::Rename);
+            let latency = until_called(tool.as_mut(), number, begun, PATIENCE);
+            pauses.extend(latency.map(|_| tool.held()));
+        }
+        pauses
     }
-    pauses
-}
 
-/// Loads copies that somebody else made: `dlopen` and `dlsym`. All stay loaded.
-fn only_load() -> Vec<Duration> {
-    let library = tools::library("limit");
-    let watched = Watched::new();
-    let mut live = Vec::new();
-    let mut pauses = Vec::new();
-    for number in 1..=RELOADS {
-        rest(number, Duration::from_millis(50), Duration::from_millis(10));
-        watched.put(&library.numbered(number), Way::Rename);
-        let copy = watched.directory().join(format!("{number}.so"));
-        std::fs::copy(watched.library(), &copy).expect("there is room on the disk");
-        thread::sleep(Duration::from_millis(1));
-        let begun = Instant::now();
-        let loaded = Live::load(&copy).expect("it is whole");
-        pauses.push(begun.elapsed());
-        assert_eq!(loaded.version(), number);
-        live.push(loaded);
+    /// Loads copies that somebody else made: `dlopen` and `dlsym`. All stay loaded.
+    fn only_load(&self) -> Vec<Duration> {
+        let library = tools::library("limit");
+        let watched = Watched::new();
+        let mut live = Vec::new();
+        let mut pauses = Vec::new();
+        for number in 1..=self.reloads {
+            rest(number, Duration::from_millis(50), Duration::from_millis(10));
+            watched.put(&library.of_size(number, self.size), Way::Rename);
+            let copy = watched.directory().join(format!("{number}.so"));
+            std::fs::copy(watched.library(), &copy).expect("there is room on the disk");
+            thread::sleep(Duration::from_millis(1));
+            let begun = Instant::now();
+            let loaded = Live::load(&copy).expect("it is whole");
+            pauses.push(begun.elapsed());
+            assert_eq!(loaded.version(), number);
+            live.push(loaded);
+        }
+        pauses
     }
-    pauses
 }

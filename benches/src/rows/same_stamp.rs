@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use crate::change::{rest, until_called};
 use crate::row::{Column, Figures, Row, Target};
-use crate::seen::{ms, numbers};
+use crate::seen::{ms, take};
 use crate::tool::QUICK;
 use crate::tools;
-use crate::trial;
+use crate::trial::{self, Program};
 use crate::watched::{Watched, Way};
 
 /// Replacements in a trial, which is a process of its own.
@@ -63,15 +63,10 @@ impl Row for SameStamp {
         let mut figures = Figures::default();
         let arguments = vec![Vec::new(); TRIALS];
         let timeout = Duration::from_secs(60);
-        for seen in trial::together(&mut figures, self.name(), tool, &arguments, timeout) {
-            let latencies = numbers(&seen, "ms");
-            // Each replacement counts as a trial.
-            figures.trials += REPLACEMENTS - 1;
-            figures.mishaps.missed += REPLACEMENTS - latencies.len() as u64;
-            for latency in latencies {
-                figures.take("ms", latency);
-            }
-        }
+        let name = self.name();
+        let program = Program::Optimised;
+        let seen = trial::together(&mut figures, program, name, tool, &arguments, timeout);
+        seen.iter().for_each(|seen| take(&mut figures, "ms", seen));
         figures
     }
 
@@ -86,6 +81,6 @@ impl Row for SameStamp {
             let latency = until_called(tool.as_mut(), number, begun, PATIENCE);
             latencies.extend(latency.map(ms));
         }
-        json!({ "ms": latencies })
+        json!({ "ms": latencies, "times": REPLACEMENTS })
     }
 }

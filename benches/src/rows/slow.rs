@@ -10,28 +10,71 @@ use crate::change::rest;
 use crate::row::{Column, Figures, Row};
 use crate::tool::Pace;
 use crate::tools;
-use crate::trial;
+use crate::trial::{self, Program};
 use crate::watched::Watched;
 
-/// How long the writers take, in milliseconds.
-const WRITERS: [&str; 2] = ["200", "900"];
+/// Libraries that are written in pieces, all at the same time, and how often that goes wrong.
+pub struct Slow {
+    name: &'static str,
+    title: &'static str,
+    writers: &'static [Writer],
+    /// Trials of each writer in a round: of the limit and of replug, and of each other tool.
+    trials: (usize, usize),
+    rounds: usize,
+}
 
-/// Trials of each in a round, all at the same time.
-const TRIALS: usize = 20;
+/// Who writes in pieces, and pauses between them.
+struct Writer {
+    name: &'static str,
+    pieces: usize,
+    pause: Duration,
+}
 
 /// How long after the end of the writing a tool has time, and can repeat itself.
 const GRACE: Duration = Duration::from_millis(4500);
 
-/// See above.
-pub struct Slow;
+/// Beyond the longest writer and the time after it.
+const TIMEOUT: Duration = Duration::from_secs(90);
+
+/// Without long pauses.
+pub const STEADY: Slow = Slow {
+    name: "slow-write",
+    title: "slow in-place write, 0.2 s and 0.9 s",
+    writers: &[writer("0.2 s", 12, 18), writer("0.9 s", 12, 82)],
+    trials: (20, 20),
+    rounds: 5,
+};
+
+/// With pauses that outlast any patience: a thousand trials of replug, and two hundred of each peer.
+pub const PAUSED: Slow = Slow {
+    name: "paused-write",
+    title: "in-place write in three pieces, pauses of 0.3 s to 10 s",
+    writers: &[
+        writer("0.3 s", 3, 300),
+        writer("1 s", 3, 1_000),
+        writer("3 s", 3, 3_000),
+        writer("10 s", 3, 10_000),
+    ],
+    trials: (50, 10),
+    rounds: 5,
+};
+
+/// One that pauses for so many milliseconds.
+const fn writer(name: &'static str, pieces: usize, pause: u64) -> Writer {
+    Writer {
+        name,
+        pieces,
+        pause: Duration::from_millis(pause),
+    }
+}
 
 impl Row for Slow {
     fn name(&self) -> &'static str {
-        "slow-write"
+        self.name
     }
 
     fn title(&self) -> &'static str {
-        "slow in-place write, 0.2 s and 0.9 s"
+        self.title
     }
 
     fn tools(&self) -> &'static [&'static str] {
@@ -52,29 +95,38 @@ impl Row for Slow {
     }
 
     fn rounds(&self) -> usize {
-        5
+        self.rounds
     }
 
     fn measure(&self, tool: &str) -> Figures {
         let mut figures = Figures::default();
-        for duration in WRITERS {
-            let arguments = vec![vec![duration.to_owned()]; TRIALS];
-            let timeout = Duration::from_secs(60);
-            for seen in trial::together(&mut figures, self.name(), tool, &arguments, timeout) {
-                count(&mut figures, &seen);
-            }
-        }
+        let trials = match tool {
+            "limit" | "replug" => self.trials.0,
+            _ => self.trials.1,
+        };
+        let arguments = self
+            .writers
+            .iter()
+            .map(|writer| vec![writer.name.to_owned()]);
+        let arguments: Vec<_> = arguments
+            .cycle()
+            .take(trials * self.writers.len())
+            .collect();
+        let program = Program::Optimised;
+        let seen = trial::together(&mut figures, program, self.name, tool, &arguments, TIMEOUT);
+        seen.iter().for_each(|seen| count(&mut figures, seen));
         figures
     }
 
     fn trial(&self, tool: &str, arguments: &[String]) -> Value {
-        let duration = arguments[0].parse().expect("milliseconds");
-        write_slowly(tool, Duration::from_millis(duration))
+        let mut writers = self.writers.iter();
+        let writer = writers.find(|writer| writer.name == arguments[0]);
+        write_slowly(tool, writer.expect("a writer of this row"))
     }
 }
 
 /// The child's side: one write.
-fn write_slowly(tool: &str, duration: Duration) -> Value {
+fn write_slowly(tool: &str, writer: &Writer) -> Value {
     // Whoever loads at first sight is no limit here.
     let limit = "limit, patient";
     let tool = if tool == "limit" { limit } else { tool };
@@ -92,13 +144,14 @@ fn write_slowly(tool: &str, duration: Duration) -> Value {
     let bytes = library.numbered(2);
     let last = || is_whole.store(true, Ordering::SeqCst);
     thread::scope(|scope| {
-        let writer = scope.spawn(|| watched.write_slowly(&bytes, duration, last));
+        let write = || watched.write_slowly(&bytes, writer.pieces, writer.pause, last);
+        let writing = scope.spawn(write);
         let mut end = None;
         while end.is_none_or(|end: Instant| end.elapsed() < GRACE) {
             let new = tool.wait(Duration::from_millis(10));
             loads += new;
             is_partial |= new > 0 && !is_whole.load(Ordering::SeqCst);
-            if end.is_none() && writer.is_finished() {
+            if end.is_none() && writing.is_finished() {
                 end = Some(Instant::now());
             }
         }

@@ -41,22 +41,23 @@ macro_rules! hot {
         pub struct $Tool {
             reloads: usize,
             held: Duration,
+            /// The longest call since the last reload: the library counts as reloaded some time after it can be called.
+            longest: Duration,
         }
 
         impl Tool for $Tool {
             fn wait(&mut self, patience: Duration) -> u64 {
                 let deadline = Instant::now() + patience;
-                let mut longest = Duration::ZERO;
                 loop {
                     // It goes on calling, as a frame does: what it waits for at the lock is its pause.
                     let begun = Instant::now();
                     $module::hot_version();
-                    longest = longest.max(begun.elapsed());
+                    self.longest = self.longest.max(begun.elapsed());
                     let reloads = $module::reloads();
                     if reloads > self.reloads {
                         let new = reloads - self.reloads;
                         self.reloads = reloads;
-                        self.held = longest;
+                        self.held = std::mem::take(&mut self.longest);
                         return new as u64;
                     }
                     if Instant::now() >= deadline {
@@ -91,9 +92,17 @@ pub fn open(watched: &Watched, pace: Pace) -> Box<dyn Tool> {
     DIRECTORY
         .set(watched.directory().to_owned())
         .expect("a trial has one tool");
-    let (reloads, held) = (0, Duration::ZERO);
+    let (reloads, held, longest) = (0, Duration::ZERO, Duration::ZERO);
     match pace {
-        Pace::Every(_) => Box::new(Quick { reloads, held }),
-        Pace::Default => Box::new(Usual { reloads, held }),
+        Pace::Every(_) => Box::new(Quick {
+            reloads,
+            held,
+            longest,
+        }),
+        Pace::Default => Box::new(Usual {
+            reloads,
+            held,
+            longest,
+        }),
     }
 }
