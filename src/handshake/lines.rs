@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::mem::{offset_of, size_of};
 
 use replug_plugin::__private::{Head, Kind, Line, LineField, MAGIC, id_bytes};
+use replug_plugin::shown::is_hidden;
 
 /// The identity of a type within one library.
 pub(crate) type Id = [u8; 16];
@@ -13,8 +14,12 @@ pub(crate) type Id = [u8; 16];
 /// The most lines that are read of a library. A large one has some thousand.
 const MOST_LINES: usize = 1 << 16;
 
-/// The most bytes of names in a line.
-const LONGEST_TEXT: usize = 1 << 20;
+/// The most bytes that all lines of a library take together, many times what a large one has. Lines can overlap in a file
+/// that was made for it, so the file's own length is no bound.
+const MOST_BYTES: usize = 64 << 20;
+
+/// The longest fact of a line, in bytes. It holds a name, and goes into messages.
+const LONGEST_FACT: usize = 1024;
 
 /// The line of one type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +37,9 @@ pub(crate) struct TypeLine {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Lines {
     lines: HashMap<Id, TypeLine>,
-    /// Whether one type had two lines that say different things, or there were too many lines.
+    /// The bytes of all lines that were read.
+    bytes: usize,
+    /// Whether one type had two lines that say different things, or there was too much of them.
     is_torn: bool,
 }
 
@@ -73,8 +80,10 @@ impl Lines {
         let mut at = (step - past) % step;
         while let Some(start) = part.get(at..).filter(|rest| rest.len() >= MAGIC.len()) {
             if start.starts_with(&MAGIC)
-                && let Some((id, line)) = TypeLine::read(start)
+                && !self.is_torn
+                && let Some((id, line, len)) = TypeLine::read(start, MOST_BYTES - self.bytes)
             {
+                self.bytes += len;
                 self.add(id, line);
             }
             at += step;
@@ -104,8 +113,8 @@ impl TypeLine {
         }
     }
 
-    /// Reads a line at the beginning of some bytes.
-    fn read(bytes: &[u8]) -> Option<(Id, TypeLine)> {
+    /// Reads a line at the beginning of some bytes, if it is no longer than `most`; and tells its length.
+    fn read(bytes: &[u8], most: usize) -> Option<(Id, TypeLine, usize)> {
         let count = |at| Some(u32::from_ne_bytes(array(bytes, at)?) as usize);
         let number = |at| Some(u64::from_ne_bytes(array(bytes, at)?));
         let fields = count(offset_of!(Head, fields))?;
@@ -117,7 +126,13 @@ impl TypeLine {
         let numbers_begin = fields_end.next_multiple_of(align_of::<u64>());
         let text_begin = numbers_begin.checked_add(numbers.checked_mul(16)?)?;
         let text_end = text_begin.checked_add(len)?;
-        if len > LONGEST_TEXT || text_end > bytes.len() {
+        if text_end > bytes.len().min(most) {
+            return None;
+        }
+        let text = str::from_utf8(&bytes[text_begin..text_end]).ok()?;
+        // Names go to a terminal.
+        let is_long = text.lines().any(|fact| fact.len() > LONGEST_FACT);
+        if is_long || text.contains(|it| is_hidden(it) && it != '\n') {
             return None;
         }
         let field = |at: usize| {
@@ -139,11 +154,9 @@ impl TypeLine {
             ],
             fields: (0..fields).map(field).collect::<Option<_>>()?,
             numbers: (0..numbers).map(pair).collect::<Option<_>>()?,
-            text: str::from_utf8(&bytes[text_begin..text_end])
-                .ok()?
-                .to_owned(),
+            text: text.to_owned(),
         };
-        Some((array(bytes, offset_of!(Head, id))?, line))
+        Some((array(bytes, offset_of!(Head, id))?, line, text_end))
     }
 }
 
@@ -186,16 +199,81 @@ mod tests {
         }
     }
 
-    #[test]
-    fn no_bytes_make_it_panic_and_half_a_line_is_none() {
-        let head = World::replug_line().head.unwrap();
-        let whole = std::mem::size_of_val(head);
-        for len in 0..whole {
-            let mut bytes = MAGIC.to_vec();
-            bytes.resize(len.max(16), 0xff);
-            let mut lines = Lines::default();
-            lines.scan(&bytes, 0);
-            assert_eq!(lines, Lines::default());
+    /// A line as it stands in a file, with this many fields, and this text.
+    fn written(fields: u32, text: &str) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        bytes.resize(offset_of!(Head, kind), 1);
+        for number in [Kind::Own as u32, fields, 0, text.len() as u32] {
+            bytes.extend(number.to_ne_bytes());
         }
+        bytes.resize(bytes.len() + fields as usize * size_of::<LineField>(), 2);
+        bytes.extend(text.as_bytes());
+        bytes
+    }
+
+    fn scanned(bytes: &[u8]) -> Lines {
+        let mut lines = Lines::default();
+        lines.scan(bytes, 0);
+        lines
+    }
+
+    #[test]
+    fn a_line_is_whole_or_none() {
+        let whole = written(2, "struct World\nfield one\nfield other\n");
+        assert_eq!(scanned(&whole).lines.len(), 1);
+        for len in 0..whole.len() {
+            assert_eq!(scanned(&whole[..len]), Lines::default(), "{len}");
+        }
+        for claimed in [3, 1 << 20, u32::MAX] {
+            let mut more = whole.clone();
+            let at = offset_of!(Head, fields);
+            more[at..at + 4].copy_from_slice(&u32::to_ne_bytes(claimed));
+            assert_eq!(scanned(&more), Lines::default(), "{claimed}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_would_move_a_terminal_or_fill_it_is_no_name() {
+        for name in ["\u{1b}[2J", "\u{202e}", &"x".repeat(LONGEST_FACT)] {
+            let line = written(0, &format!("struct {name}\n"));
+            assert_eq!(scanned(&line), Lines::default(), "{name}");
+        }
+    }
+
+    #[test]
+    fn lines_that_overlap_take_no_more_than_there_is_room_for() {
+        let mut bytes = Vec::new();
+        // Each line claims all that follows for its fields.
+        let count = 2000_u32;
+        let size = offset_of!(Head, kind) + 16;
+        for number in 0..count {
+            let mut line = written(0, "");
+            let at = offset_of!(Head, id);
+            line[at..at + 4].copy_from_slice(&number.to_ne_bytes());
+            let left = (count - number - 1) as usize * size / size_of::<LineField>();
+            let at = offset_of!(Head, fields);
+            line[at..at + 4].copy_from_slice(&(left as u32).to_ne_bytes());
+            bytes.extend(line);
+        }
+        let lines = scanned(&bytes);
+        assert!(
+            lines.bytes <= MOST_BYTES && lines.lines.len() > 100,
+            "{}",
+            lines.bytes
+        );
+        assert!(lines.lines.len() < count as usize, "nothing was left out");
+    }
+
+    #[test]
+    fn a_type_with_two_lines_that_differ_has_none() {
+        let [one, other] =
+            ["struct World\nfield one\n", "struct World\nfield other\n"].map(|it| written(1, it));
+        let id = [1; 16];
+        assert!(scanned(&one).get(&id).is_some());
+        let mut twice = one.clone();
+        twice.resize(one.len().next_multiple_of(8), 0);
+        let both = [&twice, &other[..]].concat();
+        assert!(scanned(&both).get(&id).is_none());
+        assert!(scanned(&[&twice, &one[..]].concat()).get(&id).is_some());
     }
 }

@@ -11,6 +11,9 @@ use super::lines::{Id, Lines, TypeLine};
 /// How deep a type is written out in a message: `Vec<Option<Entity>>` is three deep.
 const DEPTH: usize = 8;
 
+/// How long a type is written out in a message, in bytes, but for what was begun.
+const SPELLED: usize = 256;
+
 /// One difference between a type of a plugin and the same type of its host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -443,39 +446,50 @@ fn value(discriminant: Option<[u64; 2]>) -> String {
 
 /// The name of a type, and what it is made for, as a person writes it.
 fn spelled(lines: &Lines, id: &Id, depth: usize) -> String {
+    let mut told = String::new();
+    spell(&mut told, lines, id, depth);
+    told
+}
+
+fn spell(told: &mut String, lines: &Lines, id: &Id, depth: usize) {
     let Some(line) = lines.get(id) else {
-        return "a type that nobody describes".to_owned();
+        told.push_str("a type that nobody describes");
+        return;
     };
     if line.kind != Kind::Std as u32 {
         let name = line.text.lines().next().unwrap_or_default();
-        let name = name.split_once(' ').map_or(name, |(_, name)| name);
-        let constants = line
-            .text
-            .lines()
-            .filter(|it| it.starts_with("const "))
-            .count();
-        let constants = line.numbers.iter().take(constants);
+        told.push_str(name.split_once(' ').map_or(name, |(_, name)| name));
+        let constants = line.text.lines().filter(|it| it.starts_with("const "));
+        let constants = line.numbers.iter().take(constants.count());
         let constants: Vec<_> = constants.map(|it| value(Some(*it))).collect();
-        return match constants.is_empty() {
-            true => name.to_owned(),
-            false => format!("{name}<{}>", constants.join(", ")),
-        };
+        if !constants.is_empty() {
+            *told += &format!("<{}>", constants.join(", "));
+        }
+        return;
     }
     let name = line.text.as_str();
-    if depth == 0 || line.fields.is_empty() && name != "array" {
-        return name.to_owned();
+    let (begin, end) = match name {
+        "tuple" => ("(".to_owned(), ")".to_owned()),
+        "array" => {
+            let len = line.numbers.first().map_or(0, |it| it[0]);
+            ("[".to_owned(), format!("; {len}]"))
+        }
+        _ if line.fields.is_empty() => (name.to_owned(), String::new()),
+        _ => (format!("{name}<"), ">".to_owned()),
+    };
+    told.push_str(&begin);
+    for (number, (field, _)) in line.fields.iter().enumerate() {
+        if number > 0 {
+            told.push_str(", ");
+        }
+        // Nobody reads more, and a file can be made to say a type that would never end.
+        if depth == 0 || told.len() > SPELLED {
+            told.push_str("..");
+            break;
+        }
+        spell(told, lines, field, depth - 1);
     }
-    let of: Vec<_> = line
-        .fields
-        .iter()
-        .map(|it| spelled(lines, &it.0, depth - 1))
-        .collect();
-    let of = of.join(", ");
-    match name {
-        "tuple" => format!("({of})"),
-        "array" => format!("[{of}; {}]", line.numbers.first().map_or(0, |it| it[0])),
-        _ => format!("{name}<{of}>"),
-    }
+    told.push_str(&end);
 }
 
 /// The definition of a type of one's own.
