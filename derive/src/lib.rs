@@ -29,6 +29,23 @@
 //! The derive writes down what the type consists of: the names and types of fields, variants, discriminants, `repr`. A
 //! host compares that with its own definition before anything of the plugin runs. Each field must be `Shared` too.
 //!
+//! A type of another crate has no definition that could be read. `#[shared(unsafe foreign)]` at a field vouches for it:
+//!
+//! ```
+//! # mod glam { pub struct Vec3(f32, f32, f32); }
+//! # use replug_derive::Shared;
+//! #[derive(Shared)]
+//! pub struct Camera {
+//!     pub name: String,
+//!     #[shared(unsafe foreign)]
+//!     pub path: Vec<glam::Vec3>,
+//! }
+//! # fn main() {}
+//! ```
+//!
+//! Its identity, size and alignment are compared, and the identity tells versions, features and profiles of a crate apart, but not
+//! an edit. So vouch for crates from a registry, which nobody edits, and whose types hold no pointer to code.
+//!
 //! The crate `replug-plugin` is found by that name. One that calls it otherwise says so:
 //! `#[shared(crate = replug)]`.
 

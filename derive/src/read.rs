@@ -36,9 +36,16 @@ pub(crate) struct Variant {
 
 pub(crate) enum Fields {
     Unit,
-    /// The types of a tuple's fields.
-    Tuple(Vec<TokenStream>),
-    Named(Vec<(Ident, TokenStream)>),
+    Tuple(Vec<Of>),
+    Named(Vec<(Ident, Of)>),
+}
+
+/// The type of a field.
+#[derive(Clone)]
+pub(crate) struct Of {
+    pub(crate) tokens: TokenStream,
+    /// Whether somebody vouches for the type, which another crate has defined.
+    pub(crate) is_foreign: bool,
 }
 
 /// Why nothing can be derived, and where.
@@ -241,15 +248,23 @@ fn fields(group: &Group) -> Result<Fields, Wrong> {
     let is_named = group.delimiter() == Delimiter::Brace;
     let (mut named, mut unnamed) = (Vec::new(), Vec::new());
     while tokens.peek().is_some() {
-        attributes(&mut tokens);
+        let is_foreign = is_foreign(&attributes(&mut tokens))?;
         visibility(&mut tokens);
+        let name = match is_named {
+            true => Some(name(&mut tokens)?),
+            false => None,
+        };
         if is_named {
-            let name = name(&mut tokens)?;
             // The colon.
             tokens.next();
-            named.push((name, field_type(&mut tokens)?));
-        } else {
-            unnamed.push(field_type(&mut tokens)?);
+        }
+        let of = Of {
+            tokens: field_type(&mut tokens)?,
+            is_foreign,
+        };
+        match name {
+            Some(name) => named.push((name, of)),
+            None => unnamed.push(of),
         }
         tokens.next();
     }
@@ -338,6 +353,23 @@ fn inside(attribute: &TokenStream, name: &str) -> Option<TokenStream> {
         }
         _ => None,
     }
+}
+
+/// Whether a field has the attribute `#[shared(unsafe foreign)]`.
+fn is_foreign(attributes: &[TokenStream]) -> Result<bool, Wrong> {
+    let Some(said) = attributes.iter().find_map(|it| inside(it, "shared")) else {
+        return Ok(false);
+    };
+    let words: Vec<_> = said.into_iter().collect();
+    let is_word = |at: usize, word| words.get(at).is_some_and(|it| it.to_string() == word);
+    if words.len() == 2 && is_word(0, "unsafe") && is_word(1, "foreign") {
+        return Ok(true);
+    }
+    let span = words.first().map_or(Span::call_site(), TokenTree::span);
+    Err(Wrong(
+        span,
+        "only this is known here: `#[shared(unsafe foreign)]`, for a type of a crate from a registry that nobody edits",
+    ))
 }
 
 fn repr(attributes: &[TokenStream]) -> String {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use proc_macro::{Delimiter, Group, Ident, Literal, TokenStream, TokenTree};
 
-use crate::read::{Body, Fields, Item};
+use crate::read::{Body, Fields, Item, Of};
 
 /// Names of `repr` that are the type of a discriminant.
 const INTEGERS: &[&str] = &[
@@ -69,6 +69,11 @@ impl Parts {
             }
         }
         filled
+    }
+
+    /// These parts and some more.
+    fn and(&self, more: [(&'static str, TokenStream); 2]) -> Parts {
+        Parts(self.0.iter().cloned().chain(more).collect())
     }
 
     fn part(&self, name: &str) -> Option<TokenStream> {
@@ -155,6 +160,18 @@ impl Written {
         writeln!(self.text, "{line}").expect("there is room in a text");
     }
 
+    /// Writes the type and the place of a field.
+    fn field(&mut self, parts: &Parts, place: TokenStream, is_foreign: bool) {
+        let line = match is_foreign {
+            true => "{ Q_CRATE::__foreign_line!(Q_OF); replug_foreign_line }",
+            false => "<Q_OF as Q_CRATE::wire::Shared>::replug_line",
+        };
+        let line = parts.fill(line);
+        let parts = parts.and([("Q_PLACE", place), ("Q_LINE", line)]);
+        self.fields
+            .extend(parts.fill("Q_CRATE::__private::LineField::of::<Q_OF>(Q_PLACE, Q_LINE),"));
+    }
+
     fn structure(&mut self, item: &Item, fields: &Fields) {
         let mut pattern = TokenStream::new();
         let mut proofs = TokenStream::new();
@@ -163,11 +180,11 @@ impl Written {
             let parts = Parts(vec![
                 ("Q_CRATE", item.krate.clone()),
                 ("Q_FIELD", name.into()),
-                ("Q_OF", of),
+                ("Q_OF", of.tokens),
             ]);
             // The place is asked of `Self`, so that parameters are those of the type.
-            self.fields
-                .extend(parts.fill("Q_CRATE::__private::LineField::of::<Q_OF>(::core::mem::offset_of!(Self, Q_FIELD), <Q_OF as Q_CRATE::wire::Shared>::replug_line),"));
+            let place = parts.fill("::core::mem::offset_of!(Self, Q_FIELD)");
+            self.field(&parts, place, of.is_foreign);
             pattern.extend(parts.fill("Q_FIELD: _,"));
             proofs
                 .extend(parts.fill(
@@ -205,11 +222,11 @@ impl Written {
                 let parts = Parts(vec![
                     ("Q_CRATE", item.krate.clone()),
                     ("Q_FIELD", name.into()),
-                    ("Q_OF", of),
+                    ("Q_OF", of.tokens),
                     ("Q_HELD", tokens(&format!("replug_field_{at}"))),
                 ]);
-                self.fields
-                    .extend(parts.fill("Q_CRATE::__private::LineField::of::<Q_OF>(Q_CRATE::__private::NOWHERE, <Q_OF as Q_CRATE::wire::Shared>::replug_line),"));
+                let place = parts.fill("Q_CRATE::__private::NOWHERE");
+                self.field(&parts, place, of.is_foreign);
                 pattern.extend(parts.fill("Q_FIELD: Q_HELD,"));
                 proofs.extend(
                     parts.fill("Q_CRATE::__private::field_is::<Q_OF, _>(&raw const *Q_HELD);"),
@@ -231,18 +248,17 @@ impl Written {
 }
 
 /// The fields: each with its name, which is a number in a tuple, and its type.
-fn members(fields: &Fields) -> Vec<(TokenTree, TokenStream)> {
+fn members(fields: &Fields) -> Vec<(TokenTree, Of)> {
     match fields {
         Fields::Unit => Vec::new(),
         Fields::Tuple(types) => {
             let numbered = types.iter().enumerate();
-            let member = |(at, of): (usize, &TokenStream)| {
-                (Literal::usize_unsuffixed(at).into(), of.clone())
-            };
+            let member =
+                |(at, of): (usize, &Of)| (Literal::usize_unsuffixed(at).into(), of.clone());
             numbered.map(member).collect()
         }
         Fields::Named(named) => {
-            let member = |(name, of): &(Ident, TokenStream)| (name.clone().into(), of.clone());
+            let member = |(name, of): &(Ident, Of)| (name.clone().into(), of.clone());
             named.iter().map(member).collect()
         }
     }

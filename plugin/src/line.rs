@@ -219,3 +219,26 @@ macro_rules! __line {
         }
     };
 }
+
+/// Writes a function that leads to the line of a type of another crate, for which somebody vouches.
+#[cfg(ordinary)]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __foreign_line {
+    ($of:ty) => {
+        fn replug_foreign_line() -> $crate::__private::Line {
+            const REPLUG_TEXT: &$crate::__core::primitive::str =
+                $crate::__core::concat!("foreign ", $crate::__core::stringify!($of), "\n");
+            const REPLUG_LEN: $crate::__core::primitive::usize = REPLUG_TEXT.len();
+            const {
+                &$crate::__private::Record::new(
+                    $crate::__private::Head::of::<$of>($crate::__private::Kind::Foreign),
+                    [],
+                    [],
+                    $crate::__private::bytes_of::<REPLUG_LEN>(REPLUG_TEXT),
+                )
+            }
+            .line()
+        }
+    };
+}

@@ -90,6 +90,14 @@ impl Lines {
         }
     }
 
+    /// Lines that a test has thought of.
+    #[cfg(test)]
+    pub(super) fn made_of(all: [(Id, TypeLine); 2]) -> Lines {
+        let mut lines = Lines::default();
+        all.into_iter().for_each(|(id, line)| lines.add(id, line));
+        lines
+    }
+
     fn add(&mut self, id: Id, line: TypeLine) {
         if self.lines.len() >= MOST_LINES {
             self.is_torn = true;

@@ -296,6 +296,7 @@ fn values_are_used_changed_and_dropped_on_both_sides_over_reloads() {
         assert_eq!(refused, Err("a day has -1 hours".to_owned()));
     }
     assert_eq!(town.people.len(), 6);
+    assert_eq!(town.founded.get().unwrap(), "today");
     assert_eq!(town.names[&6], "guest 6");
     assert_eq!(town.told.lock().unwrap()["days"], 3);
     drop(hosted);

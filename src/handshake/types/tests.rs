@@ -232,3 +232,38 @@ fn no_edit_of_a_definition_passes_and_equal_definitions_do() {
         assert!(found.iter().all(is_named), "{told:?}\n{texts}");
     }
 }
+
+/// The lines of an interface that names one type of another crate, with this identity and size.
+fn foreign(id: u8, size: u64) -> Lines {
+    let interface = TypeLine {
+        kind: Kind::Interface as u32,
+        layout: [0, 1, 1],
+        fields: vec![([id; 16], 0)],
+        numbers: Vec::new(),
+        text: "interface I\n".to_owned(),
+    };
+    let vector = TypeLine {
+        kind: Kind::Foreign as u32,
+        layout: [size, 4, size + 4],
+        fields: Vec::new(),
+        numbers: Vec::new(),
+        text: "foreign glam::Vec3\n".to_owned(),
+    };
+    Lines::made_of([([0; 16], interface), ([id; 16], vector)])
+}
+
+#[test]
+fn a_type_of_another_crate_is_one_by_its_identity_and_the_remedy_is_told() {
+    let told = |plugin: &Lines| {
+        let found = compare([0; 16], &foreign(1, 12), [0; 16], plugin, false);
+        let told: Vec<_> = found.iter().map(ToString::to_string).collect();
+        told.join("; ")
+    };
+    assert_eq!(told(&foreign(1, 12)), "");
+    let another = "`glam::Vec3`: it comes from another build of its crate: another version, other features or another profile";
+    let one_command = "; build both with one command: `cargo build -p host -p plugin`";
+    assert_eq!(told(&foreign(2, 12)), format!("{another}{one_command}"));
+    let sizes = "; 16 bytes in the plugin, 12 in this host";
+    assert_eq!(told(&foreign(2, 16)), format!("{another}{sizes}"));
+    assert_eq!(told(&foreign(1, 16)), format!("{another}{sizes}"));
+}

@@ -11,6 +11,7 @@ impl Rule for Mine {
             return Err(format!("a day has {hours} hours"));
         }
         let mut moods = Vec::new();
+        town.founded.get_or_init(|| "today".to_owned());
         for guest in guests {
             town.people.push(guest.clone());
             moods.push(guest.mood.clone());

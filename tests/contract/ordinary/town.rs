@@ -1,5 +1,5 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use replug_derive::Shared;
 
@@ -7,6 +7,8 @@ use replug_derive::Shared;
 pub struct Town {
     pub people: Vec<Person>,
     pub names: HashMap<u32, String>,
+    #[shared(unsafe foreign)]
+    pub founded: OnceLock<String>,
     pub told: Arc<Mutex<BTreeMap<String, u64>>>,
 }
 
