@@ -1,6 +1,7 @@
 //! Ordinary Rust between host and plugin: values of one are used, changed and dropped by the other, and nothing crosses
 //! that is not the same type on both sides.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -189,7 +190,7 @@ fn edited(name: &str, from: &str, to: &str) -> Vec<u8> {
 struct Hosted {
     host: Host<Rules>,
     artifact: Artifact,
-    _scratch: Scratch,
+    scratch: Scratch,
 }
 
 impl Hosted {
@@ -203,7 +204,7 @@ impl Hosted {
         Hosted {
             host: watch(options),
             artifact,
-            _scratch: scratch,
+            scratch,
         }
     }
 
@@ -223,6 +224,17 @@ impl Hosted {
             }
         }
         panic!("nothing happened in time");
+    }
+
+    /// How many of the staged copies are mapped into this process.
+    fn mapped(&self) -> usize {
+        let maps = fs::read_to_string("/proc/self/maps").unwrap();
+        let stage = self.scratch.stage();
+        let stage = stage.to_str().unwrap();
+        let paths = maps
+            .lines()
+            .filter_map(|line| Some(&line[line.find(stage)?..]));
+        paths.collect::<HashSet<_>>().len()
     }
 
     #[track_caller]
@@ -377,6 +389,7 @@ fn a_type_that_differs_is_kept_out_with_the_difference_before_anything_runs_and_
         let told = told(why);
         let kept = hosted.keep_out(&plugin(name));
         assert_eq!(kept, (Step::Handshake, told), "{name}");
+        assert_eq!(hosted.mapped(), 1, "{name}: only what went live was mapped");
         let spread = hosted.host.spread(Grid(vec![[1, 2, 3]]));
         assert_eq!(spread, Ok(vec![1, 2, 3]), "{name}");
     }
