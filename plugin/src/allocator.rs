@@ -43,18 +43,21 @@ pub(crate) unsafe extern "C" fn allocate_from(heap: *const Heap) -> bool {
     taken.is_ok()
 }
 
-/// The host's allocator, if this library allocates from it.
+/// The host's allocator, if this library allocates from it. That is asked first, and by one comparison.
 #[inline]
 fn heap() -> Option<&'static Heap> {
     let mut heap = HEAP.load(Ordering::Acquire);
-    if heap.is_null() {
+    if heap.addr() <= OWN.addr() {
+        if !heap.is_null() {
+            return None;
+        }
         heap = settle();
+        if heap == OWN {
+            return None;
+        }
     }
-    if heap == OWN {
-        return None;
-    }
-    // SAFETY: the host's allocator can be used for as long as this code is mapped.
-    unsafe { heap.as_ref() }
+    // SAFETY: the host's allocator can be used for as long as this code is mapped, and is not null.
+    Some(unsafe { &*heap })
 }
 
 /// Settles on the system's allocator for good, unless a host's has come in between.

@@ -9,8 +9,8 @@ use vocabulary::{cargo_build, target_tmp, workspace};
 use super::*;
 
 /// The pairs of declarations that are built, and of these the ones that are equal.
-const PAIRS: usize = 60;
-const EQUAL: usize = 12;
+const PAIRS: usize = 40;
+const EQUAL: usize = 8;
 
 /// The types of each declaration.
 const TYPES: usize = 4;
