@@ -1,7 +1,6 @@
 //! The allocator of a plugin: that of its host, if they exchange ordinary Rust, and the system's otherwise.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 #[cfg(unloads)]
@@ -21,11 +20,25 @@ pub struct Heap {
     pub realloc: unsafe extern "C" fn(*mut u8, usize, usize, usize) -> *mut u8,
 }
 
-/// Where this library's memory comes from: null as long as there was no need for any, [`OWN`], or the host's [`Heap`].
-static HEAP: AtomicPtr<Heap> = AtomicPtr::new(ptr::null_mut());
+/// Where this library's memory comes from: nothing yet, the system, or the host. A table and no flag, so that a request
+/// is one jump.
+static HEAP: AtomicPtr<Heap> = AtomicPtr::new((&raw const UNASKED).cast_mut());
 
-/// The system's allocator, as a value of [`HEAP`]. No heap is at this address.
-const OWN: *mut Heap = ptr::without_provenance_mut(1);
+/// The heap as long as there was no need for any: the first request settles on the system's.
+static UNASKED: Heap = Heap {
+    alloc: first_alloc,
+    alloc_zeroed: first_alloc_zeroed,
+    dealloc: own_dealloc,
+    realloc: own_realloc,
+};
+
+/// The system's, but for the buffer of standard output.
+static OWN: Heap = Heap {
+    alloc: own_alloc,
+    alloc_zeroed: own_alloc_zeroed,
+    dealloc: own_dealloc,
+    realloc: own_realloc,
+};
 
 /// Takes the host's allocator for all that this library allocates; false if the library has some memory already, which
 /// the host could not free.
@@ -35,7 +48,7 @@ const OWN: *mut Heap = ptr::without_provenance_mut(1);
 /// `heap` can be used for as long as this library is mapped.
 pub(crate) unsafe extern "C" fn allocate_from(heap: *const Heap) -> bool {
     let taken = HEAP.compare_exchange(
-        ptr::null_mut(),
+        (&raw const UNASKED).cast_mut(),
         heap.cast_mut(),
         Ordering::AcqRel,
         Ordering::Acquire,
@@ -43,97 +56,118 @@ pub(crate) unsafe extern "C" fn allocate_from(heap: *const Heap) -> bool {
     taken.is_ok()
 }
 
-/// The host's allocator, if this library allocates from it. That is asked first, and by one comparison.
-#[inline]
-fn heap() -> Option<&'static Heap> {
-    let mut heap = HEAP.load(Ordering::Acquire);
-    if heap.addr() <= OWN.addr() {
-        if !heap.is_null() {
-            return None;
-        }
-        heap = settle();
-        if heap == OWN {
-            return None;
-        }
-    }
-    // SAFETY: the host's allocator can be used for as long as this code is mapped, and is not null.
-    Some(unsafe { &*heap })
+#[inline(always)]
+fn heap() -> &'static Heap {
+    // SAFETY: a table of this library, or the host's, which can be used for as long as this code is mapped.
+    unsafe { &*HEAP.load(Ordering::Acquire) }
 }
 
 /// Settles on the system's allocator for good, unless a host's has come in between.
 #[cold]
-fn settle() -> *mut Heap {
-    match HEAP.compare_exchange(ptr::null_mut(), OWN, Ordering::AcqRel, Ordering::Acquire) {
-        Ok(_) => OWN,
-        Err(heap) => heap,
+fn settle() -> &'static Heap {
+    let _ = HEAP.compare_exchange(
+        (&raw const UNASKED).cast_mut(),
+        (&raw const OWN).cast_mut(),
+        Ordering::AcqRel,
+        Ordering::Acquire,
+    );
+    heap()
+}
+
+#[cold]
+unsafe extern "C" fn first_alloc(size: usize, align: usize) -> *mut u8 {
+    // SAFETY: the caller's promises are those of the heap that was settled on.
+    unsafe { (settle().alloc)(size, align) }
+}
+
+#[cold]
+unsafe extern "C" fn first_alloc_zeroed(size: usize, align: usize) -> *mut u8 {
+    // SAFETY: as above.
+    unsafe { (settle().alloc_zeroed)(size, align) }
+}
+
+unsafe extern "C" fn own_alloc(size: usize, align: usize) -> *mut u8 {
+    // SAFETY: the allocator below passes on the numbers of a layout.
+    let layout = unsafe { Layout::from_size_align_unchecked(size, align) };
+    #[cfg(unloads)]
+    if let Some(block) = stdout::take(layout) {
+        return block;
     }
+    // SAFETY: the caller's promises are the system's.
+    unsafe { System.alloc(layout) }
+}
+
+unsafe extern "C" fn own_alloc_zeroed(size: usize, align: usize) -> *mut u8 {
+    // SAFETY: as above.
+    let layout = unsafe { Layout::from_size_align_unchecked(size, align) };
+    // SAFETY: as above.
+    unsafe { System.alloc_zeroed(layout) }
+}
+
+unsafe extern "C" fn own_dealloc(block: *mut u8, size: usize, align: usize) {
+    #[cfg(unloads)]
+    if stdout::is(block) {
+        return;
+    }
+    // SAFETY: as above.
+    let layout = unsafe { Layout::from_size_align_unchecked(size, align) };
+    // SAFETY: as above, and the block is the system's.
+    unsafe { System.dealloc(block, layout) }
+}
+
+unsafe extern "C" fn own_realloc(
+    block: *mut u8,
+    size: usize,
+    align: usize,
+    wanted: usize,
+) -> *mut u8 {
+    // SAFETY: as above.
+    let layout = unsafe { Layout::from_size_align_unchecked(size, align) };
+    #[cfg(unloads)]
+    if stdout::is(block) {
+        // SAFETY: the caller may ask for so much with this alignment.
+        let moved = unsafe { Layout::from_size_align_unchecked(wanted, align) };
+        // SAFETY: as above.
+        let to = unsafe { System.alloc(moved) };
+        if !to.is_null() {
+            // SAFETY: both blocks are at least so long, and they do not overlap.
+            unsafe { block.copy_to_nonoverlapping(to, wanted.min(stdout::SIZE)) };
+        }
+        return to;
+    }
+    // SAFETY: as above, and the block is the system's.
+    unsafe { System.realloc(block, layout, wanted) }
 }
 
 /// The allocator of a plugin.
 #[derive(Debug)]
 pub struct Allocator;
 
-// SAFETY: everything is passed on as it came, to one and the same allocator for as long as this library is mapped; but
-// for the one block of std's standard output.
+// SAFETY: everything is passed on as it came, to one and the same heap from the first block on: no block is there before
+// the first request has settled on one.
 unsafe impl GlobalAlloc for Allocator {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if let Some(heap) = heap() {
-            // SAFETY: the caller's promises are the host's.
-            return unsafe { (heap.alloc)(layout.size(), layout.align()) };
-        }
-        #[cfg(unloads)]
-        if let Some(block) = stdout::take(layout) {
-            return block;
-        }
-        // SAFETY: the caller's promises are the system's.
-        unsafe { System.alloc(layout) }
+        // SAFETY: the caller's promises are the heap's.
+        unsafe { (heap().alloc)(layout.size(), layout.align()) }
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        if let Some(heap) = heap() {
-            // SAFETY: as above.
-            return unsafe { (heap.alloc_zeroed)(layout.size(), layout.align()) };
-        }
         // SAFETY: as above.
-        unsafe { System.alloc_zeroed(layout) }
+        unsafe { (heap().alloc_zeroed)(layout.size(), layout.align()) }
     }
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        if let Some(heap) = heap() {
-            // SAFETY: as above, and the block is the host's.
-            return unsafe { (heap.dealloc)(block, layout.size(), layout.align()) };
-        }
-        #[cfg(unloads)]
-        if stdout::is(block) {
-            return;
-        }
-        // SAFETY: as above, and the block is the system's.
-        unsafe { System.dealloc(block, layout) }
+        // SAFETY: as above, and the block is the heap's.
+        unsafe { (heap().dealloc)(block, layout.size(), layout.align()) }
     }
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        if let Some(heap) = heap() {
-            // SAFETY: as above, and the block is the host's.
-            return unsafe { (heap.realloc)(block, layout.size(), layout.align(), size) };
-        }
-        #[cfg(unloads)]
-        if stdout::is(block) {
-            // SAFETY: the caller may ask for `size` with this alignment.
-            let moved = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
-            // SAFETY: as above.
-            let to = unsafe { System.alloc(moved) };
-            if !to.is_null() {
-                // SAFETY: both blocks are at least so long, and they do not overlap.
-                unsafe { block.copy_to_nonoverlapping(to, size.min(stdout::SIZE)) };
-            }
-            return to;
-        }
-        // SAFETY: as above, and the block is the system's.
-        unsafe { System.realloc(block, layout, size) }
+        // SAFETY: as above.
+        unsafe { (heap().realloc)(block, layout.size(), layout.align(), size) }
     }
 }
 
@@ -156,7 +190,7 @@ mod stdout {
     unsafe impl Sync for Buffer {}
 
     /// The buffer, if this is the request for it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take(layout: Layout) -> Option<*mut u8> {
         let fits = layout.size() == SIZE && layout.align() == 1;
         let is_next = fits && STDOUT_IS_NEXT.swap(false, Ordering::AcqRel);
