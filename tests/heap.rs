@@ -50,7 +50,9 @@ unsafe impl GlobalAlloc for Marked {
         // SAFETY: the place is within.
         let block = unsafe { start.add(place) };
         // SAFETY: the mark has its room just before the block.
-        unsafe { block.cast::<usize>().sub(1).write_unaligned(MARK) };
+        let mark = unsafe { block.cast::<usize>().sub(1) };
+        // SAFETY: as above.
+        unsafe { mark.write_unaligned(MARK) };
         block
     }
 
