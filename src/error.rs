@@ -14,7 +14,7 @@ use crate::look::snapshot::Kind;
 
 pub use crate::boundary::{LoadFailure, LoaderError};
 pub use crate::decide::trust::{Distrust, Flaw};
-pub use crate::handshake::{Difference, Mismatch};
+pub use crate::handshake::{Difference, Mismatch, TypeDifference};
 pub use crate::stage::room::StageError;
 pub use crate::stage::vet::Refusal;
 

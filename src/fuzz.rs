@@ -73,8 +73,8 @@ pub fn vet(bytes: &[u8]) {
 /// If `carried` passes without the host's own lines.
 pub fn handshake(carried: &[u8]) {
     let expected = Expected::of::<Seed>();
-    let verdict = told(expected.check(Some(carried)));
-    let or_more = told(expected.or_more().check(Some(carried)));
+    let verdict = told(expected.check_text(Some(carried)));
+    let or_more = told(expected.or_more().check_text(Some(carried)));
     assert!(or_more.is_ok() || verdict.is_err(), "fewer pass with more");
     if or_more.is_ok() {
         let carried = str::from_utf8(carried).expect("only text passes");
@@ -89,7 +89,7 @@ pub fn handshake(carried: &[u8]) {
 fn follow(verdict: Result<Vetted, Refusal>) {
     match verdict {
         Ok(vetted) => {
-            let _ = told(Expected::of::<Seed>().check(vetted.handshake.as_deref()));
+            let _ = told(Expected::of::<Seed>().check(vetted.handshake.as_deref(), &vetted.lines));
         }
         Err(refusal) => drop(chain(&refusal)),
     }
@@ -169,7 +169,7 @@ mod tests {
         println!("{}", Seed::DECLARATION);
         for (name, carried) in seeds("handshake") {
             if name.starts_with("good") {
-                let verdict = Expected::of::<Seed>().check(Some(&carried));
+                let verdict = Expected::of::<Seed>().check_text(Some(&carried));
                 assert_eq!(verdict, Ok(()), "{name}: its lines are changed by hand");
             }
         }
@@ -189,7 +189,7 @@ mod tests {
                 _ => continue,
             };
             let carried = verdict.expect(&name).handshake;
-            let verdict = Expected::of::<Seed>().check(carried.as_deref());
+            let verdict = Expected::of::<Seed>().check_text(carried.as_deref());
             assert_eq!(verdict, Ok(()), "{name}: `fuzz/relink` links it anew");
         }
     }

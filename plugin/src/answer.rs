@@ -7,6 +7,7 @@ use std::mem::{self, MaybeUninit};
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr;
 
+use crate::offer::HostPanic;
 use crate::shown::{shown, spelled_bytes};
 use crate::wire::RawSlice;
 
@@ -18,6 +19,9 @@ pub enum CallError {
     Absent,
     /// The plugin panicked with this message. The plugin stays usable, as far as its own state is.
     Panicked(String),
+    /// A function that the host offers panicked with this message, when the plugin called it. The plugin was left by the
+    /// panic, and stays usable, as far as its own state is.
+    HostPanicked(String),
     /// The plugin said no, with this message.
     Refused(String),
     /// The function returned a null pointer.
@@ -31,6 +35,13 @@ impl fmt::Display for CallError {
             CallError::Absent => f.write_str("no generation of the plugin is live yet"),
             CallError::Panicked(message) => {
                 write!(f, "the plugin panicked: {}", shown(message))
+            }
+            CallError::HostPanicked(message) => {
+                write!(
+                    f,
+                    "a function that the host offers panicked: {}",
+                    shown(message)
+                )
             }
             CallError::Refused(message) => write!(f, "{}", shown(message)),
             CallError::Null => f.write_str("the plugin returned null instead of text"),
@@ -63,6 +74,7 @@ impl Failure {
     const ABSENT: u32 = 0;
     pub(crate) const PANICKED: u32 = 1;
     pub(crate) const REFUSED: u32 = 2;
+    pub(crate) const HOST_PANICKED: u32 = 3;
 }
 
 /// The failure of calls before the first generation is live.
@@ -75,7 +87,7 @@ static ABSENT: Failure = Failure {
     free: None,
 };
 
-impl<T: Copy> Answered<T> {
+impl<T> Answered<T> {
     /// The answer of a function while no generation is live.
     pub fn absent() -> Answered<T> {
         Answered {
@@ -147,6 +159,7 @@ unsafe fn read(failure: *const Failure) -> CallError {
     match kind {
         Failure::ABSENT => CallError::Absent,
         Failure::REFUSED => CallError::Refused(message),
+        Failure::HOST_PANICKED => CallError::HostPanicked(message),
         _ => CallError::Panicked(message),
     }
 }
@@ -162,7 +175,7 @@ unsafe extern "C" fn free(failure: *const Failure) {
 
 /// Runs `call` in the plugin and keeps a panic from crossing, which would abort the process.
 #[inline(always)]
-pub fn answer<T: Copy>(call: impl FnOnce() -> T) -> Answered<T> {
+pub fn answer<T>(call: impl FnOnce() -> T) -> Answered<T> {
     match panic::catch_unwind(AssertUnwindSafe(call)) {
         Ok(value) => Answered::value(value),
         Err(payload) => panicked(payload),
@@ -170,9 +183,7 @@ pub fn answer<T: Copy>(call: impl FnOnce() -> T) -> Answered<T> {
 }
 
 /// Runs `call` in the plugin like [`answer`]; the call can also refuse, with an error.
-pub(crate) fn try_answer<T: Copy, E: fmt::Display>(
-    call: impl FnOnce() -> Result<T, E>,
-) -> Answered<T> {
+pub(crate) fn try_answer<T, E: fmt::Display>(call: impl FnOnce() -> Result<T, E>) -> Answered<T> {
     match panic::catch_unwind(AssertUnwindSafe(|| {
         call().map_err(|error| error.to_string())
     })) {
@@ -184,7 +195,10 @@ pub(crate) fn try_answer<T: Copy, E: fmt::Display>(
 
 #[cold]
 #[inline(never)]
-fn panicked<T: Copy>(payload: Box<dyn Any + Send>) -> Answered<T> {
+fn panicked<T>(payload: Box<dyn Any + Send>) -> Answered<T> {
+    if let Some(HostPanic(message)) = payload.downcast_ref() {
+        return Answered::failed(Failure::HOST_PANICKED, message);
+    }
     let message = payload.downcast_ref::<&str>().copied();
     let message = message.or(payload.downcast_ref::<String>().map(String::as_str));
     let answered = Answered::failed(Failure::PANICKED, message.unwrap_or("without a message"));

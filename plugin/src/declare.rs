@@ -11,9 +11,16 @@
 ///
 /// Functions have no `self`: a plugin is code. State that outlives a reload belongs to the host, which lends it to
 /// each call ([`shared!`](crate::shared!)), or is carried over by [`Hooks`](crate::Hooks). The types that can cross
-/// are listed at [`Argument`](crate::wire::Argument) and [`Answer`](crate::wire::Answer).
+/// are listed at [`Argument`](crate::wire::Argument) and [`Shared`](crate::wire::Shared). Plain data crosses between any
+/// compilers. An interface that names anything else is at the *rust* level: host and plugin are built by one compiler
+/// then, a plugin allocates from its host, and generations are never unmapped.
 ///
 /// The functions may be called from several threads at once.
+///
+/// Behind the interface, `host trait Engine { .. }` names what the host offers: functions with `&self` or `&mut self`. A
+/// type of the host's implements the trait, and a function of the interface takes it as `engine: &mut dyn Engine` or
+/// `&dyn Engine`, lent for the call. If a function of the host's panics, the plugin is left by that panic, and the host's
+/// call ends with [`CallError::HostPanicked`](crate::CallError::HostPanicked).
 ///
 /// # Examples
 ///
@@ -43,14 +50,40 @@
 /// }
 /// ```
 ///
+/// A plugin that calls its host:
+///
+/// ```
+/// replug_plugin::interface! {
+///     /// The rules of a game.
+///     pub interface Rules, plugin trait Play, version 1 {
+///         /// One frame.
+///         fn step(engine: &mut dyn Engine, seconds: f32);
+///     }
+///     /// What the game offers to its rules.
+///     host trait Engine {
+///         /// Shows a line.
+///         fn log(&mut self, line: &str);
+///     }
+/// }
+///
+/// // The plugin:
+/// struct Mine;
+///
+/// impl Play for Mine {
+///     fn step(engine: &mut dyn Engine, seconds: f32) {
+///         engine.log(&format!("{seconds} seconds went by"));
+///     }
+/// }
+/// ```
+///
 /// A type that cannot cross is a compile error:
 ///
 /// ```compile_fail,E0277
 /// replug_plugin::interface! {
 ///     /// Counts words.
 ///     pub interface Counter, plugin trait Count, version 1 {
-///         /// How many words there are in `text`, which is of the host's allocator.
-///         fn words(text: String) -> u64;
+///         /// How many words there are that a function of the host's finds.
+///         fn words(find: fn(&str) -> u64) -> u64;
 ///     }
 /// }
 /// ```
@@ -64,23 +97,27 @@ macro_rules! interface {
                 fn $name:ident($($arg:ident: $takes:ty),* $(,)?) $(-> $returns:ty)?;
             )+
         }
+        $($offers:tt)*
     ) => {
+        $crate::__offer!([$vis] $($offers)*);
+
         $(#[$($about)*])*
         ///
         /// The functions of the live generation, for its host.
         #[repr(C)]
+        #[allow(improper_ctypes_definitions)]
         $vis struct $Table {
             $(
                 $name: $crate::__private::Slot<
                     fn($($takes),*) -> $crate::__answer_type!($($returns)?),
                     unsafe extern "C" fn(
-                        $(<$takes as $crate::wire::Argument>::Wire),*
+                        $(<$takes as $crate::wire::Carried>::Wire),*
                     ) -> $crate::__private::Answered<$crate::__answer_type!($($returns)?)>,
                 >,
             )+
         }
 
-        #[allow(dead_code)]
+        #[allow(dead_code, improper_ctypes_definitions)]
         impl $Table {
             $(
                 $(#[$($doc)*])*
@@ -97,7 +134,7 @@ macro_rules! interface {
                     // SAFETY: the table is that of an image which stays mapped while `self` is borrowed, and the
                     // image was built from an equal declaration.
                     let replug_answered = unsafe {
-                        replug_function($(<$takes as $crate::wire::Argument>::send($arg)),*)
+                        replug_function($(<$takes as $crate::wire::Carried>::send($arg)),*)
                     };
                     // SAFETY: the plugin's half of this macro made the answer.
                     unsafe { replug_answered.into_result() }
@@ -148,7 +185,7 @@ macro_rules! interface {
                 $crate::__private::Function {
                     name: $crate::__core::stringify!($name),
                     takes: &[$(<$takes as $crate::wire::Argument>::SHAPE),*],
-                    returns: <$crate::__answer_type!($($returns)?) as $crate::wire::Answer>::SHAPE,
+                    returns: <$crate::__answer_type!($($returns)?) as $crate::wire::Shared>::SHAPE,
                 },
             )+];
             const REPLUG_NAME: &$crate::__core::primitive::str = $crate::__core::stringify!($Table);
@@ -158,10 +195,45 @@ macro_rules! interface {
             const REPLUG_TEXT: $crate::__private::Text<REPLUG_LEN> =
                 $crate::__private::Text::declaration(REPLUG_NAME, $version, REPLUG_FUNCTIONS);
 
-            // SAFETY: the struct and the text are made of the same lines.
+            const REPLUG_IS_ORDINARY: $crate::__core::primitive::bool =
+                $crate::__private::are_ordinary(REPLUG_FUNCTIONS);
+            const _: () = $crate::__core::assert!(
+                $crate::__private::CAN_BE_ORDINARY || !REPLUG_IS_ORDINARY,
+                "ordinary Rust crosses if it is built with rustc 1.91 or later; plain data crosses with this one",
+            );
+
+            /// The interface's own line: what its functions take and return, behind the identity of the standard library.
+            enum ReplugInterface {}
+
+            impl ReplugInterface {
+                $crate::__line!(
+                    Interface,
+                    [
+                        $crate::__private::LineField::of::<$crate::__private::String>(
+                            $crate::__private::NOWHERE,
+                            <$crate::__private::String as $crate::wire::Shared>::replug_line,
+                        ),
+                        $(
+                            $(<$takes as $crate::wire::Argument>::FIELD,)*
+                            $crate::__private::LineField::of::<$crate::__answer_type!($($returns)?)>(
+                                $crate::__private::NOWHERE,
+                                <$crate::__answer_type!($($returns)?) as $crate::wire::Shared>::replug_line,
+                            ),
+                        )+
+                    ],
+                    [],
+                    $crate::__core::concat!("interface ", $crate::__core::stringify!($Table), "\n")
+                );
+            }
+
+            // SAFETY: the struct, the text and the line are made of the same lines.
             unsafe impl $crate::Interface for $Table {
                 const DECLARATION: &'static $crate::__core::primitive::str =
                     $crate::__private::Text::as_str(&REPLUG_TEXT);
+                const LINE: $crate::__core::option::Option<fn() -> $crate::__private::Line> = match REPLUG_IS_ORDINARY {
+                    true => $crate::__core::option::Option::Some(ReplugInterface::replug_line),
+                    false => $crate::__core::option::Option::None,
+                };
 
                 fn absent() -> Self {
                     $Table {
@@ -179,10 +251,11 @@ macro_rules! interface {
             /// The functions while no generation is live. Associated ones, for a free function hides others of its name.
             struct ReplugAbsent;
 
+            #[allow(improper_ctypes_definitions)]
             impl ReplugAbsent {
                 $(
                     unsafe extern "C" fn $name(
-                        $(_: <$takes as $crate::wire::Argument>::Wire),*
+                        $(_: <$takes as $crate::wire::Carried>::Wire),*
                     ) -> $crate::__private::Answered<$crate::__answer_type!($($returns)?)> {
                         $crate::__private::Answered::absent()
                     }
@@ -197,7 +270,7 @@ macro_rules! interface {
                 $(
                     #[inline(always)]
                     fn $name<'lent_for_one_call>(
-                        $($arg: <$takes as $crate::wire::Argument>::At<'lent_for_one_call>),*
+                        $($arg: <$takes as $crate::wire::Carried>::At<'lent_for_one_call>),*
                     ) -> $crate::__answer_type!($($returns)?) {
                         <ReplugPlugin as $Plugin>::$name($($arg),*)
                     }
@@ -207,10 +280,11 @@ macro_rules! interface {
             /// The plugin's functions, as C sees them.
             struct ReplugExported<ReplugPlugin>($crate::__core::marker::PhantomData<ReplugPlugin>);
 
+            #[allow(improper_ctypes_definitions)]
             impl<ReplugPlugin: $Plugin> ReplugExported<ReplugPlugin> {
                 $(
                     unsafe extern "C" fn $name(
-                        $($arg: <$takes as $crate::wire::Argument>::Wire),*
+                        $($arg: <$takes as $crate::wire::Carried>::Wire),*
                     ) -> $crate::__private::Answered<$crate::__answer_type!($($returns)?)> {
                         $crate::__private::answer(move || {
                             let replug_call = $crate::wire::Call::begin();
@@ -219,7 +293,7 @@ macro_rules! interface {
                                 // SAFETY: the host sent the argument, by the same declaration, and lends it for the
                                 // call.
                                 let $arg = unsafe {
-                                    <$takes as $crate::wire::Argument>::receive($arg, &replug_call)
+                                    <$takes as $crate::wire::Carried>::receive($arg, &replug_call)
                                 };
                             )*
                             ReplugLent::<ReplugPlugin>::$name($($arg),*)
@@ -341,8 +415,8 @@ macro_rules! shared {
                 $( let _ = { replug_shared.$field }; )+
             };
 
-            // SAFETY: the struct is `repr(C)`, and the shape is taken from the compiler; each field is plain.
-            unsafe impl $crate::wire::Plain for $Shared {
+            // SAFETY: the struct is `repr(C)`, and shape and line are taken from the compiler.
+            unsafe impl $crate::wire::Shared for $Shared {
                 const SHAPE: $crate::__private::Shape =
                     $crate::__private::Shape::Struct(&$crate::__private::Layout {
                         name: $crate::__core::stringify!($Shared),
@@ -352,13 +426,28 @@ macro_rules! shared {
                             $crate::__private::Field {
                                 name: $crate::__core::stringify!($field),
                                 offset: $crate::__core::mem::offset_of!($Shared, $field),
-                                shape: <$Field as $crate::wire::Plain>::SHAPE,
+                                shape: <$Field as $crate::wire::Plain>::PLAIN,
                             },
                         )+],
                     });
+                $crate::__line!(
+                    Own,
+                    [$($crate::__private::LineField::of::<$Field>(
+                        $crate::__core::mem::offset_of!($Shared, $field),
+                        <$Field as $crate::wire::Plain>::replug_plain_line,
+                    )),+],
+                    [],
+                    $crate::__core::concat!(
+                        "struct ", $crate::__core::stringify!($Shared), "\nrepr C\n",
+                        $("field ", $crate::__core::stringify!($field), "\n"),+
+                    )
+                );
             }
 
-            $crate::__plain!($Shared);
+            // SAFETY: as above, and each field is plain.
+            unsafe impl $crate::wire::Plain for $Shared {}
+
+            $crate::__by_value!($Shared);
         };
     };
 }

@@ -3,9 +3,11 @@
 
 use std::ffi::c_void;
 
+use crate::allocator::{Heap, allocate_from};
 use crate::hooks::{HookTable, Hooks};
 #[cfg(unloads)]
 use crate::interpose;
+use crate::line::Line;
 use crate::services::Attach;
 use crate::table::Interface;
 
@@ -74,6 +76,46 @@ impl Entry {
     }
 }
 
+/// What a plugin has beside its entry if it exchanges ordinary Rust with its host. A host finds it by the name
+/// `replug_ordinary`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Ordinary {
+    pub(crate) line: Option<fn() -> Line>,
+    pub(crate) allocate_from: Option<unsafe extern "C" fn(*const Heap) -> bool>,
+}
+
+impl Ordinary {
+    /// That of a plugin with this interface; nothing if the interface is plain.
+    pub const fn of<T: Interface>() -> Ordinary {
+        Ordinary {
+            line: T::LINE,
+            allocate_from: match T::LINE {
+                Some(_) => Some(allocate_from),
+                None => None,
+            },
+        }
+    }
+
+    /// The function that leads to the line of the interface.
+    ///
+    /// # Safety
+    ///
+    /// The function is called while the image of this plugin is mapped, by a host of the same compiler.
+    pub unsafe fn line(&self) -> Option<fn() -> Line> {
+        self.line
+    }
+
+    /// The function that takes the host's allocator; false if the plugin has memory of another one already.
+    ///
+    /// # Safety
+    ///
+    /// As for [`line`](Ordinary::line). The function is called before any other of the plugin.
+    pub unsafe fn allocate_from(&self) -> Option<unsafe extern "C" fn(*const Heap) -> bool> {
+        self.allocate_from
+    }
+}
+
 /// Makes a plugin of a type that implements an interface. The macro is used once, in a `cdylib`.
 ///
 /// The library then carries a handshake, which a host reads out of the file and compares with its own declaration
@@ -83,8 +125,9 @@ impl Entry {
 /// [`Hooks`].
 ///
 /// On Linux with glibc on x86-64 the library asks its host instead of libc for what concerns threads, so that it can
-/// be unmapped, and gets an allocator that is the system's but for the buffer of standard output, which std would
-/// leave behind. A plugin with a `#[global_allocator]` of its own adds `, own_allocator`.
+/// be unmapped. The library gets an allocator: that of its host if ordinary Rust crosses, and otherwise the system's,
+/// but for the buffer of standard output, which std would leave behind. A plugin with a `#[global_allocator]` of its own
+/// adds `, own_allocator`; then only plain data can cross.
 ///
 /// # Examples
 ///
@@ -111,23 +154,32 @@ impl Entry {
 #[macro_export]
 macro_rules! export {
     ($Plugin:ident: $($Interface:ident)::+) => {
-        $crate::export!($Plugin: $($Interface)::+, own_allocator);
+        $crate::export!(@ $Plugin, $($Interface)::+, without_hooks);
         $crate::__allocate!();
     };
     ($Plugin:ident: $($Interface:ident)::+ + Hooks) => {
-        $crate::export!($Plugin: $($Interface)::+ + Hooks, own_allocator);
+        $crate::export!(@ $Plugin, $($Interface)::+, with_hooks);
         $crate::__allocate!();
     };
     ($Plugin:ident: $($Interface:ident)::+, own_allocator) => {
         $crate::export!(@ $Plugin, $($Interface)::+, without_hooks);
+        $crate::export!(@plain $($Interface)::+);
     };
     ($Plugin:ident: $($Interface:ident)::+ + Hooks, own_allocator) => {
         $crate::export!(@ $Plugin, $($Interface)::+, with_hooks);
+        $crate::export!(@plain $($Interface)::+);
     };
     // The entry is made in here and nowhere else: of this table, under this handshake.
     (@entry $Plugin:ty, without_hooks) => { $crate::__private::Entry::new(&REPLUG_TABLE) };
     (@entry $Plugin:ty, with_hooks) => {
         $crate::__private::Entry::new(&REPLUG_TABLE).with_hooks::<$Plugin>()
+    };
+    (@plain $Interface:ty) => {
+        const _: () = $crate::__core::assert!(
+            $crate::__core::option::Option::is_none(&<$Interface as $crate::Interface>::LINE),
+            "a plugin with an allocator of its own cannot exchange ordinary Rust with its host: each side frees what the \
+            other has allocated; leave out `own_allocator` and the `#[global_allocator]`, or declare plain data",
+        );
     };
     (@ $Plugin:ty, $Interface:ty, $hooks:ident) => {
         $crate::__interpose!();
@@ -155,6 +207,13 @@ macro_rules! export {
             #[used]
             pub static replug_entry: $crate::__private::Entry =
                 $crate::export!(@entry $Plugin, $hooks);
+
+            /// What only a plugin of the rust level has.
+            // SAFETY: the name is replug's own.
+            #[unsafe(no_mangle)]
+            #[used]
+            pub static replug_ordinary: $crate::__private::Ordinary =
+                $crate::__private::Ordinary::of::<$Interface>();
         };
     };
 }
@@ -164,13 +223,5 @@ macro_rules! export {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __interpose {
-    () => {};
-}
-
-/// Does nothing: where nothing is interposed, the allocator is the plugin's own business.
-#[cfg(not(unloads))]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __allocate {
     () => {};
 }

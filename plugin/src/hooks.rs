@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use crate::answer::{Answered, try_answer};
 use crate::sink::{RawSink, Sink};
-use crate::wire::{Argument, Call, RawSlice};
+use crate::wire::{Call, Carried, RawSlice};
 
 /// The error of a hook. Its `Display` is what the host is told.
 pub type HookError = Box<dyn Error + Send + Sync>;

@@ -48,6 +48,12 @@ mod same;
 
 mod text;
 
+// The lines of types, which a host finds in a library's file.
+mod line;
+
+// What makes one definition two types.
+mod facts;
+
 // The tables of replug itself, whose layouts are part of each handshake.
 mod layouts;
 
@@ -55,8 +61,13 @@ mod refuse;
 
 mod declare;
 
+// What a host offers to its plugin.
+mod offer;
+
 // What crosses, and what comes back.
 pub mod wire;
+
+mod ordinary;
 
 mod sink;
 
@@ -68,6 +79,9 @@ mod table;
 mod hooks;
 
 mod export;
+
+// The allocator of a plugin.
+mod allocator;
 
 // What a host does for a plugin in the place of libc.
 mod services;
@@ -82,6 +96,7 @@ pub use crate::answer::CallError;
 pub use crate::hooks::{HookError, Hooks};
 pub use crate::sink::Sink;
 pub use crate::table::Interface;
+pub use crate::wire::Shared;
 
 /// No API: the macros' own name for `core`, because a user may call another crate that.
 #[doc(hidden)]
@@ -91,23 +106,33 @@ pub use ::core as __core;
 /// time.
 #[doc(hidden)]
 pub mod __private {
+    pub use std::string::String;
+
+    pub use crate::allocator::{Allocator, Heap};
     pub use crate::answer::{Answered, answer};
-    pub use crate::export::Entry;
+    pub use crate::export::{Entry, Ordinary};
+    pub use crate::facts::FACTS;
     pub use crate::hooks::HookTable;
     pub use crate::layouts::LAYOUTS;
+    pub use crate::line::{
+        CAN_BE_ORDINARY, Head, Kind, Line, LineField, MAGIC, NOWHERE, Record, bytes_of, id_bytes,
+    };
     #[cfg(unloads)]
     pub mod interpose {
         pub use crate::interpose::{
-            Allocator, at_thread_exit, create_c11_key, create_key, delete_key, end, find_symbol,
-            get, getenv, set, set_action, set_c11, set_handler, set_signal_stack, spawn, spawn_c11,
+            at_thread_exit, create_c11_key, create_key, delete_key, end, find_symbol, get, getenv,
+            set, set_action, set_c11, set_handler, set_signal_stack, spawn, spawn_c11,
         };
     }
+    pub use crate::offer::{Offer, RawObject, RawOffer, raise};
     pub use crate::refuse::{TAKEN, is_taken, says_macro, says_static};
     pub use crate::same::{SameAs, field_is};
     pub use crate::services::{Attach, Destructor, FIRST_KEY, Services, Start};
-    pub use crate::shape::{Field, Function, Layout, Shape};
+    pub use crate::shape::{Field, Function, Layout, Shape, are_ordinary};
     pub use crate::table::{Implemented, Slot};
-    pub use crate::text::{FORMAT, Text, VERSION, handshake_len, handshake_text};
+    pub use crate::text::{
+        FORMAT, LEVEL, Text, VERSION, handshake_len, handshake_text, is_ordinary,
+    };
 }
 
 #[cfg(test)]

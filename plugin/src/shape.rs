@@ -2,6 +2,8 @@
 //!
 //! Nothing here runs at run time in a plugin: all of it is computed by the compiler.
 
+use crate::offer::Offer;
+
 /// The shape of a type, as C sees it. The two sides compare the texts of their shapes.
 #[derive(Debug, Clone, Copy)]
 pub enum Shape {
@@ -19,6 +21,40 @@ pub enum Shape {
     Slice(&'static Shape),
     /// Any number of values that are borrowed for writing.
     SliceMut(&'static Shape),
+    /// A type of ordinary Rust: its name, and what it is made for. Its line says what it consists of.
+    Ordinary(&'static str, &'static [Shape]),
+    /// Several values of ordinary Rust side by side.
+    Tuple(&'static [Shape]),
+    /// A value that crosses in a way that only Rust has.
+    Moved(&'static Shape),
+    /// What a host offers: a trait.
+    Offer(&'static Offer),
+}
+
+impl Shape {
+    /// Whether only a host and a plugin of one compiler can exchange values of this shape.
+    pub const fn is_ordinary(&self) -> bool {
+        match self {
+            Shape::Ordinary(..) | Shape::Tuple(_) | Shape::Moved(_) => true,
+            Shape::Array(of, _)
+            | Shape::Ref(of)
+            | Shape::RefMut(of)
+            | Shape::Slice(of)
+            | Shape::SliceMut(of) => of.is_ordinary(),
+            Shape::Offer(offer) => {
+                let mut at = 0;
+                while at < offer.functions.len() {
+                    if offer.functions[at].1.is_ordinary() {
+                        return true;
+                    }
+                    at += 1;
+                }
+                false
+            }
+            // A struct of `shared!` has only plain fields.
+            Shape::Scalar(_) | Shape::Struct(_) => false,
+        }
+    }
 }
 
 /// The layout of a struct in memory.
@@ -54,4 +90,30 @@ pub struct Function {
     pub takes: &'static [Shape],
     /// The shape of the answer.
     pub returns: Shape,
+}
+
+impl Function {
+    /// Whether the function takes or returns ordinary Rust.
+    const fn is_ordinary(&self) -> bool {
+        let mut at = 0;
+        while at < self.takes.len() {
+            if self.takes[at].is_ordinary() {
+                return true;
+            }
+            at += 1;
+        }
+        self.returns.is_ordinary()
+    }
+}
+
+/// Whether any of the functions takes or returns ordinary Rust: the level of a declaration follows from what is declared.
+pub const fn are_ordinary(functions: &[Function]) -> bool {
+    let mut at = 0;
+    while at < functions.len() {
+        if functions[at].is_ordinary() {
+            return true;
+        }
+        at += 1;
+    }
+    false
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::marker::PhantomData;
 
 use crate::shape::Shape;
-use crate::wire::{Argument, Call, RawSlice};
+use crate::wire::{Argument, Call, Carried, RawSlice};
 
 /// A place where a plugin writes text or bytes for its host. They land in memory of the host's.
 ///
@@ -86,6 +86,11 @@ impl io::Write for Sink<'_> {
 // SAFETY: a sink is the same two pointers on both sides; the function stays that of the sender.
 unsafe impl Argument for Sink<'_> {
     const SHAPE: Shape = Shape::Scalar("Sink");
+    type Of = u8;
+}
+
+// SAFETY: as above.
+unsafe impl Carried for Sink<'_> {
     type Wire = RawSink;
     type At<'call> = Sink<'call>;
 

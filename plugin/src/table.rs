@@ -3,6 +3,8 @@
 use std::ffi::c_void;
 use std::marker::PhantomData;
 
+use crate::line::Line;
+
 /// A function in a table. Safe code cannot take the function out: a copy could be called when its image is gone.
 ///
 /// `F` is the function as C sees it, and `Declared` as it was declared. C sees `&str` and `&[u8]` as one type; slots that
@@ -41,6 +43,10 @@ impl<Declared, F: Copy> Slot<Declared, F> {
 pub unsafe trait Interface: Sized + Send + Sync + 'static {
     /// The declaration as text: a line for the name and version, one for each function, one for each struct.
     const DECLARATION: &'static str;
+
+    /// Leads to the line of the interface, if any of its functions takes or returns ordinary Rust.
+    #[doc(hidden)]
+    const LINE: Option<fn() -> Line>;
 
     /// A table whose functions say that no generation is live.
     fn absent() -> Self;

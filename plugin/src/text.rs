@@ -1,7 +1,9 @@
 //! A declaration as text, written by the compiler. One fact a line, so that two texts can be compared by people.
 
+use crate::facts::FACTS;
 use crate::layouts::LAYOUTS;
-use crate::shape::{Field, Function, Layout, Shape};
+use crate::offer::Offer;
+use crate::shape::{Field, Function, Layout, Shape, are_ordinary};
 
 /// The first line of every handshake. It says that the text is a handshake, and which rules the rest follows.
 pub const FORMAT: &str = "replug handshake 2";
@@ -79,20 +81,80 @@ impl<const N: usize> Text<N> {
             Shape::RefMut(of) => self.put("&mut ").shape(of),
             Shape::Slice(of) => self.put("&[").shape(of).put("]"),
             Shape::SliceMut(of) => self.put("&mut [").shape(of).put("]"),
+            Shape::Ordinary(name, []) => self.put(name),
+            Shape::Ordinary(name, of) => self.put(name).put("<").shapes(of).put(">"),
+            Shape::Tuple([one]) => self.put("(").shape(one).put(",)"),
+            Shape::Tuple(of) => self.put("(").shapes(of).put(")"),
+            Shape::Moved(of) => self.shape(of),
+            Shape::Offer(offer) => self.put("dyn ").put(offer.name),
         }
+    }
+
+    const fn shapes(self, shapes: &[Shape]) -> Text<N> {
+        let mut text = self;
+        let mut at = 0;
+        while at < shapes.len() {
+            text = text.put(if at == 0 { "" } else { ", " }).shape(&shapes[at]);
+            at += 1;
+        }
+        text
     }
 
     /// Writes the line of the struct that `shape` leads to, and the lines of the structs in it.
     const fn layouts(self, shape: &Shape) -> Text<N> {
         match shape {
             Shape::Scalar(_) => self,
-            Shape::Array(of, _)
+            // What an ordinary type consists of, a line of its own says; these are what it is made for.
+            Shape::Ordinary(_, of) | Shape::Tuple(of) => {
+                let mut text = self;
+                let mut at = 0;
+                while at < of.len() {
+                    text = text.layouts(&of[at]);
+                    at += 1;
+                }
+                text
+            }
+            Shape::Moved(of)
+            | Shape::Array(of, _)
             | Shape::Ref(of)
             | Shape::RefMut(of)
             | Shape::Slice(of)
             | Shape::SliceMut(of) => self.layouts(of),
             Shape::Struct(layout) => self.layout(layout),
+            Shape::Offer(offer) => self.offer(offer),
         }
+    }
+
+    /// Writes the line of what a host offers, and the lines of the structs in it.
+    const fn offer(self, offer: &Offer) -> Text<N> {
+        let mut text = self.put("host ").put(offer.name).put(" {");
+        let mut at = 0;
+        while at < offer.functions.len() {
+            let (is_mut, function) = &offer.functions[at];
+            text = text
+                .put(if at == 0 { " " } else { "; " })
+                .put(function.name);
+            text = text.put(if *is_mut { "(&mut self" } else { "(&self" });
+            text = match function.takes {
+                [] => text,
+                takes => text.put(", ").shapes(takes),
+            };
+            text = text.put(") -> ").shape(&function.returns);
+            at += 1;
+        }
+        text = text.put(" }\n");
+        at = 0;
+        while at < offer.functions.len() {
+            let function = &offer.functions[at].1;
+            let mut taken = 0;
+            while taken < function.takes.len() {
+                text = text.layouts(&function.takes[taken]);
+                taken += 1;
+            }
+            text = text.layouts(&function.returns);
+            at += 1;
+        }
+        text
     }
 
     const fn layout(self, layout: &Layout) -> Text<N> {
@@ -120,15 +182,10 @@ impl<const N: usize> Text<N> {
     }
 
     const fn function(self, function: &Function) -> Text<N> {
-        let mut text = self.put("fn ").put(function.name).put("(");
+        let text = self.put("fn ").put(function.name).put("(");
+        let text = text.shapes(function.takes).put(") -> ");
+        let mut text = text.shape(&function.returns).put("\n");
         let mut at = 0;
-        while at < function.takes.len() {
-            text = text.put(if at == 0 { "" } else { ", " });
-            text = text.shape(&function.takes[at]);
-            at += 1;
-        }
-        text = text.put(") -> ").shape(&function.returns).put("\n");
-        at = 0;
         while at < function.takes.len() {
             text = text.layouts(&function.takes[at]);
             at += 1;
@@ -139,7 +196,11 @@ impl<const N: usize> Text<N> {
     /// Writes a declaration.
     pub const fn declaration(name: &str, version: u32, functions: &[Function]) -> Text<N> {
         let text = Text::new().put("interface ").put(name).put(" version ");
-        let mut text = text.number(version as usize).put("\n");
+        let text = text.number(version as usize).put("\n");
+        let mut text = match are_ordinary(functions) {
+            true => text.put(LEVEL),
+            false => text,
+        };
         let mut at = 0;
         while at < functions.len() {
             text = text.function(&functions[at]);
@@ -156,9 +217,31 @@ impl<const N: usize> Text<N> {
             .put("\nrustc ")
             .put(env!("REPLUG_RUSTC"));
         let text = text.put("\ntarget ").put(env!("REPLUG_TARGET"));
-        let text = text.put("\npanic ").put(panics).put("\n");
-        text.put(LAYOUTS).put(declaration).put("\0")
+        let text = text.put("\npanic ").put(panics).put("\n").put(LAYOUTS);
+        let text = match is_ordinary(declaration) {
+            true => text.put(FACTS),
+            false => text,
+        };
+        text.put(declaration).put("\0")
     }
+}
+
+/// The line of a declaration at the rust level. The plain level has none.
+pub const LEVEL: &str = "level rust\n";
+
+/// Whether a declaration is at the rust level.
+pub const fn is_ordinary(declaration: &str) -> bool {
+    let (text, line) = (declaration.as_bytes(), LEVEL.as_bytes());
+    // It is the second line.
+    let mut at = 0;
+    while at < text.len() && text[at] != b'\n' {
+        at += 1;
+    }
+    let mut same = 0;
+    while same < line.len() && at + 1 + same < text.len() && text[at + 1 + same] == line[same] {
+        same += 1;
+    }
+    same == line.len()
 }
 
 /// The length of the handshake of a plugin that implements `declaration`.
@@ -198,12 +281,14 @@ mod tests {
         /// A shape out of so few that many declarations have equal texts. Structs have the names of numbers too, and
         /// two of one name lie differently.
         fn shape(&mut self, depth: usize) -> Shape {
-            match self.below(if depth == 0 { 2 } else { 8 }) {
+            match self.below(if depth == 0 { 2 } else { 10 }) {
                 0 => Shape::Scalar(self.one_of(&["u32", "Sink"])),
                 1..4 => Shape::Struct(self.layout(depth)),
                 4 => Shape::Array(Box::leak(Box::new(self.shape(depth - 1))), self.below(2)),
                 5 => Shape::Ref(Box::leak(Box::new(self.shape(depth - 1)))),
                 6 => Shape::RefMut(Box::leak(Box::new(self.shape(depth - 1)))),
+                7 => Shape::Ordinary("Vec", vec![self.shape(depth - 1)].leak()),
+                8 => Shape::Tuple(vec![self.shape(depth - 1), self.shape(0)].leak()),
                 _ => Shape::Slice(Box::leak(Box::new(self.shape(depth - 1)))),
             }
         }

@@ -1,45 +1,116 @@
-//! How values cross between a host and a plugin: as C types only, because the two have each their own standard
-//! library, allocator and compiler. Both sides use this module; [`interface!`](crate::interface!) drives it.
+//! How values cross between a host and a plugin: as C types, because the two have each their own standard
+//! library, allocator and compiler; or, if they have one compiler and one allocator, as they are. Both sides use this
+//! module; [`interface!`](crate::interface!) drives it.
 
+use std::cell::{Cell, UnsafeCell};
+use std::mem::MaybeUninit;
 use std::slice;
 
+use crate::line::Line;
+#[cfg(ordinary)]
+use crate::line::{LineField, NOWHERE};
+use crate::offer::RawOffer;
 use crate::shape::Shape;
+
+/// A value that can cross between a host and its plugin: lent, stored in another one, taken and returned.
+///
+/// Numbers, `bool`, arrays of plain data and structs declared with [`shared!`](crate::shared!) are [`Plain`]: they have
+/// the layout of C, and cross between any two compilers. Everything else is ordinary Rust, and takes a host and a plugin
+/// of one compiler: `String`, `Vec`, `Option`, maps and their like, and structs and enums of one's own with
+/// `#[derive(replug_derive::Shared)]`. An interface that names a type of the second kind is at the *rust* level.
+///
+/// # Safety
+///
+/// `SHAPE` and the line say what the type consists of. The type holds nothing that is only good on one side: no pointer
+/// to a function and no trait object.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot cross between host and plugin",
+    label = "not a type that crosses",
+    note = "a struct or an enum of one's own crosses with `#[derive(replug_derive::Shared)]`, or, if it consists of plain \
+            data, when it is declared with `shared!`",
+    note = "functions, closures, trait objects, raw pointers and `&'static` do not cross; owned text is a `String`"
+)]
+pub unsafe trait Shared: Sized + 'static {
+    /// The type, as a declaration writes it.
+    const SHAPE: Shape;
+
+    /// Leads to the line of the type.
+    #[doc(hidden)]
+    fn replug_line() -> Line;
+}
 
 /// Plain data that is copied across: numbers, arrays of numbers, and the structs that [`shared!`](crate::shared!)
 /// declares.
 ///
 /// # Safety
 ///
-/// The type has the layout that C gives it, that layout is `SHAPE`, and it holds no pointer.
+/// The type has the layout that C gives it, that layout is its `SHAPE`, and it holds no pointer.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot cross between host and plugin",
-    label = "not a type that crosses",
-    note = "numbers, `bool`, arrays of them and structs declared with `shared!` can be stored and returned",
-    note = "a struct is declared with `replug::shared!`, or `replug_plugin::shared!`, as in `shared! {{ pub struct Name {{ pub field: u64 }} }}`"
+    message = "`{Self}` is not plain data",
+    label = "not plain data",
+    note = "numbers, `bool`, arrays of them and structs declared with `shared!` can be stored in a struct of `shared!`",
+    note = "a struct with other fields is ordinary Rust: it crosses with `#[derive(replug_derive::Shared)]`"
 )]
-pub unsafe trait Plain: Copy + 'static {
-    /// The type as C sees it.
-    const SHAPE: Shape;
+pub unsafe trait Plain: Shared + Copy {
+    /// The shape, by this name, so that a field that is not plain is one error.
+    #[doc(hidden)]
+    const PLAIN: Shape = Self::SHAPE;
+
+    /// Leads to the line of the type.
+    #[doc(hidden)]
+    fn replug_plain_line() -> Line {
+        Self::replug_line()
+    }
 }
 
-/// A type that a function of an interface can take: [`Plain`] data, `&str`, slices and references of plain data,
-/// [`Sink`](crate::Sink).
+/// A type that a function of an interface can take: what is [`Shared`], by value, as `&T`, `&mut T`, `&[T]` or
+/// `&mut [T]`; `&str`; and [`Sink`](crate::Sink).
 ///
 /// # Safety
 ///
-/// `receive` makes the sent value again out of the result of `send`, in a program of another compiler too.
+/// `SHAPE` and the line of `Of` say what crosses.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot cross from host to plugin",
     label = "not a type that crosses",
-    note = "functions of an interface take numbers, `bool`, `&str`, `&[T]`, `&mut [T]`, `&T` and `&mut T` of plain data, \
-            structs declared with `shared!`, and `Sink`",
-    note = "a struct is declared with `replug::shared!`, or `replug_plugin::shared!`, as in `shared! {{ pub struct Name {{ pub field: u64 }} }}`"
+    note = "functions of an interface take `&str`, `Sink`, and what is `Shared`: by value, as `&T`, `&mut T`, `&[T]` and \
+            `&mut [T]`",
+    note = "a struct or an enum of one's own crosses with `#[derive(replug_derive::Shared)]`, or, if it consists of plain \
+            data, when it is declared with `shared!`",
+    note = "functions, closures, trait objects, raw pointers and `&'static` do not cross; owned text is a `String`"
 )]
-pub unsafe trait Argument: Sized {
-    /// The type as C sees it.
+pub unsafe trait Argument: Carried {
+    /// The type, as a declaration writes it.
     const SHAPE: Shape;
-    /// The C type as which a value crosses.
-    type Wire: Copy;
+
+    /// The type that crosses, whose line says what it consists of.
+    #[doc(hidden)]
+    type Of: Shared;
+
+    /// The argument, as a line names it.
+    #[cfg(ordinary)]
+    #[doc(hidden)]
+    const FIELD: LineField = LineField::of::<Self::Of>(NOWHERE, <Self::Of>::replug_line);
+}
+
+/// The way in which a value goes from host to plugin. All references have one; whether what they refer to can cross is
+/// for [`Argument`] to say, so that a type that cannot is one error.
+///
+/// # Safety
+///
+/// `receive` makes the sent value again out of the result of `send`, in a program of another compiler too, unless the
+/// value is ordinary Rust.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot cross from host to plugin",
+    label = "not a type that crosses",
+    note = "functions of an interface take `&str`, `Sink`, and what is `Shared`: by value, as `&T`, `&mut T`, `&[T]` and \
+            `&mut [T]`",
+    note = "a struct or an enum of one's own crosses with `#[derive(replug_derive::Shared)]`, or, if it consists of plain \
+            data, when it is declared with `shared!`",
+    note = "functions, closures, trait objects, raw pointers and `&'static` do not cross; owned text is a `String`"
+)]
+pub unsafe trait Carried: Sized {
+    /// The type as which a value crosses: a C type, unless the value is ordinary Rust.
+    type Wire;
     /// The type with the lifetime of one call, whatever lifetime the declaration writes or an alias hides.
     type At<'call>;
 
@@ -58,84 +129,135 @@ pub unsafe trait Argument: Sized {
 /// that no declaration can name this lifetime: a function that wants its arguments for longer does not compile.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct Call(());
+pub struct Call {
+    /// What the host offers for this call, where a proxy can stand on it.
+    held: UnsafeCell<[MaybeUninit<RawOffer>; MOST_HELD]>,
+    count: Cell<usize>,
+}
+
+/// How many arguments of one function can be what a host offers.
+const MOST_HELD: usize = 4;
 
 impl Call {
     /// The beginning of a call.
     #[inline(always)]
     pub fn begin() -> Call {
-        Call(())
+        Call {
+            held: UnsafeCell::new([MaybeUninit::uninit(); MOST_HELD]),
+            count: Cell::new(0),
+        }
     }
-}
 
-/// A type that a function of an interface can return: plain data, or nothing. An answer owns its data, so nothing
-/// that points into a plugin can be left behind when the plugin goes.
-///
-/// # Safety
-///
-/// As for [`Plain`].
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be returned across the boundary",
-    label = "not a type that crosses by value",
-    note = "functions of an interface return numbers, `bool`, structs declared with `shared!`, or nothing; text and \
-            bytes are written to a `Sink`"
-)]
-pub unsafe trait Answer: Copy + 'static {
-    /// The type as C sees it.
-    const SHAPE: Shape;
-}
-
-// SAFETY: C has no value for `()`, which takes no room in the struct that it is returned in.
-unsafe impl Answer for () {
-    const SHAPE: Shape = Shape::Scalar("()");
+    /// Holds for the call what the host offers.
+    ///
+    /// # Panics
+    ///
+    /// If the function takes more of this kind than a call has room for.
+    #[inline(always)]
+    #[allow(clippy::mut_from_ref)]
+    pub fn hold(&self, offer: RawOffer) -> &mut RawOffer {
+        let at = self.count.get();
+        assert!(
+            at < MOST_HELD,
+            "a function takes {MOST_HELD} `dyn` arguments at most"
+        );
+        self.count.set(at + 1);
+        let places = self.held.get().cast::<MaybeUninit<RawOffer>>();
+        // SAFETY: there are `MOST_HELD` places, one behind the other.
+        let place = unsafe { places.add(at) };
+        // SAFETY: the place lives as long as the call, and is given out once.
+        unsafe { &mut *place }.write(offer)
+    }
 }
 
 macro_rules! scalars {
     ($($scalar:ident)*) => { $(
         // SAFETY: a scalar has the same layout in C, and is no pointer.
-        unsafe impl Plain for $scalar {
+        unsafe impl Shared for $scalar {
             const SHAPE: Shape = Shape::Scalar(stringify!($scalar));
+            $crate::__line!(Std, [], [], stringify!($scalar));
         }
-        $crate::__plain!($scalar);
+
+        // SAFETY: as above.
+        unsafe impl Plain for $scalar {}
+        $crate::__by_value!($scalar);
     )* };
 }
 
-/// Lets a type of plain data be passed and returned by value.
+/// Lets a type be taken by value.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __plain {
-    ($plain:ty) => {
-        $crate::__one_type!($plain);
+macro_rules! __by_value {
+    ([$($generics:tt)*] [$($carried:tt)*] $value:ty) => {
+        // SAFETY: the value crosses as it is.
+        unsafe impl<$($generics)*> $crate::wire::Argument for $value {
+            const SHAPE: $crate::__private::Shape = <$value as $crate::wire::Shared>::SHAPE;
+            type Of = $value;
+        }
 
-        // SAFETY: a plain value is copied as it is.
-        unsafe impl $crate::wire::Argument for $plain {
-            const SHAPE: $crate::__private::Shape = <$plain as $crate::wire::Plain>::SHAPE;
-            type Wire = $plain;
-            type At<'call> = $plain;
+        // SAFETY: as above.
+        unsafe impl<$($carried)*> $crate::wire::Carried for $value {
+            type Wire = $value;
+            type At<'call> = $value;
 
             #[inline(always)]
-            fn send(self) -> $plain {
+            fn send(self) -> $value {
                 self
             }
 
             #[inline(always)]
-            unsafe fn receive(replug_wire: $plain, _: &$crate::wire::Call) -> $plain {
+            unsafe fn receive(replug_wire: $value, _: &$crate::wire::Call) -> $value {
                 replug_wire
             }
         }
-
-        // SAFETY: the type is plain.
-        unsafe impl $crate::wire::Answer for $plain {
-            const SHAPE: $crate::__private::Shape = <$plain as $crate::wire::Plain>::SHAPE;
-        }
+    };
+    ($value:ty) => {
+        $crate::__by_value!([] [] $value);
     };
 }
 
 scalars!(bool u8 u16 u32 u64 usize i8 i16 i32 i64 isize f32 f64);
 
+// SAFETY: `()` takes no room in the struct that it is returned in.
+unsafe impl Shared for () {
+    const SHAPE: Shape = Shape::Scalar("()");
+    crate::__line!(Std, [], [], "()");
+}
+
 // SAFETY: an array is its elements one after the other, in C too.
-unsafe impl<T: Plain, const N: usize> Plain for [T; N] {
+unsafe impl<T: Shared, const N: usize> Shared for [T; N] {
     const SHAPE: Shape = Shape::Array(&T::SHAPE, N);
+    crate::__line!(
+        Std,
+        [LineField::of::<T>(NOWHERE, T::replug_line)],
+        [N],
+        "array"
+    );
+}
+
+// SAFETY: as above, and the elements are plain.
+unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
+
+// SAFETY: the value crosses as it is, between two programs of one compiler: C cannot pass an array.
+unsafe impl<T: Shared, const N: usize> Argument for [T; N] {
+    const SHAPE: Shape = Shape::Moved(&Shape::Array(&T::SHAPE, N));
+    type Of = [T; N];
+}
+
+// SAFETY: as above.
+unsafe impl<T: 'static, const N: usize> Carried for [T; N] {
+    type Wire = [T; N];
+    type At<'call> = [T; N];
+
+    #[inline(always)]
+    fn send(self) -> [T; N] {
+        self
+    }
+
+    #[inline(always)]
+    unsafe fn receive(wire: [T; N], _: &Call) -> [T; N] {
+        wire
+    }
 }
 
 /// A borrowed slice as C sees it.
@@ -180,8 +302,13 @@ impl<T> RawSlice<T> {
 }
 
 // SAFETY: a slice crosses as its pointer and its length.
-unsafe impl<T: Plain> Argument for &[T] {
+unsafe impl<T: Shared> Argument for &[T] {
     const SHAPE: Shape = Shape::Slice(&T::SHAPE);
+    type Of = T;
+}
+
+// SAFETY: as above.
+unsafe impl<T: 'static> Carried for &[T] {
     type Wire = RawSlice<T>;
     type At<'call> = &'call [T];
 
@@ -215,8 +342,13 @@ impl<T> Clone for RawSliceMut<T> {
 impl<T> Copy for RawSliceMut<T> {}
 
 // SAFETY: a slice crosses as its pointer and its length.
-unsafe impl<T: Plain> Argument for &mut [T] {
+unsafe impl<T: Shared> Argument for &mut [T] {
     const SHAPE: Shape = Shape::SliceMut(&T::SHAPE);
+    type Of = T;
+}
+
+// SAFETY: as above.
+unsafe impl<T: 'static> Carried for &mut [T] {
     type Wire = RawSliceMut<T>;
     type At<'call> = &'call mut [T];
 
@@ -241,6 +373,11 @@ unsafe impl<T: Plain> Argument for &mut [T] {
 // SAFETY: text crosses as its bytes, which were UTF-8 when they were sent and are borrowed since.
 unsafe impl Argument for &str {
     const SHAPE: Shape = Shape::Scalar("&str");
+    type Of = u8;
+}
+
+// SAFETY: as above.
+unsafe impl Carried for &str {
     type Wire = RawSlice<u8>;
     type At<'call> = &'call str;
 
@@ -259,8 +396,13 @@ unsafe impl Argument for &str {
 }
 
 // SAFETY: the same pointer on both sides, to a type of one layout.
-unsafe impl<T: Plain> Argument for &T {
+unsafe impl<T: Shared> Argument for &T {
     const SHAPE: Shape = Shape::Ref(&T::SHAPE);
+    type Of = T;
+}
+
+// SAFETY: as above.
+unsafe impl<T: 'static> Carried for &T {
     type Wire = *const T;
     type At<'call> = &'call T;
 
@@ -277,8 +419,13 @@ unsafe impl<T: Plain> Argument for &T {
 }
 
 // SAFETY: the same pointer on both sides, to a type of one layout.
-unsafe impl<T: Plain> Argument for &mut T {
+unsafe impl<T: Shared> Argument for &mut T {
     const SHAPE: Shape = Shape::RefMut(&T::SHAPE);
+    type Of = T;
+}
+
+// SAFETY: as above.
+unsafe impl<T: 'static> Carried for &mut T {
     type Wire = *mut T;
     type At<'call> = &'call mut T;
 

@@ -9,7 +9,7 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use libloading::Library;
@@ -60,6 +60,12 @@ pub enum LoadFailure {
     /// The library was built from another declaration than the one by which the host calls it.
     #[error("it does not fit this host")]
     Handshake(#[source] Mismatch),
+    /// Ordinary Rust crosses, and the library had allocated before it got its host's allocator.
+    #[error(
+        "it allocated memory before its host could give it an allocator, so the host could not free that memory: it has \
+         a constructor that runs when it is loaded; do that work in `init`, or at the first call"
+    )]
+    Allocated,
     /// The loader handed out an image that was loaded before.
     #[error("the loader returned the image of an earlier load instead of a new one")]
     SameImage,
@@ -159,6 +165,8 @@ pub struct Image {
     /// The way back into the image that its imports show.
     way_back: OnceLock<WayBack>,
     is_to_go: bool,
+    /// Whether the image exchanges ordinary Rust with its host. What it gave away can hold pointers into it.
+    stays: AtomicBool,
 }
 
 /// Why the image of a retired generation is still mapped.
@@ -187,6 +195,11 @@ pub enum Mapped {
     /// The image needs this library, which may keep pointers into the image and does not tell.
     #[error("kept mapped, because it needs `{}`, by which it can still be reached", shown(.0))]
     Library(String),
+    /// The image exchanges ordinary Rust with its host, and what it gave away can hold pointers into it.
+    #[error(
+        "kept mapped, because ordinary Rust crosses, which can point into its code and constants"
+    )]
+    Ordinary,
     /// The image can never be unmapped.
     #[error("kept mapped: {0}")]
     Forever(&'static str),
@@ -233,7 +246,21 @@ impl Image {
             residence: OnceLock::new(),
             way_back: OnceLock::new(),
             is_to_go,
+            stays: AtomicBool::new(false),
         })
+    }
+
+    /// Why the image is kept mapped, if nothing of it is seen to be at work.
+    pub(crate) fn kept(&self) -> Mapped {
+        match self.stays.load(Ordering::Relaxed) {
+            true => Mapped::Ordinary,
+            false => Mapped::Kept,
+        }
+    }
+
+    /// Keeps the image mapped for good.
+    pub(super) fn stay(&self) {
+        self.stays.store(true, Ordering::Relaxed);
     }
 
     /// Lets the image ask this host instead of libc, if the image can.
@@ -241,14 +268,14 @@ impl Image {
         // SAFETY: the function is called below, or never.
         if let Some(attach) = unsafe { entry.attach() } {
             // The file leaves the disk before it is asked whether the image can go.
-            if self.is_to_go
+            if self.is_to_go()
                 && let Some(way) = way_back(&self.path)
             {
                 self.way_back.get_or_init(|| way);
             }
             // SAFETY: the function is this image's, which was just mapped, and nothing else of the image was called.
             self.residence
-                .get_or_init(|| unsafe { Residence::attach(attach, self.is_to_go) });
+                .get_or_init(|| unsafe { Residence::attach(attach, self.is_to_go()) });
         }
     }
 
@@ -260,14 +287,14 @@ impl Image {
     /// Whether the image is to be unmapped when it is retired, so that threads which have called it let go of it
     /// then.
     pub(crate) fn is_to_go(&self) -> bool {
-        self.is_to_go
+        self.is_to_go && !self.stays.load(Ordering::Relaxed)
     }
 
     /// Ends the calling thread's part in the image, if the image is to go, as if the thread had ended: the
     /// thread-locals that the image has on this thread are dropped. What uses them later all the same, such as a
     /// destructor of the library's own, finds new ones.
     pub(crate) fn leave(&self) {
-        if self.is_to_go {
+        if self.is_to_go() {
             self.residence.get().iter().for_each(|it| it.leave());
         }
     }
@@ -322,6 +349,9 @@ impl Image {
 
     /// The residence, if nothing speaks for ever against unmapping the image.
     fn residence_to_go(&self) -> Result<&Residence, Mapped> {
+        if self.stays.load(Ordering::Relaxed) {
+            return Err(Mapped::Ordinary);
+        }
         let Some(residence) = self.residence.get() else {
             return Err(Mapped::Forever(
                 "it was not built with `export!` for this system",

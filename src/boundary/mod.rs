@@ -53,6 +53,9 @@ mod image;
 
 mod process;
 
+// The allocator, for plugins that exchange ordinary Rust.
+mod heap;
+
 mod table;
 
 mod symbols;

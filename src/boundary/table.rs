@@ -4,11 +4,12 @@ use std::ffi::CStr;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use replug_plugin::__private::{Answered, Entry, HookTable};
+use replug_plugin::__private::{Answered, Entry, HookTable, Ordinary};
 use replug_plugin::{CallError, Interface, Sink};
 
+use super::heap::HEAP;
 use super::image::{Image, LoadFailure};
-use crate::handshake::{ENTRY, Expected, HANDSHAKE, Mismatch};
+use crate::handshake::{ENTRY, Expected, HANDSHAKE, Mismatch, ORDINARY};
 
 /// The functions of a plugin, as a host calls them.
 pub trait Table: Sized {
@@ -36,7 +37,10 @@ impl<T: Interface> Bound<T> {
         // SAFETY: a symbol of this name is text with a NUL at its end, as `export!` and the C header have it.
         let handshake = unsafe { CStr::from_ptr(handshake.as_ptr().cast()) };
         let expected = expected.called_by::<T>();
-        expected.check(Some(handshake.to_bytes()))?;
+        expected.check_text(Some(handshake.to_bytes()))?;
+        if expected.is_ordinary() {
+            share(image, expected)?;
+        }
         let entry = image.address(ENTRY)?.cast::<Entry>();
         // SAFETY: a symbol of this name, beside a handshake of this format, is an entry, and nobody ever writes to
         // it.
@@ -52,6 +56,26 @@ impl<T: Interface> Bound<T> {
         let hooks = unsafe { hooks.as_ref() };
         let hooks = hooks.map(|&table| BoundHooks { table });
         Ok(Bound { table, hooks })
+    }
+}
+
+/// Lets an image exchange ordinary Rust with this host, if all types are the same: the image gets the host's allocator, and
+/// stays for good.
+fn share(image: &Image, expected: Expected) -> Result<(), LoadFailure> {
+    let ordinary = image.address(ORDINARY)?.cast::<Ordinary>();
+    // SAFETY: a symbol of this name, beside a handshake of this format, is what `export!` makes, and nobody ever writes to
+    // it.
+    let ordinary = unsafe { ordinary.as_ref() };
+    // SAFETY: the image stays mapped, and by the handshake it was built by this host's compiler.
+    let line = unsafe { ordinary.line() };
+    expected.check_mapped(line)?;
+    // SAFETY: as above.
+    let allocate_from = unsafe { ordinary.allocate_from() };
+    image.stay();
+    // SAFETY: nothing but lines was asked of the image, and this host's allocator outlives it.
+    match allocate_from.is_some_and(|take| unsafe { take(&raw const HEAP) }) {
+        true => Ok(()),
+        false => Err(LoadFailure::Allocated),
     }
 }
 
@@ -103,7 +127,7 @@ impl BoundHooks {
     }
 }
 
-fn read<T: Copy>(answered: Answered<T>) -> Result<T, CallError> {
+fn read<T>(answered: Answered<T>) -> Result<T, CallError> {
     // SAFETY: a hook made the answer, by the rules of this module.
     unsafe { answered.into_result() }
 }

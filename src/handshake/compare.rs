@@ -2,11 +2,13 @@
 
 use std::fmt;
 
-use replug_plugin::__private::{FORMAT, LAYOUTS, VERSION};
+use replug_plugin::__private::{FACTS, FORMAT, LAYOUTS, Line, VERSION, is_ordinary};
 use replug_plugin::Interface;
 use replug_plugin::shown::{is_hidden, shown};
 
 use super::declaration::Declaration;
+use super::lines::{Id, Lines};
+use super::types::{TypeDifference, compare, compare_found};
 
 /// How much of a foreign handshake's first line a message quotes, in characters.
 const QUOTED: usize = 64;
@@ -15,6 +17,9 @@ const QUOTED: usize = 64;
 /// many.
 const TABLE: usize = 256;
 
+/// How much of a foreign line about a compiler or its flags a message quotes, in characters.
+const COMPILER: usize = 512;
+
 /// How many differences a message names.
 const NAMED: usize = 3;
 
@@ -22,14 +27,30 @@ const NAMED: usize = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expected {
     declaration: &'static str,
+    /// Leads to the line of the interface, if ordinary Rust crosses.
+    root: Option<Root>,
     additions: bool,
 }
+
+/// The function that leads to the line of an interface.
+#[derive(Debug, Clone, Copy)]
+struct Root(fn() -> Line);
+
+/// One program has more than one function for a line, and one line for a type.
+impl PartialEq for Root {
+    fn eq(&self, other: &Root) -> bool {
+        Lines::of(self.0).0 == Lines::of(other.0).0
+    }
+}
+
+impl Eq for Root {}
 
 impl Expected {
     /// Expects a plugin that was built from the declaration of `T`.
     pub fn of<T: Interface>() -> Expected {
         Expected {
             declaration: T::DECLARATION,
+            root: T::LINE.map(Root),
             additions: false,
         }
     }
@@ -46,7 +67,51 @@ impl Expected {
     pub(crate) fn called_by<T: Interface>(self) -> Expected {
         Expected {
             declaration: T::DECLARATION,
+            root: T::LINE.map(Root),
             ..self
+        }
+    }
+
+    /// Whether ordinary Rust crosses, so that more than a text must be equal.
+    pub(crate) fn is_ordinary(self) -> bool {
+        is_ordinary(self.declaration) || self.root.is_some()
+    }
+
+    /// Compares the expected declaration with the handshake that a library carries, and if ordinary Rust crosses, all
+    /// types with the lines that are in the library's file.
+    ///
+    /// # Errors
+    ///
+    /// A [`Mismatch`] that names all differences.
+    pub(crate) fn check(self, carried: Option<&[u8]>, lines: &Lines) -> Result<(), Mismatch> {
+        self.check_text(carried)?;
+        self.check_types(|root, own, additions| compare_found(root, own, lines, additions))
+    }
+
+    /// Compares all types, if ordinary Rust crosses, with those that can be reached from a line of the plugin's in memory.
+    ///
+    /// # Errors
+    ///
+    /// As of [`check`](Expected::check).
+    pub(crate) fn check_mapped(self, plugin: Option<fn() -> Line>) -> Result<(), Mismatch> {
+        let plugin = plugin.map(Lines::of);
+        self.check_types(|root, own, additions| match &plugin {
+            Some((other, lines)) => compare(root, own, *other, lines, additions),
+            None => vec![TypeDifference::Unsaid("the interface".to_owned())],
+        })
+    }
+
+    fn check_types(
+        self,
+        compare: impl FnOnce(Id, &Lines, bool) -> Vec<TypeDifference>,
+    ) -> Result<(), Mismatch> {
+        if !self.is_ordinary() {
+            return Ok(());
+        }
+        let (root, own) = self.root.map(|root| Lines::of(root.0)).unwrap_or_default();
+        match compare(root, &own, self.additions) {
+            differences if differences.is_empty() => Ok(()),
+            differences => Err(Mismatch::Types(differences)),
         }
     }
 
@@ -54,8 +119,8 @@ impl Expected {
     ///
     /// # Errors
     ///
-    /// A [`Mismatch`] that names all differences.
-    pub(crate) fn check(self, carried: Option<&[u8]>) -> Result<(), Mismatch> {
+    /// As of [`check`](Expected::check).
+    pub(crate) fn check_text(self, carried: Option<&[u8]>) -> Result<(), Mismatch> {
         let carried = carried.ok_or(Mismatch::NoHandshake)?;
         let carried = str::from_utf8(carried).map_err(|_| Mismatch::Unreadable)?;
         let (format, facts) = carried.split_once('\n').ok_or(Mismatch::Unreadable)?;
@@ -84,11 +149,19 @@ impl Expected {
         if plugin.panic != Some("unwind") {
             return Err(Mismatch::PanicsAbort);
         }
+        if self.is_ordinary() && plugin.is_ordinary {
+            check_build(&plugin)?;
+        }
         let declared = carried
             .find("\ninterface ")
             .map_or("", |at| &carried[at + 1..]);
         match host.differences(&plugin, self.additions) {
             differences if differences.is_empty() => {
+                if plugin.is_ordinary != self.is_ordinary() {
+                    return Err(Mismatch::Level {
+                        is_plugin: plugin.is_ordinary,
+                    });
+                }
                 // No difference can be named. But a text that is not the host's whole declaration was damaged, or says
                 // of something that the host knows what the host does not.
                 let more = declared.strip_prefix(self.declaration);
@@ -112,6 +185,42 @@ pub enum Mismatch {
     /// The library was not made with `export!`.
     #[error("it has no handshake; build it with `export!` of replug-plugin")]
     NoHandshake,
+    /// Only one of the two exchanges ordinary Rust.
+    #[error(
+        "{} exchanges ordinary Rust and {} only plain data; build both from one declaration",
+        Side(*is_plugin), Side(!is_plugin)
+    )]
+    Level {
+        /// Whether it is the plugin that exchanges ordinary Rust.
+        is_plugin: bool,
+    },
+    /// Ordinary Rust crosses, and host and plugin were built by different compilers.
+    #[error(
+        "ordinary Rust crosses between them, and it was built by `{plugin}`, this host by `{host}`; build both with one \
+         compiler"
+    )]
+    Compiler {
+        /// The compiler that built the plugin.
+        plugin: String,
+        /// The compiler that built the host.
+        host: String,
+    },
+    /// Ordinary Rust crosses, and host and plugin were built in different ways.
+    #[error(
+        "ordinary Rust crosses between them, and it was built with {what} `{plugin}`, this host with `{host}`; build both \
+         alike"
+    )]
+    Build {
+        /// What is different: flags, features of the processor, or how fields are laid out.
+        what: &'static str,
+        /// The plugin's.
+        plugin: String,
+        /// The host's.
+        host: String,
+    },
+    /// A type that crosses is not the same in the plugin.
+    #[error("{}{}", Listed(.0), advice(.0))]
+    Types(Vec<TypeDifference>),
     /// The library carries bytes that can be no handshake.
     #[error("its handshake cannot be read")]
     Unreadable,
@@ -207,9 +316,9 @@ pub enum Difference {
 }
 
 /// The first few of a list, for people.
-struct Listed<'a>(&'a [Difference]);
+struct Listed<'a, T>(&'a [T]);
 
-impl fmt::Display for Listed<'_> {
+impl<T: fmt::Display> fmt::Display for Listed<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, difference) in self.0.iter().take(NAMED).enumerate() {
             let between = if number == 0 { "" } else { "; " };
@@ -301,6 +410,73 @@ fn check_tables(plugin: &Declaration<'_>) -> Result<(), Mismatch> {
     })
 }
 
+/// Compares how host and plugin were built, as far as that can make one definition two types.
+fn check_build(plugin: &Declaration<'_>) -> Result<(), Mismatch> {
+    let own = Declaration::parse(FACTS).ok_or(Mismatch::Unreadable)?;
+    if plugin.build == own.build {
+        return Ok(());
+    }
+    let count = plugin.build.len().max(own.build.len());
+    let differing = (0..count).find(|at| plugin.build.get(*at) != own.build.get(*at));
+    let line = |build: &[(&str, &str)]| match differing.and_then(|at| build.get(at)) {
+        Some((_, said)) => said.chars().take(COMPILER).collect::<String>(),
+        None => "nothing".to_owned(),
+    };
+    let (said, host) = (line(&plugin.build), line(&own.build));
+    let word = differing.and_then(|at| own.build.get(at)).map(|it| it.0);
+    let what = match word {
+        Some("compiler") => {
+            // The first part is what `rustc --version` says, and mostly tells them apart.
+            let short = |it: &str| it.split("; ").next().unwrap_or_default().to_owned();
+            let (plugin, host) = match short(&said) != short(&host) {
+                true => (short(&said), short(&host)),
+                false => (said, host),
+            };
+            return Err(Mismatch::Compiler { plugin, host });
+        }
+        Some("features") => "the processor's features",
+        Some("flags") => "the flags",
+        Some("probe") => "fields at",
+        _ => "tables of",
+    };
+    Err(Mismatch::Build {
+        what,
+        plugin: said,
+        host,
+    })
+}
+
+/// The way out, by the first difference of types.
+fn advice(differences: &[TypeDifference]) -> &'static str {
+    match differences.first() {
+        Some(TypeDifference::Field {
+            is_in_plugin: true, ..
+        }) => "; build the host again, or move it into the plugin's own state",
+        Some(TypeDifference::Variant {
+            is_in_plugin: true, ..
+        }) => "; build the host again",
+        Some(TypeDifference::Field { .. } | TypeDifference::Variant { .. }) => {
+            "; build the plugin again from what the host was built from, or the host, if it is the older one"
+        }
+        // These say themselves what to do.
+        Some(
+            TypeDifference::Foreign { .. }
+            | TypeDifference::Layout(_)
+            | TypeDifference::Std(_)
+            | TypeDifference::Unsaid(_),
+        ) => "",
+        _ => "; build whichever is older again, and start the host anew if it is that",
+    }
+}
+
+struct Side(bool);
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0 { "it" } else { "this host" })
+    }
+}
+
 /// Whether two versions are compatible by the rules of cargo: they agree up to the first number that is not zero. A version
 /// that is not three numbers fits only itself.
 fn fits(one: &str, other: &str) -> bool {
@@ -339,8 +515,9 @@ mod tests {
         let expected = Expected {
             declaration: HOST,
             additions,
+            root: None,
         };
-        match expected.check(Some(carried.as_bytes())) {
+        match expected.check_text(Some(carried.as_bytes())) {
             Ok(()) => "equal".to_owned(),
             Err(mismatch) => mismatch.to_string(),
         }
@@ -492,14 +669,15 @@ mod tests {
         let expected = Expected {
             declaration: TWO,
             additions: false,
+            root: None,
         };
         let equal = format!("{FACTS}{LAYOUTS}{TWO}");
-        assert_eq!(expected.check(Some(equal.as_bytes())), Ok(()));
+        assert_eq!(expected.check_text(Some(equal.as_bytes())), Ok(()));
         let lines: Vec<_> = TWO.lines().collect();
         let swapped = [0, 1, 4, 3, 2].map(|line| lines[line]).join("\n");
         let swapped = format!("{FACTS}{LAYOUTS}{swapped}\n");
         assert_eq!(
-            expected.check(Some(swapped.as_bytes())),
+            expected.check_text(Some(swapped.as_bytes())),
             Err(Mismatch::Unreadable)
         );
     }
@@ -564,9 +742,13 @@ mod tests {
         let expected = Expected {
             declaration: HOST,
             additions: false,
+            root: None,
         };
-        assert_eq!(expected.check(None), Err(Mismatch::NoHandshake));
-        assert_eq!(expected.check(Some(b"\xff\n")), Err(Mismatch::Unreadable));
+        assert_eq!(expected.check_text(None), Err(Mismatch::NoHandshake));
+        assert_eq!(
+            expected.check_text(Some(b"\xff\n")),
+            Err(Mismatch::Unreadable)
+        );
         for hidden in ["\x1b[2J", "\u{9b}", "\u{202e}", "\u{2028}"] {
             let hides = HOST.replace("add", &format!("{hidden}add"));
             let hides = format!("{FACTS}{LAYOUTS}{hides}");

@@ -11,6 +11,10 @@ pub(super) struct Declaration<'a> {
     pub(super) panic: Option<&'a str>,
     /// The layouts of replug's own tables, a line for each.
     pub(super) tables: Vec<&'a str>,
+    /// How it was built, as far as that can make one definition two types: a word and what it says.
+    pub(super) build: Vec<(&'a str, &'a str)>,
+    /// Whether ordinary Rust crosses.
+    pub(super) is_ordinary: bool,
     pub(super) interface: &'a str,
     pub(super) functions: Vec<(&'a str, &'a str)>,
     pub(super) layouts: Vec<(&'a str, &'a str)>,
@@ -29,12 +33,16 @@ impl<'a> Declaration<'a> {
                 "rustc" => found.rustc = Some(rest),
                 "panic" => found.panic = Some(rest),
                 "layout" => found.tables.push(rest),
+                "compiler" | "features" | "flags" | "probe" | "tables" => {
+                    found.build.push((word, rest));
+                }
+                "level" => found.is_ordinary = rest == "rust",
                 "interface" => found.interface = rest,
                 "fn" => {
                     let at = rest.find('(')?;
                     found.functions.push(rest.split_at(at));
                 }
-                "type" => {
+                "type" | "host" => {
                     let layout = rest.split_once(' ')?;
                     // A struct is described with each function that it crosses in.
                     if seen.insert(layout) {

@@ -137,7 +137,7 @@ impl Leftover {
     /// Unmaps the image, if that is wanted and possible.
     fn release(&mut self) -> Result<(), Mapped> {
         if !self.image.is_to_go() {
-            return Err(self.image.running_threads().unwrap_or(Mapped::Kept));
+            return Err(self.image.running_threads().unwrap_or(self.image.kept()));
         }
         self.image.leave();
         let image = Arc::get_mut(&mut self.image).ok_or(Mapped::Lent)?;

@@ -162,7 +162,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
     fn shake_hands(&self, vetted: &Vetted) -> Result<(), Mismatch> {
         let expected = self.shared.rules.options.expected;
         expected.map_or(Ok(()), |expected| {
-            expected.check(vetted.handshake.as_deref())
+            expected.check(vetted.handshake.as_deref(), &vetted.lines)
         })
     }
 

@@ -13,6 +13,7 @@ mod listed;
 mod matrix;
 mod mismatches;
 mod misuses;
+mod ordinary;
 mod panics;
 mod sets;
 mod unload;

@@ -11,11 +11,10 @@ use std::process;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
-pub use self::allocator::Allocator;
-use self::allocator::STDOUT_IS_NEXT;
 pub use self::c11::{create_c11_key, set_c11, spawn_c11};
 pub use self::keys::{create_key, delete_key, get, set};
 pub use self::signals::{set_action, set_handler, set_signal_stack};
+use crate::allocator::STDOUT_IS_NEXT;
 use crate::services::{Destructor, Services, Start};
 
 /// The host that has attached itself.
@@ -98,9 +97,6 @@ macro_rules! libc {
         }
     };
 }
-
-// The buffer of standard output.
-mod allocator;
 
 // Threads and keys as C11 has them.
 mod c11;

@@ -15,7 +15,7 @@ use super::checks::{Wanted, check_exports, check_inside, check_target, is_blank}
 use super::dynamic::Dynamic;
 use super::linked;
 use super::verdict::{Checked, Refusal, Vetted, missing};
-use crate::handshake::HANDSHAKE;
+use crate::handshake::{HANDSHAKE, Lines, says_ordinary};
 
 /// Vets an ELF file: by its header, by its section table, and by what the loader would do.
 pub(super) fn vet<'a, D: ReadRef<'a>>(data: D, wanted: Wanted<'_>) -> Checked<Vetted> {
@@ -42,11 +42,22 @@ pub(super) fn vet<'a, D: ReadRef<'a>>(data: D, wanted: Wanted<'_>) -> Checked<Ve
     let handshake = symbols.find(HANDSHAKE);
     let handshake = handshake.and_then(|it| dynamic.text(it.address, data));
     let handshake = handshake.map(<[u8]>::to_vec);
+    let mut lines = Lines::default();
+    if handshake.as_deref().is_some_and(says_ordinary) {
+        for segment in &dynamic.loaded {
+            let (start, size) = segment.file_range(E);
+            #[allow(clippy::useless_conversion)] // On 32-bit systems it is none.
+            let address = segment.p_vaddr(E).into();
+            let part = data.read_bytes_at(start, size).or(missing("data"))?;
+            lines.scan(part, address);
+        }
+    }
     let ends = dynamic.loaded.iter().map(|it| it.file_range(E));
     let mapped = ends.map(|(start, size)| start + size).max();
     Ok(Vetted {
         static_tls,
         handshake,
+        lines,
         mapped: mapped.unwrap_or(u64::MAX),
         linkage,
     })

@@ -9,7 +9,7 @@ use object::read::{ExportTarget, Object, ObjectSection, ObjectSegment, ReadRef};
 use super::checks::{Wanted, check_exports, check_inside, check_target, until_nul};
 use super::linkage::Linkage;
 use super::verdict::{Checked, Vetted, missing};
-use crate::handshake::{HANDSHAKE, LONGEST};
+use crate::handshake::{HANDSHAKE, LONGEST, Lines, says_ordinary};
 
 /// Vets a Mach-O or PE file less closely than an ELF file: its parts must be inside the file, its exports readable.
 pub(crate) fn vet_image<'a, D: ReadRef<'a>>(data: D, wanted: Wanted<'_>) -> Checked<Vetted> {
@@ -35,11 +35,18 @@ pub(crate) fn vet_image<'a, D: ReadRef<'a>>(data: D, wanted: Wanted<'_>) -> Chec
         Some(ExportTarget::Address { address }) => text_at(&file, address),
         _ => None,
     };
+    let mut lines = Lines::default();
+    if handshake.as_deref().is_some_and(says_ordinary) {
+        for section in file.sections() {
+            lines.scan(section.data().unwrap_or_default(), section.address());
+        }
+    }
     Ok(Vetted {
         static_tls: false,
         // Only on Linux is room given back of what stays mapped.
         mapped: u64::MAX,
         handshake,
+        lines,
         // What is known of these things was learnt on Linux.
         linkage: Linkage::default(),
     })

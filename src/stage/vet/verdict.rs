@@ -8,6 +8,7 @@ use object::elf::ELFMAG;
 use replug_plugin::shown::{shown, shown_bytes};
 
 use super::bounded::MOST_READ;
+use crate::handshake::Lines;
 
 use super::linkage::{Linkage, Sanitizer};
 
@@ -30,6 +31,8 @@ pub(crate) struct Vetted {
     pub(crate) mapped: u64,
     /// The library's handshake: its text about the declaration that the library was built from.
     pub(crate) handshake: Option<Vec<u8>>,
+    /// The lines of the library's types; none if by its handshake only plain data crosses.
+    pub(crate) lines: Lines,
     /// What the library has to do with other libraries of a process.
     pub(crate) linkage: Linkage,
 }

@@ -3,63 +3,58 @@
 //! The game watches the library of the rules that lies beside it, or the library that its first argument names.
 
 use std::env::{self, consts};
-use std::error::Error;
-use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use game_interface::{Rules, World};
-use replug::{Host, Options, Sink};
+use game_interface::{Engine, Rules, World};
+use replug::{Host, Options};
 
 /// One frame, at 60 a second.
 const FRAME: Duration = Duration::from_micros(16_667);
 
-/// Frames from one picture to the next: a line a second is enough for a terminal.
-const SHOWN: u64 = 60;
+struct Terminal;
 
-fn main() -> Result<(), Box<dyn Error>> {
+impl Engine for Terminal {
+    fn log(&mut self, line: &str) {
+        println!("{line}");
+    }
+
+    fn load(&self, name: &str) -> Option<String> {
+        (name == "balls.txt").then(|| "ball\nmarble\n".to_owned())
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let is_over = Arc::new(AtomicBool::new(false));
     let signalled = Arc::clone(&is_over);
     ctrlc::set_handler(move || signalled.store(true, Ordering::Relaxed))?;
 
-    let mut host = Host::<Rules>::watch(Options::new(rules()?))?;
-    let mut world = World::default();
-    let mut picture = Vec::new();
-    let mut said = Ok(());
-    let mut next = Instant::now();
+    let beside = format!("{}game_rules{}", consts::DLL_PREFIX, consts::DLL_SUFFIX);
+    let rules = match env::args_os().nth(1) {
+        Some(path) => path.into(),
+        None => env::current_exe()?.with_file_name(beside),
+    };
+    let mut host = Host::<Rules>::watch(Options::new(rules))?;
+    let (mut world, mut said) = (World::default(), String::new());
     while !is_over.load(Ordering::Relaxed) {
         // Code changes here, between two frames, and nowhere else.
         while let Some(outcome) = host.poll() {
             println!("{outcome}");
         }
-        let stepped = host.step(&mut world, FRAME.as_secs_f32());
-        if stepped.is_ok() && world.frames.is_multiple_of(SHOWN) {
-            picture.clear();
-            host.draw(&world, Sink::new(&mut picture))?;
-            println!("{}", String::from_utf8_lossy(&picture));
-        }
         // An error that comes in every frame is printed once.
-        if stepped != said {
-            if let Err(error) = &stepped {
-                println!("{error}");
-            }
-            said = stepped;
+        let wrong = match host.update(&mut world, &mut Terminal, FRAME.as_secs_f32()) {
+            Ok(Ok(_events)) => String::new(),
+            Ok(Err(refusal)) => refusal,
+            Err(error) => error.to_string(),
+        };
+        if wrong != said && !wrong.is_empty() {
+            println!("{wrong}");
         }
+        said = wrong;
         // A game with a screen waits for the screen here.
-        next = Instant::now().max(next + FRAME);
-        thread::sleep(next.saturating_duration_since(Instant::now()));
+        thread::sleep(FRAME);
     }
     Ok(())
-}
-
-/// The library of the rules.
-fn rules() -> io::Result<PathBuf> {
-    let name = format!("{}game_rules{}", consts::DLL_PREFIX, consts::DLL_SUFFIX);
-    match env::args_os().nth(1) {
-        Some(path) => Ok(path.into()),
-        None => Ok(env::current_exe()?.with_file_name(name)),
-    }
 }

@@ -1,101 +1,72 @@
 //! The rules of the game. Change something here while the game runs, and then `cargo build -p game_rules`.
 
-use std::collections::BTreeMap;
-use std::fmt::Write;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use game_interface::{Play, Rules, World};
-use replug_plugin::{HookError, Hooks, Sink};
+use game_interface::{Ball, Engine, Event, Play, Rules, World};
 
 /// Width and height of the room, in metres.
 const ROOM: [f32; 2] = [16.0, 9.0];
 
-/// The pull on the ball, in metres per second, every second. Edit me.
+/// The walls of the room, across and upright.
+const WALLS: [[&str; 2]; 2] = [["left", "right"], ["floor", "ceiling"]];
+
+/// The pull on a ball, in metres per second, every second. Edit me.
 const GRAVITY: f32 = -9.81;
 
-/// How fast the ball is thrown when it has come to rest, in metres per second. Edit me.
+/// How fast a ball is thrown when it has come to rest, in metres per second. Edit me.
 const THROW: [f32; 2] = [7.0, 12.0];
 
-/// The part of the ball's speed that is left after a wall. Edit me.
+/// The part of a ball's speed that is left after a wall. Edit me.
 const BOUNCE: f32 = 0.8;
 
-/// Below this speed the ball is thrown again, in metres per second.
-const REST: f32 = 0.5;
+struct Mine;
 
-struct Ball;
-
-impl Play for Ball {
-    fn step(world: &mut World, seconds: f32) {
-        world.frames += 1;
-        world.speed[1] += GRAVITY * seconds;
-        for (axis, walls) in [["left", "right"], ["floor", "ceiling"]].iter().enumerate() {
-            world.ball[axis] += world.speed[axis] * seconds;
-            let inside = world.ball[axis].clamp(0.0, ROOM[axis]);
-            if inside != world.ball[axis] {
-                let wall = walls[usize::from(inside > 0.0)];
-                *memory().bounces.entry(wall.to_owned()).or_default() += 1;
-                world.ball[axis] = inside;
-                world.speed[axis] *= -BOUNCE;
+impl Play for Mine {
+    fn update(
+        world: &mut World,
+        engine: &mut dyn Engine,
+        seconds: f32,
+    ) -> Result<Vec<Event>, String> {
+        if world.balls.is_empty() {
+            let names = engine.load("balls.txt").ok_or("the balls have no names")?;
+            world.balls = names.lines().map(resting).collect();
+        }
+        let mut events = Vec::new();
+        for ball in &mut world.balls {
+            ball.speed[1] += GRAVITY * seconds;
+            for (axis, walls) in WALLS.iter().enumerate() {
+                ball.at[axis] += ball.speed[axis] * seconds;
+                let inside = ball.at[axis].clamp(0.0, ROOM[axis]);
+                if inside != ball.at[axis] {
+                    let wall = walls[usize::from(inside > 0.0)].to_owned();
+                    *world.bounces.entry(wall.clone()).or_default() += 1;
+                    let ball_name = ball.name.clone();
+                    events.push(Event::Bounced(ball_name, wall));
+                    ball.at[axis] = inside;
+                    ball.speed[axis] *= -BOUNCE;
+                }
+            }
+            if ball.at[1] == 0.0 && ball.speed[1] < 0.5 {
+                ball.speed = THROW;
+                events.push(Event::Thrown(ball.name.clone()));
             }
         }
-        if world.ball[1] == 0.0 && world.speed[1] < REST {
-            world.speed = THROW;
+        world.frames += 1;
+        if world.frames.is_multiple_of(60) {
+            let ([x, y], bounces) = (world.balls[0].at, &world.bounces);
+            let frame = world.frames;
+            engine.log(&format!(
+                "frame {frame}: ball at {x:.1}, {y:.1}; bounces {bounces:?}"
+            ));
         }
-    }
-
-    fn draw(world: &World, mut picture: Sink<'_>) {
-        let [x, y] = world.ball;
-        // Writing to a sink cannot fail.
-        let _ = write!(
-            picture,
-            "frame {}: ball at {x:.1}, {y:.1}; bounces",
-            world.frames
-        );
-        for (wall, bounces) in &memory().bounces {
-            let _ = write!(picture, " {wall} {bounces}");
-        }
+        Ok(events)
     }
 }
 
-/// The memory of the rules. A map does not cross to a host, so the memory is the plugin's own, and [`Hooks`] carry it
-/// over.
-struct Memory {
-    bounces: BTreeMap<String, u64>,
-}
-
-static MEMORY: Mutex<Memory> = Mutex::new(Memory {
-    bounces: BTreeMap::new(),
-});
-
-fn memory() -> MutexGuard<'static, Memory> {
-    // A panic of one frame does not end the game, and a count is right at any time.
-    MEMORY.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Hooks for Ball {
-    /// A line that older rules do not know needs a new version, and so does another meaning of a line that they know.
-    const STATE: Option<u32> = Some(1);
-
-    /// Text, a line for each wall: `floor 17`. A crate such as serde_json does as well.
-    fn save(state: &mut Vec<u8>) -> Result<(), HookError> {
-        for (wall, bounces) in &memory().bounces {
-            writeln!(Sink::new(state), "{wall} {bounces}")?;
-        }
-        Ok(())
-    }
-
-    fn restore(version: u32, state: &[u8]) -> Result<(), HookError> {
-        if version != 1 {
-            return Err(format!("these rules know no memory of version {version}").into());
-        }
-        let mut bounces = BTreeMap::new();
-        for line in std::str::from_utf8(state)?.lines() {
-            let (wall, count) = line.split_once(' ').ok_or("a wall has no count")?;
-            bounces.insert(wall.to_owned(), count.parse()?);
-        }
-        memory().bounces = bounces;
-        Ok(())
+fn resting(name: &str) -> Ball {
+    Ball {
+        name: name.to_owned(),
+        at: [0.0; 2],
+        speed: [0.0; 2],
     }
 }
 
-replug_plugin::export!(Ball: Rules + Hooks);
+replug_plugin::export!(Mine: Rules);

@@ -1,0 +1,552 @@
+//! The comparison of types by their lines, the host's and the plugin's: types of one's own by their definitions, those
+//! of the standard library by what they are made for, those of other crates by their identity. Pure.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use replug_plugin::__private::Kind;
+
+use super::lines::{Id, Lines, TypeLine};
+
+/// How deep a type is written out in a message: `Vec<Option<Entity>>` is three deep.
+const DEPTH: usize = 8;
+
+/// How long a type is written out in a message, in bytes, but for what was begun.
+const SPELLED: usize = 256;
+
+/// One difference between a type of a plugin and the same type of its host.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TypeDifference {
+    /// Only one of the two has this field.
+    #[error("`{of}`: field `{field}` is in {}", Only(*is_in_plugin))]
+    Field {
+        /// The type, or the variant of a type.
+        of: String,
+        /// The field and its type.
+        field: String,
+        /// Whether the plugin has the field; otherwise the host has it.
+        is_in_plugin: bool,
+    },
+    /// A field has different types.
+    #[error("`{of}`: field `{field}` is `{plugin}` in the plugin, `{host}` in this host")]
+    FieldType {
+        /// The type, or the variant of a type.
+        of: String,
+        /// The field.
+        field: String,
+        /// The field's type in the plugin.
+        plugin: String,
+        /// The field's type in the host.
+        host: String,
+    },
+    /// What a function takes or returns has different types, though they have one name.
+    #[error("`{of}`: an argument or a result is `{plugin}` in the plugin, `{host}` in this host")]
+    Argument {
+        /// The interface, or what the host offers.
+        of: String,
+        /// The type in the plugin.
+        plugin: String,
+        /// The type in the host.
+        host: String,
+    },
+    /// The fields or variants stand in another order.
+    #[error(
+        "`{of}`: its {what} stand in another order: {plugin} in the plugin, {host} in this host"
+    )]
+    Order {
+        /// The type, or the variant of a type.
+        of: String,
+        /// Fields or variants.
+        what: &'static str,
+        /// Their names in the plugin.
+        plugin: String,
+        /// Their names in the host.
+        host: String,
+    },
+    /// Only one of the two has this variant.
+    #[error("`{of}`: variant `{variant}` is in {}", Only(*is_in_plugin))]
+    Variant {
+        /// The enum.
+        of: String,
+        /// The variant.
+        variant: String,
+        /// Whether the plugin has the variant; otherwise the host has it.
+        is_in_plugin: bool,
+    },
+    /// A variant has different discriminants.
+    #[error("`{of}`: variant `{variant}` is {plugin} in the plugin, {host} in this host")]
+    Discriminant {
+        /// The enum.
+        of: String,
+        /// The variant.
+        variant: String,
+        /// The value in the plugin.
+        plugin: String,
+        /// The value in the host.
+        host: String,
+    },
+    /// The type is declared with another word or attribute.
+    #[error("`{of}`: it is {plugin} in the plugin, {host} in this host")]
+    Form {
+        /// The type.
+        of: String,
+        /// How the plugin has it.
+        plugin: String,
+        /// How the host has it.
+        host: String,
+    },
+    /// The definitions are equal, and the type lies in memory in different ways.
+    #[error(
+        "`{0}`: it lies differently in memory, though it is defined alike; build both with the same compiler and flags"
+    )]
+    Layout(String),
+    /// A type of another crate is not the same on both sides.
+    #[error(
+        "`{name}`: it comes from another build of its crate: another version, other features or another profile{}",
+        Sizes(*plugin, *host)
+    )]
+    Foreign {
+        /// The type.
+        name: String,
+        /// The type's size in the plugin, in bytes.
+        plugin: u64,
+        /// The type's size in the host, in bytes.
+        host: u64,
+    },
+    /// The plugin has another standard library than its host.
+    #[error("`{0}`: it is a type of another standard library; build both with one toolchain")]
+    Std(String),
+    /// The plugin does not say what this type consists of.
+    #[error("`{0}`: the plugin does not say what it consists of; build it again")]
+    Unsaid(String),
+}
+
+struct Only(bool);
+
+impl fmt::Display for Only {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            true => "the plugin, not in this host",
+            false => "this host, not in the plugin",
+        })
+    }
+}
+
+struct Sizes(u64, u64);
+
+impl fmt::Display for Sizes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 == self.1 {
+            true => f.write_str("; build both with one command: `cargo build -p host -p plugin`"),
+            false => write!(
+                f,
+                "; {} bytes in the plugin, {} in this host",
+                self.0, self.1
+            ),
+        }
+    }
+}
+
+/// Compares all types that can be reached from an interface: the host's, and the plugin's by its lines in a file. If
+/// `additions` are welcome, the plugin's interface may have more functions behind the host's.
+pub(super) fn compare_found(
+    root: Id,
+    host: &Lines,
+    plugin: &Lines,
+    additions: bool,
+) -> Vec<TypeDifference> {
+    let Some(interface) = host.get(&root) else {
+        return vec![TypeDifference::Unsaid("the interface".to_owned())];
+    };
+    // A library can have several interfaces of one name, and its handshake is that of one of them.
+    let candidates = plugin.interfaces(&interface.text);
+    if candidates.is_empty() {
+        return vec![TypeDifference::Unsaid(interface_name(interface).to_owned())];
+    }
+    let found = candidates
+        .into_iter()
+        .map(|other| compare(root, host, other, plugin, additions));
+    found
+        .into_iter()
+        .find(|found| !found.is_empty())
+        .unwrap_or_default()
+}
+
+/// Compares all types that can be reached from one interface of the host and one of the plugin.
+pub(super) fn compare(
+    root: Id,
+    host: &Lines,
+    other: Id,
+    plugin: &Lines,
+    additions: bool,
+) -> Vec<TypeDifference> {
+    let mut comparison = Comparison {
+        host,
+        plugin,
+        seen: HashSet::new(),
+        waiting: Vec::new(),
+        found: Vec::new(),
+        moved: Vec::new(),
+    };
+    match (host.get(&root), plugin.get(&other)) {
+        (Some(one), Some(other)) => comparison.interface(one, other, additions),
+        _ => comparison
+            .found
+            .push(TypeDifference::Unsaid("the interface".to_owned())),
+    }
+    comparison.finish()
+}
+
+fn interface_name(line: &TypeLine) -> &str {
+    let name = line.text.split_once(' ').map_or("", |(_, name)| name);
+    name.trim_end()
+}
+
+/// A comparison that is going on.
+struct Comparison<'a> {
+    host: &'a Lines,
+    plugin: &'a Lines,
+    /// The pairs that were compared, or will be: a type of the host and one of the plugin.
+    seen: HashSet<(Id, Id)>,
+    waiting: Vec<(Id, Id)>,
+    found: Vec<TypeDifference>,
+    /// Types that lie differently, for which there may be a better reason elsewhere.
+    moved: Vec<TypeDifference>,
+}
+
+impl<'a> Comparison<'a> {
+    fn interface(&mut self, host: &TypeLine, plugin: &TypeLine, additions: bool) {
+        let of = interface_name(host);
+        if host.kind != plugin.kind || host.text != plugin.text {
+            self.found.push(TypeDifference::Unsaid(of.to_owned()));
+            return;
+        }
+        let counts = (host.fields.len(), plugin.fields.len());
+        if counts.0 > counts.1 || counts.0 < counts.1 && !additions {
+            self.found.push(TypeDifference::Unsaid(of.to_owned()));
+            return;
+        }
+        for ((host, _), (plugin, _)) in host.fields.iter().zip(&plugin.fields) {
+            self.member(of, None, *host, *plugin);
+        }
+    }
+
+    fn finish(mut self) -> Vec<TypeDifference> {
+        while let Some((host, plugin)) = self.waiting.pop() {
+            match (self.host.get(&host), self.plugin.get(&plugin)) {
+                (Some(one), Some(other)) => self.pair((host, one), (plugin, other)),
+                (_, None) => {
+                    let name = spelled(self.host, &host, DEPTH);
+                    self.found.push(TypeDifference::Unsaid(name));
+                }
+                (None, _) => {
+                    let name = spelled(self.plugin, &plugin, DEPTH);
+                    self.found.push(TypeDifference::Unsaid(name));
+                }
+            }
+        }
+        // A type that changes moves all that it is in: only the cause is told.
+        match self.found.is_empty() {
+            true => self.moved,
+            false => self.found,
+        }
+    }
+
+    /// Compares one part of both: what is spelled differently is told here, and the rest is compared later.
+    fn member(&mut self, of: &str, field: Option<&str>, host: Id, plugin: Id) {
+        let told = spelled(self.host, &host, DEPTH);
+        let found = spelled(self.plugin, &plugin, DEPTH);
+        if told != found {
+            let (of, plugin, host) = (of.to_owned(), found, told);
+            self.found.push(match field.map(str::to_owned) {
+                Some(field) => TypeDifference::FieldType {
+                    of,
+                    field,
+                    plugin,
+                    host,
+                },
+                None => TypeDifference::Argument { of, plugin, host },
+            });
+        } else if self.seen.insert((host, plugin)) {
+            self.waiting.push((host, plugin));
+        }
+    }
+
+    fn pair(
+        &mut self,
+        (host_id, host): (Id, &'a TypeLine),
+        (plugin_id, plugin): (Id, &'a TypeLine),
+    ) {
+        let name = || spelled(self.host, &host_id, DEPTH);
+        if host.kind != plugin.kind {
+            self.found.push(TypeDifference::Form {
+                of: name(),
+                plugin: kind_of(plugin).to_owned(),
+                host: kind_of(host).to_owned(),
+            });
+            return;
+        }
+        // What a host offers.
+        if host.kind == Kind::Interface as u32 {
+            self.interface(host, plugin, false);
+            return;
+        }
+        if host.kind == Kind::Foreign as u32 {
+            if host_id != plugin_id || host.layout != plugin.layout || host.text != plugin.text {
+                self.found.push(TypeDifference::Foreign {
+                    name: name(),
+                    plugin: plugin.layout[0],
+                    host: host.layout[0],
+                });
+            }
+            return;
+        }
+        if host.kind == Kind::Std as u32 {
+            // What is made for nothing is one type on both sides, if both have one standard library.
+            let is_single = host.fields.is_empty() && host_id != plugin_id;
+            let is_other = host.text != plugin.text
+                || host.numbers != plugin.numbers
+                || host.fields.len() != plugin.fields.len();
+            if is_single || is_other {
+                self.found.push(TypeDifference::Std(name()));
+                return;
+            }
+            for ((host, _), (plugin, _)) in host.fields.iter().zip(&plugin.fields) {
+                // Equal spellings: nothing is told, and all of it is compared.
+                self.member("", None, *host, *plugin);
+            }
+        } else {
+            let definitions = Definition::of(host).zip(Definition::of(plugin));
+            let Some((one, other)) = definitions else {
+                self.found.push(TypeDifference::Unsaid(name()));
+                return;
+            };
+            let before = self.found.len();
+            self.definition(&one, &other);
+            let is_told = self.found.len() > before;
+            if !is_told && (host.text != plugin.text || host.numbers != plugin.numbers) {
+                self.found.push(TypeDifference::Unsaid(one.name.to_owned()));
+            }
+        }
+        let places = |line: &TypeLine| line.fields.iter().map(|it| it.1).collect::<Vec<_>>();
+        if host.layout != plugin.layout || places(host) != places(plugin) {
+            let name = spelled(self.host, &host_id, DEPTH);
+            self.moved.push(TypeDifference::Layout(name));
+        }
+    }
+
+    fn definition(&mut self, host: &Definition<'a>, plugin: &Definition<'a>) {
+        let of = host.name;
+        for (one, other) in [(host.word, plugin.word), (host.repr, plugin.repr)] {
+            if one != other {
+                self.found.push(TypeDifference::Form {
+                    of: of.to_owned(),
+                    plugin: form(other),
+                    host: form(one),
+                });
+                return;
+            }
+        }
+        let names = |it: &Definition<'a>| it.variants.iter().map(|it| it.name).collect::<Vec<_>>();
+        let (hosts, plugins) = (names(host), names(plugin));
+        for (is_in_plugin, those, others) in [(true, &plugins, &hosts), (false, &hosts, &plugins)] {
+            for name in those.iter().filter(|it| !others.contains(it)) {
+                self.found.push(TypeDifference::Variant {
+                    of: of.to_owned(),
+                    variant: (*name).to_owned(),
+                    is_in_plugin,
+                });
+            }
+        }
+        self.order(of, "variants", &hosts, &plugins);
+        for variant in &host.variants {
+            let Some(other) = plugin.variants.iter().find(|it| it.name == variant.name) else {
+                continue;
+            };
+            if variant.discriminant != other.discriminant {
+                self.found.push(TypeDifference::Discriminant {
+                    of: of.to_owned(),
+                    variant: variant.name.to_owned(),
+                    plugin: value(other.discriminant),
+                    host: value(variant.discriminant),
+                });
+            }
+            let of = match host.word {
+                "enum" => format!("{of}::{}", variant.name),
+                _ => of.to_owned(),
+            };
+            self.fields(&of, &variant.fields, &other.fields);
+        }
+    }
+
+    fn fields(&mut self, of: &str, host: &[(&'a str, Id)], plugin: &[(&'a str, Id)]) {
+        let names = |it: &[(&'a str, Id)]| it.iter().map(|it| it.0).collect::<Vec<_>>();
+        let (hosts, plugins) = (names(host), names(plugin));
+        for (is_in_plugin, lines, those, others) in [
+            (true, self.plugin, plugin, &hosts),
+            (false, self.host, host, &plugins),
+        ] {
+            for (name, id) in those.iter().filter(|(name, _)| !others.contains(name)) {
+                self.found.push(TypeDifference::Field {
+                    of: of.to_owned(),
+                    field: format!("{name}: {}", spelled(lines, id, DEPTH)),
+                    is_in_plugin,
+                });
+            }
+        }
+        self.order(of, "fields", &hosts, &plugins);
+        for (name, id) in host {
+            if let Some((_, other)) = plugin.iter().find(|(it, _)| it == name) {
+                self.member(of, Some(name), *id, *other);
+            }
+        }
+    }
+
+    /// Tells of another order of the same names.
+    fn order(&mut self, of: &str, what: &'static str, host: &[&str], plugin: &[&str]) {
+        let is_same_set = host.len() == plugin.len() && host.iter().all(|it| plugin.contains(it));
+        if is_same_set && host != plugin {
+            self.found.push(TypeDifference::Order {
+                of: of.to_owned(),
+                what,
+                plugin: plugin.join(", "),
+                host: host.join(", "),
+            });
+        }
+    }
+}
+
+fn kind_of(line: &TypeLine) -> &'static str {
+    match line.kind {
+        it if it == Kind::Std as u32 => "a type of the standard library",
+        it if it == Kind::Foreign as u32 => "a type of another crate",
+        _ => "a type of one's own",
+    }
+}
+
+fn form(word: &str) -> String {
+    match word {
+        "" => "without `repr`".to_owned(),
+        "struct" => "a struct".to_owned(),
+        "enum" => "an enum".to_owned(),
+        repr => format!("`repr({repr})`"),
+    }
+}
+
+fn value(discriminant: Option<[u64; 2]>) -> String {
+    match discriminant {
+        None => "without a value".to_owned(),
+        Some([low, high]) => {
+            let value = u128::from(high) << 64 | u128::from(low);
+            value.cast_signed().to_string()
+        }
+    }
+}
+
+/// The name of a type, and what it is made for, as a person writes it.
+fn spelled(lines: &Lines, id: &Id, depth: usize) -> String {
+    let mut told = String::new();
+    spell(&mut told, lines, id, depth);
+    told
+}
+
+fn spell(told: &mut String, lines: &Lines, id: &Id, depth: usize) {
+    let Some(line) = lines.get(id) else {
+        told.push_str("a type that nobody describes");
+        return;
+    };
+    if line.kind != Kind::Std as u32 {
+        let name = line.text.lines().next().unwrap_or_default();
+        told.push_str(name.split_once(' ').map_or(name, |(_, name)| name));
+        let constants = line.text.lines().filter(|it| it.starts_with("const "));
+        let constants = line.numbers.iter().take(constants.count());
+        let constants: Vec<_> = constants.map(|it| value(Some(*it))).collect();
+        if !constants.is_empty() {
+            *told += &format!("<{}>", constants.join(", "));
+        }
+        return;
+    }
+    let name = line.text.as_str();
+    let (begin, end) = match name {
+        "tuple" => ("(".to_owned(), ")".to_owned()),
+        "array" => {
+            let len = line.numbers.first().map_or(0, |it| it[0]);
+            ("[".to_owned(), format!("; {len}]"))
+        }
+        _ if line.fields.is_empty() => (name.to_owned(), String::new()),
+        _ => (format!("{name}<"), ">".to_owned()),
+    };
+    told.push_str(&begin);
+    for (number, (field, _)) in line.fields.iter().enumerate() {
+        if number > 0 {
+            told.push_str(", ");
+        }
+        // Nobody reads more, and a file can be made to say a type that would never end.
+        if depth == 0 || told.len() > SPELLED {
+            told.push_str("..");
+            break;
+        }
+        spell(told, lines, field, depth - 1);
+    }
+    told.push_str(&end);
+}
+
+/// The definition of a type of one's own.
+struct Definition<'a> {
+    word: &'a str,
+    name: &'a str,
+    repr: &'a str,
+    /// The variants; of a struct one, without a name.
+    variants: Vec<Variant<'a>>,
+}
+
+#[derive(Default)]
+struct Variant<'a> {
+    name: &'a str,
+    discriminant: Option<[u64; 2]>,
+    fields: Vec<(&'a str, Id)>,
+}
+
+impl<'a> Definition<'a> {
+    /// Reads the text of a line; `None` if the text is not what the derive writes.
+    fn of(line: &'a TypeLine) -> Option<Definition<'a>> {
+        let mut text = line.text.lines();
+        let (word, name) = text.next()?.split_once(' ')?;
+        let mut fields = line.fields.iter();
+        let mut numbers = line.numbers.iter();
+        let mut definition = Definition {
+            word,
+            name,
+            repr: "",
+            variants: Vec::new(),
+        };
+        if word == "struct" {
+            definition.variants.push(Variant::default());
+        }
+        for line in text {
+            let (fact, rest) = line.split_once(' ')?;
+            match fact {
+                "repr" => definition.repr = rest,
+                "const" => drop(numbers.next()?),
+                "variant" => {
+                    let valued = rest.strip_suffix(" =");
+                    definition.variants.push(Variant {
+                        name: valued.unwrap_or(rest),
+                        discriminant: valued.and_then(|_| numbers.next().copied()),
+                        fields: Vec::new(),
+                    });
+                }
+                "field" => {
+                    let (id, _) = fields.next()?;
+                    definition.variants.last_mut()?.fields.push((rest, *id));
+                }
+                _ => return None,
+            }
+        }
+        (fields.next().is_none() && numbers.next().is_none()).then_some(definition)
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
