@@ -201,6 +201,11 @@ macro_rules! interface {
                 $crate::__private::CAN_BE_ORDINARY || !REPLUG_IS_ORDINARY,
                 "ordinary Rust crosses if it is built with rustc 1.91 or later; plain data crosses with this one",
             );
+            const _: () = $crate::__core::assert!(
+                !($crate::__private::SHUFFLES && REPLUG_IS_ORDINARY),
+                "ordinary Rust does not cross if the compiler shuffles fields (`-Z randomize-layout`): one definition lies \
+                differently in two builds",
+            );
 
             /// The interface's own line: what its functions take and return, behind the identity of the standard library.
             enum ReplugInterface {}

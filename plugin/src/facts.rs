@@ -40,6 +40,17 @@ const PROBE: [usize; 12] = [
     offset_of!(Probe, l),
 ];
 
+/// Whether this compiler shuffles fields. Each crate has an order of its own then, so equal probes say nothing of the types
+/// in other crates.
+pub const SHUFFLES: bool = {
+    let (mut at, mut shuffles) = (0, false);
+    while at < PROBE.len() {
+        shuffles |= PROBE[at] != at * size_of::<u32>();
+        at += 1;
+    }
+    shuffles
+};
+
 const fn written<const N: usize>() -> Text<N> {
     let text = Text::new().put("compiler ").put(env!("REPLUG_COMPILER"));
     let text = text.put("\nfeatures ").put(env!("REPLUG_FEATURES"));

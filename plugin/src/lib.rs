@@ -111,7 +111,7 @@ pub mod __private {
     pub use crate::allocator::{Allocator, Heap};
     pub use crate::answer::{Answered, answer};
     pub use crate::export::{Entry, Ordinary};
-    pub use crate::facts::FACTS;
+    pub use crate::facts::{FACTS, SHUFFLES};
     pub use crate::hooks::HookTable;
     pub use crate::layouts::LAYOUTS;
     pub use crate::line::{
