@@ -64,6 +64,9 @@ mod declare;
 // What a host offers to its plugin.
 mod offer;
 
+// Which threads of a host are called by a plugin in the middle of a call.
+mod visit;
+
 // What crosses, and what comes back.
 pub mod wire;
 
@@ -133,6 +136,7 @@ pub mod __private {
     pub use crate::text::{
         FORMAT, LEVEL, Text, VERSION, handshake_len, handshake_text, is_ordinary,
     };
+    pub use crate::visit::Visit;
 }
 
 #[cfg(test)]

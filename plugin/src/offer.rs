@@ -141,6 +141,8 @@ macro_rules! __offer {
                             $Host::$name(replug_object, $($arg),*)
                         }
                         $crate::__private::answer(move || {
+                            let replug_visit = $crate::__private::Visit::begin();
+                            let _ = &replug_visit;
                             let replug_call = $crate::wire::Call::begin();
                             let _ = &replug_call;
                             // SAFETY: this program made the object of such a reference, and lends it for the call that
