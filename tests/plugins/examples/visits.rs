@@ -25,9 +25,10 @@ impl Visit for This {
     fn visit(bell: &mut dyn Bell) -> u64 {
         KEPT.with_borrow_mut(|kept| kept.0.push(1));
         KEPT.with_borrow(|kept| {
+            let numbers = kept.0.as_slice();
             let before = DROPPED.load(Ordering::Relaxed);
             bell.ring();
-            assert!(kept.0.iter().all(|&number| number == 1), "{:?}", kept.0);
+            assert!(numbers.iter().all(|&number| number == 1), "{numbers:?}");
             DROPPED.load(Ordering::Relaxed) - before
         })
     }
