@@ -8,7 +8,7 @@ use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fixtures::{Bell, Fixture, Visitor};
+use fixtures::{Bell, Fixture, Thing, Visitor};
 use replug::outcome::{Mapped, Retired};
 use replug::{CallError, Caller, Handle, Host, Lent, Options, Outcome, Unload};
 use vocabulary::{Artifact, DEADLINE, Scratch, World, specimen};
@@ -230,6 +230,10 @@ impl Bell for Visited {
         host.wait_for_generation(2, deadline).unwrap();
         (self.then)(self);
     }
+
+    fn touch(&mut self, thing: &dyn Thing) {
+        thing.touched();
+    }
 }
 
 #[test]
@@ -248,6 +252,14 @@ fn a_plugin_that_calls_back_keeps_its_thread_locals_until_its_call_ends() {
         drop(lent);
         assert_eq!(visited.first(), None);
     }
+}
+
+#[test]
+fn a_panic_of_what_a_plugin_hands_to_its_host_is_the_plugins() {
+    let mut visited = Visited::new(|_| {});
+    let mut caller = visited.host.as_ref().unwrap().handle().caller();
+    let panicked = CallError::Panicked("it is sharp".to_owned());
+    assert_eq!(caller.live().hand(&mut visited), Err(panicked));
 }
 
 #[test]
@@ -270,6 +282,8 @@ impl Bell for Told {
         self.swapped.recv().unwrap();
         self.caller.live();
     }
+
+    fn touch(&mut self, _: &dyn Thing) {}
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use fixtures::{Bell, Visit, Visitor};
+use fixtures::{Bell, Thing, Visit, Visitor};
 
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
@@ -18,6 +18,15 @@ impl Drop for Kept {
 
 thread_local!(static KEPT: RefCell<Kept> = const { RefCell::new(Kept(Vec::new())) });
 
+/// Something that panics when it is touched.
+struct Sharp;
+
+impl Thing for Sharp {
+    fn touched(&self) {
+        panic!("it is sharp");
+    }
+}
+
 /// This fixture.
 struct This;
 
@@ -31,6 +40,10 @@ impl Visit for This {
             assert!(numbers.iter().all(|&number| number == 1), "{numbers:?}");
             DROPPED.load(Ordering::Relaxed) - before
         })
+    }
+
+    fn hand(bell: &mut dyn Bell) {
+        bell.touch(&Sharp);
     }
 }
 
