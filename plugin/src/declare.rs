@@ -255,8 +255,9 @@ macro_rules! interface {
             impl ReplugAbsent {
                 $(
                     unsafe extern "C" fn $name(
-                        $(_: <$takes as $crate::wire::Carried>::Wire),*
+                        $($arg: <$takes as $crate::wire::Carried>::Wire),*
                     ) -> $crate::__private::Answered<$crate::__answer_type!($($returns)?)> {
+                        $( $crate::__private::drop_unused($arg); )*
                         $crate::__private::Answered::absent()
                     }
                 )+

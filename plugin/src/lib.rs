@@ -112,7 +112,7 @@ pub mod __private {
     pub use std::string::String;
 
     pub use crate::allocator::{Allocator, Heap};
-    pub use crate::answer::{Answered, answer};
+    pub use crate::answer::{Answered, answer, drop_unused};
     pub use crate::export::{Entry, Ordinary};
     pub use crate::facts::FACTS;
     pub use crate::hooks::HookTable;
