@@ -137,6 +137,7 @@ pub mod __private {
         FORMAT, LEVEL, Text, VERSION, handshake_len, handshake_text, is_ordinary,
     };
     pub use crate::visit::Visit;
+    pub use crate::wire::lends_too_many;
 }
 
 #[cfg(test)]

@@ -108,6 +108,7 @@ macro_rules! __offer {
                     $crate::__one_type!($takes);
                 )*
                 $( $crate::__one_type!($returns); )?
+                $crate::__few_lent!($($takes),*);
             )+
 
             /// The functions of the host, as C sees them.
