@@ -202,11 +202,26 @@ fn panicked<T>(payload: Box<dyn Any + Send>) -> Answered<T> {
     let message = payload.downcast_ref::<&str>().copied();
     let message = message.or(payload.downcast_ref::<String>().map(String::as_str));
     let answered = Answered::failed(Failure::PANICKED, message.unwrap_or("without a message"));
-    // A payload whose drop panics as well is not worth a second try.
+    drop_caught(payload);
+    answered
+}
+
+/// Drops an argument of a call that reaches no plugin. A panic of the drop would end the process where C is called.
+#[inline(always)]
+pub fn drop_unused<T>(argument: T) {
+    if !mem::needs_drop::<T>() {
+        return;
+    }
+    if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| drop(argument))) {
+        drop_caught(payload);
+    }
+}
+
+/// Drops the payload of a panic. One whose drop panics as well is not worth a second try.
+fn drop_caught(payload: Box<dyn Any + Send>) {
     if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         mem::forget(payload);
     }
-    answered
 }
 
 #[cfg(test)]

@@ -179,6 +179,7 @@ macro_rules! interface {
                     $crate::__one_type!($takes);
                 )*
                 $( $crate::__one_type!($returns); )?
+                $crate::__few_lent!($($takes),*);
             )+
 
             const REPLUG_FUNCTIONS: &[$crate::__private::Function] = &[$(
@@ -260,8 +261,9 @@ macro_rules! interface {
             impl ReplugAbsent {
                 $(
                     unsafe extern "C" fn $name(
-                        $(_: <$takes as $crate::wire::Carried>::Wire),*
+                        $($arg: <$takes as $crate::wire::Carried>::Wire),*
                     ) -> $crate::__private::Answered<$crate::__answer_type!($($returns)?)> {
+                        $( $crate::__private::drop_unused($arg); )*
                         $crate::__private::Answered::absent()
                     }
                 )+
@@ -340,6 +342,18 @@ macro_rules! __one_type {
             !$crate::__private::says_macro($crate::__core::stringify!($declared)),
             "a type that crosses cannot be written with a macro's call, which may answer another type at each place where \
             the type is used; give the type a name: `type Name = a_macro!();`",
+        );
+    };
+}
+
+/// Refuses a function that takes more of what is offered than a call has room for.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __few_lent {
+    ($($takes:ty),*) => {
+        const _: () = $crate::__core::assert!(
+            !$crate::__private::lends_too_many(&[$(<$takes as $crate::wire::Argument>::SHAPE),*]),
+            "a function takes 4 `dyn` arguments at most",
         );
     };
 }

@@ -64,6 +64,9 @@ mod declare;
 // What a host offers to its plugin.
 mod offer;
 
+// Which threads of a host are called by a plugin in the middle of a call.
+mod visit;
+
 // What crosses, and what comes back.
 pub mod wire;
 
@@ -109,7 +112,7 @@ pub mod __private {
     pub use std::string::String;
 
     pub use crate::allocator::{Allocator, Heap};
-    pub use crate::answer::{Answered, answer};
+    pub use crate::answer::{Answered, answer, drop_unused};
     pub use crate::export::{Entry, Ordinary};
     pub use crate::facts::{FACTS, SHUFFLES};
     pub use crate::hooks::HookTable;
@@ -133,6 +136,8 @@ pub mod __private {
     pub use crate::text::{
         FORMAT, LEVEL, Text, VERSION, handshake_len, handshake_text, is_ordinary,
     };
+    pub use crate::visit::Visit;
+    pub use crate::wire::lends_too_many;
 }
 
 #[cfg(test)]

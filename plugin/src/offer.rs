@@ -34,17 +34,18 @@ pub struct RawOffer {
     pub table: *const c_void,
 }
 
-/// The payload of a panic that began in a function of the host's.
+/// The payload of a panic that began on the other side: in a plugin, one of a function of the host's.
 pub(crate) struct HostPanic(pub(crate) String);
 
 /// Goes on with a panic of the host's, in the plugin that called the host. The host's own hook has told of it.
 #[cold]
 pub fn raise(error: CallError) -> ! {
-    let message = match error {
-        CallError::Panicked(message) | CallError::HostPanicked(message) => message,
-        other => other.to_string(),
-    };
-    resume_unwind(Box::new(HostPanic(message)))
+    match error {
+        CallError::Panicked(message) => resume_unwind(Box::new(HostPanic(message))),
+        // The other side was left by a panic that began here, in something that this side had lent to it.
+        CallError::HostPanicked(message) => resume_unwind(Box::new(message)),
+        other => resume_unwind(Box::new(HostPanic(other.to_string()))),
+    }
 }
 
 /// Makes what a host offers of the lines behind an interface.
@@ -107,6 +108,7 @@ macro_rules! __offer {
                     $crate::__one_type!($takes);
                 )*
                 $( $crate::__one_type!($returns); )?
+                $crate::__few_lent!($($takes),*);
             )+
 
             /// The functions of the host, as C sees them.
@@ -141,6 +143,8 @@ macro_rules! __offer {
                             $Host::$name(replug_object, $($arg),*)
                         }
                         $crate::__private::answer(move || {
+                            let replug_visit = $crate::__private::Visit::begin();
+                            let _ = &replug_visit;
                             let replug_call = $crate::wire::Call::begin();
                             let _ = &replug_call;
                             // SAFETY: this program made the object of such a reference, and lends it for the call that

@@ -135,8 +135,20 @@ pub struct Call {
     count: Cell<usize>,
 }
 
-/// How many arguments of one function can be what a host offers.
+/// How many arguments of one function can be what a host offers. The words of `__few_lent` say so too.
 const MOST_HELD: usize = 4;
+
+/// Whether a function takes more of what a host offers than a call has room for.
+pub const fn lends_too_many(takes: &[Shape]) -> bool {
+    let (mut at, mut lent) = (0, 0);
+    while at < takes.len() {
+        if let Shape::Ref(Shape::Offer(_)) | Shape::RefMut(Shape::Offer(_)) = takes[at] {
+            lent += 1;
+        }
+        at += 1;
+    }
+    lent > MOST_HELD
+}
 
 impl Call {
     /// The beginning of a call.

@@ -15,7 +15,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 use libloading::Library;
 
 use super::imports::{WayBack, way_back};
-use super::residence::Residence;
+use super::residence::{self, Residence};
 use super::system;
 use crate::handshake::{ENTRY, Mismatch};
 use replug_plugin::__private::Entry;
@@ -292,7 +292,8 @@ impl Image {
 
     /// Ends the calling thread's part in the image, if the image is to go, as if the thread had ended: the
     /// thread-locals that the image has on this thread are dropped. What uses them later all the same, such as a
-    /// destructor of the library's own, finds new ones.
+    /// destructor of the library's own, finds new ones. In the middle of a call of a plugin's this waits for
+    /// [`leave_rest`].
     pub(crate) fn leave(&self) {
         if self.is_to_go() {
             self.residence.get().iter().for_each(|it| it.leave());
@@ -408,6 +409,12 @@ impl Image {
             }),
         }
     }
+}
+
+/// Ends the calling thread's part in the images that it was to [leave](Image::leave) in the middle of a call. Returns
+/// `false` if it is still in the middle of one, and there are such images.
+pub(crate) fn leave_rest() -> bool {
+    residence::leave_rest()
 }
 
 impl Drop for Image {

@@ -74,7 +74,7 @@ pub(crate) fn has_more_rights() -> bool {
 #[cfg(target_os = "linux")]
 pub(crate) use self::lease::lease;
 pub(crate) use self::{
-    image::can_map_code,
+    image::{can_map_code, leave_rest},
     process::{
         JOINS_UNIQUE, KNOWS_BY_SONAME, has_itself, keep, loaded_as, note_brought, process_has,
     },

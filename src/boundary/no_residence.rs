@@ -3,6 +3,10 @@
 
 use replug_plugin::__private::Attach;
 
+pub(super) fn leave_rest() -> bool {
+    true
+}
+
 #[derive(Debug)]
 pub(super) struct Residence;
 

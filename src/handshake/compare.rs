@@ -8,7 +8,7 @@ use replug_plugin::shown::{is_hidden, shown};
 
 use super::declaration::Declaration;
 use super::lines::{Id, Lines};
-use super::types::{TypeDifference, compare, compare_found};
+use super::types::{MOST_FOUND, TypeDifference, compare, compare_found};
 
 /// How much of a foreign handshake's first line a message quotes, in characters.
 const QUOTED: usize = 64;
@@ -218,8 +218,8 @@ pub enum Mismatch {
         /// The host's.
         host: String,
     },
-    /// A type that crosses is not the same in the plugin.
-    #[error("{}{}", Listed(.0), advice(.0))]
+    /// Types that cross are not the same in the plugin: the first differences, if there are many.
+    #[error("{}{}", Listed(.0, MOST_FOUND), advice(.0))]
     Types(Vec<TypeDifference>),
     /// The library carries bytes that can be no handshake.
     #[error("its handshake cannot be read")]
@@ -259,7 +259,7 @@ pub enum Mismatch {
     /// The plugin was built from another declaration.
     #[error(
         "{}; rebuild whichever is older, and start the host anew if it is that (the plugin was built by {rustc})",
-        Listed(differences)
+        Listed(differences, usize::MAX)
     )]
     Differences {
         /// The differences, the most telling first.
@@ -315,8 +315,8 @@ pub enum Difference {
     },
 }
 
-/// The first few of a list, for people.
-struct Listed<'a, T>(&'a [T]);
+/// The first few of a list, for people; and the length at which the list was cut.
+struct Listed<'a, T>(&'a [T], usize);
 
 impl<T: fmt::Display> fmt::Display for Listed<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -326,6 +326,7 @@ impl<T: fmt::Display> fmt::Display for Listed<'_, T> {
         }
         match self.0.len().saturating_sub(NAMED) {
             0 => Ok(()),
+            more if self.0.len() == self.1 => write!(f, "; and at least {more} more"),
             more => write!(f, "; and {more} more"),
         }
     }
@@ -521,6 +522,17 @@ mod tests {
             Ok(()) => "equal".to_owned(),
             Err(mismatch) => mismatch.to_string(),
         }
+    }
+
+    #[test]
+    fn of_many_types_that_differ_it_is_said_that_there_are_more() {
+        let said = |count| {
+            let of = |number| TypeDifference::Std(format!("T{number}"));
+            Mismatch::Types((0..count).map(of).collect()).to_string()
+        };
+        assert!(said(5).ends_with("; and 2 more"), "{}", said(5));
+        let many = said(MOST_FOUND);
+        assert!(many.ends_with("; and at least 13 more"), "{many}");
     }
 
     #[test]

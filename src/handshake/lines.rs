@@ -14,12 +14,15 @@ pub(crate) type Id = [u8; 16];
 /// The most lines that are read of a library. A large one has some thousand.
 const MOST_LINES: usize = 1 << 16;
 
-/// The most bytes that all lines of a library take together, many times what a large one has. Lines can overlap in a file
-/// that was made for it, so the file's own length is no bound.
+/// The most bytes that all lines of a library take together, many times what a large one has, with those that turn out to
+/// be none. Lines can overlap in a file that was made for it, so the file's own length is no bound.
 const MOST_BYTES: usize = 64 << 20;
 
 /// The longest fact of a line, in bytes. It holds a name, and goes into messages.
 const LONGEST_FACT: usize = 1024;
+
+/// The most facts of a line, fields and numbers of each kind: many times what a person writes down for one type.
+const MOST_FACTS: usize = 4096;
 
 /// The line of one type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +40,7 @@ pub(crate) struct TypeLine {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Lines {
     lines: HashMap<Id, TypeLine>,
-    /// The bytes of all lines that were read.
+    /// The bytes of all lines that were read, or tried.
     bytes: usize,
     /// Whether one type had two lines that say different things, or there was too much of them.
     is_torn: bool,
@@ -81,10 +84,13 @@ impl Lines {
         while let Some(start) = part.get(at..).filter(|rest| rest.len() >= MAGIC.len()) {
             if start.starts_with(&MAGIC)
                 && !self.is_torn
-                && let Some((id, line, len)) = TypeLine::read(start, MOST_BYTES - self.bytes)
+                && let Some(span) = Span::of(start)
+                && span.end <= MOST_BYTES - self.bytes
             {
-                self.bytes += len;
-                self.add(id, line);
+                self.bytes += span.end;
+                if let Some((id, line)) = TypeLine::read(start, &span) {
+                    self.add(id, line);
+                }
             }
             at += step;
         }
@@ -121,51 +127,84 @@ impl TypeLine {
         }
     }
 
-    /// Reads a line at the beginning of some bytes, if it is no longer than `most`; and tells its length.
-    fn read(bytes: &[u8], most: usize) -> Option<(Id, TypeLine, usize)> {
-        let count = |at| Some(u32::from_ne_bytes(array(bytes, at)?) as usize);
-        let number = |at| Some(u64::from_ne_bytes(array(bytes, at)?));
-        let fields = count(offset_of!(Head, fields))?;
-        let numbers = count(offset_of!(Head, numbers))?;
-        let len = count(offset_of!(Head, text))?;
-        // The parts follow each other, each where it can lie in memory.
-        let begin = size_of::<Head>().next_multiple_of(align_of::<LineField>());
-        let fields_end = begin.checked_add(fields.checked_mul(size_of::<LineField>())?)?;
-        let numbers_begin = fields_end.next_multiple_of(align_of::<u64>());
-        let text_begin = numbers_begin.checked_add(numbers.checked_mul(16)?)?;
-        let text_end = text_begin.checked_add(len)?;
-        if text_end > bytes.len().min(most) {
-            return None;
-        }
-        let text = str::from_utf8(&bytes[text_begin..text_end]).ok()?;
+    /// Reads a line at the beginning of some bytes.
+    fn read(bytes: &[u8], span: &Span) -> Option<(Id, TypeLine)> {
+        let number = |at| number(bytes, at);
+        let text = str::from_utf8(&bytes[span.text..span.end]).ok()?;
         // Names go to a terminal.
         let is_long = text.lines().any(|fact| fact.len() > LONGEST_FACT);
-        if is_long || text.contains(|it| is_hidden(it) && it != '\n') {
+        let is_many = text.lines().nth(MOST_FACTS).is_some();
+        if is_long || is_many || text.contains(|it| is_hidden(it) && it != '\n') {
             return None;
         }
         let field = |at: usize| {
-            let at = begin + at * size_of::<LineField>();
+            let at = Span::BEGIN + at * size_of::<LineField>();
             let id = array(bytes, at + offset_of!(LineField, id))?;
             Some((id, number(at + offset_of!(LineField, offset))?))
         };
         let pair = |at: usize| {
-            let at = numbers_begin + at * 16;
+            let at = span.numbers + at * 16;
             Some([number(at)?, number(at + 8)?])
         };
         const { assert!(size_of::<TypeId>() == size_of::<Id>()) };
         let line = TypeLine {
-            kind: count(offset_of!(Head, kind))? as u32,
+            kind: count(bytes, offset_of!(Head, kind))? as u32,
             layout: [
                 number(offset_of!(Head, size))?,
                 number(offset_of!(Head, align))?,
                 number(offset_of!(Head, optional))?,
             ],
-            fields: (0..fields).map(field).collect::<Option<_>>()?,
-            numbers: (0..numbers).map(pair).collect::<Option<_>>()?,
+            fields: (0..span.fields_count).map(field).collect::<Option<_>>()?,
+            numbers: (0..span.numbers_count).map(pair).collect::<Option<_>>()?,
             text: text.to_owned(),
         };
-        Some((array(bytes, offset_of!(Head, id))?, line, text_end))
+        Some((array(bytes, offset_of!(Head, id))?, line))
     }
+}
+
+/// Where the parts of a line are, behind the beginning of its head. The parts follow each other, each where it can lie in
+/// memory.
+struct Span {
+    fields_count: usize,
+    numbers: usize,
+    numbers_count: usize,
+    text: usize,
+    end: usize,
+}
+
+impl Span {
+    /// Where the fields begin.
+    const BEGIN: usize = size_of::<Head>().next_multiple_of(align_of::<LineField>());
+
+    /// The span of a line at the beginning of some bytes, if they are as many and the line is not too long for one.
+    fn of(bytes: &[u8]) -> Option<Span> {
+        let fields_count = count(bytes, offset_of!(Head, fields))?;
+        let numbers_count = count(bytes, offset_of!(Head, numbers))?;
+        let len = count(bytes, offset_of!(Head, text))?;
+        let most_text = MOST_FACTS * (LONGEST_FACT + 1);
+        if fields_count > MOST_FACTS || numbers_count > MOST_FACTS || len > most_text {
+            return None;
+        }
+        let fields_end = Span::BEGIN + fields_count * size_of::<LineField>();
+        let numbers = fields_end.next_multiple_of(align_of::<u64>());
+        let text = numbers + numbers_count * 16;
+        let end = text + len;
+        (end <= bytes.len()).then_some(Span {
+            fields_count,
+            numbers,
+            numbers_count,
+            text,
+            end,
+        })
+    }
+}
+
+fn count(bytes: &[u8], at: usize) -> Option<usize> {
+    Some(u32::from_ne_bytes(array(bytes, at)?) as usize)
+}
+
+fn number(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_ne_bytes(array(bytes, at)?))
 }
 
 fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
@@ -244,8 +283,37 @@ mod tests {
     fn a_name_that_would_move_a_terminal_or_fill_it_is_no_name() {
         for name in ["\u{1b}[2J", "\u{202e}", &"x".repeat(LONGEST_FACT)] {
             let line = written(0, &format!("struct {name}\n"));
-            assert_eq!(scanned(&line), Lines::default(), "{name}");
+            assert!(scanned(&line).lines.is_empty(), "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_tried_and_is_no_line_takes_room_too() {
+        // The last character is hidden, so each has to be read to its end.
+        let fact = format!("field {}\n", "x".repeat(LONGEST_FACT - 10));
+        let hidden = written(0, &(fact.repeat(MOST_FACTS - 1) + "\u{202e}"));
+        let tries = MOST_BYTES / hidden.len();
+        let mut lines = Lines::default();
+        for _ in 0..tries + 2 {
+            lines.scan(&hidden, 0);
+        }
+        assert_eq!(lines.bytes, tries * hidden.len());
+        assert!(lines.lines.is_empty());
+    }
+
+    #[test]
+    fn a_line_has_no_more_facts_than_there_is_room_for() {
+        let most = MOST_FACTS as u32;
+        assert_eq!(scanned(&written(most, "")).lines.len(), 1);
+        assert_eq!(scanned(&written(most + 1, "")), Lines::default());
+        let text = |facts| written(0, &"f\n".repeat(facts));
+        assert_eq!(scanned(&text(MOST_FACTS)).lines.len(), 1);
+        assert!(scanned(&text(MOST_FACTS + 1)).lines.is_empty());
+        let mut numbers = written(0, "");
+        let at = offset_of!(Head, numbers);
+        numbers[at..at + 4].copy_from_slice(&(most + 1).to_ne_bytes());
+        numbers.resize(numbers.len() + 16 * (MOST_FACTS + 1), 0);
+        assert_eq!(scanned(&numbers), Lines::default());
     }
 
     #[test]
@@ -259,6 +327,7 @@ mod tests {
             let at = offset_of!(Head, id);
             line[at..at + 4].copy_from_slice(&number.to_ne_bytes());
             let left = (count - number - 1) as usize * size / size_of::<LineField>();
+            let left = left.min(MOST_FACTS);
             let at = offset_of!(Head, fields);
             line[at..at + 4].copy_from_slice(&(left as u32).to_ne_bytes());
             bytes.extend(line);

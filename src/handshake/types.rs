@@ -14,6 +14,9 @@ const DEPTH: usize = 8;
 /// How long a type is written out in a message, in bytes, but for what was begun.
 const SPELLED: usize = 256;
 
+/// The most differences that are kept, many more than are told. A file can be made to have millions.
+pub(super) const MOST_FOUND: usize = 16;
+
 /// One difference between a type of a plugin and the same type of its host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -191,9 +194,7 @@ pub(super) fn compare(
     };
     match (host.get(&root), plugin.get(&other)) {
         (Some(one), Some(other)) => comparison.interface(one, other, additions),
-        _ => comparison
-            .found
-            .push(TypeDifference::Unsaid("the interface".to_owned())),
+        _ => comparison.tell(TypeDifference::Unsaid("the interface".to_owned())),
     }
     comparison.finish()
 }
@@ -219,12 +220,12 @@ impl<'a> Comparison<'a> {
     fn interface(&mut self, host: &TypeLine, plugin: &TypeLine, additions: bool) {
         let of = interface_name(host);
         if host.kind != plugin.kind || host.text != plugin.text {
-            self.found.push(TypeDifference::Unsaid(of.to_owned()));
+            self.tell(TypeDifference::Unsaid(of.to_owned()));
             return;
         }
         let counts = (host.fields.len(), plugin.fields.len());
         if counts.0 > counts.1 || counts.0 < counts.1 && !additions {
-            self.found.push(TypeDifference::Unsaid(of.to_owned()));
+            self.tell(TypeDifference::Unsaid(of.to_owned()));
             return;
         }
         for ((host, _), (plugin, _)) in host.fields.iter().zip(&plugin.fields) {
@@ -233,16 +234,18 @@ impl<'a> Comparison<'a> {
     }
 
     fn finish(mut self) -> Vec<TypeDifference> {
-        while let Some((host, plugin)) = self.waiting.pop() {
+        while self.found.len() < MOST_FOUND
+            && let Some((host, plugin)) = self.waiting.pop()
+        {
             match (self.host.get(&host), self.plugin.get(&plugin)) {
                 (Some(one), Some(other)) => self.pair((host, one), (plugin, other)),
                 (_, None) => {
                     let name = spelled(self.host, &host, DEPTH);
-                    self.found.push(TypeDifference::Unsaid(name));
+                    self.tell(TypeDifference::Unsaid(name));
                 }
                 (None, _) => {
                     let name = spelled(self.plugin, &plugin, DEPTH);
-                    self.found.push(TypeDifference::Unsaid(name));
+                    self.tell(TypeDifference::Unsaid(name));
                 }
             }
         }
@@ -253,13 +256,17 @@ impl<'a> Comparison<'a> {
         }
     }
 
+    fn tell(&mut self, difference: TypeDifference) {
+        keep(&mut self.found, difference);
+    }
+
     /// Compares one part of both: what is spelled differently is told here, and the rest is compared later.
     fn member(&mut self, of: &str, field: Option<&str>, host: Id, plugin: Id) {
         let told = spelled(self.host, &host, DEPTH);
         let found = spelled(self.plugin, &plugin, DEPTH);
         if told != found {
             let (of, plugin, host) = (of.to_owned(), found, told);
-            self.found.push(match field.map(str::to_owned) {
+            self.tell(match field.map(str::to_owned) {
                 Some(field) => TypeDifference::FieldType {
                     of,
                     field,
@@ -280,7 +287,7 @@ impl<'a> Comparison<'a> {
     ) {
         let name = || spelled(self.host, &host_id, DEPTH);
         if host.kind != plugin.kind {
-            self.found.push(TypeDifference::Form {
+            self.tell(TypeDifference::Form {
                 of: name(),
                 plugin: kind_of(plugin).to_owned(),
                 host: kind_of(host).to_owned(),
@@ -294,7 +301,7 @@ impl<'a> Comparison<'a> {
         }
         if host.kind == Kind::Foreign as u32 {
             if host_id != plugin_id || host.layout != plugin.layout || host.text != plugin.text {
-                self.found.push(TypeDifference::Foreign {
+                self.tell(TypeDifference::Foreign {
                     name: name(),
                     plugin: plugin.layout[0],
                     host: host.layout[0],
@@ -309,7 +316,7 @@ impl<'a> Comparison<'a> {
                 || host.numbers != plugin.numbers
                 || host.fields.len() != plugin.fields.len();
             if is_single || is_other {
-                self.found.push(TypeDifference::Std(name()));
+                self.tell(TypeDifference::Std(name()));
                 return;
             }
             for ((host, _), (plugin, _)) in host.fields.iter().zip(&plugin.fields) {
@@ -319,20 +326,20 @@ impl<'a> Comparison<'a> {
         } else {
             let definitions = Definition::of(host).zip(Definition::of(plugin));
             let Some((one, other)) = definitions else {
-                self.found.push(TypeDifference::Unsaid(name()));
+                self.tell(TypeDifference::Unsaid(name()));
                 return;
             };
             let before = self.found.len();
             self.definition(&one, &other);
             let is_told = self.found.len() > before;
             if !is_told && (host.text != plugin.text || host.numbers != plugin.numbers) {
-                self.found.push(TypeDifference::Unsaid(one.name.to_owned()));
+                self.tell(TypeDifference::Unsaid(one.name.to_owned()));
             }
         }
         let places = |line: &TypeLine| line.fields.iter().map(|it| it.1).collect::<Vec<_>>();
         if host.layout != plugin.layout || places(host) != places(plugin) {
             let name = spelled(self.host, &host_id, DEPTH);
-            self.moved.push(TypeDifference::Layout(name));
+            keep(&mut self.moved, TypeDifference::Layout(name));
         }
     }
 
@@ -340,7 +347,7 @@ impl<'a> Comparison<'a> {
         let of = host.name;
         for (one, other) in [(host.word, plugin.word), (host.repr, plugin.repr)] {
             if one != other {
-                self.found.push(TypeDifference::Form {
+                self.tell(TypeDifference::Form {
                     of: of.to_owned(),
                     plugin: form(other),
                     host: form(one),
@@ -352,7 +359,7 @@ impl<'a> Comparison<'a> {
         let (hosts, plugins) = (names(host), names(plugin));
         for (is_in_plugin, those, others) in [(true, &plugins, &hosts), (false, &hosts, &plugins)] {
             for name in those.iter().filter(|it| !others.contains(it)) {
-                self.found.push(TypeDifference::Variant {
+                self.tell(TypeDifference::Variant {
                     of: of.to_owned(),
                     variant: (*name).to_owned(),
                     is_in_plugin,
@@ -365,7 +372,7 @@ impl<'a> Comparison<'a> {
                 continue;
             };
             if variant.discriminant != other.discriminant {
-                self.found.push(TypeDifference::Discriminant {
+                self.tell(TypeDifference::Discriminant {
                     of: of.to_owned(),
                     variant: variant.name.to_owned(),
                     plugin: value(other.discriminant),
@@ -388,7 +395,7 @@ impl<'a> Comparison<'a> {
             (false, self.host, host, &plugins),
         ] {
             for (name, id) in those.iter().filter(|(name, _)| !others.contains(name)) {
-                self.found.push(TypeDifference::Field {
+                self.tell(TypeDifference::Field {
                     of: of.to_owned(),
                     field: format!("{name}: {}", spelled(lines, id, DEPTH)),
                     is_in_plugin,
@@ -407,13 +414,20 @@ impl<'a> Comparison<'a> {
     fn order(&mut self, of: &str, what: &'static str, host: &[&str], plugin: &[&str]) {
         let is_same_set = host.len() == plugin.len() && host.iter().all(|it| plugin.contains(it));
         if is_same_set && host != plugin {
-            self.found.push(TypeDifference::Order {
+            self.tell(TypeDifference::Order {
                 of: of.to_owned(),
                 what,
                 plugin: plugin.join(", "),
                 host: host.join(", "),
             });
         }
+    }
+}
+
+/// Keeps one more difference, if there is room for it.
+fn keep(kept: &mut Vec<TypeDifference>, difference: TypeDifference) {
+    if kept.len() < MOST_FOUND {
+        kept.push(difference);
     }
 }
 

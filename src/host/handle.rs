@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 
-use crate::boundary::{Image, Leased};
+use crate::boundary::{Image, Leased, leave_rest};
 use replug_plugin::Interface;
 
 /// A way to call the live generation of a [`Host`](crate::Host) from any thread. Cheap to clone and to send.
@@ -161,11 +161,15 @@ impl<T> Caller<T> {
 
     #[cold]
     fn renew(&mut self) {
-        self.swaps = self.shared.swaps.load(Ordering::Acquire);
+        let swaps = self.shared.swaps.load(Ordering::Acquire);
         let live = self.shared.live.load_full();
         if !Arc::ptr_eq(&live, &self.live) {
             self.live.leave();
             self.live = live;
+        }
+        // In the middle of a call, the thread cannot leave what that call may use: the next call tries again.
+        if leave_rest() {
+            self.swaps = swaps;
         }
     }
 }

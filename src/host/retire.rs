@@ -139,8 +139,9 @@ impl Leftover {
         if !self.image.is_to_go() {
             return Err(self.image.running_threads().unwrap_or(self.image.kept()));
         }
-        self.image.leave();
         let image = Arc::get_mut(&mut self.image).ok_or(Mapped::Lent)?;
+        // Nobody lends the image, so no call of this thread is in it.
+        image.leave();
         let id = image.id();
         image.unmap()?;
         company::forget(id);

@@ -6,11 +6,12 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output};
 use std::sync::{Mutex, mpsc};
 use std::thread;
+use std::time::{Duration, Instant};
 
-use fixtures::Fixture;
+use fixtures::{Bell, Fixture, Thing, Visitor};
 use replug::outcome::{Mapped, Retired};
-use replug::{CallError, Caller, Handle, Lent, Outcome};
-use vocabulary::{Scratch, World};
+use replug::{CallError, Caller, Handle, Host, Lent, Options, Outcome, Unload};
+use vocabulary::{Artifact, DEADLINE, Scratch, World, specimen};
 
 /// How many threads come and go.
 const VISITORS: usize = 400;
@@ -172,6 +173,150 @@ fn hundreds_of_threads_that_come_and_go_hold_no_generation() {
         }
     }
     assert_eq!(unmapped, VISITORS / VISITORS_OF_A_GENERATION);
+}
+
+/// A host of a plugin that calls back, and what happens in the middle of that call.
+struct Visited {
+    host: Option<Host<Visitor>>,
+    caller: Option<Caller<Visitor>>,
+    artifact: Artifact,
+    _scratch: Scratch,
+    then: fn(&mut Visited),
+}
+
+impl Visited {
+    fn new(then: fn(&mut Visited)) -> Visited {
+        let scratch = Scratch::new();
+        let artifact = scratch.artifact();
+        artifact.link(&specimen("visits", 1));
+        let options = Options::new(artifact.path())
+            .stage_dir(scratch.stage())
+            .interval(Duration::from_millis(2))
+            .settle(Duration::from_millis(10));
+        let host = Host::<Visitor>::watch(options).unwrap();
+        let mut host = host.unloading(Unload::WhenProven);
+        host.wait_for_generation(1, Instant::now() + DEADLINE)
+            .unwrap();
+        let caller = Some(host.handle().caller());
+        Visited {
+            host: Some(host),
+            caller,
+            artifact,
+            _scratch: scratch,
+            then,
+        }
+    }
+
+    fn renew(&mut self) {
+        self.caller.as_mut().unwrap().live();
+    }
+
+    /// What becomes of the first generation, which was replaced before.
+    #[track_caller]
+    fn first(&mut self) -> Option<Mapped> {
+        let first = self.host.as_mut().unwrap().sweep();
+        let Some(Outcome::Retired(Retired { mapped, .. })) = first else {
+            panic!("{first:?}");
+        };
+        mapped
+    }
+}
+
+impl Bell for Visited {
+    fn ring(&mut self) {
+        self.artifact.link(&specimen("visits", 2));
+        let deadline = Instant::now() + DEADLINE;
+        let host = self.host.as_mut().unwrap();
+        host.wait_for_generation(2, deadline).unwrap();
+        (self.then)(self);
+    }
+
+    fn touch(&mut self, thing: &dyn Thing) {
+        thing.touched();
+    }
+}
+
+#[test]
+fn a_plugin_that_calls_back_keeps_its_thread_locals_until_its_call_ends() {
+    let ways: [fn(&mut Visited); 2] = [Visited::renew, |visited| drop(visited.caller.take())];
+    for then in ways {
+        let mut visited = Visited::new(then);
+        let mut caller = visited.host.as_ref().unwrap().handle().caller();
+        assert_eq!(caller.live().visit(&mut visited), Ok(0), "by a caller");
+        caller.live();
+        assert_eq!(visited.first(), None);
+
+        let mut visited = Visited::new(then);
+        let lent = visited.host.as_ref().unwrap().handle().live();
+        assert_eq!(lent.visit(&mut visited), Ok(0), "by a loan");
+        drop(lent);
+        assert_eq!(visited.first(), None);
+    }
+}
+
+#[test]
+fn a_panic_of_what_a_plugin_hands_to_its_host_is_the_plugins() {
+    let mut visited = Visited::new(|_| {});
+    let mut caller = visited.host.as_ref().unwrap().handle().caller();
+    let panicked = CallError::Panicked("it is sharp".to_owned());
+    assert_eq!(caller.live().hand(&mut visited), Err(panicked));
+}
+
+#[test]
+fn a_host_that_is_dropped_by_what_it_offers_leaves_the_plugin_its_thread_locals() {
+    let mut visited = Visited::new(|visited| drop(visited.host.take()));
+    let lent = visited.host.as_ref().unwrap().handle().live();
+    assert_eq!(lent.visit(&mut visited), Ok(0));
+}
+
+/// What a thread of its own offers: the owner thread swaps, and the thread notices that.
+struct Told {
+    rung: mpsc::Sender<()>,
+    swapped: mpsc::Receiver<()>,
+    caller: Caller<Visitor>,
+}
+
+impl Bell for Told {
+    fn ring(&mut self) {
+        self.rung.send(()).unwrap();
+        self.swapped.recv().unwrap();
+        self.caller.live();
+    }
+
+    fn touch(&mut self, _: &dyn Thing) {}
+}
+
+#[test]
+fn a_thread_that_could_not_leave_a_plugin_in_a_call_leaves_it_at_the_next() {
+    let mut visited = Visited::new(|_| {});
+    let handle = visited.host.as_ref().unwrap().handle();
+    let (rung, was_rung) = mpsc::channel();
+    let (swap, swapped) = mpsc::channel();
+    let (leave, left) = mpsc::channel();
+    let (end, ended) = mpsc::channel::<()>();
+    let visitor = thread::spawn(move || {
+        let (lent, caller) = (handle.live(), handle.caller());
+        let mut told = Told {
+            rung,
+            swapped,
+            caller,
+        };
+        let dropped = lent.visit(&mut told);
+        drop(lent);
+        told.caller.live();
+        leave.send(()).unwrap();
+        // Until the test hangs up.
+        let _ = ended.recv();
+        dropped
+    });
+    was_rung.recv().unwrap();
+    visited.ring();
+    drop(visited.caller.take());
+    swap.send(()).unwrap();
+    left.recv().unwrap();
+    assert_eq!(visited.first(), None, "the thread still runs");
+    drop(end);
+    assert_eq!(visitor.join().unwrap(), Ok(0));
 }
 
 /// The environment variable that tells a process that is to end from the one that looks.

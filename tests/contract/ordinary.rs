@@ -160,6 +160,30 @@ static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
     root.join("target/debug")
 });
 
+/// An argument that panics when it is dropped.
+#[derive(replug_derive::Shared)]
+struct Touchy(u32);
+
+impl Drop for Touchy {
+    fn drop(&mut self) {
+        panic!("touchy {}", self.0);
+    }
+}
+
+replug::interface! {
+    /// Takes what panics.
+    interface Taker, plugin trait Take, version 1 {
+        /// Takes two of them.
+        fn take(one: Touchy, other: Touchy) -> u64;
+    }
+}
+
+#[test]
+fn an_argument_whose_drop_panics_while_nothing_is_live_changes_no_answer() {
+    let host = Host::<Taker>::new();
+    assert_eq!(host.take(Touchy(1), Touchy(2)), Err(CallError::Absent));
+}
+
 /// Writes a file whose content is new, so that nothing is built again for nothing.
 fn write(path: &Path, content: &str) {
     if fs::read_to_string(path).ok().as_deref() != Some(content) {

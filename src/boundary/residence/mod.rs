@@ -17,10 +17,12 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock};
 
 use self::locals::renew;
-use self::seats::{House, Key, SEATS, Sitter, house_of, leave, with_seat, with_seats};
+use self::seats::{
+    House, Key, SEATS, Sitter, house_of, leave, run_all, stand_up, with_seat, with_seats,
+};
 use self::threads::spawn;
 use super::ways::way_back_when_found;
-use replug_plugin::__private::{Attach, Destructor, FIRST_KEY, Services};
+use replug_plugin::__private::{Attach, Destructor, FIRST_KEY, Services, Visit};
 
 unsafe extern "C-unwind" fn at_thread_exit(
     image: *const c_void,
@@ -127,6 +129,27 @@ unsafe extern "C-unwind" fn end(image: *const c_void) {
     }
 }
 
+/// Leaves the images that this thread was to leave while a plugin visited the host. Returns whether none is left; while
+/// a visit goes on, nothing is done.
+pub(super) fn leave_rest() -> bool {
+    if Visit::is_going_on() {
+        return with_seats(|seats| seats.iter().all(|seat| seat.leaves_later.is_none()));
+    }
+    let next = || {
+        with_seats(|seats| {
+            let mut seats = seats.iter_mut();
+            seats.find_map(|seat| Some((Arc::clone(&seat.house), seat.leaves_later.take()?)))
+        })
+    };
+    while let Some((house, attach)) = next() {
+        run_all(&house);
+        // The seat keeps the image mapped until the thread-locals are new.
+        renew(attach as *const c_void);
+        stand_up(&house);
+    }
+    true
+}
+
 /// An image's use of this host's services.
 #[derive(Debug)]
 pub(super) struct Residence {
@@ -204,21 +227,21 @@ impl Residence {
     }
 
     /// Runs this thread's destructors for the image, as if the thread had ended and another one had begun: what uses a
-    /// thread-local of the image afterwards finds a new one. Does nothing on a thread that the image started: the image's code is on that
-    /// thread's stack.
+    /// thread-local of the image afterwards finds a new one. While a plugin visits the host on this thread, the
+    /// image's code can be on the thread's stack: then [`leave_rest`] does it later. Does nothing on a thread that the
+    /// image started, for the image's code is always on its stack.
     pub(super) fn leave(&self) {
-        let has_seat = |was_started| {
-            with_seats(|seats| {
-                let mut own = seats
-                    .iter()
-                    .filter(|seat| Arc::ptr_eq(&seat.house, &self.house));
-                own.any(|seat| seat.was_started == was_started)
-            })
-        };
-        if has_seat(false) && !has_seat(true) {
-            leave(&self.house);
-            renew(self.attach as *const c_void);
-        }
+        with_seats(|seats| {
+            let mut own: Vec<_> = seats
+                .iter_mut()
+                .filter(|seat| Arc::ptr_eq(&seat.house, &self.house))
+                .collect();
+            if own.iter().all(|seat| !seat.was_started) {
+                own.iter_mut()
+                    .for_each(|seat| seat.leaves_later = Some(self.attach));
+            }
+        });
+        leave_rest();
     }
 
     /// The names of the threads that still have something to do with the image: of all such threads, or of those that

@@ -12,7 +12,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use replug_plugin::__private::Destructor;
+use replug_plugin::__private::{Attach, Destructor};
 
 /// How often an ending thread goes through its keys, as POSIX has it.
 const ROUNDS: usize = 4;
@@ -58,6 +58,8 @@ pub(super) struct Seat {
     pub(super) was_started: bool,
     pub(super) destructors: Vec<(Destructor, *mut c_void)>,
     pub(super) values: Vec<*mut c_void>,
+    /// A function of the image, if the thread was to leave the image while a plugin visited the host.
+    pub(super) leaves_later: Option<Attach>,
 }
 
 impl House {
@@ -104,6 +106,7 @@ impl Seat {
             was_started: sitter.was_started,
             destructors: Vec::new(),
             values: Vec::new(),
+            leaves_later: None,
         }
     }
 }
@@ -186,8 +189,19 @@ unsafe extern "C" fn end_thread(seats: *mut c_void) {
     drop(unsafe { Box::from_raw(seats.cast::<Seats>()) });
 }
 
-/// Ends this thread as far as one image is concerned: runs the image's destructors, in the order in which libc does.
+/// Ends this thread as far as one image is concerned.
 pub(super) fn leave(house: &Arc<House>) {
+    run_all(house);
+    stand_up(house);
+}
+
+/// Gives this thread's seat in a house back. The image can be unmapped from then on.
+pub(super) fn stand_up(house: &Arc<House>) {
+    with_seats(|seats| seats.retain(|seat| !Arc::ptr_eq(&seat.house, house)));
+}
+
+/// Runs the image's destructors for this thread, in the order in which libc does.
+pub(super) fn run_all(house: &Arc<House>) {
     run_destructors(house);
     for _ in 0..ROUNDS {
         for index in 0..with_seat(house, |seat| seat.values.len()) {
@@ -208,7 +222,6 @@ pub(super) fn leave(house: &Arc<House>) {
             break;
         }
     }
-    with_seats(|seats| seats.retain(|seat| !Arc::ptr_eq(&seat.house, house)));
 }
 
 fn run_destructors(house: &Arc<House>) {

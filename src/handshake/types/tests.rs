@@ -267,3 +267,26 @@ fn a_type_of_another_crate_is_one_by_its_identity_and_the_remedy_is_told() {
     assert_eq!(told(&foreign(2, 16)), format!("{another}{sizes}"));
     assert_eq!(told(&foreign(1, 16)), format!("{another}{sizes}"));
 }
+
+/// The lines of an interface that names one struct with this many fields.
+fn wide(fields: usize) -> Lines {
+    let line = |kind, fields, text| TypeLine {
+        kind: kind as u32,
+        layout: [0, 1, 1],
+        fields,
+        numbers: Vec::new(),
+        text,
+    };
+    let facts = (0..fields).map(|it| format!("field f{it}\n"));
+    let facts = "struct World\n".to_owned() + &facts.collect::<String>();
+    let world = line(Kind::Own, vec![([2; 16], 0); fields], facts);
+    let text = "interface I\n".to_owned();
+    let interface = line(Kind::Interface, vec![([1; 16], 0)], text);
+    Lines::made_of([([0; 16], interface), ([1; 16], world)])
+}
+
+#[test]
+fn of_thousands_of_differences_the_first_are_kept() {
+    let found = compare([0; 16], &wide(0), [0; 16], &wide(4000), false);
+    assert_eq!(found.len(), MOST_FOUND);
+}

@@ -29,6 +29,28 @@ replug_plugin::interface! {
     }
 }
 
+replug_plugin::interface! {
+    /// A plugin that calls its host in the middle of a call.
+    pub interface Visitor, plugin trait Visit, version 1 {
+        /// Rings the bell while a thread-local is borrowed, and says how many thread-locals were dropped meanwhile.
+        fn visit(bell: &mut dyn Bell) -> u64;
+        /// Hands something to the host that panics when it is touched.
+        fn hand(bell: &mut dyn Bell);
+    }
+    /// What the host offers.
+    host trait Bell {
+        /// Does what a test is about.
+        fn ring(&mut self);
+        /// Touches what the plugin hands over.
+        fn touch(&mut self, thing: &dyn Thing);
+    }
+    /// What the plugin hands over.
+    host trait Thing {
+        /// Is touched.
+        fn touched(&self);
+    }
+}
+
 /// Makes a fixture: a plugin with the functions that all fixtures share, and an `act` of its own.
 #[macro_export]
 macro_rules! fixture {
