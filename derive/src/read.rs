@@ -25,7 +25,8 @@ pub(crate) struct Parameter {
     pub(crate) name: Ident,
     /// The parameter as it is declared, without its default.
     pub(crate) declared: TokenStream,
-    pub(crate) is_const: bool,
+    /// The type of a constant.
+    pub(crate) of_const: Option<TokenStream>,
 }
 
 pub(crate) enum Body {
@@ -230,10 +231,15 @@ fn parameters(tokens: &mut Tokens) -> Result<Vec<Parameter>, Wrong> {
             true => name(&mut words)?,
             false => first,
         };
+        let mut of_const = None;
+        if is_const {
+            expect(&mut words, ':')?;
+            of_const = Some(words.rest().into_iter().collect());
+        }
         found.push(Parameter {
             name,
             declared,
-            is_const,
+            of_const,
         });
         // The default.
         until(tokens, &[',', '>']);

@@ -109,7 +109,7 @@ pub(crate) fn implementation(item: &Item) -> TokenStream {
         Body::Enum(_) => written.enumeration(item),
     }
     let krate = || one(&item.alias);
-    let types = || item.parameters.iter().filter(|it| !it.is_const);
+    let types = || item.parameters.iter().filter(|it| it.of_const.is_none());
     let shared = |parameters: &mut dyn Iterator<Item = &Ident>, template| {
         let mut found = TokenStream::new();
         for name in parameters {
@@ -156,10 +156,19 @@ impl Written {
         if !item.repr.is_empty() {
             self.line(&format!("repr {}", item.repr));
         }
-        for constant in item.parameters.iter().filter(|it| it.is_const) {
-            self.line(&format!("const {}", constant.name));
-            self.numbers.extend(one(&constant.name));
-            self.numbers.extend(tokens(","));
+        for parameter in &item.parameters {
+            let (word, of) = match &parameter.of_const {
+                Some(of) => ("const", of.clone()),
+                None => ("parameter", one(&parameter.name)),
+            };
+            self.line(&format!("{word} {}", parameter.name));
+            let parts = Parts(vec![("Q_CRATE", one(&item.alias)), ("Q_OF", of)]);
+            let place = parts.fill("Q_CRATE::__private::NOWHERE");
+            self.field(&parts, place, false);
+            if parameter.of_const.is_some() {
+                self.numbers.extend(one(&parameter.name));
+                self.numbers.extend(tokens(","));
+            }
         }
     }
 

@@ -51,17 +51,15 @@ replug::interface! {
 
 /// The numbers of a type's line.
 fn numbers<T: replug::Shared>() -> Vec<u64> {
-    T::replug_line().numbers.iter().map(|it| it[0]).collect()
+    <T as replug::Shared>::replug_line().numbers.iter().map(|it| it[0]).collect()
 }
 
 fn main() {
     assert_eq!(numbers::<Valued>(), [1, 2, 9]);
     assert_eq!(numbers::<Long<7>>(), [7]);
-    let held = Held::replug_line();
+    let held = <Held as replug::Shared>::replug_line();
     let id = |it: usize| held.fields[it].id;
     assert_eq!(id(1), std::any::TypeId::of::<Long<1>>());
     assert_eq!(id(2), std::any::TypeId::of::<Long<2>>());
     assert_eq!(id(3), std::any::TypeId::of::<[u8; 2]>());
 }
-
-use replug::Shared as _;
