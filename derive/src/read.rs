@@ -132,8 +132,7 @@ fn visibility(tokens: &mut Tokens) {
         let words: Vec<_> = group.stream().into_iter().collect();
         let is_one = |word: &&str| words.len() == 1 && is_word(words.first(), word);
         group.delimiter() == Delimiter::Parenthesis
-            && (is_word(words.first(), "in")
-                || ["crate", "self", "super"].iter().any(|it| is_one(it)))
+            && (is_word(words.first(), "in") || ["crate", "self", "super"].iter().any(is_one))
     };
     if matches!(tokens.peek(), Some(TokenTree::Group(group)) if within(group)) {
         tokens.next();
