@@ -46,10 +46,34 @@
 //! Its identity, size and alignment are compared, and the identity tells versions, features and profiles of a crate apart, but not
 //! an edit. So vouch for crates from a registry, which nobody edits, and whose types hold no pointer to code.
 //!
-//! The crate `replug-plugin` is found by that name. One that calls it otherwise says so:
-//! `#[shared(crate = replug)]`.
+//! The crate `replug-plugin` is found by that name among the dependencies. One that calls it `replug` says so:
+//! `#[shared(crate = replug)]`. Who gives one of these names to another crate in `Cargo.toml` vouches for that crate.
+//!
+//! An attribute behind the derive could change an enum after it was read, so only the compiler's own are let through there. Other
+//! macros and derives stand before it. An attribute of an enum that belongs to another derive is named, in words that
+//! vouch for it, because a macro can have any name:
+//!
+//! ```
+//! # use replug_derive::Shared;
+//! #[derive(Shared)]
+//! #[shared(unsafe inert(serde))]
+//! // #[serde(rename_all = "lowercase")]
+//! pub enum Colour {
+//!     Red,
+//!     Green,
+//! }
+//! # fn main() {}
+//! ```
+//!
+//! Attributes of variants and fields need no such words: the compiler lets no macro stand there.
 
 #![warn(unreachable_pub)]
+
+// Tokens, with a look ahead.
+mod tokens;
+
+// What the attributes say.
+mod attributes;
 
 // What a type consists of, out of its tokens.
 mod read;

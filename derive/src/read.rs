@@ -3,11 +3,16 @@
 
 use proc_macro::{Delimiter, Group, Ident, Literal, Punct, Spacing, Span, TokenStream, TokenTree};
 
+use crate::attributes::{attributes, is_foreign, of_type, of_variant};
+use crate::tokens::{Tokens, is_punct, is_word, mentions};
+
 /// A type that is derived for.
 pub(crate) struct Item {
     pub(crate) name: Ident,
     /// The name by which the user knows `replug-plugin`.
-    pub(crate) krate: TokenStream,
+    pub(crate) krate: Ident,
+    /// What that crate is called beside the user's tokens, none of which is this name.
+    pub(crate) alias: Ident,
     /// What is in `repr(..)`, without spaces.
     pub(crate) repr: String,
     pub(crate) parameters: Vec<Parameter>,
@@ -20,7 +25,8 @@ pub(crate) struct Parameter {
     pub(crate) name: Ident,
     /// The parameter as it is declared, without its default.
     pub(crate) declared: TokenStream,
-    pub(crate) is_const: bool,
+    /// The type of a constant.
+    pub(crate) of_const: Option<TokenStream>,
 }
 
 pub(crate) enum Body {
@@ -49,7 +55,7 @@ pub(crate) struct Of {
 }
 
 /// Why nothing can be derived, and where.
-pub(crate) struct Wrong(Span, &'static str);
+pub(crate) struct Wrong(pub(crate) Span, pub(crate) &'static str);
 
 impl From<Wrong> for TokenStream {
     fn from(Wrong(span, why): Wrong) -> TokenStream {
@@ -64,12 +70,10 @@ impl From<Wrong> for TokenStream {
     }
 }
 
-/// Tokens, with a look ahead.
-type Tokens = std::iter::Peekable<proc_macro::token_stream::IntoIter>;
-
 pub(crate) fn item(input: TokenStream) -> Result<Item, Wrong> {
-    let mut tokens = input.into_iter().peekable();
-    let attributes = attributes(&mut tokens);
+    let alias = unmentioned(&input);
+    let mut tokens = Tokens::of(input);
+    let attributes = attributes(&mut tokens)?;
     visibility(&mut tokens);
     let keyword = name(&mut tokens)?;
     let name = name(&mut tokens)?;
@@ -84,69 +88,81 @@ pub(crate) fn item(input: TokenStream) -> Result<Item, Wrong> {
             Some(TokenTree::Group(group)) => Body::Enum(variants(&group)?),
             _ => return Err(Wrong(name.span(), "an enum has variants")),
         },
-        _ => {
+        "union" => {
             return Err(Wrong(
                 keyword.span(),
                 "a union cannot cross: which of its fields holds a value is known to nobody; use an enum",
             ));
         }
+        _ => return Err(Wrong(keyword.span(), "this cannot be read")),
     };
     // That of a tuple struct follows its fields.
     if bounds.is_empty() {
         bounds = self::bounds(&mut tokens);
     }
+    let said = of_type(&attributes, matches!(body, Body::Enum(_)))?;
     Ok(Item {
         name,
-        krate: krate(&attributes)?,
-        repr: repr(&attributes),
+        krate: said.krate,
+        alias,
+        repr: said.repr,
         parameters,
         bounds,
         body,
     })
 }
 
-/// The contents of the attributes that come next: `repr(C)`.
-fn attributes(tokens: &mut Tokens) -> Vec<TokenStream> {
-    let mut found = Vec::new();
-    while is_punct(tokens.peek(), '#') {
-        tokens.next();
-        if let Some(TokenTree::Group(group)) = tokens.next() {
-            found.push(group.stream());
-        }
+/// A name that is nowhere in the tokens.
+fn unmentioned(input: &TokenStream) -> Ident {
+    let mut name = "replug_crate".to_owned();
+    while mentions(input, &name) {
+        name.push('_');
     }
-    found
+    Ident::new(&name, Span::call_site())
 }
 
 fn visibility(tokens: &mut Tokens) {
-    if matches!(tokens.peek(), Some(TokenTree::Ident(it)) if it.to_string() == "pub") {
+    tokens.open(|first| first.is_none() || is_word(first, "pub"));
+    if !tokens.is_word("pub") {
+        return;
+    }
+    tokens.next();
+    // `pub(crate)`. A field of a tuple can be `pub (u8, u8)`.
+    let within = |group: &Group| {
+        let words: Vec<_> = group.stream().into_iter().collect();
+        let is_one = |word: &&str| words.len() == 1 && is_word(words.first(), word);
+        group.delimiter() == Delimiter::Parenthesis
+            && (is_word(words.first(), "in") || ["crate", "self", "super"].iter().any(is_one))
+    };
+    if matches!(tokens.peek(), Some(TokenTree::Group(group)) if within(group)) {
         tokens.next();
-        // `pub(crate)`. A field of a tuple can be `pub (u8, u8)`.
-        let within = |group: &Group| {
-            let first = group.stream().into_iter().next();
-            let words = ["crate", "self", "super", "in"];
-            group.delimiter() == Delimiter::Parenthesis
-                && matches!(first, Some(TokenTree::Ident(it)) if words.contains(&it.to_string().as_str()))
-        };
-        if matches!(tokens.peek(), Some(TokenTree::Group(group)) if within(group)) {
-            tokens.next();
-        }
     }
 }
 
 fn name(tokens: &mut Tokens) -> Result<Ident, Wrong> {
+    tokens.open(|_| true);
+    let span = tokens.span();
     match tokens.next() {
         Some(TokenTree::Ident(name)) => Ok(name),
-        // A fragment of a macro is in a group that nobody sees.
-        Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::None => {
-            self::name(&mut group.stream().into_iter().peekable())
-        }
-        Some(other) => Err(Wrong(other.span(), "a name is missing")),
-        None => Err(Wrong(Span::call_site(), "a name is missing")),
+        _ => Err(Wrong(span, "a name is missing")),
     }
 }
 
-fn is_punct(token: Option<&TokenTree>, wanted: char) -> bool {
-    matches!(token, Some(TokenTree::Punct(it)) if it.as_char() == wanted)
+/// Passes a token that must come next.
+fn expect(tokens: &mut Tokens, wanted: char) -> Result<(), Wrong> {
+    let span = tokens.span();
+    match tokens.next() {
+        Some(token) if is_punct(Some(&token), wanted) => Ok(()),
+        _ => Err(Wrong(span, "this cannot be read")),
+    }
+}
+
+/// Passes the comma behind one of many, which the last one may lack.
+fn comma(tokens: &mut Tokens) -> Result<(), Wrong> {
+    match tokens.peek() {
+        Some(_) => expect(tokens, ','),
+        None => Ok(()),
+    }
 }
 
 /// The depth of angle brackets. The arrow of a function's type has one that opens nothing.
@@ -193,11 +209,12 @@ fn parameters(tokens: &mut Tokens) -> Result<Vec<Parameter>, Wrong> {
     }
     tokens.next();
     loop {
-        attributes(tokens);
+        attributes(tokens)?;
         if is_punct(tokens.peek(), '>') {
             tokens.next();
             return Ok(found);
         }
+        tokens.open(|first| is_punct(first, '\''));
         if let Some(TokenTree::Punct(tick)) = tokens.peek() {
             return Err(Wrong(
                 tick.span(),
@@ -206,17 +223,22 @@ fn parameters(tokens: &mut Tokens) -> Result<Vec<Parameter>, Wrong> {
             ));
         }
         let declared = until(tokens, &[',', '>', '=']);
-        let mut words = declared.clone().into_iter().peekable();
+        let mut words = Tokens::of(declared.clone());
         let first = name(&mut words)?;
         let is_const = first.to_string() == "const";
         let name = match is_const {
             true => name(&mut words)?,
             false => first,
         };
+        let mut of_const = None;
+        if is_const {
+            expect(&mut words, ':')?;
+            of_const = Some(words.rest().into_iter().collect());
+        }
         found.push(Parameter {
             name,
             declared,
-            is_const,
+            of_const,
         });
         // The default.
         until(tokens, &[',', '>']);
@@ -244,19 +266,18 @@ fn bounds(tokens: &mut Tokens) -> TokenStream {
 }
 
 fn fields(group: &Group) -> Result<Fields, Wrong> {
-    let mut tokens = group.stream().into_iter().peekable();
+    let mut tokens = Tokens::of(group.stream());
     let is_named = group.delimiter() == Delimiter::Brace;
     let (mut named, mut unnamed) = (Vec::new(), Vec::new());
     while tokens.peek().is_some() {
-        let is_foreign = is_foreign(&attributes(&mut tokens))?;
+        let is_foreign = is_foreign(&attributes(&mut tokens)?)?;
         visibility(&mut tokens);
         let name = match is_named {
             true => Some(name(&mut tokens)?),
             false => None,
         };
         if is_named {
-            // The colon.
-            tokens.next();
+            expect(&mut tokens, ':')?;
         }
         let of = Of {
             tokens: field_type(&mut tokens)?,
@@ -266,7 +287,7 @@ fn fields(group: &Group) -> Result<Fields, Wrong> {
             Some(name) => named.push((name, of)),
             None => unnamed.push(of),
         }
-        tokens.next();
+        comma(&mut tokens)?;
     }
     Ok(match is_named {
         true => Fields::Named(named),
@@ -297,10 +318,10 @@ fn bang(tokens: &TokenStream) -> Option<Span> {
 }
 
 fn variants(group: &Group) -> Result<Vec<Variant>, Wrong> {
-    let mut tokens = group.stream().into_iter().peekable();
+    let mut tokens = Tokens::of(group.stream());
     let mut found = Vec::new();
     while tokens.peek().is_some() {
-        attributes(&mut tokens);
+        of_variant(&attributes(&mut tokens)?)?;
         visibility(&mut tokens);
         let name = name(&mut tokens)?;
         let fields = match tokens.peek() {
@@ -311,11 +332,12 @@ fn variants(group: &Group) -> Result<Vec<Variant>, Wrong> {
             }
             _ => Fields::Unit,
         };
-        let discriminant = is_punct(tokens.peek(), '=').then(|| {
+        let mut discriminant = None;
+        if tokens.is_punct('=') {
             tokens.next();
-            value(&mut tokens)
-        });
-        tokens.next();
+            discriminant = Some(value(&mut tokens)?);
+        }
+        comma(&mut tokens)?;
         found.push(Variant {
             name,
             fields,
@@ -325,75 +347,67 @@ fn variants(group: &Group) -> Result<Vec<Variant>, Wrong> {
     Ok(found)
 }
 
-/// An expression, up to a comma. A comma within is in a group, or in the brackets of `::<A, B>`.
-fn value(tokens: &mut Tokens) -> TokenStream {
+/// The value of a discriminant, up to a comma. A comma within is in a group, or in angle brackets, which open where a
+/// value or a type begins, and compare or shift elsewhere.
+fn value(tokens: &mut Tokens) -> Result<TokenStream, Wrong> {
     let mut found = TokenStream::new();
     let mut depth = Depth::default();
-    let mut was_colon = false;
+    // Whether a value or a type comes next: nothing stands before it that `<` could compare.
+    let mut is_begin = true;
+    let mut is_type = false;
     while let Some(token) = tokens.peek() {
         if depth.depth == 0 && is_punct(Some(token), ',') {
             break;
         }
-        // Elsewhere a bracket is a comparison or a shift.
-        if depth.depth > 0 || was_colon && is_punct(Some(token), '<') {
+        let is_open = is_punct(Some(token), '<') && (is_begin || is_type);
+        let is_shift = is_joint(token, '<') && !is_open && depth.depth == 0;
+        if depth.depth > 0 || is_open {
             depth.pass(token);
         }
-        was_colon = is_punct(Some(token), ':');
+        is_type = match token {
+            TokenTree::Ident(it) => is_type || it.to_string() == "as",
+            _ => is_type && is_punct(Some(token), ':'),
+        };
+        // A bracket that closes ends a value. One that compares does not.
+        is_begin = matches!(token, TokenTree::Punct(_));
         found.extend(tokens.next());
-    }
-    found
-}
-
-/// What is in an attribute of this name: `C` of `repr(C)`.
-fn inside(attribute: &TokenStream, name: &str) -> Option<TokenStream> {
-    let mut tokens = attribute.clone().into_iter();
-    match (tokens.next(), tokens.next()) {
-        (Some(TokenTree::Ident(it)), Some(TokenTree::Group(group))) if it.to_string() == name => {
-            Some(group.stream())
+        // `<<` and `<=` are one.
+        if is_shift {
+            found.extend(tokens.next());
         }
-        _ => None,
     }
-}
-
-/// Whether a field has the attribute `#[shared(unsafe foreign)]`.
-fn is_foreign(attributes: &[TokenStream]) -> Result<bool, Wrong> {
-    let Some(said) = attributes.iter().find_map(|it| inside(it, "shared")) else {
-        return Ok(false);
-    };
-    let words: Vec<_> = said.into_iter().collect();
-    let is_word = |at: usize, word| words.get(at).is_some_and(|it| it.to_string() == word);
-    if words.len() == 2 && is_word(0, "unsafe") && is_word(1, "foreign") {
-        return Ok(true);
-    }
-    let span = words.first().map_or(Span::call_site(), TokenTree::span);
-    Err(Wrong(
-        span,
-        "only this is known here: `#[shared(unsafe foreign)]`, for a type of a crate from a registry that nobody edits",
-    ))
-}
-
-fn repr(attributes: &[TokenStream]) -> String {
-    let found = attributes.iter().filter_map(|it| inside(it, "repr"));
-    let found: Vec<_> = found.map(|it| it.to_string().replace(' ', "")).collect();
-    found.join(",")
-}
-
-/// The name by which the user knows `replug-plugin`.
-fn krate(attributes: &[TokenStream]) -> Result<TokenStream, Wrong> {
-    let Some(said) = attributes.iter().find_map(|it| inside(it, "shared")) else {
-        let path = "::replug_plugin".parse();
-        return path.map_err(|_| Wrong(Span::call_site(), "the path is no path"));
-    };
-    let mut tokens = said.into_iter().peekable();
-    let word = name(&mut tokens)?;
-    let is_equal = is_punct(tokens.peek(), '=');
-    tokens.next();
-    let path = TokenStream::from_iter(tokens);
-    match word.to_string() == "crate" && is_equal && !path.is_empty() {
-        true => Ok(path),
-        false => Err(Wrong(
-            word.span(),
-            "only this is known: `#[shared(crate = replug)]`",
+    match call(&found) {
+        Some(span) => Err(Wrong(
+            span,
+            "a discriminant cannot be written with a macro's call, which may answer another value at each place where the value \
+             is used; give the value a name: `const NAME: u8 = a_macro!();`",
         )),
+        None => Ok(found),
     }
+}
+
+fn is_joint(token: &TokenTree, wanted: char) -> bool {
+    matches!(token, TokenTree::Punct(it) if it.as_char() == wanted && it.spacing() == Spacing::Joint)
+}
+
+/// Where a macro is called, if one is: a name and `!`, but not of `!=`.
+fn call(tokens: &TokenStream) -> Option<Span> {
+    let mut is_after_name = false;
+    for token in tokens.clone() {
+        match &token {
+            TokenTree::Punct(it)
+                if it.as_char() == '!' && is_after_name && !is_joint(&token, '!') =>
+            {
+                return Some(it.span());
+            }
+            TokenTree::Group(group) => {
+                if let Some(span) = call(&group.stream()) {
+                    return Some(span);
+                }
+            }
+            _ => {}
+        }
+        is_after_name = matches!(token, TokenTree::Ident(_));
+    }
+    None
 }

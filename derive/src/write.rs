@@ -12,33 +12,39 @@ const INTEGERS: &[&str] = &[
     "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize",
 ];
 
-/// The implementations. Each `Q_NAME` stands for some tokens.
+/// The implementations. Each `Q_NAME` stands for some tokens. `extern crate` finds the crate among the dependencies, whatever
+/// the user's code calls by its name: what is in it says `unsafe`, or leads to what does, so it must be the real one.
 const IMPLEMENTATION: &str = "
-    #[automatically_derived]
-    unsafe impl<Q_DECLARED> Q_CRATE::wire::Shared for Q_TYPE where Q_WHERE {
-        const SHAPE: Q_CRATE::__private::Shape = Q_CRATE::__private::Shape::Ordinary(
-            Q_NAME, &[Q_SHAPES],
-        );
-        Q_CRATE::__line!(Own, [Q_FIELDS], [Q_NUMBERS], Q_TEXT, { let _ = |replug_it: &Self| { Q_PROOF }; });
-    }
+    #[allow(unused_extern_crates)]
+    const _: () = {
+        extern crate Q_FOUND as Q_CRATE;
 
-    #[automatically_derived]
-    unsafe impl<Q_DECLARED> Q_CRATE::wire::Argument for Q_TYPE where Q_WHERE {
-        const SHAPE: Q_CRATE::__private::Shape = <Self as Q_CRATE::wire::Shared>::SHAPE;
-        type Of = Self;
-    }
+        #[automatically_derived]
+        unsafe impl<Q_DECLARED> Q_CRATE::wire::Shared for Q_TYPE where Q_WHERE {
+            const SHAPE: Q_CRATE::__private::Shape = Q_CRATE::__private::Shape::Ordinary(
+                Q_NAME, &[Q_SHAPES],
+            );
+            Q_CRATE::__line!(Own, [Q_FIELDS], [Q_NUMBERS], Q_TEXT, { let _ = |replug_it: &Self| { Q_PROOF }; });
+        }
 
-    #[automatically_derived]
-    unsafe impl<Q_DECLARED> Q_CRATE::wire::Carried for Q_TYPE where Q_WHERE {
-        type Wire = Self;
-        type At<'replug_call> = Self;
+        #[automatically_derived]
+        unsafe impl<Q_DECLARED> Q_CRATE::wire::Argument for Q_TYPE where Q_WHERE {
+            const SHAPE: Q_CRATE::__private::Shape = <Self as Q_CRATE::wire::Shared>::SHAPE;
+            type Of = Self;
+        }
 
-        #[inline(always)]
-        fn send(self) -> Self { self }
+        #[automatically_derived]
+        unsafe impl<Q_DECLARED> Q_CRATE::wire::Carried for Q_TYPE where Q_WHERE {
+            type Wire = Self;
+            type At<'replug_call> = Self;
 
-        #[inline(always)]
-        unsafe fn receive(replug_wire: Self, _: &Q_CRATE::wire::Call) -> Self { replug_wire }
-    }
+            #[inline(always)]
+            fn send(self) -> Self { self }
+
+            #[inline(always)]
+            unsafe fn receive(replug_wire: Self, _: &Q_CRATE::wire::Call) -> Self { replug_wire }
+        }
+    };
 ";
 
 /// Tokens for the names in a template.
@@ -102,8 +108,8 @@ pub(crate) fn implementation(item: &Item) -> TokenStream {
         Body::Struct(fields) => written.structure(item, fields),
         Body::Enum(_) => written.enumeration(item),
     }
-    let krate = || item.krate.clone();
-    let types = || item.parameters.iter().filter(|it| !it.is_const);
+    let krate = || one(&item.alias);
+    let types = || item.parameters.iter().filter(|it| it.of_const.is_none());
     let shared = |parameters: &mut dyn Iterator<Item = &Ident>, template| {
         let mut found = TokenStream::new();
         for name in parameters {
@@ -122,6 +128,7 @@ pub(crate) fn implementation(item: &Item) -> TokenStream {
     );
     bounds.extend(item.bounds.clone());
     Parts(vec![
+        ("Q_FOUND", one(&item.krate)),
         ("Q_CRATE", krate()),
         (
             "Q_DECLARED",
@@ -149,10 +156,19 @@ impl Written {
         if !item.repr.is_empty() {
             self.line(&format!("repr {}", item.repr));
         }
-        for constant in item.parameters.iter().filter(|it| it.is_const) {
-            self.line(&format!("const {}", constant.name));
-            self.numbers.extend(one(&constant.name));
-            self.numbers.extend(tokens(","));
+        for parameter in &item.parameters {
+            let (word, of) = match &parameter.of_const {
+                Some(of) => ("const", of.clone()),
+                None => ("parameter", one(&parameter.name)),
+            };
+            self.line(&format!("{word} {}", parameter.name));
+            let parts = Parts(vec![("Q_CRATE", one(&item.alias)), ("Q_OF", of)]);
+            let place = parts.fill("Q_CRATE::__private::NOWHERE");
+            self.field(&parts, place, false);
+            if parameter.of_const.is_some() {
+                self.numbers.extend(one(&parameter.name));
+                self.numbers.extend(tokens(","));
+            }
         }
     }
 
@@ -178,12 +194,12 @@ impl Written {
         for (name, of) in members(fields) {
             self.line(&format!("field {name}"));
             let parts = Parts(vec![
-                ("Q_CRATE", item.krate.clone()),
+                ("Q_CRATE", one(&item.alias)),
                 ("Q_FIELD", name.into()),
                 ("Q_OF", of.tokens),
             ]);
             // The place is asked of `Self`, so that parameters are those of the type.
-            let place = parts.fill("::core::mem::offset_of!(Self, Q_FIELD)");
+            let place = parts.fill("Q_CRATE::__core::mem::offset_of!(Self, Q_FIELD)");
             self.field(&parts, place, of.is_foreign);
             pattern.extend(parts.fill("Q_FIELD: _,"));
             proofs
@@ -206,11 +222,12 @@ impl Written {
                 Some(value) => {
                     self.line(&format!("variant {} =", variant.name));
                     let parts = Parts(vec![
+                        ("Q_CRATE", one(&item.alias)),
                         ("Q_INTEGER", tokens(integer.unwrap_or("isize"))),
                         ("Q_VALUE", value.clone()),
                     ]);
                     self.numbers.extend(
-                        parts.fill("{ let replug_value: Q_INTEGER = Q_VALUE; replug_value },"),
+                        parts.fill("{ let replug_value: Q_CRATE::__core::primitive::Q_INTEGER = Q_VALUE; replug_value },"),
                     );
                 }
                 None => self.line(&format!("variant {}", variant.name)),
@@ -220,7 +237,7 @@ impl Written {
             for (at, (name, of)) in members(&variant.fields).into_iter().enumerate() {
                 self.line(&format!("field {name}"));
                 let parts = Parts(vec![
-                    ("Q_CRATE", item.krate.clone()),
+                    ("Q_CRATE", one(&item.alias)),
                     ("Q_FIELD", name.into()),
                     ("Q_OF", of.tokens),
                     ("Q_HELD", tokens(&format!("replug_field_{at}"))),

@@ -119,6 +119,7 @@ pub mod __private {
     pub use crate::layouts::LAYOUTS;
     pub use crate::line::{
         CAN_BE_ORDINARY, Head, Kind, Line, LineField, MAGIC, NOWHERE, Record, bytes_of, id_bytes,
+        len_of,
     };
     #[cfg(unloads)]
     pub mod interpose {

@@ -173,6 +173,11 @@ pub const fn bytes_of<const N: usize>(text: &str) -> [u8; N] {
     bytes
 }
 
+/// The length of a text, in bytes.
+pub const fn len_of(text: &str) -> usize {
+    text.len()
+}
+
 /// The identity of a type as it stands in a file.
 pub fn id_bytes(id: TypeId) -> [u8; 16] {
     const { assert!(size_of::<TypeId>() == 16) };
@@ -180,7 +185,8 @@ pub fn id_bytes(id: TypeId) -> [u8; 16] {
     unsafe { std::mem::transmute::<TypeId, [u8; 16]>(id) }
 }
 
-/// Writes the function that leads to a type's line, for the type that is implemented.
+/// Writes the function that leads to a type's line, for the type that is implemented. Nothing in it has a name that a field's
+/// type or a discriminant could mean, as the name of a constant.
 #[cfg(ordinary)]
 #[doc(hidden)]
 #[macro_export]
@@ -188,14 +194,12 @@ macro_rules! __line {
     ($kind:ident, [$($field:expr),* $(,)?], [$($number:expr),* $(,)?], $text:expr $(, $proof:block)?) => {
         fn replug_line() -> $crate::__private::Line {
             $( $proof )?
-            const REPLUG_TEXT: &$crate::__core::primitive::str = $text;
-            const REPLUG_LEN: $crate::__core::primitive::usize = REPLUG_TEXT.len();
             const {
                 &$crate::__private::Record::new(
                     $crate::__private::Head::of::<Self>($crate::__private::Kind::$kind),
                     [$($field),*],
                     [$($number as $crate::__core::primitive::i128),*],
-                    $crate::__private::bytes_of::<REPLUG_LEN>(REPLUG_TEXT),
+                    $crate::__private::bytes_of::<{ $crate::__private::len_of($text) }>($text),
                 )
             }
             .line()
@@ -227,15 +231,24 @@ macro_rules! __line {
 macro_rules! __foreign_line {
     ($of:ty) => {
         fn replug_foreign_line() -> $crate::__private::Line {
-            const REPLUG_TEXT: &$crate::__core::primitive::str =
-                $crate::__core::concat!("foreign ", $crate::__core::stringify!($of), "\n");
-            const REPLUG_LEN: $crate::__core::primitive::usize = REPLUG_TEXT.len();
             const {
                 &$crate::__private::Record::new(
                     $crate::__private::Head::of::<$of>($crate::__private::Kind::Foreign),
                     [],
                     [],
-                    $crate::__private::bytes_of::<REPLUG_LEN>(REPLUG_TEXT),
+                    $crate::__private::bytes_of::<
+                        {
+                            $crate::__private::len_of($crate::__core::concat!(
+                                "foreign ",
+                                $crate::__core::stringify!($of),
+                                "\n"
+                            ))
+                        },
+                    >($crate::__core::concat!(
+                        "foreign ",
+                        $crate::__core::stringify!($of),
+                        "\n"
+                    )),
                 )
             }
             .line()

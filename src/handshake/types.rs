@@ -43,6 +43,20 @@ pub enum TypeDifference {
         /// The field's type in the host.
         host: String,
     },
+    /// A type is made for different types, or a constant of it has another type.
+    #[error(
+        "`{of}`: its parameter `{parameter}` is `{plugin}` in the plugin, `{host}` in this host"
+    )]
+    Parameter {
+        /// The type.
+        of: String,
+        /// The parameter.
+        parameter: String,
+        /// What the plugin has in its place; of a constant, its type.
+        plugin: String,
+        /// What the host has in its place; of a constant, its type.
+        host: String,
+    },
     /// What a function takes or returns has different types, though they have one name.
     #[error("`{of}`: an argument or a result is `{plugin}` in the plugin, `{host}` in this host")]
     Argument {
@@ -355,6 +369,7 @@ impl<'a> Comparison<'a> {
                 return;
             }
         }
+        self.parameters(host, plugin);
         let names = |it: &Definition<'a>| it.variants.iter().map(|it| it.name).collect::<Vec<_>>();
         let (hosts, plugins) = (names(host), names(plugin));
         for (is_in_plugin, those, others) in [(true, &plugins, &hosts), (false, &hosts, &plugins)] {
@@ -367,23 +382,62 @@ impl<'a> Comparison<'a> {
             }
         }
         self.order(of, "variants", &hosts, &plugins);
-        for variant in &host.variants {
-            let Some(other) = plugin.variants.iter().find(|it| it.name == variant.name) else {
-                continue;
+        let is_alike = hosts == plugins;
+        for (at, variant) in host.variants.iter().enumerate() {
+            let other = match is_alike {
+                true => plugin.variants.get(at),
+                false => plugin.variants.iter().find(|it| it.name == variant.name),
             };
-            if variant.discriminant != other.discriminant {
-                self.tell(TypeDifference::Discriminant {
-                    of: of.to_owned(),
-                    variant: variant.name.to_owned(),
-                    plugin: value(other.discriminant),
-                    host: value(variant.discriminant),
-                });
+            if let Some(other) = other {
+                self.variant(host, variant, other);
             }
-            let of = match host.word {
-                "enum" => format!("{of}::{}", variant.name),
-                _ => of.to_owned(),
-            };
-            self.fields(&of, &variant.fields, &other.fields);
+        }
+    }
+
+    fn variant(&mut self, of: &Definition<'a>, host: &Variant<'a>, plugin: &Variant<'a>) {
+        if host.discriminant != plugin.discriminant {
+            self.tell(TypeDifference::Discriminant {
+                of: of.name.to_owned(),
+                variant: host.name.to_owned(),
+                plugin: value(plugin.discriminant),
+                host: value(host.discriminant),
+            });
+        }
+        let of = match of.word {
+            "enum" => format!("{}::{}", of.name, host.name),
+            _ => of.name.to_owned(),
+        };
+        self.fields(&of, &host.fields, &plugin.fields);
+    }
+
+    /// Compares what a type is made for: the types in the place of its parameters, and the types of its constants.
+    fn parameters(&mut self, host: &Definition<'a>, plugin: &Definition<'a>) {
+        let names = |it: &Definition<'a>| {
+            let names = it.parameters.iter().map(|(name, _)| *name);
+            names.collect::<Vec<_>>().join(", ")
+        };
+        let (one, other) = (names(host), names(plugin));
+        if one != other {
+            self.tell(TypeDifference::Form {
+                of: host.name.to_owned(),
+                plugin: format!("made for <{other}>"),
+                host: format!("made for <{one}>"),
+            });
+            return;
+        }
+        for ((name, id), (_, other)) in host.parameters.iter().zip(&plugin.parameters) {
+            let told = spelled(self.host, id, DEPTH);
+            let found = spelled(self.plugin, other, DEPTH);
+            if told != found {
+                self.tell(TypeDifference::Parameter {
+                    of: host.name.to_owned(),
+                    parameter: (*name).to_owned(),
+                    plugin: found,
+                    host: told,
+                });
+            } else if self.seen.insert((*id, *other)) {
+                self.waiting.push((*id, *other));
+            }
         }
     }
 
@@ -403,6 +457,13 @@ impl<'a> Comparison<'a> {
             }
         }
         self.order(of, "fields", &hosts, &plugins);
+        // Equal names stand in one order, and there can be two of one spelling, which macros made.
+        if hosts == plugins {
+            for ((name, id), (_, other)) in host.iter().zip(plugin) {
+                self.member(of, Some(name), *id, *other);
+            }
+            return;
+        }
         for (name, id) in host {
             if let Some((_, other)) = plugin.iter().find(|(it, _)| it == name) {
                 self.member(of, Some(name), *id, *other);
@@ -473,12 +534,7 @@ fn spell(told: &mut String, lines: &Lines, id: &Id, depth: usize) {
     if line.kind != Kind::Std as u32 {
         let name = line.text.lines().next().unwrap_or_default();
         told.push_str(name.split_once(' ').map_or(name, |(_, name)| name));
-        let constants = line.text.lines().filter(|it| it.starts_with("const "));
-        let constants = line.numbers.iter().take(constants.count());
-        let constants: Vec<_> = constants.map(|it| value(Some(*it))).collect();
-        if !constants.is_empty() {
-            *told += &format!("<{}>", constants.join(", "));
-        }
+        spell_parameters(told, lines, line, depth);
         return;
     }
     let name = line.text.as_str();
@@ -506,11 +562,55 @@ fn spell(told: &mut String, lines: &Lines, id: &Id, depth: usize) {
     told.push_str(&end);
 }
 
+/// What a type of one's own is made for: `<u16, 3>`.
+fn spell_parameters(told: &mut String, lines: &Lines, line: &TypeLine, depth: usize) {
+    let (mut fields, mut numbers) = (line.fields.iter(), line.numbers.iter());
+    let mut separator = "<";
+    for fact in line.text.lines().skip(1) {
+        let is_const = match fact.split_once(' ') {
+            Some(("repr", _)) => continue,
+            Some(("parameter", _)) => false,
+            Some(("const", _)) => true,
+            _ => break,
+        };
+        let Some((id, _)) = fields.next() else { break };
+        told.push_str(separator);
+        separator = ", ";
+        if depth == 0 || told.len() > SPELLED {
+            told.push_str("..");
+            break;
+        }
+        match is_const {
+            true => *told += &constant(lines, id, numbers.next().copied()),
+            false => spell(told, lines, id, depth - 1),
+        }
+    }
+    if separator == ", " {
+        told.push('>');
+    }
+}
+
+/// A constant, as a person writes one of its type.
+fn constant(lines: &Lines, of: &Id, number: Option<[u64; 2]>) -> String {
+    let of = lines.get(of).map_or("", |it| it.text.as_str());
+    let low = number.map_or(0, |it| it[0]);
+    match of {
+        "bool" => (low != 0).to_string(),
+        "char" => {
+            let found = u32::try_from(low).ok().and_then(char::from_u32);
+            found.map_or_else(|| value(number), |it| format!("{it:?}"))
+        }
+        _ => value(number),
+    }
+}
+
 /// The definition of a type of one's own.
 struct Definition<'a> {
     word: &'a str,
     name: &'a str,
     repr: &'a str,
+    /// The parameters: each with the type in its place, or, of a constant, the constant's type.
+    parameters: Vec<(&'a str, Id)>,
     /// The variants; of a struct one, without a name.
     variants: Vec<Variant<'a>>,
 }
@@ -533,6 +633,7 @@ impl<'a> Definition<'a> {
             word,
             name,
             repr: "",
+            parameters: Vec::new(),
             variants: Vec::new(),
         };
         if word == "struct" {
@@ -542,7 +643,13 @@ impl<'a> Definition<'a> {
             let (fact, rest) = line.split_once(' ')?;
             match fact {
                 "repr" => definition.repr = rest,
-                "const" => drop(numbers.next()?),
+                "parameter" | "const" => {
+                    let (id, _) = fields.next()?;
+                    definition.parameters.push((rest, *id));
+                    if fact == "const" {
+                        numbers.next()?;
+                    }
+                }
                 "variant" => {
                     let valued = rest.strip_suffix(" =");
                     definition.variants.push(Variant {

@@ -94,8 +94,8 @@ const CHANGED: &[(&str, &str, &str, &str)] = &[
         "constant",
         "grid: Grid<u16, 3>",
         "grid: Grid<u16, 4>",
-        "`Rules`: an argument or a result is `Grid<4>` in the plugin, `Grid<3>` in this host; build whichever is older \
-        again, and start the host anew if it is that",
+        "`Rules`: an argument or a result is `Grid<u16, 4>` in the plugin, `Grid<u16, 3>` in this host; build whichever is \
+        older again, and start the host anew if it is that",
     ),
     (
         "offer",

@@ -290,3 +290,126 @@ fn of_thousands_of_differences_the_first_are_kept() {
     let found = compare([0; 16], &wide(0), [0; 16], &wide(4000), false);
     assert_eq!(found.len(), MOST_FOUND);
 }
+
+/// A declaration of types with parameters, in a module of its own.
+macro_rules! lengths {
+    ($module:ident, $unit:ident, $of_const:ty, $constant:literal) => {
+        mod $module {
+            use replug_derive::Shared;
+
+            pub(crate) trait Unit {
+                type Raw: replug_plugin::Shared;
+            }
+
+            #[derive(Shared)]
+            pub(crate) struct $unit;
+
+            impl Unit for $unit {
+                type Raw = f64;
+            }
+
+            #[derive(Shared)]
+            pub(crate) struct Length<U: Unit> {
+                pub(crate) raw: U::Raw,
+            }
+
+            #[derive(Shared)]
+            pub(crate) struct Switch<const ON: $of_const>(pub(crate) u32);
+
+            #[derive(Shared)]
+            pub(crate) struct Held {
+                pub(crate) length: Length<$unit>,
+                pub(crate) switch: Switch<$constant>,
+            }
+
+            replug_plugin::interface! {
+                pub(crate) interface Table, plugin trait Lay, version 1 {
+                    fn lay(held: &Held);
+                }
+            }
+        }
+    };
+}
+
+lengths!(metres, Metres, u8, 1);
+lengths!(also_metres, Metres, u8, 1);
+lengths!(feet, Feet, u8, 1);
+lengths!(switched, Metres, bool, true);
+
+/// The differences between a host and a plugin, each by the line of its interface.
+fn differences<Host, Plugin>() -> Vec<String>
+where
+    Host: replug_plugin::Interface,
+    Plugin: replug_plugin::Interface,
+{
+    let (root, host) = Lines::of(Host::LINE.unwrap());
+    let (other, plugin) = Lines::of(Plugin::LINE.unwrap());
+    let found = compare(root, &host, other, &plugin, false);
+    found.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn types_that_consist_of_the_same_are_two_if_they_are_made_for_two() {
+    use metres::Table;
+    assert_eq!(differences::<Table, also_metres::Table>(), [""; 0]);
+    assert_eq!(
+        differences::<Table, feet::Table>(),
+        ["`Held`: field `length` is `Length<Feet>` in the plugin, `Length<Metres>` in this host"]
+    );
+    assert_eq!(
+        differences::<Table, switched::Table>(),
+        ["`Held`: field `switch` is `Switch<true>` in the plugin, `Switch<1>` in this host"]
+    );
+}
+
+/// The lines of an interface that takes one type of one's own.
+fn own(text: &str, fields: &[u8], numbers: usize) -> Lines {
+    let line = |kind: Kind, fields: &[u8], numbers, text: &str| TypeLine {
+        kind: kind as u32,
+        layout: [16, 8, 16],
+        fields: fields.iter().map(|it| ([*it; 16], 0)).collect(),
+        numbers: vec![[1, 0]; numbers],
+        text: text.to_owned(),
+    };
+    Lines::made_of([
+        ([0; 16], line(Kind::Interface, &[1], 0, "interface I\n")),
+        ([1; 16], line(Kind::Own, fields, numbers, text)),
+        ([2; 16], line(Kind::Std, &[], 0, "u8")),
+        ([3; 16], line(Kind::Std, &[], 0, "i8")),
+    ])
+}
+
+fn told(host: &Lines, plugin: &Lines) -> String {
+    let found = compare([0; 16], host, [0; 16], plugin, false);
+    let told: Vec<_> = found.iter().map(ToString::to_string).collect();
+    told.join("; ")
+}
+
+#[test]
+fn of_two_fields_of_one_spelling_each_is_compared() {
+    let twins = "struct Twins\nfield x\nfield x\n";
+    let of = |fields: &[u8]| own(twins, fields, 0);
+    assert_eq!(told(&of(&[2, 3]), &of(&[2, 3])), "");
+    let differs = "`Twins`: field `x` is `u8` in the plugin, `i8` in this host";
+    assert_eq!(told(&of(&[2, 3]), &of(&[2, 2])), differs);
+    let enumeration = |second| {
+        let text = "enum Twins\nvariant X\nfield 0\nvariant X\nfield 0\n";
+        own(text, &[2, second], 0)
+    };
+    let differs = "`Twins::X`: field `0` is `u8` in the plugin, `i8` in this host";
+    assert_eq!(told(&enumeration(3), &enumeration(3)), "");
+    assert_eq!(told(&enumeration(3), &enumeration(2)), differs);
+}
+
+#[test]
+fn a_parameter_has_its_own_words_where_no_name_of_the_type_shows_it() {
+    let of = |name: &str, of: u8| own(&format!("struct Switch\nconst {name}\n"), &[of], 1);
+    let another_type = "`Switch`: its parameter `ON` is `i8` in the plugin, `u8` in this host";
+    assert_eq!(told(&of("ON", 2), &of("ON", 2)), "");
+    assert_eq!(told(&of("ON", 2), &of("ON", 3)), another_type);
+    let another_name = "`Switch`: it is made for <OFF> in the plugin, made for <ON> in this host";
+    assert_eq!(told(&of("ON", 2), &of("OFF", 2)), another_name);
+    // A text that says more than there is says nothing.
+    let cut = own("struct Switch\nconst ON\n", &[], 0);
+    assert_ne!(told(&of("ON", 2), &cut), "");
+}

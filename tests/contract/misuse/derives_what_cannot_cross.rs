@@ -34,4 +34,15 @@ pub struct Written {
     pub by_a_macro: number!(),
 }
 
+macro_rules! one {
+    () => { 1 };
+}
+
+#[derive(Shared)]
+#[repr(u8)]
+pub enum Valued {
+    Plain = 1,
+    ByAMacro = 1 + one!(),
+}
+
 fn main() {}
