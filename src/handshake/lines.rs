@@ -123,7 +123,7 @@ impl TypeLine {
             layout: [head.size, head.align, head.optional],
             fields: line.fields.iter().map(field).collect(),
             numbers: line.numbers.to_vec(),
-            text: String::from_utf8_lossy(line.text).into_owned(),
+            text: str::from_utf8(line.text).unwrap_or_default().to_owned(),
         }
     }
 
