@@ -9,6 +9,7 @@ use replug::{Digest, Error};
 
 use crate::run::Run;
 use crate::seam::Copy;
+use crate::tree::Eyes;
 use crate::world::SECOND;
 
 /// The owner, who takes the updates.
@@ -238,15 +239,19 @@ impl Run<'_> {
         let state = self.state();
         let absences = state.world.absences.get(path);
         let seen_at = absences.and_then(|absences| absences.seen_at.clone());
+        let last_seen = absences.map_or(0, |absences| absences.last_seen);
         let absences = absences.map_or(Vec::new(), |absences| absences.times.clone());
         let leads_to = state.world.tree.end_of(path);
+        let is_out_of_sight = state.world.tree.resolve(path, Eyes::Client).is_none();
         drop(state);
         // A link was swapped or made anew, and what it leads to now was covered before anybody could see it.
         if seen_at.is_some_and(|seen_at| seen_at != leads_to) {
             return;
         }
         let is_long = |(from, until): &(u64, Option<u64>)| {
-            let until = until.unwrap_or(now);
+            // What came back, and was covered before anybody could see it, is as gone as before.
+            let is_unseen = is_out_of_sight && last_seen < *from;
+            let until = until.filter(|_| !is_unseen).unwrap_or(now);
             until.saturating_sub(*from) + lag >= SECOND && until + lag >= now && *from <= now
         };
         let attention = self.scenario.attention;

@@ -120,9 +120,14 @@ impl Client {
 
     fn note_sighting(&self, path: &Path, inode: usize) {
         let state = &mut *self.state.borrow_mut();
-        let World { tree, absences, .. } = &mut state.world;
+        let World {
+            now,
+            tree,
+            absences,
+            ..
+        } = &mut state.world;
         if let Some(absences) = absences.get_mut(path) {
-            absences.is_seen(tree.inodes[inode].volume);
+            absences.is_seen(*now, tree.inodes[inode].volume);
             if state.notes_ways {
                 absences.seen_at = Some(tree.end_of(path));
             }

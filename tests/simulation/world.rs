@@ -119,8 +119,9 @@ pub struct Absences {
     /// When it came there last, and for how long it was there.
     came: u64,
     pub stayed: u64,
-    /// The volume where the product saw it last.
+    /// The volume where the product saw it last, and when.
     seen_on: Option<usize>,
+    pub last_seen: u64,
     /// The path without links at which the product saw it last, if that is taken down.
     pub seen_at: Option<PathBuf>,
 }
@@ -157,8 +158,8 @@ impl Absences {
     }
 
     /// The product has seen it on this volume.
-    pub fn is_seen(&mut self, volume: usize) {
-        self.seen_on = Some(volume);
+    pub fn is_seen(&mut self, now: u64, volume: usize) {
+        (self.seen_on, self.last_seen) = (Some(volume), now);
     }
 
     /// Whether the product has seen it where it was last.
