@@ -101,9 +101,11 @@ impl KnownNames {
             _ => Ok(()),
         };
         if let Err(error) = read {
-            // That says nothing against the looks: to walk through a directory takes another right than to list it.
-            if error.kind() != io::ErrorKind::PermissionDenied {
-                step.note_unread();
+            // A refusal says nothing against the looks: to walk through a directory takes another right than to list it.
+            // It seldom passes, so the names are not asked for in each poll.
+            match error.kind() {
+                io::ErrorKind::PermissionDenied => step.note_refused(now),
+                _ => step.note_unread(),
             }
             let directory = shown(&step.directory);
             tracing::debug!(%directory, %error, "its names cannot be asked for");

@@ -83,6 +83,11 @@ impl Step {
         self.is_unread = true;
     }
 
+    /// Takes down that nobody lets us read the names, which are asked for once more after a tick.
+    pub(crate) fn note_refused(&mut self, now: Instant) {
+        self.confirm_at = self.seen.map(|seen| now + seen.racy_for());
+    }
+
     /// Whether this is the first look of all, or the first one after the tick in which the directory changed last, or
     /// after the names could not be read.
     ///
@@ -90,8 +95,12 @@ impl Step {
     /// there is none for as long as the directory looks the same. Only reading all names shows it that there is.
     pub(crate) fn is_tick_over(&mut self, seen: Snapshot, now: Instant) -> bool {
         let before = self.seen.replace(seen);
-        if before != Some(seen) {
-            self.confirm_at = Some(now + seen.racy_for());
+        let tick = now + seen.racy_for();
+        if before.is_none_or(|it| (it.modified, it.changed) != (seen.modified, seen.changed)) {
+            self.confirm_at = Some(tick);
+        } else if before != Some(seen) {
+            // Numbers that are made up at each look must not put it off for ever.
+            self.confirm_at.get_or_insert(tick);
         }
         let was_unread = std::mem::take(&mut self.is_unread);
         let is_over = self.confirm_at.take_if(|at| now >= *at).is_some();
@@ -380,12 +389,18 @@ mod tests {
             (70_000, false),
             (70_250, true),
             (72_250, true),
+            // Who may not read them asks again after a tick.
             (72_500, false),
+            (74_750, true),
+            (76_750, false),
         ] {
             let said = step.is_tick_over(seen(3), at(now));
             assert_eq!(said, is_over, "after {now} ms");
             if now == 70_000 {
                 step.note_unread();
+            }
+            if now == 72_250 {
+                step.note_refused(at(now));
             }
         }
     }
