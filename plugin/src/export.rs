@@ -124,6 +124,13 @@ impl Ordinary {
 /// `export!(Type: Interface)` is for a plugin without hooks, `export!(Type: Interface + Hooks)` for one with
 /// [`Hooks`].
 ///
+/// `export!(Type: Interface, state: State as serde_json)` keeps a state of the plugin's own, with or without `+ Hooks`:
+/// `Type::state()` lends it to a call, and the next generation takes it over. `State` is `Default` and [`Send`].
+/// `serde_json` is any module with `to_vec` and `from_slice`; those of serde's formats are named by the plugin's own
+/// `Cargo.toml`. Another form of the state gets another `version 2`, and `migrate function` for what older builds have
+/// saved: a `fn(u32, &[u8]) -> Result<State, impl Display>` with the version and the bytes. What cannot be taken over is
+/// kept out, and the generation before stays.
+///
 /// On Linux with glibc on x86-64 the library asks its host instead of libc for what concerns threads, so that it can
 /// be unmapped. The library gets an allocator: that of its host if ordinary Rust crosses, and otherwise the system's,
 /// but for the buffer of standard output, which std would leave behind. A plugin with a `#[global_allocator]` of its own
@@ -151,29 +158,152 @@ impl Ordinary {
 /// replug_plugin::export!(Wrapping: Adder);
 /// # fn main() {}
 /// ```
+///
+/// A plugin that counts, and goes on counting in the next generation:
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+///
+/// replug_plugin::interface! {
+///     /// Counts.
+///     pub interface Counter, plugin trait Count, version 1 {
+///         /// One more.
+///         fn count() -> u64;
+///     }
+/// }
+///
+/// #[derive(Default, Serialize, Deserialize)]
+/// struct Book {
+///     calls: u64,
+///     // New in this build; what an older one has saved does not have it.
+///     #[serde(default)]
+///     since: Option<String>,
+/// }
+///
+/// struct Counting;
+///
+/// impl Count for Counting {
+///     fn count() -> u64 {
+///         let mut book = Counting::state();
+///         book.calls += 1;
+///         book.calls
+///     }
+/// }
+///
+/// replug_plugin::export!(Counting: Counter, state: Book as serde_json);
+/// # fn main() { assert_eq!(Counting::count(), 1); assert_eq!(Counting::count(), 2); }
+/// ```
 #[macro_export]
 macro_rules! export {
-    ($Plugin:ident: $($Interface:ident)::+) => {
-        $crate::export!(@ $Plugin, $($Interface)::+, without_hooks);
+    ($Plugin:ident: $($Interface:ident)::+ $(+ $Hooks:ident)? $(, $($rest:tt)+)?) => {
+        $crate::export!(@rest $Plugin, $($Interface)::+, [$($Hooks)?], $($($rest)+)?);
+    };
+    (@rest $Plugin:ty, $Interface:ty, $hooks:tt,) => {
+        $crate::export!(@ $Plugin, $Interface, $hooks, []);
         $crate::__allocate!();
     };
-    ($Plugin:ident: $($Interface:ident)::+ + Hooks) => {
-        $crate::export!(@ $Plugin, $($Interface)::+, with_hooks);
+    (@rest $Plugin:ty, $Interface:ty, $hooks:tt, own_allocator) => {
+        $crate::export!(@ $Plugin, $Interface, $hooks, []);
+        $crate::export!(@plain $Interface);
+    };
+    (
+        @rest $Plugin:ty, $Interface:ty, $hooks:tt,
+        state: $State:ty as $($format:ident)::+ $(, version $version:literal)? $(, migrate $migrate:path)?
+    ) => {
+        $crate::export!(
+            @ $Plugin, $Interface, $hooks, [$State, ($($format::)+), ($($version)?), ($($migrate)?)]
+        );
         $crate::__allocate!();
     };
-    ($Plugin:ident: $($Interface:ident)::+, own_allocator) => {
-        $crate::export!(@ $Plugin, $($Interface)::+, without_hooks);
-        $crate::export!(@plain $($Interface)::+);
-    };
-    ($Plugin:ident: $($Interface:ident)::+ + Hooks, own_allocator) => {
-        $crate::export!(@ $Plugin, $($Interface)::+, with_hooks);
-        $crate::export!(@plain $($Interface)::+);
+    (
+        @rest $Plugin:ty, $Interface:ty, $hooks:tt,
+        state: $State:ty as $($format:ident)::+ $(, version $version:literal)? $(, migrate $migrate:path)?
+        , own_allocator
+    ) => {
+        $crate::export!(
+            @ $Plugin, $Interface, $hooks, [$State, ($($format::)+), ($($version)?), ($($migrate)?)]
+        );
+        $crate::export!(@plain $Interface);
     };
     // The entry is made in here and nowhere else: of this table, under this handshake.
-    (@entry $Plugin:ty, without_hooks) => { $crate::__private::Entry::new(&REPLUG_TABLE) };
-    (@entry $Plugin:ty, with_hooks) => {
+    (@entry $Plugin:ty, [], []) => { $crate::__private::Entry::new(&REPLUG_TABLE) };
+    (@entry $Plugin:ty, [Hooks], []) => {
         $crate::__private::Entry::new(&REPLUG_TABLE).with_hooks::<$Plugin>()
     };
+    (@entry $Plugin:ty, $hooks:tt, $state:tt) => {
+        $crate::__private::Entry::new(&REPLUG_TABLE).with_hooks::<ReplugKeeper>()
+    };
+    (@state $Plugin:ty, $hooks:tt, []) => {};
+    (@state $Plugin:ty, $hooks:tt, [$State:ty, ($($to:tt)*), ($($version:literal)?), ($($migrate:path)?)]) => {
+        static REPLUG_STATE: $crate::__private::State<$State> = $crate::__private::State::new();
+
+        impl $Plugin {
+            /// The plugin's own state, which the next generation takes over. Other threads wait until it is dropped.
+            ///
+            /// # Panics
+            ///
+            /// If this thread has the state already.
+            #[track_caller]
+            fn state() -> $crate::StateGuard<'static, $State> {
+                $crate::__private::State::lend(&REPLUG_STATE)
+            }
+        }
+
+        // A plugin need not ask for its state.
+        const _: fn() -> $crate::StateGuard<'static, $State> = <$Plugin>::state;
+
+        $crate::export!(@once $Plugin, $hooks);
+
+        struct ReplugKeeper;
+
+        impl $crate::Hooks for ReplugKeeper {
+            const STATE: $crate::__core::option::Option<$crate::__core::primitive::u32> =
+                $crate::__core::option::Option::Some($crate::export!(@version $($version)?));
+
+            fn init() -> $crate::__core::result::Result<(), $crate::HookError> {
+                $crate::export!(@hook $Plugin, $hooks, init)
+            }
+
+            fn stop() -> $crate::__core::result::Result<(), $crate::HookError> {
+                let ended = $crate::export!(@hook $Plugin, $hooks, stop);
+                $crate::__core::result::Result::and($crate::__private::State::end(&REPLUG_STATE), ended)
+            }
+
+            fn save(
+                bytes: &mut $crate::__private::Vec<$crate::__core::primitive::u8>,
+            ) -> $crate::__core::result::Result<(), $crate::HookError> {
+                $crate::__private::State::save(&REPLUG_STATE, bytes, |state| $($to)* to_vec(state))
+            }
+
+            fn restore(
+                version: $crate::__core::primitive::u32,
+                bytes: &[$crate::__core::primitive::u8],
+            ) -> $crate::__core::result::Result<(), $crate::HookError> {
+                $crate::__private::State::restore(
+                    &REPLUG_STATE,
+                    [$crate::export!(@version $($version)?), version],
+                    bytes,
+                    |bytes| $($to)* from_slice(bytes),
+                    $crate::export!(@migrate $($migrate)?),
+                )
+            }
+        }
+    };
+    (@hook $Plugin:ty, [], $hook:ident) => { $crate::__core::result::Result::Ok(()) };
+    (@hook $Plugin:ty, [Hooks], $hook:ident) => { <$Plugin as $crate::Hooks>::$hook() };
+    (@once $Plugin:ty, []) => {};
+    (@once $Plugin:ty, [Hooks]) => {
+        const _: () = $crate::__core::assert!(
+            $crate::__core::option::Option::is_none(&<$Plugin as $crate::Hooks>::STATE),
+            "the state is kept twice: leave out `state:` in `export!`, or `STATE`, `save` and `restore` in `Hooks`",
+        );
+    };
+    (@version) => { 1 };
+    (@version $version:literal) => { $version };
+    (@migrate) => {
+        $crate::__core::option::Option::None::<fn($crate::__core::primitive::u32, &[$crate::__core::primitive::u8]) -> $crate::__core::result::Result<_, $crate::HookError>>
+    };
+    (@migrate $migrate:path) => { $crate::__core::option::Option::Some($migrate) };
     (@plain $Interface:ty) => {
         const _: () = $crate::__core::assert!(
             $crate::__core::option::Option::is_none(&<$Interface as $crate::Interface>::LINE),
@@ -181,7 +311,7 @@ macro_rules! export {
             other has allocated; leave out `own_allocator` and the `#[global_allocator]`, or declare plain data",
         );
     };
-    (@ $Plugin:ty, $Interface:ty, $hooks:ident) => {
+    (@ $Plugin:ty, $Interface:ty, $hooks:tt, $state:tt) => {
         $crate::__interpose!();
 
         const _: () = {
@@ -190,6 +320,8 @@ macro_rules! export {
                 if $crate::__core::cfg!(panic = "unwind") { "unwind" } else { "abort" };
             const REPLUG_LEN: $crate::__core::primitive::usize =
                 $crate::__private::handshake_len(REPLUG_DECLARATION, REPLUG_PANICS);
+
+            $crate::export!(@state $Plugin, $hooks, $state);
 
             static REPLUG_TABLE: $Interface =
                 <$Interface as $crate::__private::Implemented<$Plugin>>::TABLE;
@@ -206,7 +338,7 @@ macro_rules! export {
             #[unsafe(no_mangle)]
             #[used]
             pub static replug_entry: $crate::__private::Entry =
-                $crate::export!(@entry $Plugin, $hooks);
+                $crate::export!(@entry $Plugin, $hooks, $state);
 
             /// What only a plugin of the rust level has.
             // SAFETY: the name is replug's own.

@@ -81,6 +81,9 @@ mod table;
 // What a library carries: its entry, and the hooks around its life.
 mod hooks;
 
+// The state of its own that a plugin leaves to the next generation.
+mod state;
+
 mod export;
 
 // The allocator of a plugin.
@@ -98,6 +101,7 @@ mod header;
 pub use crate::answer::CallError;
 pub use crate::hooks::{HookError, Hooks};
 pub use crate::sink::Sink;
+pub use crate::state::StateGuard;
 pub use crate::table::Interface;
 pub use crate::wire::Shared;
 
@@ -110,6 +114,7 @@ pub use ::core as __core;
 #[doc(hidden)]
 pub mod __private {
     pub use std::string::String;
+    pub use std::vec::Vec;
 
     pub use crate::allocator::{Allocator, Heap};
     pub use crate::answer::{Answered, answer, drop_unused};
@@ -133,6 +138,7 @@ pub mod __private {
     pub use crate::same::{SameAs, field_is};
     pub use crate::services::{Attach, Destructor, FIRST_KEY, Services, Start};
     pub use crate::shape::{Field, Function, Layout, Shape, are_ordinary};
+    pub use crate::state::State;
     pub use crate::table::{Implemented, Slot};
     pub use crate::text::{
         FORMAT, LEVEL, Text, VERSION, handshake_len, handshake_text, is_ordinary,

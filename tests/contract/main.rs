@@ -16,6 +16,7 @@ mod misuses;
 mod ordinary;
 mod panics;
 mod sets;
+mod state;
 mod unload;
 mod waiting;
 mod words;

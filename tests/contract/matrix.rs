@@ -37,6 +37,8 @@ const MATRIX: &[(&str, Left)] = &[
     ("runtime", Left::Nothing),
     ("traced", Left::Nothing),
     ("counter", Left::Nothing),
+    ("keeps", Left::Nothing),
+    ("keeps_more", Left::Nothing),
     ("panics", Left::Nothing),
     ("stop_panics", Left::Nothing),
     ("detached", Left::Threads),

@@ -66,6 +66,14 @@ macro_rules! fixture {
         $crate::fixture!(@ $act);
         replug_plugin::export!(This: Fixture, own_allocator);
     };
+    ($act:expr, Hooks, $($state:tt)+) => {
+        $crate::fixture!(@ $act);
+        replug_plugin::export!(This: Fixture + Hooks, $($state)+);
+    };
+    ($act:expr, $($state:tt)+) => {
+        $crate::fixture!(@ $act);
+        replug_plugin::export!(This: Fixture, $($state)+);
+    };
     (@ $act:expr) => {
         /// This fixture.
         struct This;

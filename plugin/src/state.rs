@@ -1,0 +1,167 @@
+//! The state of a plugin that [`export!`](crate::export!) keeps: one value, in which calls work, and which the next
+//! generation takes over as bytes.
+
+use std::any::type_name;
+use std::fmt::{self, Debug, Display};
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::hooks::HookError;
+
+/// The state of a plugin, for all its threads. Nothing is made before somebody asks for it.
+pub struct State<T> {
+    value: Mutex<Option<T>>,
+    /// The thread that has the value now.
+    holder: AtomicPtr<u8>,
+}
+
+/// The plugin's own state, lent to the thread that asked for it. Other threads wait until it is dropped.
+pub struct StateGuard<'a, T> {
+    value: MutexGuard<'a, Option<T>>,
+    holder: &'a AtomicPtr<u8>,
+}
+
+impl<T> State<T> {
+    /// A state that nobody has asked for.
+    pub const fn new() -> State<T> {
+        State {
+            value: Mutex::new(None),
+            holder: AtomicPtr::new(std::ptr::null_mut()),
+        }
+    }
+
+    /// Drops the value, with the code of the plugin that made it.
+    ///
+    /// # Errors
+    ///
+    /// If this thread has the value.
+    pub fn end(&self) -> Result<(), HookError> {
+        self.take_hold()?.value.take();
+        Ok(())
+    }
+
+    /// Lends the value; `None` in it if there is none yet.
+    fn take_hold(&self) -> Result<StateGuard<'_, T>, HookError> {
+        let this_thread = this_thread();
+        // Only this thread writes its own address there.
+        if self.holder.load(Ordering::Relaxed) == this_thread {
+            return Err(
+                "this thread has the plugin's state already, in a call that is in progress".into(),
+            );
+        }
+        // A call that panicked may have left half of its work. Its host was told, and the state is all there is.
+        let value = self.value.lock().unwrap_or_else(PoisonError::into_inner);
+        self.holder.store(this_thread, Ordering::Relaxed);
+        Ok(StateGuard {
+            value,
+            holder: &self.holder,
+        })
+    }
+}
+
+impl<T: Default> State<T> {
+    /// The value, which is [`Default`] if no generation before has left one.
+    ///
+    /// # Panics
+    ///
+    /// If this thread has the value already.
+    #[track_caller]
+    pub fn lend(&self) -> StateGuard<'_, T> {
+        match self.take_hold() {
+            Ok(mut guard) => {
+                guard.value.get_or_insert_default();
+                guard
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Writes the value as bytes, without taking it away.
+    ///
+    /// # Errors
+    ///
+    /// If this thread has the value, or if it cannot be written.
+    pub fn save<E: Display>(
+        &self,
+        bytes: &mut Vec<u8>,
+        write: impl FnOnce(&T) -> Result<Vec<u8>, E>,
+    ) -> Result<(), HookError> {
+        let mut guard = self.take_hold()?;
+        let value = guard.value.get_or_insert_default();
+        let written = write(value).map_err(|error| format!("`{}`: {error}", type_name::<T>()))?;
+        bytes.extend(written);
+        Ok(())
+    }
+
+    /// Takes over the value that a generation before has written as `version`, of which this one knows `own`.
+    ///
+    /// # Errors
+    ///
+    /// If this thread has the value, or if the bytes cannot be read as one.
+    pub fn restore<E: Display, M: Display>(
+        &self,
+        [own, version]: [u32; 2],
+        bytes: &[u8],
+        read: impl FnOnce(&[u8]) -> Result<T, E>,
+        migrate: Option<fn(u32, &[u8]) -> Result<T, M>>,
+    ) -> Result<(), HookError> {
+        let name = type_name::<T>();
+        let value = match (version == own, migrate) {
+            (true, _) => read(bytes).map_err(|error| {
+                format!(
+                    "what was saved is no `{name}`: {error}; a new field needs a default, as by `#[serde(default)]`, and \
+                    any other change a new `version` and a `migrate` function"
+                )
+            })?,
+            (false, Some(migrate)) => migrate(version, bytes).map_err(|error| {
+                format!("a state of version {version} could not be made a `{name}` of version {own}: {error}")
+            })?,
+            (false, None) => {
+                return Err(format!(
+                    "its `{name}` is of version {own}, the saved state of version {version}, and there is no `migrate` \
+                    function"
+                )
+                .into());
+            }
+        };
+        self.take_hold()?.value.replace(value);
+        Ok(())
+    }
+}
+
+/// A name for this thread that is nobody else's while the thread lives: the address of something of its own. Unlike
+/// `thread::current`, this leaves nothing behind at the end of the thread.
+fn this_thread() -> *mut u8 {
+    thread_local! {
+        static OWN: u8 = const { 0 };
+    }
+    OWN.with(|own| (&raw const *own).cast_mut())
+}
+
+impl<T> Drop for StateGuard<'_, T> {
+    fn drop(&mut self) {
+        // The value is let go after this.
+        self.holder.store(std::ptr::null_mut(), Ordering::Relaxed);
+    }
+}
+
+impl<T> Deref for StateGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.value.as_ref().expect("a value that is lent is there")
+    }
+}
+
+impl<T> DerefMut for StateGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.value.as_mut().expect("a value that is lent is there")
+    }
+}
+
+impl<T: Debug> Debug for StateGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Debug::fmt(&**self, f)
+    }
+}

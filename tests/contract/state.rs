@@ -1,0 +1,94 @@
+//! The state of its own that a plugin keeps in one line: what goes over to the next generation, and what keeps that out.
+
+use fixtures::diary::Diary;
+use replug::error::Step;
+use vocabulary::World;
+
+#[test]
+fn a_state_goes_on_in_the_next_generation_and_in_one_with_a_new_field_that_has_a_default() {
+    let mut world = World::with("keeps");
+    assert_eq!(world.host.act(0), Ok(1));
+    assert_eq!(world.load("keeps").generation, 2);
+    assert_eq!(world.host.act(0), Ok(2));
+    assert_eq!(world.load("keeps_more").generation, 3);
+    assert_eq!(world.host.act(5), Ok(305));
+    // A field that is not known any more is forgotten.
+    world.load("keeps");
+    assert_eq!(world.host.act(0), Ok(4));
+}
+
+#[test]
+fn a_state_begins_with_its_default() {
+    let mut world = World::with("pure");
+    world.load("keeps");
+    assert_eq!(world.host.act(0), Ok(1));
+}
+
+#[test]
+fn a_migration_makes_a_newer_state_of_an_older_one() {
+    let mut world = World::with("keeps");
+    assert_eq!(world.host.act(0), Ok(1));
+    world.load("keeps_newer");
+    assert_eq!(world.host.act(7), Ok(8));
+    world.load("keeps_newer");
+    assert_eq!(world.host.act(2), Ok(10));
+}
+
+/// The live fixture, the fixture that comes, and the reason why that is kept out.
+const KEPT_OUT: &[(&str, &str, &str)] = &[
+    (
+        "keeps",
+        "keeps_undefaulted",
+        "what was saved is no `keeps_undefaulted::Book`: missing field `added` at line 1 column 11; a new field needs a default, \
+        as by `#[serde(default)]`, and any other change a new `version` and a `migrate` function",
+    ),
+    (
+        "keeps_newer",
+        "keeps",
+        "its `keeps::Book` is of version 1, the saved state of version 2, and there is no `migrate` function",
+    ),
+    (
+        "newer_counter",
+        "keeps",
+        "its `keeps::Book` is of version 1, the saved state of version 2, and there is no `migrate` function",
+    ),
+    (
+        "counter",
+        "keeps_newer",
+        "a state of version 1 could not be made a `keeps_newer::Book` of version 2: expected value at line 1 column 1",
+    ),
+];
+
+#[test]
+fn a_state_that_does_not_fit_keeps_the_live_generation_and_its_state() {
+    for &(live, new, why) in KEPT_OUT {
+        let mut world = World::with(live);
+        assert_eq!(world.host.act(1), Ok(1), "{live}");
+        let kept = world.keep_out(new);
+        let why = format!("cannot restore the live state in `IT`: {why}");
+        assert_eq!(kept, (Step::Restore, why), "{new} after {live}");
+        world.load(live);
+        assert_eq!(world.host.act(1), Ok(2), "{new} after {live}");
+    }
+}
+
+#[test]
+fn hooks_of_ones_own_run_beside_a_state() {
+    let diary = Diary::open();
+    let mut world = World::with("keeps_more");
+    assert_eq!(diary.read(), ["init"]);
+    world.load("keeps_more");
+    assert_eq!(diary.read(), ["init", "stop"]);
+}
+
+#[test]
+fn a_thread_that_has_the_state_and_asks_again_panics_and_the_state_goes_on() {
+    let world = World::with("keeps_newer");
+    assert_eq!(world.host.act(3), Ok(3));
+    let error = world.host.act(0).unwrap_err().to_string();
+    assert!(
+        error.contains("this thread has the plugin's state already"),
+        "{error}"
+    );
+    assert_eq!(world.host.act(4), Ok(7));
+}
