@@ -22,6 +22,10 @@ pub struct StateGuard<'a, T> {
     holder: &'a AtomicPtr<u8>,
 }
 
+/// A function that makes a state of what a build with another version of it has saved.
+type Migrate<T, E> = fn(u32, &[u8]) -> Result<T, E>;
+
+#[expect(clippy::new_without_default, reason = "it is made in a constant")]
 impl<T> State<T> {
     /// A state that nobody has asked for.
     pub const fn new() -> State<T> {
@@ -104,7 +108,7 @@ impl<T: Default> State<T> {
         [own, version]: [u32; 2],
         bytes: &[u8],
         read: impl FnOnce(&[u8]) -> Result<T, E>,
-        migrate: Option<fn(u32, &[u8]) -> Result<T, M>>,
+        migrate: Option<Migrate<T, M>>,
     ) -> Result<(), HookError> {
         let name = type_name::<T>();
         let value = match (version == own, migrate) {
