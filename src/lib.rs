@@ -87,7 +87,8 @@ mod host;
 pub mod fuzz;
 
 pub use replug_plugin::{
-    CallError, HookError, Hooks, Interface, Shared, Sink, export, interface, shared, shown, wire,
+    CallError, HookError, Hooks, Interface, Pending, Shared, Sink, export, interface, shared,
+    shown, wire,
 };
 
 pub use crate::boundary::{Raw, Text, TextFunction};

@@ -123,6 +123,18 @@ impl<T> Answered<T> {
         }
     }
 
+    /// The answer of a call that failed so.
+    #[cold]
+    pub(crate) fn of(error: &CallError) -> Answered<T> {
+        match error {
+            CallError::Absent => Answered::absent(),
+            CallError::Panicked(message) => Answered::failed(Failure::PANICKED, message),
+            CallError::HostPanicked(message) => Answered::failed(Failure::HOST_PANICKED, message),
+            CallError::Refused(message) => Answered::failed(Failure::REFUSED, message),
+            CallError::Null => Answered::failed(Failure::REFUSED, &error.to_string()),
+        }
+    }
+
     /// The answer as its caller gets to see it.
     ///
     /// # Safety

@@ -94,7 +94,7 @@ macro_rules! interface {
         $vis:vis interface $Table:ident, plugin trait $Plugin:ident, version $version:literal {
             $(
                 $(#[$($doc:tt)*])*
-                fn $name:ident($($arg:ident: $takes:ty),* $(,)?) $(-> $returns:ty)?;
+                $(async $is_async:vis)? fn $name:ident($($arg:ident: $takes:ty),* $(,)?) $(-> $returns:ty)?;
             )+
         }
         $($offers:tt)*
@@ -109,10 +109,10 @@ macro_rules! interface {
         $vis struct $Table {
             $(
                 $name: $crate::__private::Slot<
-                    fn($($takes),*) -> $crate::__answer_type!($($returns)?),
+                    fn($($takes),*) -> $crate::__answer_type!($(async $is_async,)? $($returns)?),
                     unsafe extern "C" fn(
                         $(<$takes as $crate::wire::Carried>::Wire),*
-                    ) -> $crate::__private::Answered<$crate::__answer_type!($($returns)?)>,
+                    ) -> $crate::__private::Answered<$crate::__answer_type!($(async $is_async,)? $($returns)?)>,
                 >,
             )+
         }
@@ -128,7 +128,7 @@ macro_rules! interface {
                 #[inline(always)]
                 $vis fn $name(
                     &self, $($arg: $takes),*
-                ) -> $crate::__core::result::Result<$crate::__answer_type!($($returns)?), $crate::CallError> {
+                ) -> $crate::__result_type!($(async $is_async,)? $($returns)?) {
                     // SAFETY: the function is called while `self` is borrowed, and not kept.
                     let replug_function = unsafe { $crate::__private::Slot::get(&self.$name) };
                     // SAFETY: the table is that of an image which stays mapped while `self` is borrowed, and the
@@ -137,7 +137,8 @@ macro_rules! interface {
                         replug_function($(<$takes as $crate::wire::Carried>::send($arg)),*)
                     };
                     // SAFETY: the plugin's half of this macro made the answer.
-                    unsafe { replug_answered.into_result() }
+                    let replug_result = unsafe { replug_answered.into_result() };
+                    $crate::__result!($(async $is_async,)? replug_result)
                 }
             )+
         }
@@ -149,7 +150,7 @@ macro_rules! interface {
         $vis trait $Plugin {
             $(
                 $(#[$($doc)*])*
-                fn $name($($arg: $takes),*) $(-> $returns)?;
+                fn $name($($arg: $takes),*) -> $crate::__plugin_type!($(async $is_async,)? $($returns)?);
             )+
         }
 
@@ -180,13 +181,14 @@ macro_rules! interface {
                 )*
                 $( $crate::__one_type!($returns); )?
                 $crate::__few_lent!($($takes),*);
+                $crate::__owned!($(async $is_async,)? $($takes),*);
             )+
 
             const REPLUG_FUNCTIONS: &[$crate::__private::Function] = &[$(
                 $crate::__private::Function {
                     name: $crate::__core::stringify!($name),
                     takes: &[$(<$takes as $crate::wire::Argument>::SHAPE),*],
-                    returns: <$crate::__answer_type!($($returns)?) as $crate::wire::Shared>::SHAPE,
+                    returns: <$crate::__answer_type!($(async $is_async,)? $($returns)?) as $crate::wire::Shared>::SHAPE,
                 },
             )+];
             const REPLUG_NAME: &$crate::__core::primitive::str = $crate::__core::stringify!($Table);
@@ -221,9 +223,9 @@ macro_rules! interface {
                         ),
                         $(
                             $(<$takes as $crate::wire::Argument>::FIELD,)*
-                            $crate::__private::LineField::of::<$crate::__answer_type!($($returns)?)>(
+                            $crate::__private::LineField::of::<$crate::__answer_type!($(async $is_async,)? $($returns)?)>(
                                 $crate::__private::NOWHERE,
-                                <$crate::__answer_type!($($returns)?) as $crate::wire::Shared>::replug_line,
+                                <$crate::__answer_type!($(async $is_async,)? $($returns)?) as $crate::wire::Shared>::replug_line,
                             ),
                         )+
                     ],
@@ -262,7 +264,7 @@ macro_rules! interface {
                 $(
                     unsafe extern "C" fn $name(
                         $($arg: <$takes as $crate::wire::Carried>::Wire),*
-                    ) -> $crate::__private::Answered<$crate::__answer_type!($($returns)?)> {
+                    ) -> $crate::__private::Answered<$crate::__answer_type!($(async $is_async,)? $($returns)?)> {
                         $( $crate::__private::drop_unused($arg); )*
                         $crate::__private::Answered::absent()
                     }
@@ -278,8 +280,9 @@ macro_rules! interface {
                     #[inline(always)]
                     fn $name<'lent_for_one_call>(
                         $($arg: <$takes as $crate::wire::Carried>::At<'lent_for_one_call>),*
-                    ) -> $crate::__answer_type!($($returns)?) {
-                        <ReplugPlugin as $Plugin>::$name($($arg),*)
+                    ) -> $crate::__answer_type!($(async $is_async,)? $($returns)?) {
+                        let replug_value = <ReplugPlugin as $Plugin>::$name($($arg),*);
+                        $crate::__plugin_value!($(async $is_async,)? replug_value)
                     }
                 )+
             }
@@ -292,7 +295,7 @@ macro_rules! interface {
                 $(
                     unsafe extern "C" fn $name(
                         $($arg: <$takes as $crate::wire::Carried>::Wire),*
-                    ) -> $crate::__private::Answered<$crate::__answer_type!($($returns)?)> {
+                    ) -> $crate::__private::Answered<$crate::__answer_type!($(async $is_async,)? $($returns)?)> {
                         $crate::__private::answer(move || {
                             let replug_call = $crate::wire::Call::begin();
                             let _ = &replug_call;
@@ -327,9 +330,80 @@ macro_rules! __answer_type {
     () => {
         ()
     };
+    (async $vis:vis, $($returns:ty)?) => {
+        $crate::Pending<$crate::__answer_type!($($returns)?)>
+    };
     ($returns:ty) => {
         $returns
     };
+}
+
+/// The type that a host gets from such a function.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __result_type {
+    (async $vis:vis, $($returns:ty)?) => {
+        $crate::Pending<$crate::__answer_type!($($returns)?)>
+    };
+    ($($returns:ty)?) => {
+        $crate::__core::result::Result<$crate::__answer_type!($($returns)?), $crate::CallError>
+    };
+}
+
+/// The value that a host gets from such a function.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __result {
+    (async $vis:vis, $result:ident) => {
+        match $result {
+            $crate::__core::result::Result::Ok(replug_pending) => replug_pending,
+            $crate::__core::result::Result::Err(replug_error) => {
+                $crate::Pending::failed(replug_error)
+            }
+        }
+    };
+    ($result:ident) => {
+        $result
+    };
+}
+
+/// The type that a plugin's function returns.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __plugin_type {
+    (async $vis:vis, $($returns:ty)?) => {
+        impl $crate::__core::future::Future<Output = $crate::__answer_type!($($returns)?)>
+        + $crate::__core::marker::Send + 'static
+    };
+    ($($returns:ty)?) => {
+        $crate::__answer_type!($($returns)?)
+    };
+}
+
+/// The value that crosses of what a plugin's function returned.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __plugin_value {
+    (async $vis:vis, $value:ident) => {
+        $crate::Pending::new($value)
+    };
+    ($value:ident) => {
+        $value
+    };
+}
+
+/// Refuses an `async fn` that takes what is only lent for the call, for it goes on afterwards.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __owned {
+    (async $vis:vis, $($takes:ty),*) => { $(
+        const _: () = $crate::__core::assert!(
+            !$crate::__private::is_lent(&<$takes as $crate::wire::Argument>::SHAPE),
+            "an `async fn` goes on after the call, and so cannot take what is lent for the call: `String` instead of `&str`, \
+            `Vec` instead of a slice",
+        );
+    )* };
+    ($($takes:ty),*) => {};
 }
 
 /// Refuses a type that is written with a macro's call. The call is expanded at each place where the type is used, and each

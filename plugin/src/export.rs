@@ -8,6 +8,7 @@ use crate::hooks::{HookTable, Hooks};
 #[cfg(unloads)]
 use crate::interpose;
 use crate::line::Line;
+use crate::pending::alive;
 use crate::services::Attach;
 use crate::table::Interface;
 
@@ -83,6 +84,7 @@ impl Entry {
 pub struct Ordinary {
     pub(crate) line: Option<fn() -> Line>,
     pub(crate) allocate_from: Option<unsafe extern "C" fn(*const Heap) -> bool>,
+    pub(crate) alive: unsafe extern "C" fn() -> usize,
 }
 
 impl Ordinary {
@@ -94,6 +96,7 @@ impl Ordinary {
                 Some(_) => Some(allocate_from),
                 None => None,
             },
+            alive,
         }
     }
 
@@ -113,6 +116,15 @@ impl Ordinary {
     /// As for [`line`](Ordinary::line). The function is called before any other of the plugin.
     pub unsafe fn allocate_from(&self) -> Option<unsafe extern "C" fn(*const Heap) -> bool> {
         self.allocate_from
+    }
+
+    /// The function that counts the futures of the plugin that live.
+    ///
+    /// # Safety
+    ///
+    /// As for [`line`](Ordinary::line).
+    pub unsafe fn alive(&self) -> unsafe extern "C" fn() -> usize {
+        self.alive
     }
 }
 

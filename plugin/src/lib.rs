@@ -76,6 +76,9 @@ mod sink;
 
 mod answer;
 
+// Futures.
+mod pending;
+
 mod table;
 
 // What a library carries: its entry, and the hooks around its life.
@@ -100,6 +103,7 @@ mod header;
 
 pub use crate::answer::CallError;
 pub use crate::hooks::{HookError, Hooks};
+pub use crate::pending::Pending;
 pub use crate::sink::Sink;
 pub use crate::state::StateGuard;
 pub use crate::table::Interface;
@@ -144,7 +148,7 @@ pub mod __private {
         FORMAT, LEVEL, Text, VERSION, handshake_len, handshake_text, is_ordinary,
     };
     pub use crate::visit::Visit;
-    pub use crate::wire::lends_too_many;
+    pub use crate::wire::{is_lent, lends_too_many};
 }
 
 #[cfg(test)]

@@ -150,6 +150,15 @@ pub const fn lends_too_many(takes: &[Shape]) -> bool {
     lent > MOST_HELD
 }
 
+/// Whether an argument is only lent for the call.
+pub const fn is_lent(taken: &Shape) -> bool {
+    match taken {
+        Shape::Ref(_) | Shape::RefMut(_) | Shape::Slice(_) | Shape::SliceMut(_) => true,
+        Shape::Scalar(name) => matches!(name.as_bytes(), b"&str" | b"Sink"),
+        _ => false,
+    }
+}
+
 impl Call {
     /// The beginning of a call.
     #[inline(always)]

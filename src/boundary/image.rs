@@ -9,7 +9,7 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use libloading::Library;
@@ -165,8 +165,9 @@ pub struct Image {
     /// The way back into the image that its imports show.
     way_back: OnceLock<WayBack>,
     is_to_go: bool,
-    /// Whether the image exchanges ordinary Rust with its host. What it gave away can hold pointers into it.
-    stays: AtomicBool,
+    /// How many futures of the image live, if it exchanges ordinary Rust with its host. What it gave away can hold pointers
+    /// into it then.
+    futures: OnceLock<unsafe extern "C" fn() -> usize>,
 }
 
 /// Why the image of a retired generation is still mapped.
@@ -182,8 +183,8 @@ pub enum Mapped {
     /// Threads of the host have called the image, and their thread-locals of the image are dropped when they end.
     #[error("kept mapped until threads end that have called it: {}", shown(&.0.join(", ")))]
     Callers(Vec<String>),
-    /// A call is in progress, or a handle has not noticed yet that there is a newer generation.
-    #[error("kept mapped while a handle lends it")]
+    /// A call is in progress, a handle has not noticed yet that there is a newer generation, or a future of it lives.
+    #[error("kept mapped while a handle or a future lends it")]
     Lent,
     /// The image handled this signal. Whoever handled the signal later was told of the image's handler, and may call
     /// it.
@@ -246,21 +247,37 @@ impl Image {
             residence: OnceLock::new(),
             way_back: OnceLock::new(),
             is_to_go,
-            stays: AtomicBool::new(false),
+            futures: OnceLock::new(),
         })
     }
 
     /// Why the image is kept mapped, if nothing of it is seen to be at work.
     pub(crate) fn kept(&self) -> Mapped {
-        match self.stays.load(Ordering::Relaxed) {
+        match self.stays() {
             true => Mapped::Ordinary,
             false => Mapped::Kept,
         }
     }
 
     /// Keeps the image mapped for good.
-    pub(super) fn stay(&self) {
-        self.stays.store(true, Ordering::Relaxed);
+    ///
+    /// # Safety
+    ///
+    /// The function is the image's own, and counts its futures.
+    pub(super) unsafe fn stay(&self, futures: unsafe extern "C" fn() -> usize) {
+        self.futures.get_or_init(|| futures);
+    }
+
+    /// Whether the image exchanges ordinary Rust with its host, and so is never unmapped.
+    fn stays(&self) -> bool {
+        self.futures.get().is_some()
+    }
+
+    /// Whether futures that the image made live.
+    pub(crate) fn has_futures(&self) -> bool {
+        // SAFETY: the function is this image's, which is mapped for good.
+        let alive = self.futures.get().map(|alive| unsafe { alive() });
+        alive.is_some_and(|alive| alive > 0)
     }
 
     /// Lets the image ask this host instead of libc, if the image can.
@@ -287,7 +304,7 @@ impl Image {
     /// Whether the image is to be unmapped when it is retired, so that threads which have called it let go of it
     /// then.
     pub(crate) fn is_to_go(&self) -> bool {
-        self.is_to_go && !self.stays.load(Ordering::Relaxed)
+        self.is_to_go && !self.stays()
     }
 
     /// Ends the calling thread's part in the image, if the image is to go, as if the thread had ended: the
@@ -350,7 +367,7 @@ impl Image {
 
     /// The residence, if nothing speaks for ever against unmapping the image.
     fn residence_to_go(&self) -> Result<&Residence, Mapped> {
-        if self.stays.load(Ordering::Relaxed) {
+        if self.stays() {
             return Err(Mapped::Ordinary);
         }
         let Some(residence) = self.residence.get() else {

@@ -71,7 +71,10 @@ fn share(image: &Image, expected: Expected) -> Result<(), LoadFailure> {
     expected.check_mapped(line)?;
     // SAFETY: as above.
     let allocate_from = unsafe { ordinary.allocate_from() };
-    image.stay();
+    // SAFETY: as above.
+    let alive = unsafe { ordinary.alive() };
+    // SAFETY: the function came out of the image, as what it is.
+    unsafe { image.stay(alive) };
     // SAFETY: nothing but lines was asked of the image, and this host's allocator outlives it.
     match allocate_from.is_some_and(|take| unsafe { take(&raw const HEAP) }) {
         true => Ok(()),

@@ -127,7 +127,7 @@ impl Leftover {
             mapped: Some(Mapped::Lent),
             stop: None,
         };
-        if Arc::get_mut(&mut self.image).is_some() {
+        if Arc::get_mut(&mut self.image).is_some() && !self.image.has_futures() {
             retired.stop = self.stop();
             retired.mapped = self.release().err();
         }

@@ -110,6 +110,6 @@ fn a_retired_generation_says_what_became_of_it() {
     );
     assert_eq!(
         retired(Some(Mapped::Lent)).to_string(),
-        "generation 7 is retired, kept mapped while a handle lends it"
+        "generation 7 is retired, kept mapped while a handle or a future lends it"
     );
 }

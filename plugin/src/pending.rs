@@ -1,0 +1,192 @@
+//! Futures that cross between a host and a plugin of one compiler. A future is polled and dropped by the code of the side
+//! that made it, which catches its panics.
+
+use std::ffi::c_void;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use crate::answer::{Answered, CallError, answer, drop_unused};
+#[cfg(ordinary)]
+use crate::line::{LineField, NOWHERE};
+use crate::shape::Shape;
+use crate::wire::Shared;
+
+/// A future of the other side: what an `async fn` of an interface returns. Any executor can poll it, on any thread.
+///
+/// It is ready with the value, or with the panic that ended it as an error. Dropping it cancels the work. While it lives, the
+/// generation that made it is in use, and is not stopped.
+///
+/// A function can also take one, and what a host offers can return one: `fn sleep(&self, seconds: f32) -> Pending<()>` of a
+/// `host trait` is a timer of the host's executor for a plugin, whose own copies of an executor's crates have none.
+///
+/// # Panics
+///
+/// Polling it again once it was ready panics, as with most futures.
+///
+/// # Examples
+///
+/// ```
+/// use std::task::{Context, Poll, Waker};
+/// use replug_plugin::Pending;
+///
+/// let mut pending = Box::pin(Pending::new(async { 1 + 1 }));
+/// let polled = pending.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+/// assert_eq!(polled, Poll::Ready(Ok(2)));
+/// # use std::future::Future;
+/// ```
+#[must_use = "futures do nothing unless they are awaited"]
+#[repr(C)]
+pub struct Pending<T> {
+    /// The future; null once it was ready.
+    future: *mut c_void,
+    functions: *const Functions<T>,
+    /// Like a future, and unlike the pointers.
+    ready: PhantomData<fn() -> T>,
+}
+
+// SAFETY: the future is `Send`, and only reached through `&mut`.
+unsafe impl<T: Send> Send for Pending<T> {}
+
+/// How the side that made a future polls and drops it. Both sides are built by one compiler.
+#[allow(improper_ctypes_definitions)]
+#[repr(C)]
+struct Functions<T> {
+    poll: unsafe extern "C" fn(*mut c_void, &mut Context<'_>) -> Answered<Poll<T>>,
+    drop: unsafe extern "C" fn(*mut c_void),
+}
+
+/// How many futures of this very image live.
+static ALIVE: AtomicUsize = AtomicUsize::new(0);
+
+/// How many futures live that the plugin of this image made.
+pub(crate) unsafe extern "C" fn alive() -> usize {
+    ALIVE.load(Ordering::Acquire)
+}
+
+impl<T> Pending<T> {
+    /// A future that crosses.
+    pub fn new<F: Future<Output = T> + Send + 'static>(future: F) -> Pending<T> {
+        ALIVE.fetch_add(1, Ordering::Relaxed);
+        Pending {
+            future: Box::into_raw(Box::new(future)).cast(),
+            functions: Made::<F>::FUNCTIONS,
+            ready: PhantomData,
+        }
+    }
+
+    /// A future that was never begun, because the call failed.
+    pub fn failed(error: CallError) -> Pending<T> {
+        ALIVE.fetch_add(1, Ordering::Relaxed);
+        Pending {
+            future: Box::into_raw(Box::new(error)).cast(),
+            functions: Failed::<T>::FUNCTIONS,
+            ready: PhantomData,
+        }
+    }
+
+    fn end(&mut self) {
+        let future = std::mem::replace(&mut self.future, ptr::null_mut());
+        if !future.is_null() {
+            // SAFETY: the functions came with the future, and their image is mapped for good.
+            let functions = unsafe { &*self.functions };
+            // SAFETY: the future is dropped once.
+            unsafe { (functions.drop)(future) };
+        }
+    }
+}
+
+struct Made<F>(PhantomData<F>);
+
+#[allow(improper_ctypes_definitions)]
+impl<F: Future> Made<F> {
+    const FUNCTIONS: *const Functions<F::Output> = &Functions {
+        poll: Self::poll,
+        drop: drop_box::<F>,
+    };
+
+    unsafe extern "C" fn poll(
+        future: *mut c_void,
+        context: &mut Context<'_>,
+    ) -> Answered<Poll<F::Output>> {
+        // SAFETY: `new` made the pointer of a box, which nobody else reaches.
+        let future = unsafe { &mut *future.cast::<F>() };
+        // SAFETY: what is in the box stays there until it is dropped.
+        let future = unsafe { Pin::new_unchecked(future) };
+        answer(|| future.poll(context))
+    }
+}
+
+struct Failed<T>(PhantomData<T>);
+
+#[allow(improper_ctypes_definitions)]
+impl<T> Failed<T> {
+    const FUNCTIONS: *const Functions<T> = &Functions {
+        poll: Self::poll,
+        drop: drop_box::<CallError>,
+    };
+
+    unsafe extern "C" fn poll(error: *mut c_void, _: &mut Context<'_>) -> Answered<Poll<T>> {
+        // SAFETY: `failed` made the pointer of a box, which nobody else reaches.
+        Answered::of(unsafe { &*error.cast::<CallError>() })
+    }
+}
+
+/// Drops a box of this image. A panic of the drop would end the process where C is called.
+unsafe extern "C" fn drop_box<B>(boxed: *mut c_void) {
+    // SAFETY: the pointer was made of such a box, and is given away here.
+    drop_unused(unsafe { Box::from_raw(boxed.cast::<B>()) });
+    ALIVE.fetch_sub(1, Ordering::Release);
+}
+
+impl<T> Future for Pending<T> {
+    type Output = Result<T, CallError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        assert!(
+            !self.future.is_null(),
+            "a future was polled after it was ready"
+        );
+        // SAFETY: the functions came with the future, and their image is mapped for good.
+        let functions = unsafe { &*self.functions };
+        // SAFETY: the future has not ended, and `&mut self` is the only way to it.
+        let answered = unsafe { (functions.poll)(self.future, context) };
+        // SAFETY: the other side's half made the answer.
+        let polled = match unsafe { answered.into_result() } {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(value)) => Ok(value),
+            Err(error) => Err(error),
+        };
+        self.end();
+        Poll::Ready(polled)
+    }
+}
+
+impl<T> Drop for Pending<T> {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl<T> fmt::Debug for Pending<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pending").finish_non_exhaustive()
+    }
+}
+
+// SAFETY: the pointers are only used by the functions that came with them, and images of the rust level are never unmapped.
+unsafe impl<T: Shared> Shared for Pending<T> {
+    const SHAPE: Shape = Shape::Ordinary("Pending", &[T::SHAPE]);
+    crate::__line!(
+        Std,
+        [LineField::of::<T>(NOWHERE, T::replug_line)],
+        [],
+        "Pending"
+    );
+}
+
+crate::__by_value!([T: Shared] [T: 'static] Pending<T>);
