@@ -1,20 +1,31 @@
 //! The examples do what `examples/README.md` says, over a reload.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
 
 use vocabulary::{
-    Artifact, DEADLINE, Scratch, Speaker, c_example, c_library, cargo_build, target_tmp, workspace,
+    Artifact, DEADLINE, Scratch, Speaker, c_example, c_library, cargo_build, target_tmp,
+    wait_until, workspace,
 };
 
 /// Where cargo leaves hosts and plugins.
 static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
     let target = target_tmp().join("examples");
-    let packages = ["game", "game_rules", "server", "server_handler"];
+    let packages = [
+        "game",
+        "game_rules",
+        "line_server",
+        "line_handler",
+        "server",
+        "server_handler",
+    ];
     let built = cargo_build()
         .args(["--quiet", "--locked"])
         .args(packages.map(|name| ["-p", name]).concat())
@@ -111,12 +122,12 @@ fn richer_rules() -> Vec<u8> {
 }
 
 #[test]
-fn a_server_answers_an_open_connection_with_its_new_handler() {
+fn a_line_server_answers_an_open_connection_with_its_new_handler() {
     let scratch = Scratch::new();
     let artifact = scratch.artifact();
-    let handler = fs::read(BUILT.join("libserver_handler.so")).unwrap();
+    let handler = fs::read(BUILT.join("libline_handler.so")).unwrap();
     artifact.link(&handler);
-    let mut server = start("server", &artifact, &scratch, &["0"]);
+    let mut server = start("line_server", &artifact, &scratch, &["0"]);
     let address = server.wait_for("listening on ");
     server.wait_for("generation 1 (");
     let mut clients = [(); 3].map(|()| Client::of(&address));
@@ -141,8 +152,8 @@ fn a_server_answers_an_open_connection_with_its_new_handler() {
 fn a_handler_in_c_takes_the_place_of_one_in_rust() {
     let scratch = Scratch::new();
     let artifact = scratch.artifact();
-    artifact.link(&fs::read(BUILT.join("libserver_handler.so")).unwrap());
-    let mut server = start("server", &artifact, &scratch, &["0"]);
+    artifact.link(&fs::read(BUILT.join("libline_handler.so")).unwrap());
+    let mut server = start("line_server", &artifact, &scratch, &["0"]);
     let mut client = Client::of(&server.wait_for("listening on "));
     server.wait_for("generation 1 (");
     let source = c_example("handler.c");
@@ -163,6 +174,72 @@ fn a_handler_in_c_takes_the_place_of_one_in_rust() {
     );
     assert_eq!(client.ask("quit"), "");
     server.end(&scratch);
+}
+
+/// How many requests are made of the web server, by how many clients, over how many reloads.
+const REQUESTS: usize = 10_000;
+const CLIENTS: usize = 8;
+const RELOADS: u64 = 20;
+
+#[test]
+fn a_web_server_loses_no_request_over_twenty_reloads() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    let handler = fs::read(BUILT.join("libserver_handler.so")).unwrap();
+    artifact.link(&handler);
+    let mut server = start("server", &artifact, &scratch, &["0"]);
+    let address = server.wait_for("listening on ");
+    server.wait_for("generation 1 (");
+    assert_eq!(ask_web(&address, "/divide/1/0").0, 500);
+    assert_eq!(ask_web(&address, "/nothing"), (404, "/nothing".to_owned()));
+    // Begun on the first generation, this one ends on it.
+    let begun = ask_web_later(&address, "/wait");
+    let answered = AtomicUsize::new(0);
+    let greeted = thread::scope(|scope| {
+        let ask = || {
+            let mut client = Client::of(&address);
+            let mut greeted = BTreeSet::new();
+            while answered.fetch_add(1, Ordering::Relaxed) < REQUESTS {
+                let (status, text) = client.ask_web("/greet/you");
+                assert_eq!(status, 200, "{text}");
+                greeted.insert(text);
+            }
+            greeted
+        };
+        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(ask)).collect();
+        for generation in 2..=RELOADS + 1 {
+            // The reloads are spread over the requests.
+            let before = REQUESTS * (generation as usize - 2) / RELOADS as usize;
+            wait_until("requests", || answered.load(Ordering::Relaxed) >= before);
+            let word = format!("he{:03}", generation % 1000);
+            artifact.link(&edited(&handler, "hello", &word));
+            server.wait_for(&format!("generation {generation} ("));
+        }
+        let clients = clients.into_iter();
+        clients
+            .flat_map(|it| it.join().unwrap())
+            .collect::<BTreeSet<_>>()
+    });
+    assert_eq!(begun.join().unwrap(), (200, "hello, at last".to_owned()));
+    assert!(greeted.len() > 10, "{greeted:?}");
+    assert_eq!(
+        ask_web(&address, "/greet/you"),
+        (200, "he021, you".to_owned())
+    );
+    server.end(&scratch);
+}
+
+/// The status and the text of an answer to a request of its own connection.
+#[track_caller]
+fn ask_web(listening: &str, path: &str) -> (u16, String) {
+    Client::of(listening).ask_web(path)
+}
+
+/// The same on another thread; the request was made when this returns.
+fn ask_web_later(listening: &str, path: &str) -> JoinHandle<(u16, String)> {
+    let mut client = Client::of(listening);
+    client.request_web(path);
+    thread::spawn(move || client.response_web())
 }
 
 /// A build of a library with one text in the place of another.
@@ -221,9 +298,42 @@ impl Client {
     fn ask(&mut self, request: &str) -> String {
         let request = format!("{request}\n");
         self.stream.get_mut().write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        self.stream.read_line(&mut answer).unwrap();
-        answer
+        self.line()
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stream.read_line(&mut line).unwrap();
+        line
+    }
+
+    /// The status and the text of the answer to a request of the web.
+    fn ask_web(&mut self, path: &str) -> (u16, String) {
+        self.request_web(path);
+        self.response_web()
+    }
+
+    fn request_web(&mut self, path: &str) {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: here\r\n\r\n");
+        self.stream.get_mut().write_all(request.as_bytes()).unwrap();
+    }
+
+    fn response_web(&mut self) -> (u16, String) {
+        let status = self.line();
+        let status = status.split(' ').nth(1).and_then(|it| it.parse().ok());
+        let status = status.expect("a response begins with its status");
+        let mut length = 0;
+        loop {
+            let header = self.line().to_lowercase();
+            match header.trim_end().split_once(": ") {
+                Some(("content-length", value)) => length = value.parse().unwrap(),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        let mut text = vec![0; length];
+        self.stream.read_exact(&mut text).unwrap();
+        (status, String::from_utf8(text).unwrap())
     }
 }
 

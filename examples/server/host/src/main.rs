@@ -1,25 +1,29 @@
-//! A server whose handler is a plugin. `cargo build -p server_handler && cargo run -p server`
+//! A web server, by axum, whose handler is a plugin. `cargo build -p server_handler && cargo run -p server`
 //!
 //! The server watches the library of the handler that lies beside it, or the library that its first argument names.
 //! It listens on 127.0.0.1, at the port that its second argument names.
 
 use std::env::{self, consts};
 use std::error::Error;
-use std::io::{self, BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::io;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Duration;
 
-use replug::{Caller, Host, Options, Sink};
-use server_interface::Handler;
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::{StatusCode, Uri};
+use replug::{Handle, Host, Options, Pending};
+use server_interface::{Handler, Request, Response};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 
-const PORT: u16 = 7878;
+const PORT: u16 = 7879;
 
-/// How many connections are served at a time.
-const WORKERS: usize = 4;
+/// The pause that a request can have.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// How soon the server ends when it is told to.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -32,14 +36,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut host = Host::<Handler>::watch(Options::new(handler()?))?;
     let handle = host.handle();
     let port = env::args().nth(2).map_or(Ok(PORT), |port| port.parse())?;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+    let runtime = Runtime::new()?;
+    let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, port)))?;
     println!("listening on {}", listener.local_addr()?);
-    for number in 1..=WORKERS {
-        let (listener, caller) = (listener.try_clone()?, handle.caller());
-        let worker = thread::Builder::new().name(format!("worker {number}"));
-        worker.spawn(move || work(&listener, caller))?;
-    }
-    // The owner thread does nothing but reload. No worker waits for it, and it waits for none.
+    let app = Router::new().fallback(move |uri, body| respond(handle.clone(), uri, body));
+    runtime.spawn(async { axum::serve(listener, app).await });
+    // The owner thread does nothing but reload. No request waits for it, and it waits for none.
     while !is_over.load(Ordering::Relaxed) {
         if let Some(outcome) = host.wait(PATIENCE) {
             println!("{outcome}");
@@ -48,34 +50,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn work(listener: &TcpListener, mut handler: Caller<Handler>) {
-    loop {
-        let served = listener.accept();
-        let served = served.and_then(|(stream, _)| serve(&stream, &mut handler));
-        if let Err(error) = served {
-            println!("a connection ended early: {error}");
-        }
+async fn respond(handle: Handle<Handler>, uri: Uri, body: Bytes) -> (StatusCode, String) {
+    let request = Request {
+        path: uri.path().to_owned(),
+        body: body.into(),
+        pause: Pending::new(async { tokio::time::sleep(PAUSE).await }),
+    };
+    // The request ends on the generation on which it begins here.
+    let pending = handle.live().respond(request);
+    match pending.await {
+        Ok(Response::Found(text)) => (StatusCode::OK, text),
+        Ok(Response::Missing) => (StatusCode::NOT_FOUND, uri.path().to_owned()),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("sorry: {error}")),
     }
-}
-
-fn serve(mut stream: &TcpStream, handler: &mut Caller<Handler>) -> io::Result<()> {
-    for request in BufReader::new(stream).lines() {
-        let mut response = Vec::new();
-        // A request ends on the generation it began on. The next request, on the same connection, may meet another
-        // generation. Until then this worker keeps the old generation from being stopped; a handler with a `stop` is
-        // better called by `handle.live()`.
-        let handled = handler.live().respond(&request?, Sink::new(&mut response));
-        let goes_on = handled.unwrap_or_else(|error| {
-            response = format!("sorry: {error}").into_bytes();
-            true
-        });
-        if !goes_on {
-            break;
-        }
-        response.push(b'\n');
-        stream.write_all(&response)?;
-    }
-    Ok(())
 }
 
 /// The library of the handler.

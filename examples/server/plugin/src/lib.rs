@@ -1,11 +1,8 @@
 //! The handler of requests. Change something here while the server runs, and then `cargo build -p server_handler`.
 //!
-//! Several threads call the handler at once.
+//! Several requests are answered at once.
 
-use std::fmt::Write;
-
-use replug_plugin::Sink;
-use server_interface::{Handler, Respond};
+use server_interface::{Handler, Request, Respond, Response};
 
 /// The greeting for everybody. Edit me.
 const GREETING: &str = "hello";
@@ -13,23 +10,25 @@ const GREETING: &str = "hello";
 struct Desk;
 
 impl Respond for Desk {
-    fn respond(request: &str, mut response: Sink<'_>) -> bool {
-        let words: Vec<&str> = request.split_whitespace().collect();
-        let written = match words[..] {
-            ["greet", name] => write!(response, "{GREETING}, {name}"),
-            ["divide", one, other] => write!(response, "{}", divide(one, other)),
-            ["quit"] => return false,
-            _ => write!(response, "say `greet NAME`, `divide N N` or `quit`"),
-        };
-        // Writing to a sink cannot fail.
-        written.is_ok()
+    async fn respond(request: Request) -> Response {
+        let words: Vec<&str> = request.path.split('/').skip(1).collect();
+        Response::Found(match words[..] {
+            ["greet", name] => format!("{GREETING}, {name}"),
+            // Panics on nonsense: the server gets the panic as an error, and goes on.
+            ["divide", one, other] => (number(one) / number(other)).to_string(),
+            ["count"] => request.body.len().to_string(),
+            // Takes a while. A reload meanwhile changes nothing for this request.
+            ["wait"] => match request.pause.await {
+                Ok(()) => format!("{GREETING}, at last"),
+                Err(error) => error.to_string(),
+            },
+            _ => return Response::Missing,
+        })
     }
 }
 
-/// Divides one number by the other. Panics on nonsense: the server gets the panic as an error, and goes on.
-fn divide(one: &str, other: &str) -> i64 {
-    let [one, other] = [one, other].map(|number| number.parse::<i64>().expect("a number"));
-    one / other
+fn number(text: &str) -> i64 {
+    text.parse().expect("a number")
 }
 
 replug_plugin::export!(Desk: Handler);
