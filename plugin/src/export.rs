@@ -154,35 +154,34 @@ impl Ordinary {
 #[macro_export]
 macro_rules! export {
     ($Plugin:ident: $($Interface:ident)::+) => {
-        $crate::export!(@ $Plugin, $($Interface)::+, without_hooks);
-        $crate::__allocate!();
+        $crate::export!(@ $Plugin, $($Interface)::+, without_hooks, hosts_allocator);
     };
     ($Plugin:ident: $($Interface:ident)::+ + Hooks) => {
-        $crate::export!(@ $Plugin, $($Interface)::+, with_hooks);
-        $crate::__allocate!();
+        $crate::export!(@ $Plugin, $($Interface)::+, with_hooks, hosts_allocator);
     };
     ($Plugin:ident: $($Interface:ident)::+, own_allocator) => {
-        $crate::export!(@ $Plugin, $($Interface)::+, without_hooks);
-        $crate::export!(@plain $($Interface)::+);
+        $crate::export!(@ $Plugin, $($Interface)::+, without_hooks, own_allocator);
     };
     ($Plugin:ident: $($Interface:ident)::+ + Hooks, own_allocator) => {
-        $crate::export!(@ $Plugin, $($Interface)::+, with_hooks);
-        $crate::export!(@plain $($Interface)::+);
+        $crate::export!(@ $Plugin, $($Interface)::+, with_hooks, own_allocator);
     };
     // The entry is made in here and nowhere else: of this table, under this handshake.
     (@entry $Plugin:ty, without_hooks) => { $crate::__private::Entry::new(&REPLUG_TABLE) };
     (@entry $Plugin:ty, with_hooks) => {
         $crate::__private::Entry::new(&REPLUG_TABLE).with_hooks::<$Plugin>()
     };
-    (@plain $Interface:ty) => {
+    (@memory $Interface:ty, hosts_allocator) => { $crate::__allocate!(); };
+    (@memory $Interface:ty, own_allocator) => {
         const _: () = $crate::__core::assert!(
             $crate::__core::option::Option::is_none(&<$Interface as $crate::Interface>::LINE),
             "a plugin with an allocator of its own cannot exchange ordinary Rust with its host: each side frees what the \
             other has allocated; leave out `own_allocator` and the `#[global_allocator]`, or declare plain data",
         );
     };
-    (@ $Plugin:ty, $Interface:ty, $hooks:ident) => {
+    // Nothing of it is left out by who calls this arm: each library has its allocator, or exchanges plain data.
+    (@ $Plugin:ty, $Interface:ty, $hooks:ident, $memory:ident) => {
         $crate::__interpose!();
+        $crate::export!(@memory $Interface, $memory);
 
         const _: () = {
             const REPLUG_DECLARATION: &$crate::__core::primitive::str = <$Interface as $crate::Interface>::DECLARATION;
