@@ -105,10 +105,12 @@ pub(crate) fn mentions(stream: &TokenStream, name: &str) -> bool {
 
 /// A type as a person writes it. The compiler prints a space around each sign of it.
 pub(crate) fn spelled(printed: &str) -> String {
-    let is_word = |it: char| it.is_alphanumeric() || it == '_';
+    fn is_word(it: char) -> bool {
+        it.is_alphanumeric() || it == '_'
+    }
     let mut spelled = String::new();
     for token in printed.split_whitespace() {
-        let is_apart = spelled.ends_with(|it| is_word(it)) && token.starts_with(is_word)
+        let is_apart = spelled.ends_with(is_word) && token.starts_with(is_word)
             || spelled.ends_with([',', ';', '=', '+'])
             || spelled.ends_with("->")
             || token.starts_with(['=', '+'])
