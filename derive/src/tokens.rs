@@ -102,3 +102,44 @@ pub(crate) fn mentions(stream: &TokenStream, name: &str) -> bool {
         _ => false,
     })
 }
+
+/// A type as a person writes it. The compiler prints a space around each sign of it.
+pub(crate) fn spelled(printed: &str) -> String {
+    fn is_word(it: char) -> bool {
+        it.is_alphanumeric() || it == '_'
+    }
+    let mut spelled = String::new();
+    for token in printed.split_whitespace() {
+        let is_apart = spelled.ends_with(is_word) && token.starts_with(is_word)
+            || spelled.ends_with([',', ';', '=', '+'])
+            || spelled.ends_with("->")
+            || token.starts_with(['=', '+'])
+            || token.starts_with("->");
+        if is_apart {
+            spelled.push(' ');
+        }
+        spelled.push_str(token);
+    }
+    spelled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_spelled_as_a_person_writes_it() {
+        for (printed, spelt) in [
+            ("Vec3", "Vec3"),
+            ("DateTime < Utc >", "DateTime<Utc>"),
+            ("IndexMap < String, u32 >", "IndexMap<String, u32>"),
+            ("SmallVec < [u8 ; 4] >", "SmallVec<[u8; 4]>"),
+            (":: glam :: Vec3", "::glam::Vec3"),
+            ("Cow < 'static , str >", "Cow<'static, str>"),
+            ("Box < dyn Value + Send >", "Box<dyn Value + Send>"),
+            ("fn (u8) -> (u8 , u8)", "fn(u8) -> (u8, u8)"),
+        ] {
+            assert_eq!(spelled(printed), spelt);
+        }
+    }
+}

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use proc_macro::{Delimiter, Group, Ident, Literal, TokenStream, TokenTree};
 
 use crate::read::{Body, Fields, Item, Of};
+use crate::tokens::spelled;
 
 /// Names of `repr` that are the type of a discriminant.
 const INTEGERS: &[&str] = &[
@@ -78,8 +79,16 @@ impl Parts {
     }
 
     /// These parts and some more.
-    fn and(&self, more: [(&'static str, TokenStream); 2]) -> Parts {
+    fn and(&self, more: impl IntoIterator<Item = (&'static str, TokenStream)>) -> Parts {
         Parts(self.0.iter().cloned().chain(more).collect())
+    }
+
+    /// What leads to the line of a field's type that another crate has defined.
+    fn foreign_line(&self) -> TokenStream {
+        let of = self.part("Q_OF").unwrap_or_default().to_string();
+        let foreign = text(&format!("foreign {}\n", spelled(&of)));
+        self.and([("Q_FOREIGN", foreign)])
+            .fill("{ Q_CRATE::__foreign_line!(Q_OF, Q_FOREIGN); replug_foreign_line }")
     }
 
     fn part(&self, name: &str) -> Option<TokenStream> {
@@ -179,10 +188,9 @@ impl Written {
     /// Writes the type and the place of a field.
     fn field(&mut self, parts: &Parts, place: TokenStream, is_foreign: bool) {
         let line = match is_foreign {
-            true => "{ Q_CRATE::__foreign_line!(Q_OF); replug_foreign_line }",
-            false => "<Q_OF as Q_CRATE::wire::Shared>::replug_line",
+            true => parts.foreign_line(),
+            false => parts.fill("<Q_OF as Q_CRATE::wire::Shared>::replug_line"),
         };
-        let line = parts.fill(line);
         let parts = parts.and([("Q_PLACE", place), ("Q_LINE", line)]);
         self.fields
             .extend(parts.fill("Q_CRATE::__private::LineField::of::<Q_OF>(Q_PLACE, Q_LINE),"));

@@ -1,4 +1,4 @@
-/* The handler of examples/server, in C. One command builds and runs it, in place of the one in Rust:
+/* The handler of examples/lines, in C. One command builds and runs it, in place of the one in Rust:
  *
  *     cc -shared -fPIC -I docs -o target/debug/libline_handler.so examples/c_plugin/handler.c && cargo run -p line_server
  */

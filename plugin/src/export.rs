@@ -211,21 +211,19 @@ macro_rules! export {
         $crate::export!(@rest $Plugin, $($Interface)::+, [$($Hooks)?], $($($rest)+)?);
     };
     (@rest $Plugin:ty, $Interface:ty, $hooks:tt,) => {
-        $crate::export!(@ $Plugin, $Interface, $hooks, []);
-        $crate::__allocate!();
+        $crate::export!(@ $Plugin, $Interface, $hooks, [], hosts_allocator);
     };
     (@rest $Plugin:ty, $Interface:ty, $hooks:tt, own_allocator) => {
-        $crate::export!(@ $Plugin, $Interface, $hooks, []);
-        $crate::export!(@plain $Interface);
+        $crate::export!(@ $Plugin, $Interface, $hooks, [], own_allocator);
     };
     (
         @rest $Plugin:ty, $Interface:ty, $hooks:tt,
         state: $State:ty as $($format:ident)::+ $(, version $version:literal)? $(, migrate $migrate:path)?
     ) => {
         $crate::export!(
-            @ $Plugin, $Interface, $hooks, [$State, ($($format::)+), ($($version)?), ($($migrate)?)]
+            @ $Plugin, $Interface, $hooks, [$State, ($($format::)+), ($($version)?), ($($migrate)?)],
+            hosts_allocator
         );
-        $crate::__allocate!();
     };
     (
         @rest $Plugin:ty, $Interface:ty, $hooks:tt,
@@ -233,9 +231,9 @@ macro_rules! export {
         , own_allocator
     ) => {
         $crate::export!(
-            @ $Plugin, $Interface, $hooks, [$State, ($($format::)+), ($($version)?), ($($migrate)?)]
+            @ $Plugin, $Interface, $hooks, [$State, ($($format::)+), ($($version)?), ($($migrate)?)],
+            own_allocator
         );
-        $crate::export!(@plain $Interface);
     };
     // The entry is made in here and nowhere else: of this table, under this handshake.
     (@entry $Plugin:ty, [], []) => { $crate::__private::Entry::new(&REPLUG_TABLE) };
@@ -316,15 +314,18 @@ macro_rules! export {
         $crate::__core::option::Option::None::<fn($crate::__core::primitive::u32, &[$crate::__core::primitive::u8]) -> $crate::__core::result::Result<_, $crate::HookError>>
     };
     (@migrate $migrate:path) => { $crate::__core::option::Option::Some($migrate) };
-    (@plain $Interface:ty) => {
+    (@memory $Interface:ty, hosts_allocator) => { $crate::__allocate!(); };
+    (@memory $Interface:ty, own_allocator) => {
         const _: () = $crate::__core::assert!(
             $crate::__core::option::Option::is_none(&<$Interface as $crate::Interface>::LINE),
             "a plugin with an allocator of its own cannot exchange ordinary Rust with its host: each side frees what the \
             other has allocated; leave out `own_allocator` and the `#[global_allocator]`, or declare plain data",
         );
     };
-    (@ $Plugin:ty, $Interface:ty, $hooks:tt, $state:tt) => {
+    // Nothing of it is left out by who calls this arm: each library has its allocator, or exchanges plain data.
+    (@ $Plugin:ty, $Interface:ty, $hooks:tt, $state:tt, $memory:ident) => {
         $crate::__interpose!();
+        $crate::export!(@memory $Interface, $memory);
 
         const _: () = {
             const REPLUG_DECLARATION: &$crate::__core::primitive::str = <$Interface as $crate::Interface>::DECLARATION;

@@ -137,7 +137,7 @@ pub mod __private {
             set, set_action, set_c11, set_handler, set_signal_stack, spawn, spawn_c11,
         };
     }
-    pub use crate::offer::{Offer, RawObject, RawOffer, raise};
+    pub use crate::offer::{Offer, Proxy, RawObject, RawOffer, is_mut, is_self, raise};
     pub use crate::refuse::{TAKEN, is_taken, says_macro, says_static};
     pub use crate::same::{SameAs, field_is};
     pub use crate::services::{Attach, Destructor, FIRST_KEY, Services, Start};

@@ -229,26 +229,14 @@ macro_rules! __line {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __foreign_line {
-    ($of:ty) => {
+    ($of:ty, $text:expr) => {
         fn replug_foreign_line() -> $crate::__private::Line {
             const {
                 &$crate::__private::Record::new(
                     $crate::__private::Head::of::<$of>($crate::__private::Kind::Foreign),
                     [],
                     [],
-                    $crate::__private::bytes_of::<
-                        {
-                            $crate::__private::len_of($crate::__core::concat!(
-                                "foreign ",
-                                $crate::__core::stringify!($of),
-                                "\n"
-                            ))
-                        },
-                    >($crate::__core::concat!(
-                        "foreign ",
-                        $crate::__core::stringify!($of),
-                        "\n"
-                    )),
+                    $crate::__private::bytes_of::<{ $crate::__private::len_of($text) }>($text),
                 )
             }
             .line()

@@ -8,7 +8,8 @@ use std::ffi::c_void;
 use std::panic::resume_unwind;
 
 use crate::answer::CallError;
-use crate::shape::Function;
+use crate::shape::{Function, Shape};
+use crate::wire::Shared;
 
 /// What a host offers, as a declaration writes it.
 #[derive(Debug)]
@@ -32,6 +33,40 @@ pub struct RawOffer {
     pub object: RawObject,
     /// The functions for it.
     pub table: *const c_void,
+}
+
+/// What a plugin takes for the `Object` that its host lends, and what is known of that object. The arms of `__offer!` that
+/// lend ask for it by this trait, because safe code can have a proxy of its own under the name that they use.
+///
+/// # Safety
+///
+/// The proxy is a [`RawOffer`] and nothing else, and implements the trait of `Object` by calling `TABLE`. That is a table of
+/// functions for any `Object`, as `SHAPE` and the line of `Types` say.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not what `interface!` makes for a plugin in the place of `{Object}`",
+    label = "not made by `interface!`",
+    note = "what a host offers is declared behind an interface: `host trait Engine {{ .. }}`"
+)]
+pub unsafe trait Proxy<Object: ?Sized> {
+    /// What is offered, as a declaration writes it.
+    const SHAPE: Shape;
+
+    /// The functions, for any object.
+    const TABLE: *const c_void;
+
+    /// The type whose line says what the functions take and return.
+    type Types: Shared;
+}
+
+/// Whether this is all that can stand before the `self` of a function: nothing, or `mut`. Everybody can call the macro's arms,
+/// with other tokens, such as a lifetime.
+pub const fn is_self(before: &str) -> bool {
+    before.is_empty() || is_mut(before)
+}
+
+/// Whether a function takes `&mut self`, by what stands before its `self`.
+pub const fn is_mut(before: &str) -> bool {
+    matches!(before.as_bytes(), b"mut")
 }
 
 /// The payload of a panic that began on the other side: in a plugin, one of a function of the host's.
@@ -65,7 +100,7 @@ macro_rules! __offer {
     ) => {
         $crate::__offer!(
             @functions $vis $Host $about
-            [$($done)* { [$([$($doc)*])*] true [mut] $name ($($arg: $takes),*) ($($returns)?) }]
+            [$($done)* { [$([$($doc)*])*] [mut] $name ($($arg: $takes),*) ($($returns)?) }]
             $($rest)*
         );
     };
@@ -77,14 +112,14 @@ macro_rules! __offer {
     ) => {
         $crate::__offer!(
             @functions $vis $Host $about
-            [$($done)* { [$([$($doc)*])*] false [] $name ($($arg: $takes),*) ($($returns)?) }]
+            [$($done)* { [$([$($doc)*])*] [] $name ($($arg: $takes),*) ($($returns)?) }]
             $($rest)*
         );
     };
     (
         @make $vis:vis $Host:ident [$([$($about:tt)*])*]
         $({
-            [$([$($doc:tt)*])*] $is_mut:literal [$($mutable:tt)?] $name:ident
+            [$([$($doc:tt)*])*] [$($mutable:tt)?] $name:ident
             ($($arg:ident: $takes:ty),*) ($($returns:ty)?)
         })+
     ) => {
@@ -109,6 +144,10 @@ macro_rules! __offer {
                 )*
                 $( $crate::__one_type!($returns); )?
                 $crate::__few_lent!($($takes),*);
+                const _: () = $crate::__core::assert!(
+                    $crate::__private::is_self($crate::__core::stringify!($($mutable)?)),
+                    "a function of the host's takes `&self` or `&mut self`",
+                );
             )+
 
             /// The functions of the host, as C sees them.
@@ -169,7 +208,8 @@ macro_rules! __offer {
 
             /// The plugin's half: what the plugin takes for the host.
             #[repr(transparent)]
-            struct ReplugProxy($crate::__private::RawOffer);
+            #[allow(unreachable_pub)]
+            pub struct ReplugProxy($crate::__private::RawOffer);
 
             impl $Host for ReplugProxy {
                 $(
@@ -192,11 +232,14 @@ macro_rules! __offer {
             }
 
             const REPLUG_FUNCTIONS: &[($crate::__core::primitive::bool, $crate::__private::Function)] = &[$(
-                ($is_mut, $crate::__private::Function {
-                    name: $crate::__core::stringify!($name),
-                    takes: &[$(<$takes as $crate::wire::Argument>::SHAPE),*],
-                    returns: <$crate::__answer_type!($($returns)?) as $crate::wire::Shared>::SHAPE,
-                }),
+                (
+                    $crate::__private::is_mut($crate::__core::stringify!($($mutable)?)),
+                    $crate::__private::Function {
+                        name: $crate::__core::stringify!($name),
+                        takes: &[$(<$takes as $crate::wire::Argument>::SHAPE),*],
+                        returns: <$crate::__answer_type!($($returns)?) as $crate::wire::Shared>::SHAPE,
+                    },
+                ),
             )+];
 
             const REPLUG_SHAPE: $crate::__private::Shape = $crate::__private::Shape::Offer(
@@ -227,15 +270,24 @@ macro_rules! __offer {
                 );
             }
 
+            // SAFETY: the proxy is transparent; proxy, table, shape and line are made of the same lines.
+            unsafe impl $crate::__private::Proxy<dyn $Host> for ReplugProxy {
+                const SHAPE: $crate::__private::Shape = REPLUG_SHAPE;
+                const TABLE: *const $crate::__core::ffi::c_void = (&raw const *ReplugHost::TABLE).cast();
+                type Types = ReplugTypes;
+            }
+
             $crate::__offer!(@lent $Host RefMut mut);
             $crate::__offer!(@lent $Host Ref);
         };
     };
     (@lent $Host:ident $Shape:ident $($mutable:tt)?) => {
-        // SAFETY: shape and line are made of the lines of the trait.
+        // SAFETY: shape and line are those of the proxy, which are made of the lines of the trait.
         unsafe impl<'lent> $crate::wire::Argument for &'lent $($mutable)? (dyn $Host + 'lent) {
-            const SHAPE: $crate::__private::Shape = $crate::__private::Shape::$Shape(&REPLUG_SHAPE);
-            type Of = ReplugTypes;
+            const SHAPE: $crate::__private::Shape = $crate::__private::Shape::$Shape(
+                &<ReplugProxy as $crate::__private::Proxy<dyn $Host>>::SHAPE,
+            );
+            type Of = <ReplugProxy as $crate::__private::Proxy<dyn $Host>>::Types;
         }
 
         // SAFETY: the proxy calls the object that was sent, by the functions that came with it.
@@ -251,7 +303,7 @@ macro_rules! __offer {
                     object: unsafe {
                         $crate::__core::mem::transmute::<Self, $crate::__private::RawObject>(self)
                     },
-                    table: (&raw const *ReplugHost::TABLE).cast(),
+                    table: <ReplugProxy as $crate::__private::Proxy<dyn $Host>>::TABLE,
                 }
             }
 

@@ -5,6 +5,7 @@
 
 mod c;
 mod calls;
+mod crates;
 mod ends;
 mod examples;
 mod handles;
