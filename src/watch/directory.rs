@@ -150,6 +150,7 @@ impl Directory {
         if can_be_lost && matches!(&listed, Ok(Some(listed)) if self.is_mount_lost(listed)) {
             shared.notice_loss(self.address.path(), Some(root.device));
             let path = self.address.path().to_path_buf();
+            self.lose_sight();
             let again = self.fail(now, Cause::MountLost, Error::MountLost { path }, shared);
             return Polled::Until(Some(again));
         }
@@ -173,6 +174,7 @@ impl Directory {
                 let again = self.fail(now, cause, Error::List { path, source }, shared);
                 if has_moved {
                     // Nobody knows whether this is the directory of before at all.
+                    self.lose_sight();
                     return Polled::Until(Some(again));
                 }
                 Some(again)
@@ -315,6 +317,7 @@ impl Directory {
             Ok(true) => {
                 shared.notice_loss(self.address.path(), None);
                 let path = self.address.path().to_path_buf();
+                self.lose_sight();
                 return Some(self.fail(now, Cause::MountLost, Error::MountLost { path }, shared));
             }
             Err(source) => return Some(self.cannot_look(now, source, shared)),
@@ -342,8 +345,16 @@ impl Directory {
         shared: &mut Shared<F, S, C>,
     ) -> Instant {
         self.scan.forget();
+        self.lose_sight();
         let (cause, path) = (Cause::from(&source), self.address.path().to_path_buf());
         self.fail(now, cause, Error::Look { path, source }, shared)
+    }
+
+    /// Nobody can tell whether the libraries are there until the directory can be looked at: those that were gone may have
+    /// come back meanwhile, so an absence that was not said is counted anew.
+    fn lose_sight(&mut self) {
+        let artifacts = self.artifacts.iter_mut();
+        artifacts.for_each(|artifact| artifact.tracker.is_unsure());
     }
 
     /// Lists the directory if that is called for.

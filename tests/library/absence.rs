@@ -194,3 +194,30 @@ fn what_was_removed_is_not_unmounted_when_an_empty_filesystem_takes_its_place() 
     fs::create_dir(&directory).unwrap();
     assert_eq!(watch.news_of_a_while(), ["returned", "missing"]);
 }
+
+#[test]
+fn an_absence_is_counted_anew_when_nobody_could_look_at_the_directory_meanwhile() {
+    let scratch = Scratch::new();
+    let directory = scratch.join("plugins");
+    fs::create_dir(&directory).unwrap();
+    let artifact = Artifact::at(directory.join("libx.so"));
+    artifact.link(&library(1));
+    let files = Spy::on_this_machine(|_| {});
+    let faults = files.faults.clone();
+    let mut watch = ByHand::watch(&scratch, &directory, files);
+    assert_eq!(watch.poll_until_settled(), 1);
+    artifact.remove();
+    watch.poll();
+    let watched = directory.clone();
+    faults.begin(move |asked| (*asked == Asked::Look(watched.clone())).then_some(IO));
+    assert_eq!(watch.news_of_a_while(), ["degraded"]);
+    // Meanwhile it was there again, and a moment ago the next build has begun.
+    artifact.link(&library(2));
+    artifact.remove();
+    faults.end();
+    watch.pass(Duration::from_secs(3));
+    watch.poll();
+    artifact.link(&library(3));
+    let said = watch.news_of_a_while();
+    assert_eq!(said, ["recovered"]);
+}
