@@ -341,26 +341,27 @@ mod tests {
     use super::*;
     use crate::look::snapshot::{Kind, Stamp};
 
-    #[test]
-    fn a_directory_that_changed_is_read_once_when_its_tick_is_over() {
-        let start = Instant::now();
-        let at = |milliseconds| start + Duration::from_millis(milliseconds);
-        let second = |seconds| Stamp {
+    /// A directory that changed last at this second of a clock that knows only seconds.
+    fn seen(seconds: i64) -> Snapshot {
+        let second = Stamp {
             seconds,
             nanoseconds: 0,
         };
-        let seen = |seconds| Snapshot {
+        Snapshot {
             kind: Kind::Directory,
             device: 1,
             mount: 1,
             inode: 1,
             links: 2,
             size: 4096,
-            modified: second(seconds),
-            changed: second(seconds),
+            modified: second,
+            changed: second,
             born: None,
-        };
-        let mut step = Step {
+        }
+    }
+
+    fn step() -> Step {
+        Step {
             directory: PathBuf::from("d"),
             device: 1,
             asked: Names::ByLook,
@@ -371,7 +372,27 @@ mod tests {
             seen: None,
             confirm_at: None,
             is_unread: false,
-        };
+        }
+    }
+
+    #[test]
+    fn numbers_made_up_at_each_look_do_not_put_off_the_end_of_a_tick() {
+        let start = Instant::now();
+        let mut step = step();
+        let over = (0..20u64).filter(|look| {
+            let inode = 100 + look;
+            let now = start + Duration::from_millis(250 * look);
+            step.is_tick_over(Snapshot { inode, ..seen(1) }, now)
+        });
+        // The first look of all, and then the end of each tick of a little more than two seconds.
+        assert_eq!(over.collect::<Vec<_>>(), [0, 9, 19]);
+    }
+
+    #[test]
+    fn a_directory_that_changed_is_read_once_when_its_tick_is_over() {
+        let start = Instant::now();
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        let mut step = step();
         for (now, seconds, is_over) in [
             (0, 1, true),
             (250, 1, false),

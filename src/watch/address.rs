@@ -76,6 +76,19 @@ impl Address {
         again.is_ok_and(|again| again.device != seen.device)
     }
 
+    /// Whether the directory that was seen on a device has left since: there is nothing now, or what is there is on
+    /// another one.
+    pub(super) fn has_left<F: Files, S: Stage, C: Clock>(
+        &self,
+        device: u64,
+        shared: &Shared<F, S, C>,
+    ) -> bool {
+        match shared.files.look(&self.path) {
+            Ok(again) => again.device != device,
+            Err(error) => is_absent(&error),
+        }
+    }
+
     /// Whether the directory has gone since it was looked at.
     pub(super) fn has_gone<F: Files, S: Stage, C: Clock>(&self, shared: &Shared<F, S, C>) -> bool {
         let again = shared.files.look(&self.path);

@@ -150,6 +150,7 @@ impl Directory {
         if can_be_lost && matches!(&listed, Ok(Some(listed)) if self.is_mount_lost(listed)) {
             shared.notice_loss(self.address.path(), Some(root.device));
             let path = self.address.path().to_path_buf();
+            self.lose_sight();
             let again = self.fail(now, Cause::MountLost, Error::MountLost { path }, shared);
             return Polled::Until(Some(again));
         }
@@ -173,13 +174,14 @@ impl Directory {
                 let again = self.fail(now, cause, Error::List { path, source }, shared);
                 if has_moved {
                     // Nobody knows whether this is the directory of before at all.
+                    self.lose_sight();
                     return Polled::Until(Some(again));
                 }
                 Some(again)
             }
         };
         shared.is_directory_degraded = self.is_degraded();
-        let followed = self.follow_all(now, shared);
+        let followed = self.follow_all(now, root.device, shared);
         let confirmation = self.scan.wants();
         Polled::Until([again, followed, confirmation].into_iter().flatten().min())
     }
@@ -189,18 +191,19 @@ impl Directory {
     fn follow_all<F: Files, S: Stage, C: Clock>(
         &mut self,
         now: Instant,
+        device: u64,
         shared: &mut Shared<F, S, C>,
     ) -> Option<Instant> {
         if shared.locality() == Locality::Local {
-            return self.follow_each(now, true, shared);
+            return self.follow_each(now, device, true, shared);
         }
         let changes = self.scan.changes_so_far();
         let changed = changes != self.changes_seen;
         let (begun, readings) = (shared.clock.now(), shared.readings_left);
         if !self.rounds.is_due(begun, changed) {
-            return self.follow_each(now, false, shared);
+            return self.follow_each(now, device, false, shared);
         }
-        let wanted = self.follow_each(now, true, shared);
+        let wanted = self.follow_each(now, device, true, shared);
         if !shared.is_out_of_readings() {
             self.changes_seen = changes;
             let ended = shared.clock.now();
@@ -213,10 +216,12 @@ impl Directory {
         wanted
     }
 
-    /// Looks at each artifact, or at each for which something is due, beginning where the last poll had to stop.
+    /// Looks at each artifact, or at each for which something is due, beginning where the last poll had to stop. The
+    /// directory was seen on this device.
     fn follow_each<F: Files, S: Stage, C: Clock>(
         &mut self,
         now: Instant,
+        device: u64,
         is_round: bool,
         shared: &mut Shared<F, S, C>,
     ) -> Option<Instant> {
@@ -238,21 +243,38 @@ impl Directory {
                 Some(until) => Some(until),
                 None => {
                     let look = artifact.look(shared, directory.as_ref());
+                    if artifact.can_be_missed()
+                        && look.as_ref().is_err_and(is_absent)
+                        && self.address.has_left(device, shared)
+                    {
+                        // The directory went after the look at it. The next look says why, and of all that was in it.
+                        self.stop_at(index, shared);
+                        return Some(now + LOOK_AGAIN);
+                    }
                     follow(artifact, now, look, shared)
                 }
             };
             artifact.note(shared);
             wanted = [wanted, until].into_iter().flatten().min();
             if shared.is_out_of_readings() {
-                // The next poll is due at once, and goes on here. The other artifacts are as they were.
-                self.turn = index;
-                self.artifacts
-                    .iter()
-                    .for_each(|artifact| artifact.note(shared));
+                // The next poll is due at once, and goes on here.
+                self.stop_at(index, shared);
                 return Some(now);
             }
         }
         wanted
+    }
+
+    /// Stops a poll at this artifact, from which the next one goes on. The other artifacts are as they were.
+    fn stop_at<F: Files, S: Stage, C: Clock>(
+        &mut self,
+        index: usize,
+        shared: &mut Shared<F, S, C>,
+    ) {
+        self.turn = index;
+        self.artifacts
+            .iter()
+            .for_each(|artifact| artifact.note(shared));
     }
 
     /// Whether the mount is lost: an unmounted filesystem leaves an empty directory on another device. That is not a
@@ -295,6 +317,7 @@ impl Directory {
             Ok(true) => {
                 shared.notice_loss(self.address.path(), None);
                 let path = self.address.path().to_path_buf();
+                self.lose_sight();
                 return Some(self.fail(now, Cause::MountLost, Error::MountLost { path }, shared));
             }
             Err(source) => return Some(self.cannot_look(now, source, shared)),
@@ -322,8 +345,16 @@ impl Directory {
         shared: &mut Shared<F, S, C>,
     ) -> Instant {
         self.scan.forget();
+        self.lose_sight();
         let (cause, path) = (Cause::from(&source), self.address.path().to_path_buf());
         self.fail(now, cause, Error::Look { path, source }, shared)
+    }
+
+    /// Nobody can tell whether the libraries are there until the directory can be looked at: those that were gone may have
+    /// come back meanwhile, so an absence that was not said is counted anew.
+    fn lose_sight(&mut self) {
+        let artifacts = self.artifacts.iter_mut();
+        artifacts.for_each(|artifact| artifact.tracker.is_unsure());
     }
 
     /// Lists the directory if that is called for.

@@ -115,6 +115,69 @@ fn a_directory_that_is_unmounted_in_the_middle_of_the_first_poll_was_not_removed
     assert!(count > 10, "{count} questions in a poll");
 }
 
+/// Unmounts a directory with two libraries just before a question of a later poll. Returns what is said then, if a poll asks
+/// so many.
+fn news_if_unmounted_later(number: usize, is_higher: bool) -> Option<Vec<&'static str>> {
+    let scratch = Scratch::new();
+    let late = Rc::<RefCell<Option<Mount>>>::default();
+    let (asked, leaves) = (Rc::new(Cell::new(0)), Rc::clone(&late));
+    let count = Rc::clone(&asked);
+    let (mount, files) = Mount::new(&scratch, move |_| {
+        if count.replace(count.get() + 1) == number
+            && let Some(mount) = leaves.take()
+        {
+            mount.unmount();
+        }
+    });
+    let watched = match is_higher {
+        true => mount.root.join("target"),
+        false => mount.directory.clone(),
+    };
+    for name in ["libx.so", "liby.so"] {
+        Artifact::at(watched.join(name)).link(&library(1));
+    }
+    let mut watch = ByHand::watch(&scratch, &watched, files);
+    assert_eq!(watch.poll_until_settled(), 2);
+    asked.set(0);
+    *late.borrow_mut() = Some(mount);
+    watch.poll();
+    late.borrow().is_none().then(|| watch.news_of_a_while())
+}
+
+#[test]
+fn a_directory_that_is_unmounted_in_the_middle_of_a_poll_is_lost_as_one() {
+    for is_higher in [false, true] {
+        let mut count = 0;
+        while let Some(said) = news_if_unmounted_later(count, is_higher) {
+            assert_eq!(said, ["degraded"], "before question {count}");
+            count += 1;
+        }
+        assert!(count > 3, "{count} questions in a poll");
+    }
+}
+
+#[test]
+fn what_a_mount_covers_is_not_missing_with_a_directory_of_the_covering_filesystem() {
+    let scratch = Scratch::new();
+    let (mount, files) = Mount::new(&scratch, |_| {});
+    mount.artifact.link(&library(1));
+    let mut watch = ByHand::watch(&scratch, &mount.directory, files);
+    assert_eq!(watch.poll_until_settled(), 1);
+    let above = Artifact::at(mount.directory.join("liby.so"));
+    mount.nfs.cover(&mount.root.join("target"));
+    mount.artifact.remove();
+    above.link(&library(2));
+    assert_eq!(watch.news_of_a_while(), ["placed", "degraded"]);
+    fs::remove_dir_all(&mount.directory).unwrap();
+    assert_eq!(watch.news_of_a_while(), ["missing"]);
+    fs::create_dir(&mount.directory).unwrap();
+    above.link(&library(3));
+    assert_eq!(watch.news_of_a_while(), ["returned"]);
+    mount.nfs.uncover();
+    mount.artifact.link(&library(1));
+    assert_eq!(watch.news_of_a_while(), ["placed", "recovered"]);
+}
+
 #[test]
 fn what_was_removed_is_not_unmounted_when_an_empty_filesystem_takes_its_place() {
     let scratch = Scratch::new();
@@ -130,4 +193,31 @@ fn what_was_removed_is_not_unmounted_when_an_empty_filesystem_takes_its_place() 
     mounted.store(1, Ordering::Relaxed);
     fs::create_dir(&directory).unwrap();
     assert_eq!(watch.news_of_a_while(), ["returned", "missing"]);
+}
+
+#[test]
+fn an_absence_is_counted_anew_when_nobody_could_look_at_the_directory_meanwhile() {
+    let scratch = Scratch::new();
+    let directory = scratch.join("plugins");
+    fs::create_dir(&directory).unwrap();
+    let artifact = Artifact::at(directory.join("libx.so"));
+    artifact.link(&library(1));
+    let files = Spy::on_this_machine(|_| {});
+    let faults = files.faults.clone();
+    let mut watch = ByHand::watch(&scratch, &directory, files);
+    assert_eq!(watch.poll_until_settled(), 1);
+    artifact.remove();
+    watch.poll();
+    let watched = directory.clone();
+    faults.begin(move |asked| (*asked == Asked::Look(watched.clone())).then_some(IO));
+    assert_eq!(watch.news_of_a_while(), ["degraded"]);
+    // Meanwhile it was there again, and a moment ago the next build has begun.
+    artifact.link(&library(2));
+    artifact.remove();
+    faults.end();
+    watch.pass(Duration::from_secs(3));
+    watch.poll();
+    artifact.link(&library(3));
+    let said = watch.news_of_a_while();
+    assert_eq!(said, ["recovered"]);
 }

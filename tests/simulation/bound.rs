@@ -1,5 +1,7 @@
 //! The bound of a scenario: how long after the last change, and the last fault, the final state may be unknown.
 
+use std::ops::Range;
+
 use replug::watch::{Locality, Names};
 
 use crate::client::Leases;
@@ -102,6 +104,16 @@ impl Scenario {
             _ => 0,
         });
         slow.sum()
+    }
+
+    /// For how much of a time something was wrong with the client.
+    pub fn blind(&self, times: Range<u64>) -> u64 {
+        let faults = self.client.faults.iter();
+        let shared = faults.map(|fault| {
+            let until = fault.until.min(times.end);
+            until.saturating_sub(fault.from.max(times.start))
+        });
+        shared.sum()
     }
 
     /// Whether anything above the libraries is replaced, or mounted.

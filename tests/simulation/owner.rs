@@ -10,7 +10,7 @@ use replug::{Digest, Error};
 use crate::run::Run;
 use crate::seam::Copy;
 use crate::tree::Eyes;
-use crate::world::SECOND;
+use crate::world::{Absence, Absences, SECOND};
 
 /// The owner, who takes the updates.
 #[derive(Default)]
@@ -237,25 +237,43 @@ impl Run<'_> {
             + 40 * self.scenario.client.latency
             + self.scenario.slow();
         let state = self.state();
-        let absences = state.world.absences.get(path);
-        let seen_at = absences.and_then(|absences| absences.seen_at.clone());
-        let last_seen = absences.map_or(0, |absences| absences.last_seen);
-        let absences = absences.map_or(Vec::new(), |absences| absences.times.clone());
+        let never = Absences::default();
+        let absences = state.world.absences.get(path).unwrap_or(&never);
         let leads_to = state.world.tree.end_of(path);
-        let is_out_of_sight = state.world.tree.resolve(path, Eyes::Client).is_none();
-        drop(state);
         // A link was swapped or made anew, and what it leads to now was covered before anybody could see it.
-        if seen_at.is_some_and(|seen_at| seen_at != leads_to) {
+        if absences
+            .seen_at
+            .as_ref()
+            .is_some_and(|seen_at| *seen_at != leads_to)
+        {
             return;
         }
-        let is_long = |(from, until): &(u64, Option<u64>)| {
-            // What came back, and was covered before anybody could see it, is as gone as before.
-            let is_unseen = is_out_of_sight && last_seen < *from;
-            let until = until.filter(|_| !is_unseen).unwrap_or(now);
-            until.saturating_sub(*from) + lag >= SECOND && until + lag >= now && *from <= now
+        let is_out_of_sight = state.world.tree.resolve(path, Eyes::Client).is_none();
+        // A poll asks a little after its beginning, from which the product counts.
+        let slack = 40 * self.scenario.client.latency + self.scenario.slow();
+        let is_long = |(number, absence): (usize, &Absence)| {
+            let from = absence.from;
+            // Only who was told for long enough that it is gone can say so when a mount hides that.
+            let was_known = absence.was_known_for() + slack >= SECOND;
+            let until = match absence.until {
+                // What came back last, and was covered before anybody could see it, is as gone as before.
+                Some(until) => {
+                    let is_last = number + 1 == absences.times.len();
+                    let blind = self.scenario.blind(until..until + absences.stayed);
+                    let is_unseen = absences.last_seen < from && absences.stayed < lag + blind;
+                    match is_last && is_out_of_sight && is_unseen && was_known {
+                        true => now,
+                        false => until,
+                    }
+                }
+                None => absence.hidden.filter(|_| !was_known).unwrap_or(now),
+            };
+            until.saturating_sub(from) + lag >= SECOND && until + lag >= now && from <= now
         };
+        let was_gone = absences.times.iter().enumerate().any(is_long);
+        drop(state);
         let attention = self.scenario.attention;
-        if attention == 100 && !absences.iter().any(is_long) {
+        if attention == 100 && !was_gone {
             self.violate(format!(
                 "missing: {} was there all the time",
                 path.display()

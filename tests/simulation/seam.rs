@@ -113,9 +113,37 @@ impl Client {
         if self.hides(path) {
             return Err(ErrorKind::NotFound.into());
         }
-        let inode = self.walk_from(directory, path, follows_last)?;
+        let walked = self.walk_from(directory, path, follows_last);
+        self.note_loss(|artifact| walked.is_err() && artifact.starts_with(path));
+        let inode = walked?;
         self.note_sighting(path, inode);
         Ok(self.snapshot(inode))
+    }
+
+    /// Takes down that the product was told, by an answer that `tells` it of a path, that nothing is there.
+    fn note_loss(&self, tells: impl Fn(&Path) -> bool) {
+        let state = &mut *self.state.borrow_mut();
+        let World {
+            now,
+            tree,
+            absences,
+            ..
+        } = &mut state.world;
+        for (path, absences) in absences {
+            if tells(path) || tells(&tree.end_of(path)) {
+                absences.is_missed(*now);
+            }
+        }
+    }
+
+    /// Takes down which artifacts a whole listing does not name.
+    fn note_names(&self, directory: &Path, names: &[OsString]) {
+        self.note_loss(|artifact| {
+            let is_named = artifact
+                .file_name()
+                .is_some_and(|name| names.iter().any(|it| it == name));
+            artifact.parent() == Some(directory) && !is_named
+        });
     }
 
     fn note_sighting(&self, path: &Path, inode: usize) {
@@ -203,6 +231,9 @@ impl Files for Client {
         self.step("names", directory, hits_list)?;
         let names = self.listing(directory, true)?;
         let is_half = self.is_wrong(Wrong::HalfList);
+        if !is_half {
+            self.note_names(directory, &names);
+        }
         let shown = if is_half {
             names.len() / 2
         } else {
@@ -226,6 +257,7 @@ impl Files for Client {
         if self.is_wrong(Wrong::HalfList) {
             return Err(io::Error::from_raw_os_error(5));
         }
+        self.note_names(directory, &names);
         let wanted = names.iter().filter(|name| is_wanted(name, Kind::File));
         Ok(Listing {
             files: wanted.map(|name| directory.join(name)).collect(),

@@ -107,11 +107,30 @@ impl Trace {
     }
 }
 
+/// A time at which something that was at a path had been removed from there.
+#[derive(Debug, Clone)]
+pub struct Absence {
+    pub from: u64,
+    /// When it came back, if it has.
+    pub until: Option<u64>,
+    /// Since when a mount, or the lack of one, hides that it is gone.
+    pub hidden: Option<u64>,
+    /// When the product asked for it first and last, and was told that it is gone, before that was hidden.
+    asked: Option<(u64, u64)>,
+}
+
+impl Absence {
+    /// For how long the product could know that it was gone, and not hidden.
+    pub fn was_known_for(&self) -> u64 {
+        self.asked.map_or(0, |(first, last)| last - first)
+    }
+}
+
 /// The times at which something that was at a path had been removed from there; the last one may be open. What is
 /// unmounted, or covered by a mount, was not removed.
 #[derive(Debug, Default)]
 pub struct Absences {
-    pub times: Vec<(u64, Option<u64>)>,
+    pub times: Vec<Absence>,
     /// The volumes where it was seen, the last one last, and whether it was removed from the last one.
     homes: Vec<usize>,
     is_gone_from_home: bool,
@@ -150,10 +169,34 @@ impl Absences {
             }
         };
         match self.times.last_mut() {
-            // What was removed and is covered since is as gone as before.
-            Some((_, end @ None)) if self.is_there => *end = Some(now),
-            Some((_, Some(_))) | None if is_gone => self.times.push((now, None)),
+            Some(last) if last.until.is_none() => {
+                if self.is_there {
+                    last.until = Some(now);
+                }
+                // What was removed and is covered since is as gone as before, but nobody can see that any more.
+                last.hidden = match is_gone {
+                    true => None,
+                    false => last.hidden.or(Some(now)),
+                };
+            }
+            _ if is_gone => self.times.push(Absence {
+                from: now,
+                until: None,
+                hidden: None,
+                asked: None,
+            }),
             _ => {}
+        }
+    }
+
+    /// The product was told that it is gone.
+    pub fn is_missed(&mut self, now: u64) {
+        if let Some(last) = self.times.last_mut()
+            && last.until.is_none()
+            && last.hidden.is_none()
+        {
+            let (first, _) = last.asked.unwrap_or((now, now));
+            last.asked = Some((first, now));
         }
     }
 
@@ -175,7 +218,7 @@ impl Absences {
     /// Since when it is gone from where it was last.
     pub fn gone_since(&self) -> Option<u64> {
         match self.times.last() {
-            Some((since, None)) if self.is_gone_from_home => Some(*since),
+            Some(last) if last.until.is_none() && self.is_gone_from_home => Some(last.from),
             _ => None,
         }
     }
