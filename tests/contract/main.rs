@@ -8,6 +8,7 @@ mod calls;
 mod crates;
 mod ends;
 mod examples;
+mod futures;
 mod handles;
 mod hooks;
 mod listed;

@@ -4,17 +4,14 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::process::Command;
-use std::sync::{Arc, LazyLock, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use replug::error::Step;
 use replug::outcome::{Loaded, Mapped};
 use replug::watch::Watcher;
-use replug::{CallError, Host, Options, Outcome, Pending, Unload, chain};
+use replug::{CallError, Host, Options, Outcome, Unload, chain};
 use vocabulary::{Artifact, DEADLINE, Scratch, cargo_build, target_tmp, workspace};
 
 #[path = "ordinary/town.rs"]
@@ -405,134 +402,6 @@ fn a_plugin_calls_what_its_host_offers_and_a_panic_there_ends_as_an_error_of_the
         told,
         "a function that the host offers panicked: nobody knows"
     );
-}
-
-/// A count that is given later, if at all. Dropped with it.
-#[derive(Clone, Default)]
-struct Count(Arc<Mutex<(Option<u32>, Option<Waker>)>>);
-
-impl Count {
-    fn give(&self, count: u32) {
-        let (given, waker) = &mut *self.0.lock().unwrap();
-        *given = Some(count);
-        waker.take().into_iter().for_each(Waker::wake);
-    }
-
-    fn is_dropped(&self) -> bool {
-        Arc::strong_count(&self.0) == 1
-    }
-
-    fn pending(&self) -> Pending<u32> {
-        let Count(count) = self.clone();
-        Pending::new(std::future::poll_fn(move |context| {
-            let (given, waker) = &mut *count.lock().unwrap();
-            *waker = Some(context.waker().clone());
-            given.map_or(Poll::Pending, Poll::Ready)
-        }))
-    }
-}
-
-fn poll<T>(pending: &mut Pending<T>) -> Poll<Result<T, CallError>> {
-    Pin::new(pending).poll(&mut Context::from_waker(Waker::noop()))
-}
-
-/// Waits for a future on this thread, which is woken by whoever has what the future waits for.
-fn block_on<T>(mut pending: Pending<T>) -> Result<T, CallError> {
-    struct Unpark(Thread);
-
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-
-    let waker = Arc::new(Unpark(thread::current())).into();
-    loop {
-        match Pin::new(&mut pending).poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(result) => return result,
-            Poll::Pending => thread::park(),
-        }
-    }
-}
-
-#[test]
-fn an_async_function_is_polled_on_any_thread_and_its_panic_is_an_error() {
-    let mut hosted = Hosted::new();
-    hosted.load(&plugin("same"));
-    for (given, said) in [
-        (3, Ok("how many? 3".to_owned())),
-        (13, Err(CallError::Panicked("an unlucky number".to_owned()))),
-    ] {
-        let count = Count::default();
-        let mut pending = hosted.host.ponder("how many?".to_owned(), count.pending());
-        assert_eq!(poll(&mut pending), Poll::Pending);
-        let waits = thread::spawn(|| block_on(pending));
-        count.give(given);
-        assert_eq!(waits.join().unwrap(), said);
-        assert!(count.is_dropped(), "{given}");
-    }
-}
-
-#[test]
-fn a_future_that_is_dropped_is_cancelled() {
-    let mut hosted = Hosted::new();
-    hosted.load(&plugin("same"));
-    let count = Count::default();
-    let mut pending = hosted.host.ponder(String::new(), count.pending());
-    assert_eq!(poll(&mut pending), Poll::Pending);
-    assert!(!count.is_dropped());
-    drop(pending);
-    assert!(count.is_dropped(), "the plugin has let go of it");
-}
-
-#[test]
-fn a_future_ends_on_the_generation_on_which_it_began_and_that_is_in_use_as_long_as_it_lives() {
-    let mut hosted = Hosted::new();
-    let library = plugin("same");
-    hosted.load(&library);
-    let count = Count::default();
-    let mut begun = hosted.host.ponder("how many?".to_owned(), count.pending());
-    assert_eq!(poll(&mut begun), Poll::Pending);
-    let loaded = hosted.load(&[library, vec![2]].concat());
-    assert_eq!(loaded.retired.unwrap().mapped, Some(Mapped::Lent));
-    assert!(hosted.host.poll().is_none(), "the future is in use");
-    count.give(5);
-    assert_eq!(poll(&mut begun), Poll::Ready(Ok("how many? 5".to_owned())));
-    let Some(Outcome::Retired(retired)) = hosted.host.poll() else {
-        panic!("the future has ended");
-    };
-    assert_eq!(
-        (retired.generation, retired.mapped),
-        (1, Some(Mapped::Ordinary))
-    );
-}
-
-#[test]
-fn a_future_that_outlives_its_host_ends() {
-    let mut hosted = Hosted::new();
-    hosted.load(&plugin("same"));
-    let count = Count::default();
-    let pending = hosted.host.ponder("how many?".to_owned(), count.pending());
-    drop(hosted);
-    count.give(5);
-    assert_eq!(block_on(pending), Ok("how many? 5".to_owned()));
-}
-
-#[test]
-fn an_async_function_of_a_plugin_that_is_not_there_says_so() {
-    let count = Count::default();
-    let hosted = Hosted::new();
-    let pending = hosted.host.ponder(String::new(), count.pending());
-    assert!(count.is_dropped());
-    assert_eq!(block_on(pending), Err(CallError::Absent));
-}
-
-#[test]
-#[should_panic(expected = "a future was polled after it was ready")]
-fn a_future_that_was_ready_is_not_polled_again() {
-    let mut pending = Pending::new(async {});
-    assert_eq!(poll(&mut pending), Poll::Ready(Ok(())));
-    let _ = poll(&mut pending);
 }
 
 #[test]

@@ -1,7 +1,6 @@
 #![allow(dead_code)]
 
 mod town;
-use replug_plugin::Pending;
 use town::*;
 
 struct Mine;
@@ -38,12 +37,6 @@ impl Rule for Mine {
         let mut said = council.decide(question, Person::default()).unwrap_or_default();
         said.push(format!("{} and {}", council.count(), elders.count()));
         said
-    }
-
-    async fn ponder(question: String, count: Pending<u32>) -> String {
-        let count = count.await.unwrap();
-        assert!(count != 13, "an unlucky number");
-        format!("{question} {count}")
     }
 }
 

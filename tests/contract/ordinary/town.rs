@@ -2,7 +2,6 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use replug_derive::Shared;
-use replug_plugin::Pending;
 
 #[derive(Shared, Debug, Default)]
 pub struct Town {
@@ -53,8 +52,6 @@ replug_plugin::interface! {
         fn spread(grid: Grid<u16, 3>) -> Vec<u16>;
         /// Asks those who know.
         fn consult(council: &mut dyn Council, elders: &dyn Council, question: &str) -> Vec<String>;
-        /// Thinks about it, for as long as it takes to count.
-        async fn ponder(question: String, count: Pending<u32>) -> String;
     }
     /// Those who know.
     host trait Council {

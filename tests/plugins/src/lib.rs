@@ -2,7 +2,7 @@
 
 pub mod diary;
 
-use replug_plugin::Sink;
+use replug_plugin::{Pending, Sink};
 
 replug_plugin::shared! {
     /// State that the host owns.
@@ -48,6 +48,18 @@ replug_plugin::interface! {
     host trait Thing {
         /// Is touched.
         fn touched(&self);
+    }
+}
+
+replug_plugin::interface! {
+    /// A plugin that waits, without holding up its host.
+    pub interface Sleeper, plugin trait Sleep, version 1 {
+        /// Waits by the host's timer.
+        async fn by_the_host(pause: Pending<u32>) -> u32;
+        /// Waits by a timer of whatever executor the plugin is polled by.
+        async fn by_who_polls() -> u32;
+        /// Waits by a runtime that the plugin keeps.
+        async fn by_itself() -> u32;
     }
 }
 
