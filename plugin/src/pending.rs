@@ -7,8 +7,10 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::ptr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
 
 use crate::answer::{Answered, CallError, answer, drop_unused};
 #[cfg(ordinary)]
@@ -31,13 +33,14 @@ use crate::wire::Shared;
 /// # Examples
 ///
 /// ```
-/// use std::task::{Context, Poll, Waker};
+/// # async fn asked() -> Result<(), replug_plugin::CallError> {
 /// use replug_plugin::Pending;
 ///
-/// let mut pending = Box::pin(Pending::new(async { 1 + 1 }));
-/// let polled = pending.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-/// assert_eq!(polled, Poll::Ready(Ok(2)));
-/// # use std::future::Future;
+/// let pending = Pending::new(async { 1 + 1 });
+/// assert_eq!(pending.await?, 2);
+/// # Ok(())
+/// # }
+/// # replug_plugin::Pending::new(asked()).wait().unwrap().unwrap();
 /// ```
 #[must_use = "futures do nothing unless they are awaited"]
 #[repr(C)]
@@ -89,6 +92,31 @@ impl<T> Pending<T> {
         }
     }
 
+    /// Waits for it on this thread, for hosts without an executor. On a thread of an executor this holds up what else runs
+    /// there; `.await` does not.
+    ///
+    /// # Errors
+    ///
+    /// As if it were awaited.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use replug_plugin::Pending;
+    ///
+    /// assert_eq!(Pending::new(async { 1 + 1 }).wait(), Ok(2));
+    /// ```
+    pub fn wait(mut self) -> Result<T, CallError> {
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        loop {
+            match Pin::new(&mut self).poll(&mut Context::from_waker(&waker)) {
+                Poll::Ready(result) => return result,
+                // Whoever wakes it in between leaves a token, so that this returns at once.
+                Poll::Pending => thread::park(),
+            }
+        }
+    }
+
     fn end(&mut self) {
         let future = std::mem::replace(&mut self.future, ptr::null_mut());
         if !future.is_null() {
@@ -97,6 +125,15 @@ impl<T> Pending<T> {
             // SAFETY: the future is dropped once.
             unsafe { (functions.drop)(future) };
         }
+    }
+}
+
+/// A thread that waits for a future.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
     }
 }
 

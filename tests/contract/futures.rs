@@ -2,8 +2,8 @@
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::{Context, Poll, Waker};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use fixtures::Sleeper;
@@ -80,25 +80,6 @@ fn poll<T>(pending: &mut Pending<T>) -> Poll<Result<T, CallError>> {
     Pin::new(pending).poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// Waits for a future on this thread, which is woken by whoever has what the future waits for.
-fn block_on<T>(mut pending: Pending<T>) -> Result<T, CallError> {
-    struct Unpark(Thread);
-
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-
-    let waker = Arc::new(Unpark(thread::current())).into();
-    loop {
-        match Pin::new(&mut pending).poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(result) => return result,
-            Poll::Pending => thread::park(),
-        }
-    }
-}
-
 #[test]
 fn an_async_function_is_polled_on_any_thread_and_its_panic_is_an_error() {
     let hosted = hosted();
@@ -109,7 +90,7 @@ fn an_async_function_is_polled_on_any_thread_and_its_panic_is_an_error() {
         let count = Count::default();
         let mut pending = hosted.host.by_the_host(count.pending());
         assert_eq!(poll(&mut pending), Poll::Pending);
-        let waits = thread::spawn(|| block_on(pending));
+        let waits = thread::spawn(|| pending.wait());
         count.give(given);
         assert_eq!(waits.join().unwrap(), said);
         assert!(count.is_dropped(), "{given}");
@@ -154,7 +135,7 @@ fn a_future_that_outlives_its_host_ends() {
     let pending = hosted.host.by_the_host(count.pending());
     drop(hosted);
     count.give(5);
-    assert_eq!(block_on(pending), Ok(6));
+    assert_eq!(pending.wait(), Ok(6));
 }
 
 #[test]
@@ -163,7 +144,7 @@ fn an_async_function_of_a_plugin_that_is_not_there_says_so() {
     let host = Host::<Sleeper>::new();
     let pending = host.by_the_host(count.pending());
     assert!(count.is_dropped());
-    assert_eq!(block_on(pending), Err(CallError::Absent));
+    assert_eq!(pending.wait(), Err(CallError::Absent));
 }
 
 #[test]
