@@ -1,4 +1,4 @@
-//! A lab for the cost of a call, in instructions.
+//! A lab for the cost of a call, and of what crosses in it, in instructions.
 
 use crate::counted;
 
@@ -21,4 +21,40 @@ fn a_call_costs_a_few_instructions_more_than_one_through_a_pointer() {
         assert!(more < most + 0.5, "{way}: {more:+.1} instructions");
     }
     println!("handle: {:+.1}", instructions("handle") - pointer);
+}
+
+/// The instructions of one repetition of something at the rust level.
+fn ordinary(way: &str) -> f64 {
+    let library = counted::examples().join("libcosts.so");
+    counted::instructions("ordinary_cost", &[library.to_str().unwrap(), way], CALLS)
+}
+
+#[test]
+fn ordinary_rust_costs_a_few_instructions_more_than_in_one_program() {
+    counted::build();
+    let block = ordinary("allocate");
+    let costs = [
+        (
+            "a call with `&mut (u64, String)`",
+            ordinary("ordinary") - ordinary("plain"),
+            0.0,
+        ),
+        (
+            "a `String` as an answer",
+            ordinary("text") - ordinary("number") - block,
+            15.0,
+        ),
+        (
+            "a function of the host's",
+            ordinary("ask") - ordinary("own_ask"),
+            36.0,
+        ),
+        ("a block of memory", block - ordinary("own_allocate"), 16.0),
+    ];
+    for (what, more, _) in costs {
+        println!("{what}: {more:+.1} instructions");
+    }
+    for (what, more, most) in costs {
+        assert!(more < most + 0.5, "{what}: {more:+.1} instructions");
+    }
 }

@@ -63,6 +63,29 @@ replug_plugin::interface! {
     }
 }
 
+replug_plugin::interface! {
+    /// What crosses at the rust level, to be counted.
+    pub interface Costs, plugin trait Cost, version 1 {
+        /// Steps the world once.
+        fn plain(world: &mut World);
+        /// Counts in a pair.
+        fn ordinary(pair: &mut (u64, String));
+        /// A number.
+        fn number() -> u64;
+        /// Text of one letter.
+        fn text() -> String;
+        /// Asks the host so often.
+        fn ask(oracle: &mut dyn Oracle, times: u64) -> u64;
+        /// Allocates a block, and releases it, so often.
+        fn allocate(times: u64);
+    }
+    /// What is asked.
+    host trait Oracle {
+        /// A number that depends on the one before.
+        fn say(&mut self, before: u64) -> u64;
+    }
+}
+
 /// Makes a fixture: a plugin with the functions that all fixtures share, and an `act` of its own.
 #[macro_export]
 macro_rules! fixture {
