@@ -33,6 +33,7 @@ impl Copy {
             "README.md",
             "src",
             "plugin",
+            "derive",
             "cli",
             "tests",
             "plugin01",
