@@ -56,6 +56,12 @@ pub(crate) unsafe extern "C" fn allocate_from(heap: *const Heap) -> bool {
     taken.is_ok()
 }
 
+/// Whether this is a library that allocates from its host, and not the host.
+pub(crate) fn has_host() -> bool {
+    let own = [&raw const UNASKED, &raw const OWN];
+    !own.contains(&HEAP.load(Ordering::Relaxed).cast_const())
+}
+
 #[inline(always)]
 fn heap() -> &'static Heap {
     // SAFETY: a table of this library, or the host's, which can be used for as long as this code is mapped.

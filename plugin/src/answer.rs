@@ -123,6 +123,18 @@ impl<T> Answered<T> {
         }
     }
 
+    /// The answer of the host's: a panic in it is the host's.
+    pub(crate) fn of_the_host(self) -> Answered<T> {
+        if self.failure.is_null() {
+            return self;
+        }
+        // SAFETY: the failure was made in this program, and is given back there once.
+        match unsafe { read(self.failure) } {
+            CallError::Panicked(message) => Answered::failed(Failure::HOST_PANICKED, &message),
+            other => Answered::of(&other),
+        }
+    }
+
     /// The answer of a call that failed so.
     #[cold]
     pub(crate) fn of(error: &CallError) -> Answered<T> {

@@ -396,13 +396,19 @@ macro_rules! __plugin_value {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __owned {
-    (async $vis:vis, $($takes:ty),*) => { $(
+    (async $vis:vis, $($takes:ty),*) => {
+        const _: () = $crate::__core::assert!(
+            $crate::__core::stringify!($vis).is_empty(),
+            "a function of an interface is as visible as the interface: leave out what stands between `async` and `fn`",
+        );
+        $(
         const _: () = $crate::__core::assert!(
             !$crate::__private::is_lent(&<$takes as $crate::wire::Argument>::SHAPE),
             "an `async fn` goes on after the call, and so cannot take what is lent for the call: `String` instead of `&str`, \
             `Vec` instead of a slice",
         );
-    )* };
+        )*
+    };
     ($($takes:ty),*) => {};
 }
 

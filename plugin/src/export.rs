@@ -207,18 +207,22 @@ impl Ordinary {
 /// ```
 #[macro_export]
 macro_rules! export {
-    ($Plugin:ident: $($Interface:ident)::+ $(+ $Hooks:ident)? $(, $($rest:tt)+)?) => {
-        $crate::export!(@rest $Plugin, $($Interface)::+, [$($Hooks)?], $($($rest)+)?);
+    ($Plugin:ident: $($Interface:ident)::+ + Hooks $(, $($rest:tt)*)?) => {
+        $crate::export!(@rest $Plugin, $($Interface)::+, [Hooks], $($($rest)*)?);
     };
-    (@rest $Plugin:ty, $Interface:ty, $hooks:tt,) => {
+    ($Plugin:ident: $($Interface:ident)::+ $(, $($rest:tt)*)?) => {
+        $crate::export!(@rest $Plugin, $($Interface)::+, [], $($($rest)*)?);
+    };
+    (@rest $Plugin:ty, $Interface:ty, $hooks:tt, $(,)?) => {
         $crate::export!(@ $Plugin, $Interface, $hooks, [], hosts_allocator);
     };
-    (@rest $Plugin:ty, $Interface:ty, $hooks:tt, own_allocator) => {
+    (@rest $Plugin:ty, $Interface:ty, $hooks:tt, own_allocator $(,)?) => {
         $crate::export!(@ $Plugin, $Interface, $hooks, [], own_allocator);
     };
     (
         @rest $Plugin:ty, $Interface:ty, $hooks:tt,
         state: $State:ty as $($format:ident)::+ $(, version $version:literal)? $(, migrate $migrate:path)?
+        $(,)?
     ) => {
         $crate::export!(
             @ $Plugin, $Interface, $hooks, [$State, ($($format::)+), ($($version)?), ($($migrate)?)],
@@ -228,7 +232,7 @@ macro_rules! export {
     (
         @rest $Plugin:ty, $Interface:ty, $hooks:tt,
         state: $State:ty as $($format:ident)::+ $(, version $version:literal)? $(, migrate $migrate:path)?
-        , own_allocator
+        , own_allocator $(,)?
     ) => {
         $crate::export!(
             @ $Plugin, $Interface, $hooks, [$State, ($($format::)+), ($($version)?), ($($migrate)?)],
@@ -252,9 +256,9 @@ macro_rules! export {
             ///
             /// # Panics
             ///
-            /// If this thread has the state already.
+            /// If this thread has the state already, or the plugin was stopped.
             #[track_caller]
-            fn state() -> $crate::StateGuard<'static, $State> {
+            pub(crate) fn state() -> $crate::StateGuard<'static, $State> {
                 $crate::__private::State::lend(&REPLUG_STATE)
             }
         }
@@ -271,12 +275,11 @@ macro_rules! export {
                 $crate::__core::option::Option::Some($crate::export!(@version $($version)?));
 
             fn init() -> $crate::__core::result::Result<(), $crate::HookError> {
-                $crate::export!(@hook $Plugin, $hooks, init)
+                $crate::__private::State::init(&REPLUG_STATE, || $crate::export!(@hook $Plugin, $hooks, init))
             }
 
             fn stop() -> $crate::__core::result::Result<(), $crate::HookError> {
-                let ended = $crate::export!(@hook $Plugin, $hooks, stop);
-                $crate::__core::result::Result::and($crate::__private::State::end(&REPLUG_STATE), ended)
+                $crate::__private::State::stop(&REPLUG_STATE, || $crate::export!(@hook $Plugin, $hooks, stop))
             }
 
             fn save(
@@ -360,6 +363,12 @@ macro_rules! export {
             pub static replug_ordinary: $crate::__private::Ordinary =
                 $crate::__private::Ordinary::of::<$Interface>();
         };
+    };
+    ($($other:tt)*) => {
+        $crate::__core::compile_error!(
+            "`export!` takes `Type: Interface`, and then, in this order and each only if it is wanted: `+ Hooks`, \
+            `, state: Type as serde_json`, `, version 2`, `, migrate function`, `, own_allocator`"
+        );
     };
 }
 

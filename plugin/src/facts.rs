@@ -5,6 +5,9 @@ use std::mem::{offset_of, size_of};
 
 use crate::allocator::Heap;
 use crate::export::Ordinary;
+use crate::line::Line;
+use crate::offer::RawOffer;
+use crate::pending::{Functions, Pending};
 use crate::text::Text;
 
 /// A struct of many fields that are all alike. A compiler that shuffles fields shuffles these.
@@ -61,9 +64,37 @@ const fn written<const N: usize>() -> Text<N> {
         text = text.put(" ").number(PROBE[at]);
         at += 1;
     }
-    let text = text.put("\ntables ").number(size_of::<Ordinary>());
-    text.put(" ").number(size_of::<Heap>()).put("\n")
+    text = text.put("\ntables");
+    let mut at = 0;
+    while at < TABLES.len() {
+        text = text.put(" ").number(TABLES[at]);
+        at += 1;
+    }
+    text.put("\n")
 }
+
+/// The sizes of the tables that only the rust level has, each followed by the places of its fields.
+const TABLES: [usize; 19] = [
+    size_of::<Ordinary>(),
+    offset_of!(Ordinary, line),
+    offset_of!(Ordinary, allocate_from),
+    offset_of!(Ordinary, alive),
+    size_of::<Heap>(),
+    offset_of!(Heap, alloc),
+    offset_of!(Heap, alloc_zeroed),
+    offset_of!(Heap, dealloc),
+    offset_of!(Heap, realloc),
+    size_of::<RawOffer>(),
+    offset_of!(RawOffer, object),
+    offset_of!(RawOffer, table),
+    size_of::<Pending<()>>(),
+    offset_of!(Pending<()>, future),
+    offset_of!(Pending<()>, functions),
+    size_of::<Functions<()>>(),
+    offset_of!(Functions<()>, poll),
+    offset_of!(Functions<()>, drop),
+    size_of::<Line>(),
+];
 
 const LEN: usize = written::<0>().len();
 

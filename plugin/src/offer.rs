@@ -95,6 +95,15 @@ macro_rules! __offer {
     (
         @functions $vis:vis $Host:ident $about:tt [$($done:tt)*]
         $(#[$($doc:tt)*])*
+        async $($rest:tt)*
+    ) => {
+        $crate::__core::compile_error!(
+            "a function of the host's returns a `Pending<T>` instead of being `async`: `fn sleep(&self) -> Pending<()>;`"
+        );
+    };
+    (
+        @functions $vis:vis $Host:ident $about:tt [$($done:tt)*]
+        $(#[$($doc:tt)*])*
         fn $name:ident(&mut self $(, $arg:ident: $takes:ty)* $(,)?) $(-> $returns:ty)?;
         $($rest:tt)*
     ) => {

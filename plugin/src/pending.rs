@@ -8,10 +8,11 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
+use crate::allocator::has_host;
 use crate::answer::{Answered, CallError, answer, drop_unused};
 #[cfg(ordinary)]
 use crate::line::{LineField, NOWHERE};
@@ -21,7 +22,8 @@ use crate::wire::Shared;
 /// A future of the other side: what an `async fn` of an interface returns. Any executor can poll it, on any thread.
 ///
 /// It is ready with the value, or with the panic that ended it as an error. Dropping it cancels the work. While it lives, the
-/// generation that made it is in use, and is not stopped.
+/// generation that made it is in use, and is not stopped before its host is dropped. So a plugin that keeps one of its own
+/// making, in its state say, is not stopped when it is replaced.
 ///
 /// A function can also take one, and what a host offers can return one: `fn sleep(&self, seconds: f32) -> Pending<()>` of a
 /// `host trait` is a timer of the host's executor for a plugin, whose own copies of an executor's crates have none.
@@ -46,8 +48,8 @@ use crate::wire::Shared;
 #[repr(C)]
 pub struct Pending<T> {
     /// The future; null once it was ready.
-    future: *mut c_void,
-    functions: *const Functions<T>,
+    pub(crate) future: *mut c_void,
+    pub(crate) functions: *const Functions<T>,
     /// Like a future, and unlike the pointers.
     ready: PhantomData<fn() -> T>,
 }
@@ -55,12 +57,15 @@ pub struct Pending<T> {
 // SAFETY: the future is `Send`, and only reached through `&mut`.
 unsafe impl<T: Send> Send for Pending<T> {}
 
+// SAFETY: a shared reference leads to nothing.
+unsafe impl<T> Sync for Pending<T> {}
+
 /// How the side that made a future polls and drops it. Both sides are built by one compiler.
 #[allow(improper_ctypes_definitions)]
 #[repr(C)]
-struct Functions<T> {
-    poll: unsafe extern "C" fn(*mut c_void, &mut Context<'_>) -> Answered<Poll<T>>,
-    drop: unsafe extern "C" fn(*mut c_void),
+pub(crate) struct Functions<T> {
+    pub(crate) poll: unsafe extern "C" fn(*mut c_void, &mut Context<'_>) -> Answered<Poll<T>>,
+    pub(crate) drop: unsafe extern "C" fn(*mut c_void),
 }
 
 /// How many futures of this very image live.
@@ -107,12 +112,19 @@ impl<T> Pending<T> {
     /// assert_eq!(Pending::new(async { 1 + 1 }).wait(), Ok(2));
     /// ```
     pub fn wait(mut self) -> Result<T, CallError> {
-        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let parked = Arc::new(Parked {
+            thread: thread::current(),
+            is_woken: AtomicBool::new(false),
+        });
+        let waker = Waker::from(Arc::clone(&parked));
         loop {
-            match Pin::new(&mut self).poll(&mut Context::from_waker(&waker)) {
-                Poll::Ready(result) => return result,
-                // Whoever wakes it in between leaves a token, so that this returns at once.
-                Poll::Pending => thread::park(),
+            let polled = Pin::new(&mut self).poll(&mut Context::from_waker(&waker));
+            if let Poll::Ready(result) = polled {
+                return result;
+            }
+            // A poll may park the thread itself, for something else, and take what was meant for this.
+            while !parked.is_woken.swap(false, Ordering::Acquire) {
+                thread::park();
             }
         }
     }
@@ -129,11 +141,15 @@ impl<T> Pending<T> {
 }
 
 /// A thread that waits for a future.
-struct Unpark(Thread);
+struct Parked {
+    thread: Thread,
+    is_woken: AtomicBool,
+}
 
-impl Wake for Unpark {
+impl Wake for Parked {
     fn wake(self: Arc<Self>) {
-        self.0.unpark();
+        self.is_woken.store(true, Ordering::Release);
+        self.thread.unpark();
     }
 }
 
@@ -154,7 +170,12 @@ impl<F: Future> Made<F> {
         let future = unsafe { &mut *future.cast::<F>() };
         // SAFETY: what is in the box stays there until it is dropped.
         let future = unsafe { Pin::new_unchecked(future) };
-        answer(|| future.poll(context))
+        let answered = answer(|| future.poll(context));
+        match has_host() {
+            true => answered,
+            // This is the host, and not the plugin that panicked.
+            false => answered.of_the_host(),
+        }
     }
 }
 

@@ -4,8 +4,9 @@
 use std::any::type_name;
 use std::fmt::{self, Debug, Display};
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use crate::hooks::HookError;
 
@@ -14,6 +15,8 @@ pub struct State<T> {
     value: Mutex<Option<T>>,
     /// The thread that has the value now.
     holder: AtomicPtr<u8>,
+    /// Whether the plugin was stopped. What it made afterwards would be lost.
+    is_ended: AtomicBool,
 }
 
 /// The plugin's own state, lent to the thread that asked for it. Other threads wait until it is dropped.
@@ -32,16 +35,50 @@ impl<T> State<T> {
         State {
             value: Mutex::new(None),
             holder: AtomicPtr::new(std::ptr::null_mut()),
+            is_ended: AtomicBool::new(false),
         }
     }
 
-    /// Drops the value, with the code of the plugin that made it.
+    /// Runs the plugin's own `init`. If that fails, the value is dropped, because nobody stops the plugin then.
     ///
     /// # Errors
     ///
-    /// If this thread has the value.
-    pub fn end(&self) -> Result<(), HookError> {
-        self.take_hold()?.value.take();
+    /// As `init`.
+    pub fn init(&self, init: impl FnOnce() -> Result<(), HookError>) -> Result<(), HookError> {
+        let begun = panic::catch_unwind(AssertUnwindSafe(init));
+        if !matches!(begun, Ok(Ok(()))) {
+            let _ = self.end();
+        }
+        begun.unwrap_or_else(|payload| panic::resume_unwind(payload))
+    }
+
+    /// Runs the plugin's own `stop`, and drops the value, whatever comes of that.
+    ///
+    /// # Errors
+    ///
+    /// As `stop`, or if a call has the value.
+    pub fn stop(&self, stop: impl FnOnce() -> Result<(), HookError>) -> Result<(), HookError> {
+        let stopped = panic::catch_unwind(AssertUnwindSafe(stop));
+        let ended = self.end();
+        stopped.unwrap_or_else(|payload| panic::resume_unwind(payload))?;
+        ended
+    }
+
+    /// Drops the value, with the code of the plugin that made it. Waits for nobody: the owner of the host may be what a call
+    /// waits for.
+    fn end(&self) -> Result<(), HookError> {
+        self.is_ended.store(true, Ordering::Relaxed);
+        let value = match self.value.try_lock() {
+            Ok(mut value) => value.take(),
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().take(),
+            Err(TryLockError::WouldBlock) => {
+                return Err(
+                    "a call that is in progress has the plugin's state, which stays".into(),
+                );
+            }
+        };
+        // Dropped when nobody is kept waiting: what is in it may wait for a thread that asks for the state.
+        drop(value);
         Ok(())
     }
 
@@ -50,9 +87,9 @@ impl<T> State<T> {
         let this_thread = this_thread();
         // Only this thread writes its own address there.
         if self.holder.load(Ordering::Relaxed) == this_thread {
-            return Err(
-                "this thread has the plugin's state already, in a call that is in progress".into(),
-            );
+            return Err("this thread has the plugin's state already, in a call that is in progress, or has forgotten to \
+                give it back"
+                .into());
         }
         // A call that panicked may have left half of its work. Its host was told, and the state is all there is.
         let value = self.value.lock().unwrap_or_else(PoisonError::into_inner);
@@ -69,11 +106,15 @@ impl<T: Default> State<T> {
     ///
     /// # Panics
     ///
-    /// If this thread has the value already.
+    /// If this thread has the value already, or the plugin was stopped.
     #[track_caller]
     pub fn lend(&self) -> StateGuard<'_, T> {
         match self.take_hold() {
             Ok(mut guard) => {
+                assert!(
+                    !self.is_ended.load(Ordering::Relaxed),
+                    "the plugin was stopped, and its state is gone"
+                );
                 guard.value.get_or_insert_default();
                 guard
             }
@@ -129,7 +170,9 @@ impl<T: Default> State<T> {
                 .into());
             }
         };
-        self.take_hold()?.value.replace(value);
+        let before = self.take_hold()?.value.replace(value);
+        // One that `init` made, dropped when nobody is kept waiting.
+        drop(before);
         Ok(())
     }
 }

@@ -175,3 +175,30 @@ fn a_plugin_has_no_context_of_the_executor_that_polls_it_and_waits_by_its_host_o
         "{error}"
     );
 }
+
+#[test]
+fn a_poll_that_parks_its_thread_takes_no_wake_from_who_waits() {
+    let mut polls = 0;
+    let future = std::future::poll_fn(move |context| {
+        polls += 1;
+        if polls == 2 {
+            return Poll::Ready(polls);
+        }
+        // Woken at once, and then the thread waits for something else, which takes the token.
+        context.waker().wake_by_ref();
+        thread::park();
+        Poll::Pending
+    });
+    assert_eq!(Pending::new(future).wait(), Ok(2));
+}
+
+#[test]
+fn a_panic_of_the_hosts_future_is_the_hosts_in_the_plugin() {
+    let hosted = hosted();
+    let pause = Pending::new(async { panic!("no timer") });
+    let error = hosted.host.by_the_host(pause).wait().unwrap_err();
+    let CallError::Panicked(message) = error else {
+        panic!("{error}");
+    };
+    assert!(message.contains("HostPanicked(\"no timer\")"), "{message}");
+}

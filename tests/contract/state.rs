@@ -1,8 +1,12 @@
 //! The state of its own that a plugin keeps in one line: what goes over to the next generation, and what keeps that out.
 
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
 use fixtures::diary::Diary;
 use replug::error::Step;
-use vocabulary::World;
+use vocabulary::{World, wait_until};
 
 #[test]
 fn a_state_goes_on_in_the_next_generation_and_in_one_with_a_new_field_that_has_a_default() {
@@ -91,4 +95,49 @@ fn a_thread_that_has_the_state_and_asks_again_panics_and_the_state_goes_on() {
         "{error}"
     );
     assert_eq!(world.host.act(4), Ok(7));
+}
+
+#[test]
+fn a_state_is_dropped_when_the_plugin_is_stopped_and_nobody_who_asks_for_it_then_gets_another() {
+    let diary = Diary::open();
+    let mut world = World::with("keeps_worker");
+    assert_eq!(world.host.act(0), Ok(1));
+    // What is in the state waits for a thread that asks for the state.
+    world.load("keeps_worker");
+    assert_eq!(diary.read(), ["the state is gone"]);
+    assert_eq!(world.host.act(0), Ok(2));
+    drop(world);
+    assert_eq!(diary.read(), ["the state is gone"]);
+}
+
+#[test]
+fn a_state_is_dropped_if_stop_panics() {
+    let diary = Diary::open();
+    let mut world = World::with("keeps_worker");
+    assert_eq!(world.host.act(0), Ok(1));
+    assert_eq!(world.host.act(1), Ok(0));
+    let retired = world.load("keeps_worker").retired.unwrap();
+    let why = retired.stop.unwrap().to_string();
+    assert_eq!(why, "the plugin panicked: stop went wrong");
+    assert_eq!(diary.read(), ["the state is gone"]);
+}
+
+#[test]
+fn a_host_that_is_dropped_does_not_wait_for_a_call_that_has_the_state() {
+    static RELEASE: Mutex<Option<Receiver<()>>> = Mutex::new(None);
+    extern "C" fn wait() -> u64 {
+        let release = RELEASE.lock().unwrap().take().unwrap();
+        u64::from(release.recv().is_ok())
+    }
+    let (sender, receiver): (Sender<()>, _) = channel();
+    *RELEASE.lock().unwrap() = Some(receiver);
+    let world = World::with("keeps_worker");
+    let handle = world.host.handle();
+    let bell = (wait as *const ()).expose_provenance() as u64;
+    let calls = thread::spawn(move || handle.live().act(bell));
+    wait_until("the call to have the state", || world.host.act(2) == Ok(1));
+    drop(world);
+    // Only now may the call end.
+    sender.send(()).unwrap();
+    assert_eq!(calls.join().unwrap(), Ok(1));
 }
