@@ -152,7 +152,8 @@ pub(crate) enum Cause {
     FileLimit,
     /// The directory is now on another device, and the artifacts that were known there are gone.
     MountLost,
-    /// The directory names the artifact, but the artifact is not found there.
+    /// One question finds what another one does not: the artifact is named by its directory and not found there, or the
+    /// directory is found and cannot be listed for not being there.
     NotFoundThoughListed,
     /// Others can change the artifact; the number of the reasons, which is the same for the same reasons.
     Distrust(u64),

@@ -170,7 +170,12 @@ impl Directory {
                 return Polled::Until(self.note_absence(now, shared));
             }
             Err(source) => {
-                let (cause, path) = (Cause::from(&source), self.address.path().to_path_buf());
+                let cause = match is_absent(&source) {
+                    // It is there, and was not when it was listed: removed and made again in between, most likely.
+                    true => Cause::NotFoundThoughListed,
+                    false => Cause::from(&source),
+                };
+                let path = self.address.path().to_path_buf();
                 let again = self.fail(now, cause, Error::List { path, source }, shared);
                 if has_moved {
                     // Nobody knows whether this is the directory of before at all.

@@ -221,3 +221,31 @@ fn an_absence_is_counted_anew_when_nobody_could_look_at_the_directory_meanwhile(
     let said = watch.news_of_a_while();
     assert_eq!(said, ["recovered"]);
 }
+
+/// A directory that is removed and made again between the look at it and the listing.
+#[test]
+fn a_directory_that_is_made_again_in_the_middle_of_a_poll_is_no_trouble_unless_that_lasts() {
+    /// The number of the error of what is not there.
+    const NOT_THERE: i32 = 2;
+    for (lasts, said) in [(false, &[][..]), (true, &["degraded", "recovered"])] {
+        let scratch = Scratch::new();
+        let (mount, files) = Mount::new(&scratch, |_| {});
+        mount.artifact.link(&library(1));
+        let faults = files.faults.clone();
+        let mut watch = ByHand::watch(&scratch, &mount.directory, files);
+        assert_eq!(watch.poll_until_settled(), 1);
+        let directory = mount.directory.clone();
+        faults.begin(move |asked| (*asked == Asked::List(directory.clone())).then_some(NOT_THERE));
+        Artifact::at(mount.directory.join("liby.so")).link(&library(2));
+        let mut news = Vec::new();
+        if lasts {
+            news.extend(watch.news_of_a_while());
+        } else {
+            watch.pass(Duration::from_secs(3));
+            watch.poll();
+        }
+        faults.end();
+        news.extend(watch.news_of_a_while());
+        assert_eq!(news, said, "{lasts}");
+    }
+}
