@@ -66,6 +66,12 @@ impl Address {
         mem::take(&mut self.has_turned)
     }
 
+    /// Forgets the way, because the directory is on another device than before. The directory may have been the root of its
+    /// mount, above which nobody was asked.
+    pub(super) fn forget_the_way(&mut self) {
+        self.way.forget();
+    }
+
     /// Whether the directory is on another device by now than a look said.
     pub(super) fn is_moving<F: Files, S: Stage, C: Clock>(
         &self,

@@ -138,6 +138,7 @@ impl Directory {
         let has_moved = shared.is_elsewhere(root.device);
         if has_moved {
             self.scan.forget();
+            self.address.forget_the_way();
         }
         let listed = self.rescan(now, root, shared);
         if has_moved && self.address.is_moving(root, shared) {

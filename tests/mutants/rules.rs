@@ -354,13 +354,6 @@ pub const WAYS: &[Mutant] = &[
         &["gate"],
     ),
     mutant(
-        "a way that a mount changed is learned anew",
-        "src/watch/shared.rs",
-        "Answer::Fresh(device) if device == step.device => {}",
-        "Answer::Fresh(device) if device == step.device || device != 0 => {}",
-        &["final state", "gone", "recovery", "whereabouts"],
-    ),
-    mutant(
         "a way without a mount is learned anew",
         "src/look/way.rs",
         "let is_complete = !asks_for_all || !place.is_remote() || asks_somebody;",

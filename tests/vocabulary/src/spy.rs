@@ -85,14 +85,18 @@ pub struct Nfs(Arc<Mutex<Mounts>>);
 #[derive(Debug, Default)]
 struct Mounts {
     nfs: Option<PathBuf>,
+    /// How often it was mounted: each time from another server, on a device of its own.
+    number: u64,
     /// A directory below, where a local filesystem is mounted.
     local: Option<PathBuf>,
 }
 
 impl Nfs {
-    /// Mounts the filesystem there.
+    /// Mounts a filesystem there, another one than before.
     pub fn mount(&self, root: &Path) {
-        self.0.lock().unwrap().nfs = Some(root.to_owned());
+        let mut mounts = self.0.lock().unwrap();
+        mounts.nfs = Some(root.to_owned());
+        mounts.number += 1;
     }
 
     /// Unmounts the filesystem. What its files were is for the test to remove.
@@ -146,7 +150,7 @@ impl<H: Fn(Asked)> Spy<H> {
 
     fn as_mounted(&self, path: &Path, seen: io::Result<Snapshot>) -> io::Result<Snapshot> {
         let nfs = match self.is_on_nfs(path) {
-            true => 1000,
+            true => 1000 * self.nfs.0.lock().unwrap().number,
             false => 0,
         };
         seen.map(|seen| Snapshot {
