@@ -387,8 +387,10 @@ impl Suspect {
 
     /// When a believed reading must be confirmed, if the snapshot was racy when the reading began.
     pub(crate) fn confirm_at(&self, reading: Reading) -> Option<Instant> {
+        /// The owner may be loading what was read. To read hundreds of megabytes beside the owner doubles its pause.
+        const OWNERS_TURN: Duration = Duration::from_millis(20);
         let clean_at = self.snapshot_seen + self.snapshot.racy_for();
-        (reading.begun < clean_at).then_some(clean_at)
+        (reading.begun < clean_at).then(|| clean_at.max(reading.ended + OWNERS_TURN))
     }
 
     /// Vet found the beginning of a library.

@@ -329,6 +329,25 @@ fn what_was_read_in_the_tick_it_was_written_in_is_read_once_more() {
 }
 
 #[test]
+fn what_took_long_to_read_is_not_read_once_more_while_the_owner_loads_it() {
+    let mut watch = Watch::resting_on(linked(1), "old");
+    let file = linked(2);
+    assert_eq!(watch.look(file), Order::Stage);
+    let begun = watch.now;
+    // Hundreds of megabytes.
+    watch.pass(10 * file.racy_for());
+    let reading = Reading {
+        begun,
+        ..watch.reading("new")
+    };
+    assert_eq!(watch.tracker.staged(reading, &watch.rules), None);
+    let order = watch.tracker.vetted(reading, Verdict::Good, &watch.rules);
+    assert!(watch.rest(order) >= 20);
+    watch.pass(Duration::from_millis(20));
+    assert_eq!(watch.look(file), Order::Digest);
+}
+
+#[test]
 fn a_reading_that_began_after_the_tick_needs_no_confirmation() {
     let mut watch = Watch::resting_on(linked(1), "old");
     let file = written(1, 9);
