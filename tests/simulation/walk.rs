@@ -22,8 +22,12 @@ pub struct Walk {
 
 impl Default for Walk {
     fn default() -> Walk {
+        /// No way is longer. Half of what a seed takes goes into walks, so their list does not grow name by name.
+        const NAMES: usize = 16;
+        let mut passed = Vec::with_capacity(NAMES);
+        passed.push(TOP);
         Walk {
-            passed: vec![TOP],
+            passed,
             links: 0,
             route: None,
         }
