@@ -3,10 +3,14 @@
 
 use std::mem;
 use std::path::Path;
+#[cfg(feature = "stream")]
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 
+#[cfg(feature = "stream")]
+use super::bell::Bell;
 use crate::watch::pulse::Stall;
 use crate::watch::update::Update;
 use crate::watch::watcher::Watcher;
@@ -18,6 +22,9 @@ pub(super) struct Feed {
     watcher: Option<Watcher>,
     /// Whether it was told that this process is a forked one.
     is_fork_told: bool,
+    /// What wakes the owner's task, once the owner has asked as a stream.
+    #[cfg(feature = "stream")]
+    bell: Option<Bell>,
 }
 
 impl Drop for Feed {
@@ -43,6 +50,8 @@ impl Feed {
             updates: crossbeam_channel::never(),
             watcher: None,
             is_fork_told: false,
+            #[cfg(feature = "stream")]
+            bell: None,
         }
     }
 
@@ -51,6 +60,8 @@ impl Feed {
             updates: watcher.updates().clone(),
             watcher: Some(watcher),
             is_fork_told: false,
+            #[cfg(feature = "stream")]
+            bell: None,
         }
     }
 
@@ -76,8 +87,31 @@ impl Feed {
         }
         match self.updates.try_recv() {
             Ok(update) => Some(Fed::Update(update.into())),
-            Err(_) => self.stall(),
+            Err(TryRecvError::Empty) => self.stall(),
+            Err(TryRecvError::Disconnected) => {
+                self.hang_up();
+                None
+            }
         }
+    }
+
+    /// Wakes a task, once, when there may be something to take.
+    #[cfg(feature = "stream")]
+    pub(super) fn arm(&mut self, waker: &Waker) {
+        if self.bell.is_none() {
+            self.bell = Bell::hang(self.updates.clone());
+        }
+        self.bell.iter_mut().for_each(|bell| bell.arm(waker));
+    }
+
+    /// Says that the worker has ended, which is said once: nothing comes out of the feed from then on.
+    fn hang_up(&mut self) {
+        tracing::error!(
+            "the worker has ended by a fault in replug; nothing will be reloaded any more"
+        );
+        self.updates = crossbeam_channel::never();
+        #[cfg(feature = "stream")]
+        drop(self.bell.take());
     }
 
     pub(super) fn stall(&mut self) -> Option<Fed> {
@@ -114,12 +148,7 @@ impl Feed {
                     None if left > Watcher::STALL_CHECK => {}
                     stall => return stall,
                 },
-                Err(RecvTimeoutError::Disconnected) => {
-                    tracing::error!(
-                        "the worker has ended by a fault in replug; nothing will be reloaded any more"
-                    );
-                    self.updates = crossbeam_channel::never();
-                }
+                Err(RecvTimeoutError::Disconnected) => self.hang_up(),
             }
         }
     }

@@ -4,6 +4,10 @@
 // Outcomes: the ends of updates.
 pub(crate) mod outcome;
 
+// What wakes an owner that lives in an executor.
+#[cfg(feature = "stream")]
+mod bell;
+
 // Where updates come from, and how an owner takes them.
 pub(crate) mod feed;
 
@@ -29,3 +33,7 @@ pub(crate) mod owner;
 mod plain;
 
 pub(crate) mod set;
+
+// Both as streams of their outcomes.
+#[cfg(feature = "stream")]
+mod stream;

@@ -9,6 +9,7 @@ mod host;
 mod idle;
 mod pace;
 mod remote;
+mod stream;
 mod trust;
 mod turns;
 mod watcher;
