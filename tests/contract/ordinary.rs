@@ -1,7 +1,7 @@
 //! Ordinary Rust between host and plugin: values of one are used, changed and dropped by the other, and nothing crosses
 //! that is not the same type on both sides.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -342,6 +342,38 @@ fn values_are_used_changed_and_dropped_on_both_sides_over_reloads() {
         .for_each(|it| it.friends.push(Person::default()));
     town.names.insert(100, "the last".to_owned());
     drop((town, moods));
+}
+
+/// `REPLUG_RELOADS=10000` makes the test go on for longer.
+#[test]
+fn what_a_generation_made_is_read_and_dropped_a_hundred_generations_later() {
+    const LATER: usize = 100;
+    let reloads: u32 =
+        std::env::var("REPLUG_RELOADS").map_or(220, |number| number.parse().unwrap());
+    let mut hosted = Hosted::new();
+    let mut made = VecDeque::new();
+    for generation in 1..=reloads {
+        let mut library = plugin("same");
+        library.extend_from_slice(&generation.to_le_bytes());
+        hosted.load(&library);
+        let mut town = Town::default();
+        let rules = &hosted.host;
+        let moods = rules.day(&mut town, &[guest(7)], 1.0).unwrap().unwrap();
+        let (person, _) = rules.turn(guest(generation), Colour::Red).unwrap();
+        made.push_back((generation, town, moods, person));
+        if made.len() > LATER {
+            let (number, mut town, moods, person) = made.pop_front().unwrap();
+            assert_eq!((moods, person.age), (vec![guest(7).mood], number));
+            assert_eq!(person.mood, Mood::Says("turned".to_owned()));
+            assert_eq!(town.founded.get().unwrap(), "today");
+            // The generation of now lets go of one part, and this host of the others.
+            let (person, _) = rules.turn(person, Colour::Red).unwrap();
+            assert_eq!(person.friends.len(), 3);
+            rules.day(&mut town, &[person], 1.0).unwrap().unwrap();
+            assert_eq!((town.people.len(), town.names.len()), (2, 2));
+        }
+    }
+    assert_eq!(made.len(), LATER);
 }
 
 #[test]
