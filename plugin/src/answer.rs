@@ -75,6 +75,36 @@ impl Failure {
     pub(crate) const PANICKED: u32 = 1;
     pub(crate) const REFUSED: u32 = 2;
     pub(crate) const HOST_PANICKED: u32 = 3;
+
+    /// Makes a failure. Not of an answer's type, so that each plugin links this and need not compile it.
+    #[cold]
+    fn made(kind: u32, message: &str) -> *const Failure {
+        // By `into_raw`, not through a reference: what is only borrowed for reading may not be freed.
+        let message = Box::into_raw(Box::<[u8]>::from(message.as_bytes()));
+        let message = RawSlice {
+            data: message.cast::<u8>().cast_const(),
+            len: message.len(),
+        };
+        let free = Some(free as unsafe extern "C" fn(_));
+        Box::into_raw(Box::new(Failure {
+            kind,
+            message,
+            free,
+        }))
+    }
+
+    /// Makes the failure of a call that panicked with `payload`.
+    #[cold]
+    fn of_panic(payload: Box<dyn Any + Send>) -> *const Failure {
+        if let Some(HostPanic(message)) = payload.downcast_ref() {
+            return Failure::made(Failure::HOST_PANICKED, message);
+        }
+        let message = payload.downcast_ref::<&str>().copied();
+        let message = message.or(payload.downcast_ref::<String>().map(String::as_str));
+        let failure = Failure::made(Failure::PANICKED, message.unwrap_or("without a message"));
+        drop_caught(payload);
+        failure
+    }
 }
 
 /// The failure of calls before the first generation is live.
@@ -90,10 +120,7 @@ static ABSENT: Failure = Failure {
 impl<T> Answered<T> {
     /// The answer of a function while no generation is live.
     pub fn absent() -> Answered<T> {
-        Answered {
-            failure: &raw const ABSENT,
-            value: MaybeUninit::uninit(),
-        }
+        Answered::failed(&raw const ABSENT)
     }
 
     fn value(value: T) -> Answered<T> {
@@ -103,22 +130,9 @@ impl<T> Answered<T> {
         }
     }
 
-    #[cold]
-    fn failed(kind: u32, message: &str) -> Answered<T> {
-        // By `into_raw`, not through a reference: what is only borrowed for reading may not be freed.
-        let message = Box::into_raw(Box::<[u8]>::from(message.as_bytes()));
-        let message = RawSlice {
-            data: message.cast::<u8>().cast_const(),
-            len: message.len(),
-        };
-        let free = Some(free as unsafe extern "C" fn(_));
-        let failure = Failure {
-            kind,
-            message,
-            free,
-        };
+    fn failed(failure: *const Failure) -> Answered<T> {
         Answered {
-            failure: Box::into_raw(Box::new(failure)),
+            failure,
             value: MaybeUninit::uninit(),
         }
     }
@@ -130,7 +144,9 @@ impl<T> Answered<T> {
         }
         // SAFETY: the failure was made in this program, and is given back there once.
         match unsafe { read(self.failure) } {
-            CallError::Panicked(message) => Answered::failed(Failure::HOST_PANICKED, &message),
+            CallError::Panicked(message) => {
+                Answered::failed(Failure::made(Failure::HOST_PANICKED, &message))
+            }
             other => Answered::of(&other),
         }
     }
@@ -138,13 +154,14 @@ impl<T> Answered<T> {
     /// The answer of a call that failed so.
     #[cold]
     pub(crate) fn of(error: &CallError) -> Answered<T> {
-        match error {
-            CallError::Absent => Answered::absent(),
-            CallError::Panicked(message) => Answered::failed(Failure::PANICKED, message),
-            CallError::HostPanicked(message) => Answered::failed(Failure::HOST_PANICKED, message),
-            CallError::Refused(message) => Answered::failed(Failure::REFUSED, message),
-            CallError::Null => Answered::failed(Failure::REFUSED, &error.to_string()),
-        }
+        let (kind, message) = match error {
+            CallError::Absent => return Answered::absent(),
+            CallError::Panicked(message) => (Failure::PANICKED, message),
+            CallError::HostPanicked(message) => (Failure::HOST_PANICKED, message),
+            CallError::Refused(message) => (Failure::REFUSED, message),
+            CallError::Null => (Failure::REFUSED, &error.to_string()),
+        };
+        Answered::failed(Failure::made(kind, message))
     }
 
     /// The answer as its caller gets to see it.
@@ -202,7 +219,7 @@ unsafe extern "C" fn free(failure: *const Failure) {
 pub fn answer<T>(call: impl FnOnce() -> T) -> Answered<T> {
     match panic::catch_unwind(AssertUnwindSafe(call)) {
         Ok(value) => Answered::value(value),
-        Err(payload) => panicked(payload),
+        Err(payload) => Answered::failed(Failure::of_panic(payload)),
     }
 }
 
@@ -212,22 +229,9 @@ pub(crate) fn try_answer<T, E: fmt::Display>(call: impl FnOnce() -> Result<T, E>
         call().map_err(|error| error.to_string())
     })) {
         Ok(Ok(value)) => Answered::value(value),
-        Ok(Err(message)) => Answered::failed(Failure::REFUSED, &message),
-        Err(payload) => panicked(payload),
+        Ok(Err(message)) => Answered::failed(Failure::made(Failure::REFUSED, &message)),
+        Err(payload) => Answered::failed(Failure::of_panic(payload)),
     }
-}
-
-#[cold]
-#[inline(never)]
-fn panicked<T>(payload: Box<dyn Any + Send>) -> Answered<T> {
-    if let Some(HostPanic(message)) = payload.downcast_ref() {
-        return Answered::failed(Failure::HOST_PANICKED, message);
-    }
-    let message = payload.downcast_ref::<&str>().copied();
-    let message = message.or(payload.downcast_ref::<String>().map(String::as_str));
-    let answered = Answered::failed(Failure::PANICKED, message.unwrap_or("without a message"));
-    drop_caught(payload);
-    answered
 }
 
 /// Drops an argument of a call that reaches no plugin. A panic of the drop would end the process where C is called.
