@@ -109,6 +109,8 @@ pub use crate::warning::Warning;
 pub mod outcome {
     pub use crate::boundary::Mapped;
     pub use crate::decide::change::Waiting;
+    #[cfg(feature = "serde")]
+    pub use crate::host::line::Line;
     pub use crate::host::outcome::{Kept, Loaded, NotLive, Retired};
 }
 

@@ -4,6 +4,9 @@
 // Outcomes: the ends of updates.
 pub(crate) mod outcome;
 
+#[cfg(feature = "serde")]
+pub(crate) mod line;
+
 // Where updates come from, and how an owner takes them.
 pub(crate) mod feed;
 
