@@ -75,6 +75,9 @@ mod stage;
 pub mod error;
 mod warning;
 
+// The library of a cargo package.
+mod package;
+
 // The first half: finds out that a finished new library exists.
 pub mod watch;
 
