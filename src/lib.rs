@@ -75,6 +75,9 @@ mod stage;
 pub mod error;
 mod warning;
 
+// Counts and times for whoever collects them.
+mod measures;
+
 // The library of a cargo package.
 mod package;
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
+use replug_plugin::shown::shown;
 
 use crate::watch::pulse::Stall;
 use crate::watch::update::Update;
@@ -115,7 +116,9 @@ impl Feed {
                     stall => return stall,
                 },
                 Err(RecvTimeoutError::Disconnected) => {
+                    let watcher = self.watcher.as_ref();
                     tracing::error!(
+                        artifact = watcher.map(|it| tracing::field::display(shown(&**it.path()))),
                         "the worker has ended by a fault in replug; nothing will be reloaded any more"
                     );
                     self.updates = crossbeam_channel::never();

@@ -7,6 +7,12 @@ pub(crate) mod outcome;
 #[cfg(feature = "serde")]
 pub(crate) mod line;
 
+// What of them is in the log and in the measures.
+mod noted;
+
+// Which build a piece of work is about.
+mod build;
+
 // Where updates come from, and how an owner takes them.
 pub(crate) mod feed;
 
