@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use replug_plugin::CallError;
 use replug_plugin::shown::shown;
 
-use crate::decide::built::is_package_name;
 use crate::decide::trouble::Class;
+use crate::look::built::is_package_name;
 use crate::look::snapshot::Kind;
 
 pub use crate::boundary::{LoadFailure, LoaderError};

@@ -87,6 +87,10 @@ pub mod watch;
 // The second half: loads it, and decides when.
 mod host;
 
+// For tests of plugins and hosts.
+#[cfg(feature = "testing")]
+pub mod testing;
+
 // A fuzzer's way in to the parsers.
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]

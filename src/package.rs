@@ -7,8 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::decide::built::{OWN_PROFILE, Profile, is_package_name, newest};
 use crate::error::Error;
+use crate::look::built::{OWN_PROFILE, Profile, is_package_name, newest};
 use crate::look::files::Files as _;
 use crate::look::machine::OsFiles;
 use crate::options::Options;

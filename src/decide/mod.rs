@@ -1,8 +1,5 @@
 //! Decisions: pure. Times and snapshots come in as arguments; no file, clock or thread is touched.
 
-// Where cargo leaves the library of a package.
-pub(crate) mod built;
-
 // Whether an absence is worth reporting.
 pub(crate) mod absence;
 

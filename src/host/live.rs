@@ -21,6 +21,9 @@ pub(super) struct Live {
     pub(super) _siblings: Vec<Sibling>,
     pub(super) generation: u64,
     pub(super) build: Build,
+    /// The digest of the library alone, whatever came along.
+    #[cfg(feature = "testing")]
+    pub(super) own: Digest,
 }
 
 /// The live generation of a plugin.
@@ -39,6 +42,12 @@ impl<T> Plugin<'_, T> {
     /// The digest of the generation's bytes.
     pub fn digest(&self) -> Digest {
         self.live.build.digest
+    }
+
+    /// The digest of the library alone, whatever it brings along.
+    #[cfg(feature = "testing")]
+    pub(crate) fn own_digest(&self) -> Digest {
+        self.live.own
     }
 
     /// The private copy that was loaded.

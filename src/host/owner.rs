@@ -325,6 +325,8 @@ impl<T> Host<T> {
             staged: ready.staged,
             _siblings: ready.siblings,
             build: build.live_as(generation),
+            #[cfg(feature = "testing")]
+            own: ready.own,
             generation,
         };
         self.table = table;

@@ -53,19 +53,28 @@ impl Profile {
 
     /// The command that builds a package for this profile and target.
     pub(crate) fn command(&self, package: &str) -> String {
+        let words = [format!("cargo build -p {package}")];
+        words
+            .into_iter()
+            .chain(self.flags())
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    /// What `cargo build` must be told to build for this profile and target.
+    pub(crate) fn flags(&self) -> Vec<String> {
         let name = |path: Option<&Path>| Some(path?.file_name()?.to_str()?.to_owned());
-        let mut command = format!("cargo build -p {package}");
-        match name(Some(&self.0)).as_deref() {
-            Some("release") => command += " --release",
+        let mut flags = match name(Some(&self.0)).as_deref() {
             // Cargo calls the directory of profile `dev` so.
-            None | Some("debug") => {}
-            Some(profile) => command += &format!(" --profile {profile}"),
-        }
+            None | Some("debug") => Vec::new(),
+            Some("release") => vec!["--release".to_owned()],
+            Some(profile) => vec!["--profile".to_owned(), profile.to_owned()],
+        };
         let above = name(self.0.parent());
         if let Some(target) = above.filter(|above| above.starts_with(ARCH)) {
-            command += &format!(" --target {target}");
+            flags.extend(["--target".to_owned(), target]);
         }
-        command
+        flags
     }
 }
 
