@@ -132,7 +132,7 @@ fn flags() -> Vec<String> {
 
 /// The library of the package with this manifest, by cargo's messages.
 fn library(messages: &str, manifest: &Path) -> Option<PathBuf> {
-    let messages = messages
+    let mut messages = messages
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let is_library = |message: &Value| {
@@ -141,7 +141,7 @@ fn library(messages: &str, manifest: &Path) -> Option<PathBuf> {
             && path(&message["manifest_path"]) == manifest
             && types.is_some_and(|types| types.iter().any(|it| it == "cdylib"))
     };
-    let files = messages.filter(is_library).last()?["filenames"].take();
+    let files = messages.rfind(is_library)?["filenames"].take();
     let mut files = files.as_array()?.iter().map(path);
     files.find(|file| file.extension() == Some(env::consts::DLL_EXTENSION.as_ref()))
 }

@@ -105,7 +105,7 @@ pub enum Error {
         /// The package that was copied.
         package: String,
         /// The step that failed, and the cause.
-        source: crate::error::Error,
+        source: Box<crate::error::Error>,
     },
     /// The build did not go live in time.
     #[error(
@@ -121,7 +121,7 @@ pub enum Error {
         /// The outcomes of that time, in words.
         told: Vec<String>,
         /// Why another build was kept out meanwhile, if one was.
-        source: Option<crate::error::Error>,
+        source: Option<Box<crate::error::Error>>,
     },
 }
 

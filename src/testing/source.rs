@@ -201,7 +201,7 @@ impl Source {
     fn kept_out(&self, kept: Kept) -> Error {
         Error::KeptOut {
             package: self.package.name.clone(),
-            source: kept.error,
+            source: kept.error.into(),
         }
     }
 
@@ -210,7 +210,7 @@ impl Source {
             package: self.package.name.clone(),
             seconds: self.patience.as_secs(),
             told,
-            source,
+            source: source.map(Box::new),
         }
     }
 
