@@ -313,7 +313,7 @@ mod tests {
     #[test]
     fn a_name_that_is_a_path_leads_nowhere() {
         let workspace = Workspace::new();
-        workspace.write("target/libx.so", "");
+        workspace.write("target/debug/x.so", "");
         fs::create_dir(workspace.path("target/debug/lib..")).unwrap();
         let error = find("../../x", &workspace.seen_by("target/debug/game")).unwrap_err();
         let expected = "cannot find the library of `../../x`: no package can have that name; a path is for `Options::new`";

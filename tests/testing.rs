@@ -40,6 +40,9 @@ fn a_changed_copy_goes_live_and_its_original_stays_as_it_was() {
     assert_eq!(plugin.go_live(&mut host).unwrap(), 2);
     assert!(answer(&host).contains("howdy, you"), "{}", answer(&host));
     assert_eq!(fs::read(&original).unwrap(), before);
+    // Cargo may write to it, and that of the workspace is the original.
+    let lock = plugin.directory().with_file_name("Cargo.lock");
+    assert!(lock.is_file() && !lock.is_symlink());
     // What did not change is live at once.
     assert_eq!(plugin.go_live(&mut host).unwrap(), 2);
     plugin.restore().unwrap();
@@ -189,6 +192,5 @@ fn relative_paths_out_of_the_package_lead_where_they_lead_in_the_original() {
         .go_live(&mut host)
         .unwrap();
     assert!(answer(&host).contains("howdy"), "{}", answer(&host));
-    let tools = fs::read_to_string(scratch.join("plugins/outside/tools/src/lib.rs")).unwrap();
-    assert_eq!(tools, "hello from no plugin");
+    assert!(plugin.directory().join("tools").is_symlink());
 }
