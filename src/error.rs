@@ -10,6 +10,7 @@ use replug_plugin::CallError;
 use replug_plugin::shown::shown;
 
 use crate::decide::trouble::Class;
+use crate::look::built::is_package_name;
 use crate::look::snapshot::Kind;
 
 pub use crate::boundary::{LoadFailure, LoaderError};
@@ -148,6 +149,18 @@ pub enum Error {
         /// The hook's error.
         source: CallError,
     },
+    /// The library of a cargo package is not where cargo would have left it.
+    #[error("cannot find the library of `{}`: {}", shown(package), NotBuilt { package, tried, command })]
+    Package {
+        /// The name that was asked for.
+        package: String,
+        /// The paths that were tried; none if there was nothing to try.
+        tried: Vec<PathBuf>,
+        /// The command that builds the package for this program.
+        command: String,
+        /// Why cargo could not be asked for another place, if it was asked.
+        source: Option<io::Error>,
+    },
     /// No directory for staged copies could be made.
     #[error(transparent)]
     StageDirectory(#[from] StageError),
@@ -202,6 +215,35 @@ impl fmt::Display for Hook {
             Hook::Save => "save the live state for",
             Hook::Restore => "restore the live state in",
         })
+    }
+}
+
+/// Where the library of a package was looked for, and what to do, for people.
+struct NotBuilt<'a> {
+    package: &'a str,
+    tried: &'a [PathBuf],
+    command: &'a str,
+}
+
+impl fmt::Display for NotBuilt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !is_package_name(self.package) {
+            return f.write_str("no package can have that name; a path is for `Options::new`");
+        }
+        match self.tried {
+            [] => f.write_str(
+                "where this program was built is not known; give its path to `Options::new`",
+            ),
+            tried => {
+                let quoted = tried.iter().map(|path| format!("`{}`", shown(path)));
+                let files = quoted.collect::<Vec<_>>().join(" or ");
+                write!(
+                    f,
+                    "there is no file {files}; build it first, `{}`, with `crate-type = [\"cdylib\"]` in its `[lib]`",
+                    self.command
+                )
+            }
+        }
     }
 }
 

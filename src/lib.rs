@@ -75,11 +75,21 @@ mod stage;
 pub mod error;
 mod warning;
 
+// Counts and times for whoever collects them.
+mod measures;
+
+// The library of a cargo package.
+mod package;
+
 // The first half: finds out that a finished new library exists.
 pub mod watch;
 
 // The second half: loads it, and decides when.
 mod host;
+
+// For tests of plugins and hosts.
+#[cfg(feature = "testing")]
+pub mod testing;
 
 // A fuzzer's way in to the parsers.
 #[cfg(any(fuzzing, test))]
@@ -109,6 +119,8 @@ pub use crate::warning::Warning;
 pub mod outcome {
     pub use crate::boundary::Mapped;
     pub use crate::decide::change::Waiting;
+    #[cfg(feature = "serde")]
+    pub use crate::host::line::Line;
     pub use crate::host::outcome::{Kept, Loaded, NotLive, Retired};
 }
 

@@ -5,10 +5,10 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use replug::outcome::{Kept, Loaded, Mapped, Retired, Waiting};
+use replug::outcome::Loaded;
 use replug::shown::{Shown, is_hidden, shown, spelled};
-use replug::watch::{Locality, Names, Place, plugin_name};
-use replug::{Digest, GatePolicy, Outcome, Plugin, Text, Warning};
+use replug::watch::{Place, plugin_name};
+use replug::{Digest, GatePolicy, Outcome, Plugin, Text};
 use serde_json::{Value, json};
 
 use crate::stream::Stream;
@@ -94,28 +94,15 @@ impl Output {
         gate: GatePolicy,
         place: &Place,
     ) -> io::Result<()> {
-        let filesystem = &place.filesystem;
-        let locality = match place.locality {
-            Locality::Local => "local",
-            Locality::Remote => "remote",
-        };
-        let looks = looks(place);
         let (gate, why) = why_gate(gate, place);
-        for (name, value) in [
-            ("filesystem", filesystem.as_ref()),
-            ("locality", locality),
-            ("looks", &looks),
-            ("gate", gate),
-            ("why", why),
-        ] {
-            line[name] = value.into();
-        }
+        extend(&mut line, serde_json::to_value(place)?);
+        line["gate"] = gate.into();
+        line["why"] = why.into();
         let mut words = format!(
-            "{words}\n  filesystem {}, {locality}: {looks}\n  gate {gate}: {why}",
-            shown(filesystem.as_ref())
+            "{words}\n  filesystem {place}: {}\n  gate {gate}: {why}",
+            place.manner()
         );
         if let Some(advice) = place.advice() {
-            line["advice"] = advice.into();
             words = format!("{words}\n  advice: {advice}");
         }
         self.say(line, words)
@@ -124,32 +111,15 @@ impl Output {
     /// Says what became of an update of `artifact`: the words are those of the outcome itself.
     pub(crate) fn outcome(&self, artifact: &Path, outcome: &Outcome) -> io::Result<()> {
         let plugin = plugin_name(artifact);
-        let path = spelled(artifact);
         let short = self.short(artifact).to_string();
         let words = outcome.to_string();
         let words = words.replace(&shown(artifact).to_string(), &short);
         let words = format!("{plugin}: {words}");
-        let line = match outcome {
-            Outcome::Loaded(loaded) => loaded_line(&plugin, &path, loaded),
-            Outcome::Kept(kept) => kept_line(&plugin, kept, outcome),
-            Outcome::Waiting(reason) => waiting_line(&plugin, *reason),
-            Outcome::Unchanged(digest) => {
-                json!({ "event": "unchanged", "plugin": plugin, "sha256": digest.to_string() })
-            }
-            Outcome::Missing => json!({ "event": "missing", "plugin": plugin, "path": path }),
-            Outcome::Returned => json!({ "event": "returned", "plugin": plugin, "path": path }),
-            Outcome::Degraded(_) => health_line(&plugin, &path, "degraded", outcome),
-            Outcome::Recovered => health_line(&plugin, &path, "recovered", outcome),
-            Outcome::Stalled(_) => health_line(&plugin, &path, "stalled", outcome),
-            Outcome::Warned(warning) => warning_line(&plugin, &path, warning),
-            // For a person, the news of the new generation is enough.
-            Outcome::Retired(_) if self.style != Style::Json => return Ok(()),
-            Outcome::Retired(retired) => retired_line(&plugin, retired),
-            other => {
-                tracing::warn!(?other, "an outcome this program does not know");
-                return Ok(());
-            }
-        };
+        // For a person, the news of the new generation is enough.
+        if matches!(outcome, Outcome::Retired(_)) && self.style != Style::Json {
+            return Ok(());
+        }
+        let line = serde_json::to_value(outcome.line(artifact))?;
         let words = match outcome {
             // The path is the news, or where to look for the reason.
             Outcome::Waiting(_) | Outcome::Missing | Outcome::Returned => {
@@ -162,7 +132,10 @@ impl Output {
             Outcome::Loaded(Loaded {
                 retired: Some(retired),
                 ..
-            }) if self.style == Style::Json => self.write_json(retired_line(&plugin, retired)),
+            }) if self.style == Style::Json => {
+                let retired = Outcome::Retired(retired.clone());
+                self.write_json(serde_json::to_value(retired.line(artifact))?)
+            }
             _ => Ok(()),
         }
     }
@@ -278,113 +251,19 @@ fn in_ascii_where_hidden(line: &str) -> String {
     spelled
 }
 
-/// How files are looked at in a place, for people.
-fn looks(place: &Place) -> String {
-    let asks = match (place.locality, place.names) {
-        (Locality::Local, _) => {
-            return "one look at each library per poll; the directory is listed when it changes"
-                .to_owned();
-        }
-        (Locality::Remote, Names::ByLook) => {
-            "asks the server at each poll for the directories on the way and for each library"
-        }
-        (Locality::Remote, Names::ByPath) => {
-            "lists the directory and opens each library to look at it at each poll"
-        }
-        (Locality::Remote, Names::ByListing) => {
-            "lists the directories on the way and opens each library to look at it at each poll"
-        }
-    };
-    let reads = match place.looks_can_lag {
-        true => "reads twice what changed, and ",
-        false => "and ",
-    };
-    format!("{asks}, {reads}digests now and then what seems unchanged")
-}
-
 /// Whether the gate is asked in a place, and why, for people.
 fn why_gate(chosen: GatePolicy, place: &Place) -> (&'static str, &'static str) {
     match (chosen, place.gate) {
         (GatePolicy::Off, _) => ("off", "switched off"),
         (_, GatePolicy::Off) => ("off", "asking for a lock on this filesystem can hang"),
-        (_, GatePolicy::Auto) => ("on", "waits while a cargo build holds its lock"),
-        (_, GatePolicy::Require) => ("on", "waits until cargo's lock is there and open"),
+        _ => place.why_gate(),
     }
 }
 
-fn loaded_line(plugin: &str, path: &str, loaded: &Loaded) -> Value {
-    let Loaded {
-        generation,
-        digest,
-        staged,
-        latency,
-        pause,
-        ..
-    } = loaded;
-    json!({
-        "event": "loaded", "plugin": plugin, "generation": generation,
-        "sha256": digest.to_string(), "path": path,
-        "staged": spelled(staged), "latency_ms": millis(*latency),
-        "pause_us": u64::try_from(pause.as_micros()).unwrap_or(u64::MAX),
-    })
-}
-
-fn kept_line(plugin: &str, kept: &Kept, outcome: &Outcome) -> Value {
-    json!({
-        "event": "kept", "plugin": plugin, "generation": kept.live,
-        "sha256": kept.digest.map(|digest| digest.to_string()),
-        "step": kept.error.step().to_string(), "reason": outcome.reason(),
-    })
-}
-
-fn health_line(plugin: &str, path: &str, event: &str, outcome: &Outcome) -> Value {
-    json!({ "event": event, "plugin": plugin, "path": path, "reason": outcome.reason() })
-}
-
-fn warning_line(plugin: &str, path: &str, warning: &Warning) -> Value {
-    json!({
-        "event": "warning", "plugin": plugin, "path": path, "about": warning.about(),
-        "reason": warning.to_string(),
-    })
-}
-
-fn retired_line(plugin: &str, retired: &Retired) -> Value {
-    let mapped = retired.mapped.as_ref();
-    let reason = mapped.map_or(
-        "nothing can reach it any more".to_owned(),
-        Mapped::to_string,
-    );
-    json!({
-        "event": "retired", "plugin": plugin, "generation": retired.generation,
-        "unloaded": mapped.is_none(), "reason": reason,
-    })
-}
-
-/// The line of a wait. Who holds a build's lock is in it, if that is known.
-fn waiting_line(plugin: &str, reason: Waiting) -> Value {
-    let mut line = json!({ "event": "waiting", "plugin": plugin, "reason": word_for(reason) });
-    if let Waiting::Gated(Some(holder)) = reason {
-        line["pid"] = holder.pid.into();
-        line["command"] = holder
-            .subcommand
-            .map(|subcommand| format!("cargo {subcommand}"))
-            .into();
-    }
-    if let Waiting::Written(Some(process)) = reason {
-        line["pid"] = process.into();
-    }
-    line
-}
-
-/// The word for a reason in the JSON lines.
-fn word_for(reason: Waiting) -> &'static str {
-    match reason {
-        Waiting::Missing => "missing",
-        Waiting::Gated(_) => "gated",
-        Waiting::Settling => "settling",
-        Waiting::Incomplete => "incomplete",
-        Waiting::Written(_) => "written",
-        _ => "unknown",
+/// Adds the fields of one JSON object to another.
+fn extend(line: &mut Value, fields: Value) {
+    if let (Some(line), Value::Object(fields)) = (line.as_object_mut(), fields) {
+        line.extend(fields);
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn close(library: libloading::Library, path: &Path) -> Result<(), lib
     // SAFETY: the handle was just taken out of a library that is open.
     let library = unsafe { Library::from_raw(handle) };
     if let Err(error) = library.close() {
-        tracing::warn!(path = %shown(path), error = %shown(&error.to_string()), "the loader cannot close a library");
+        tracing::warn!(staged = %shown(path), error = %shown(&error.to_string()), "the loader cannot close a library");
     }
     // SAFETY: the call asks for a library that is mapped already, and runs nothing.
     let Ok(found) = (unsafe { Library::open(Some(path), RTLD_NOW | libc::RTLD_NOLOAD) }) else {

@@ -46,6 +46,17 @@ pub enum Waiting {
 }
 
 impl Waiting {
+    /// The reason in one word, whoever it is that lets the artifact wait: for programs.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Waiting::Missing => "missing",
+            Waiting::Gated(_) => "gated",
+            Waiting::Settling => "settling",
+            Waiting::Incomplete => "incomplete",
+            Waiting::Written(_) => "written",
+        }
+    }
+
     /// Whether the artifact waits for the same, whoever it is that lets it wait.
     pub(crate) fn is_for_the_same(&self, other: &Waiting) -> bool {
         mem::discriminant(self) == mem::discriminant(other)

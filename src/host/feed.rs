@@ -8,6 +8,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
+use replug_plugin::shown::shown;
 
 #[cfg(feature = "stream")]
 use super::bell::Bell;
@@ -106,7 +107,9 @@ impl Feed {
 
     /// Says that the worker has ended, which is said once: nothing comes out of the feed from then on.
     fn hang_up(&mut self) {
+        let watcher = self.watcher.as_ref();
         tracing::error!(
+            artifact = watcher.map(|it| tracing::field::display(shown(&**it.path()))),
             "the worker has ended by a fault in replug; nothing will be reloaded any more"
         );
         self.updates = crossbeam_channel::never();

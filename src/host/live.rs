@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::build::Build;
 use crate::boundary::{BoundHooks, Image};
 use crate::look::digest::Digest;
 use crate::stage::copies::Staged;
@@ -19,7 +20,10 @@ pub(super) struct Live {
     /// The copies of the libraries that came along: whoever prints a backtrace looks into them.
     pub(super) _siblings: Vec<Sibling>,
     pub(super) generation: u64,
-    pub(super) digest: Digest,
+    pub(super) build: Build,
+    /// The digest of the library alone, whatever came along.
+    #[cfg(feature = "testing")]
+    pub(super) own: Digest,
 }
 
 /// The live generation of a plugin.
@@ -37,7 +41,13 @@ impl<T> Plugin<'_, T> {
 
     /// The digest of the generation's bytes.
     pub fn digest(&self) -> Digest {
-        self.live.digest
+        self.live.build.digest
+    }
+
+    /// The digest of the library alone, whatever it brings along.
+    #[cfg(feature = "testing")]
+    pub(crate) fn own_digest(&self) -> Digest {
+        self.live.own
     }
 
     /// The private copy that was loaded.

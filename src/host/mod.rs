@@ -4,6 +4,15 @@
 // Outcomes: the ends of updates.
 pub(crate) mod outcome;
 
+#[cfg(feature = "serde")]
+pub(crate) mod line;
+
+// What of them is in the log and in the measures.
+mod noted;
+
+// Which build a piece of work is about.
+mod build;
+
 // What wakes an owner that lives in an executor.
 #[cfg(feature = "stream")]
 mod bell;
@@ -24,10 +33,10 @@ pub(crate) mod retire;
 // Builds whose copies were taken away before they were loaded.
 mod lost;
 
-// The owner of one plugin, and of a directory of them.
 // What its plugins have brought into the process.
 mod company;
 
+// The owner of one plugin, and of a directory of them.
 pub(crate) mod owner;
 
 mod plain;

@@ -55,7 +55,7 @@ impl Outcome {
     pub fn reason(&self) -> Option<String> {
         match self {
             Outcome::Degraded(error) => Some(why(error)),
-            Outcome::Kept(kept) => Some(why(&kept.error)),
+            Outcome::Kept(kept) => Some(kept.reason()),
             Outcome::Stalled(since) => Some(hangs(*since)),
             Outcome::Recovered => Some(RECOVERED.to_owned()),
             _ => None,
@@ -153,6 +153,13 @@ pub struct Kept {
     pub error: Error,
 }
 
+impl Kept {
+    /// The reason why the artifact is kept out, for a person, with all causes and what to do.
+    pub fn reason(&self) -> String {
+        why(&self.error)
+    }
+}
+
 impl fmt::Display for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.live {
@@ -165,7 +172,7 @@ impl fmt::Display for Kept {
         if self.live.is_none() {
             f.write_str(", nothing is loaded yet")?;
         }
-        write!(f, ": {}", why(&self.error))
+        write!(f, ": {}", self.reason())
     }
 }
 

@@ -11,11 +11,13 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 use replug_plugin::Interface;
 
+use super::build::Build;
 use super::company;
 use super::feed::{Fed, Feed, Owner};
 use super::handle::{Handle, Publish};
 use super::live::{Live, Plugin};
 use super::lost::Lost;
+use super::noted::noted;
 use super::outcome::{Kept, Loaded, Next, NotLive, Outcome, Retired};
 use super::retire::{Leftovers, Unload};
 use super::succeed::prepare;
@@ -237,22 +239,23 @@ impl<T> Host<T> {
     /// Applies one update: loads a copy that is ready, and passes on all other news. `None` if the update brings the
     /// bytes that are live already.
     pub fn apply(&mut self, update: Update) -> Option<Outcome> {
-        match Next::after(update.news, self.generation()) {
+        let outcome = match Next::after(update.news, self.generation()) {
             Next::Load(ready) => {
                 let outcome = self.take_up(&update.artifact, ready)?;
                 if self.has_lost_copy(&outcome) {
                     self.feed.stage_again(&update.artifact);
                 }
-                Some(outcome)
+                outcome
             }
-            Next::Tell(outcome) => Some(outcome),
-        }
+            Next::Tell(outcome) => outcome,
+        };
+        Some(noted(&update.artifact, outcome))
     }
 
     /// Loads a copy that is ready, unless its bytes are live already.
-    pub(super) fn take_up(&mut self, artifact: &Path, ready: Ready) -> Option<Outcome> {
+    pub(super) fn take_up(&mut self, artifact: &Arc<Path>, ready: Ready) -> Option<Outcome> {
         let live = self.live.as_ref();
-        if live.is_some_and(|live| live.digest == ready.digest) {
+        if live.is_some_and(|live| live.build.digest == ready.digest) {
             return None;
         }
         let digest = Some(ready.digest);
@@ -293,13 +296,14 @@ impl<T> Host<T> {
 
     /// New before old: only when the new image is mapped, is provably another one, has all its symbols and is ready
     /// does it take the old one's place.
-    fn load(&mut self, artifact: &Path, ready: Ready) -> Result<Loaded, Error> {
+    fn load(&mut self, artifact: &Arc<Path>, ready: Ready) -> Result<Loaded, Error> {
         let begun = Instant::now();
+        let build = Build::of(artifact, ready.digest);
         let is_to_go = self.unload == Unload::WhenProven;
-        let image = self.open(&ready, is_to_go);
+        let image = self.open(&build, &ready, is_to_go);
         let bound = image.and_then(|image| Ok(((self.bind)(&image)?, image)));
         let (Bound { table, hooks }, image) = bound.map_err(|failure| {
-            let path = artifact.to_owned();
+            let path = artifact.to_path_buf();
             match failure {
                 LoadFailure::Handshake(source) => Error::Handshake { path, source },
                 source => Error::Load { path, source },
@@ -307,9 +311,9 @@ impl<T> Host<T> {
         })?;
         let image = Arc::new(image);
         let old = self.live.as_ref().and_then(|live| live.hooks.as_ref());
-        if let Err((hook, source)) = prepare(hooks.as_ref(), old) {
-            self.leftovers.dispose(image);
-            let path = artifact.to_owned();
+        if let Err((hook, source)) = prepare(&build, hooks.as_ref(), old) {
+            self.leftovers.dispose(build, image);
+            let path = artifact.to_path_buf();
             return Err(Error::Hook { path, hook, source });
         }
         self.generations += 1;
@@ -320,8 +324,10 @@ impl<T> Host<T> {
             image,
             staged: ready.staged,
             _siblings: ready.siblings,
+            build: build.live_as(generation),
+            #[cfg(feature = "testing")]
+            own: ready.own,
             generation,
-            digest,
         };
         self.table = table;
         if let Some(published) = self.published.get() {
@@ -345,10 +351,10 @@ impl<T> Host<T> {
     /// Maps the very file that was vetted. The loader opens it once more by its path, so the path is compared with the
     /// vetted file before and after: a descriptor in place of the path would leave debuggers and backtraces without a
     /// file.
-    fn open(&mut self, ready: &Ready, is_to_go: bool) -> Result<Image, LoadFailure> {
+    fn open(&mut self, build: &Build, ready: &Ready, is_to_go: bool) -> Result<Image, LoadFailure> {
         let image = company::open(ready, is_to_go)?;
         if let Err(failure) = company::is_vetted(&ready.staged) {
-            self.leftovers.dispose(Arc::new(image));
+            self.leftovers.dispose(build.clone(), Arc::new(image));
             return Err(failure);
         }
         Ok(image)
@@ -360,11 +366,11 @@ impl<T> Host<T> {
             hooks,
             image,
             staged,
-            generation,
+            build,
             ..
         } = old;
         drop(staged);
-        self.leftovers.retire(generation, hooks, image)
+        self.leftovers.retire(build, hooks, image)
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use replug_plugin::CallError;
 
+use super::build::Build;
 use super::company;
 use super::outcome::Retired;
 use crate::boundary::{BoundHooks, Image, Mapped};
@@ -35,8 +36,8 @@ pub enum Unload {
 /// A retired generation that is still to be stopped or unmapped.
 #[derive(Debug)]
 struct Leftover {
-    /// The generation's number; `None` for a build that was loaded and never became a generation.
-    generation: Option<u64>,
+    /// The build, which has a number unless it was loaded and never became a generation.
+    build: Build,
     /// The hooks, until the generation is stopped.
     hooks: Option<BoundHooks>,
     image: Arc<Image>,
@@ -55,16 +56,17 @@ impl Leftovers {
     /// lends it, it is not stopped yet.
     pub(super) fn retire(
         &mut self,
-        generation: u64,
+        build: Build,
         hooks: Option<BoundHooks>,
         image: Arc<Image>,
     ) -> Retired {
         let mut leftover = Leftover {
-            generation: Some(generation),
+            build,
             hooks,
             image,
         };
         let retired = leftover.finish();
+        leftover.note(&retired);
         if leftover.is_worth_keeping(retired.mapped.as_ref()) {
             self.0.push_back(leftover);
         }
@@ -72,16 +74,21 @@ impl Leftovers {
     }
 
     /// Keeps the image of a build that was kept out after it was loaded, until it can go.
-    pub(super) fn dispose(&mut self, image: Arc<Image>) {
+    pub(super) fn dispose(&mut self, build: Build, image: Arc<Image>) {
         let mut leftover = Leftover {
-            generation: None,
+            build,
             hooks: None,
             image,
         };
         let Err(mapped) = leftover.release() else {
             return;
         };
-        tracing::warn!(%mapped, "a build that was kept out");
+        let build = &leftover.build;
+        tracing::warn!(
+            artifact = %build.artifact(),
+            digest = %build.digest,
+            "a build that was kept out is {mapped}"
+        );
         if leftover.is_worth_keeping(Some(&mapped)) {
             self.0.push_back(leftover);
         }
@@ -91,16 +98,19 @@ impl Leftovers {
     pub(super) fn sweep(&mut self) -> Option<Retired> {
         for _ in 0..self.0.len() {
             let mut leftover = self.0.pop_front()?;
-            let was_live = leftover.generation.is_some();
+            let was_live = leftover.build.generation.is_some();
             let was_stopped = leftover.hooks.is_none();
             let retired = leftover.finish();
             let is_stopped = leftover.hooks.is_none();
             let is_over = !leftover.is_worth_keeping(retired.mapped.as_ref());
+            let is_news = was_live && (is_over || is_stopped != was_stopped);
+            if is_news {
+                leftover.note(&retired);
+            }
             if !is_over {
                 self.0.push_back(leftover);
             }
-            let is_news = is_over || is_stopped != was_stopped;
-            if is_news && was_live {
+            if is_news {
                 return Some(retired);
             }
         }
@@ -113,7 +123,13 @@ impl Leftovers {
         for mut leftover in mem::take(&mut self.0) {
             leftover.stop();
             if let Err(mapped) = leftover.release() {
-                tracing::debug!(generation = ?leftover.generation, %mapped, "the host is dropped");
+                let build = &leftover.build;
+                tracing::debug!(
+                    artifact = %build.artifact(),
+                    generation = build.generation,
+                    digest = %build.digest,
+                    "the host is dropped, and its image is {mapped}"
+                );
             }
         }
     }
@@ -123,7 +139,7 @@ impl Leftover {
     /// Stops the generation and lets go of its image, as far as that can be done now.
     fn finish(&mut self) -> Retired {
         let mut retired = Retired {
-            generation: self.generation.unwrap_or_default(),
+            generation: self.build.generation.unwrap_or_default(),
             mapped: Some(Mapped::Lent),
             stop: None,
         };
@@ -132,6 +148,17 @@ impl Leftover {
             retired.mapped = self.release().err();
         }
         retired
+    }
+
+    /// Notes in the log what became of a generation.
+    fn note(&self, retired: &Retired) {
+        let build = &self.build;
+        tracing::debug!(
+            artifact = %build.artifact(),
+            generation = build.generation,
+            digest = %build.digest,
+            "{retired}"
+        );
     }
 
     /// Unmaps the image, if that is wanted and possible.
@@ -160,7 +187,14 @@ impl Leftover {
     /// Runs the generation's `stop`, once.
     fn stop(&mut self) -> Option<CallError> {
         let error = self.hooks.take()?.stop().err()?;
-        tracing::warn!(generation = ?self.generation, %error, "a retired generation did not stop");
+        let build = &self.build;
+        tracing::warn!(
+            artifact = %build.artifact(),
+            generation = build.generation,
+            digest = %build.digest,
+            %error,
+            "a retired generation did not stop"
+        );
         Some(error)
     }
 }

@@ -12,6 +12,7 @@ use crossbeam_channel::Receiver;
 use replug_plugin::Interface;
 
 use super::feed::{Fed, Feed, Owner};
+use super::noted::noted;
 use super::outcome::{Next, Outcome, Retired};
 use super::owner::Host;
 use super::retire::Unload;
@@ -230,6 +231,7 @@ impl<T> HostSet<T> {
                 _ => member.is_missing,
             };
         }
+        let outcome = noted(&artifact, outcome);
         Some((artifact, outcome))
     }
 }

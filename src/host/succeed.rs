@@ -2,11 +2,13 @@
 
 use replug_plugin::CallError;
 
+use super::build::Build;
 use crate::boundary::BoundHooks;
 use crate::error::Hook;
 
 /// Runs the hooks on the way to a new generation, in their order. Whatever fails, the old generation is as it was.
 pub(super) fn prepare(
+    build: &Build,
     new: Option<&BoundHooks>,
     old: Option<&BoundHooks>,
 ) -> Result<(), (Hook, CallError)> {
@@ -17,7 +19,12 @@ pub(super) fn prepare(
     if let (Some(new), Err(_)) = (new, &restored)
         && let Err(error) = new.stop()
     {
-        tracing::warn!(%error, "what was initialised in vain did not stop");
+        tracing::warn!(
+            artifact = %build.artifact(),
+            digest = %build.digest,
+            %error,
+            "what was initialised in vain did not stop"
+        );
     }
     restored
 }

@@ -104,6 +104,16 @@ pub enum Locality {
     Remote,
 }
 
+impl Locality {
+    /// One word for it: for programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Locality::Local => "local",
+            Locality::Remote => "remote",
+        }
+    }
+}
+
 impl Filesystem {
     /// A filesystem that nothing is known of.
     pub fn unknown() -> Filesystem {

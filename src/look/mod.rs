@@ -30,6 +30,9 @@ pub(crate) mod process;
 // Which artifacts exist, and the names in directories.
 pub(crate) mod naming;
 
+// Where cargo leaves the library of a package.
+pub(crate) mod built;
+
 pub(crate) mod scan;
 
 pub(crate) mod names;

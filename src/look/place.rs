@@ -95,6 +95,43 @@ impl Place {
         }
     }
 
+    /// How files are looked at there, for people.
+    pub fn manner(&self) -> String {
+        let asks = match (self.locality, self.names) {
+            (Locality::Local, _) => {
+                return "one look at each library per poll; the directory is listed when it changes"
+                    .to_owned();
+            }
+            (Locality::Remote, Names::ByLook) => {
+                "asks the server at each poll for the directories on the way and for each library"
+            }
+            (Locality::Remote, Names::ByPath) => {
+                "lists the directory and opens each library to look at it at each poll"
+            }
+            (Locality::Remote, Names::ByListing) => {
+                "lists the directories on the way and opens each library to look at it at each poll"
+            }
+        };
+        let reads = match self.looks_can_lag {
+            true => "reads twice what changed, and ",
+            false => "and ",
+        };
+        format!("{asks}, {reads}digests now and then what seems unchanged")
+    }
+
+    /// Whether the gate is asked there, `on` or `off`, and why, for people. The options that switch it off are not known
+    /// to a place.
+    pub fn why_gate(&self) -> (&'static str, &'static str) {
+        match self.gate {
+            GatePolicy::Off => (
+                "off",
+                "asking for a lock on this filesystem can hang, or the options switched it off",
+            ),
+            GatePolicy::Auto => ("on", "waits while a cargo build holds its lock"),
+            GatePolicy::Require => ("on", "waits until cargo's lock is there and open"),
+        }
+    }
+
     /// What makes the client ask for names there, if a client is in between.
     pub(crate) fn asks(&self) -> Option<Names> {
         self.is_remote().then_some(self.names)
@@ -103,10 +140,7 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let locality = match self.locality {
-            Locality::Local => "local",
-            Locality::Remote => "remote",
-        };
+        let locality = self.locality.word();
         write!(f, "{}, {locality}", shown(&*self.filesystem))
     }
 }

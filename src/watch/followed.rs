@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use replug_plugin::shown::shown;
+
 use super::artifact::Artifact;
 use super::shared::Shared;
 use super::update::News;
@@ -29,7 +31,8 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         let now = self.shared.clock.now();
         let trouble = Trouble::go_on(&mut self.artifact.trouble, at, now);
         if !trouble.is_news(now, cause) {
-            tracing::debug!("{}", chain(&error));
+            let artifact = shown(&*self.artifact.path);
+            tracing::debug!(%artifact, "{}", chain(&error));
             return;
         }
         if at.is_degradation() && !self.artifact.listed {

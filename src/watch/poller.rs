@@ -26,6 +26,7 @@ use crate::look::home::Home;
 use crate::look::machine::OsFiles;
 use crate::look::place::Place;
 use crate::look::snapshot::Kind;
+use crate::measures::Polls;
 use crate::options::{FsPolicy, Options};
 use crate::stage::copies::{Stage, StageDirectory};
 
@@ -56,6 +57,8 @@ pub struct Poller<F: Files = OsFiles, S: Stage = StageDirectory, C: Clock = Mono
     held_since: Option<Instant>,
     schedule: Schedule,
     polls: u64,
+    /// The count of the polls for whoever collects such counts.
+    measured: Polls,
     counts: Arc<Counts>,
 }
 
@@ -144,6 +147,7 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         let shared = Shared::new(options, files, stage, clock);
         Poller {
             watched: Watched::File(Box::new(Artifact::named(Arc::clone(&shared.root)))),
+            measured: Polls::of(&shared.root),
             schedule,
             shared,
             held_since: None,
@@ -221,6 +225,7 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
     /// The poll reads none of the content.
     pub fn poll(&mut self, now: Instant) -> Instant {
         self.polls += 1;
+        self.measured.count();
         self.shared.stage.tidy();
         self.shared.begin();
         let wanted = self.poll_watched(now);

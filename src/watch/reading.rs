@@ -127,7 +127,12 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         let path = self.path();
         match refusal {
             refusal if refusal.is_incomplete() => {
-                tracing::debug!(artifact = %shown(&path), %refusal, "not complete yet");
+                tracing::debug!(
+                    artifact = %shown(&path),
+                    digest = digest.map(tracing::field::display),
+                    %refusal,
+                    "not complete yet"
+                );
                 // Nobody knows yet what it will bring along.
                 self.recovered(Reached::Beside);
                 self.decide(reading, Verdict::Incomplete)

@@ -125,7 +125,7 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
             self.outbox.say(&self.root, warning);
         }
         let place = &self.rules.place;
-        tracing::debug!(path = %shown(&*self.root), ?place, "surveyed");
+        tracing::debug!(artifact = %shown(&*self.root), ?place, "surveyed");
         root.ok().map(|root| root.kind)
     }
 

@@ -11,6 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
+use replug_plugin::shown::shown;
 
 use super::poller::Poller;
 use super::pulse::{Counts, Pulse, Stall, Vigil};
@@ -113,7 +114,7 @@ impl Watcher {
         let (surveyor, surveyed) = mpsc::sync_channel(0);
         let counts = poller.counts();
         let path: Arc<Path> = poller.path().into();
-        let worker = JoinOnDrop::spawn({
+        let worker = JoinOnDrop::spawn(Arc::clone(&path), {
             let mounted = mounted.clone();
             move || {
                 let kind = poller.survey();
@@ -273,13 +274,18 @@ fn work<F: Files, S: Stage, C: Clock>(mut poller: Poller<F, S, C>, orders: &mpsc
 /// A thread that is waited for, within bounds, when its owner goes.
 #[derive(Debug)]
 struct JoinOnDrop {
+    /// The watched path, for the log.
+    watched: Arc<Path>,
     thread: Option<JoinHandle<()>>,
     /// A channel that the thread hangs up when it ends; nothing is ever sent.
     ended: mpsc::Receiver<()>,
 }
 
 impl JoinOnDrop {
-    fn spawn(work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinOnDrop> {
+    fn spawn(
+        watched: Arc<Path>,
+        work: impl FnOnce() + Send + 'static,
+    ) -> std::io::Result<JoinOnDrop> {
         let (running, ended) = mpsc::channel();
         let thread = thread::Builder::new()
             .name(THREAD_NAME.to_owned())
@@ -288,6 +294,7 @@ impl JoinOnDrop {
                 work();
             })?;
         Ok(JoinOnDrop {
+            watched,
             thread: Some(thread),
             ended,
         })
@@ -299,14 +306,16 @@ impl Drop for JoinOnDrop {
         let Some(thread) = self.thread.take() else {
             return;
         };
+        let artifact = shown(&*self.watched);
         if let Err(RecvTimeoutError::Timeout) = self.ended.recv_timeout(JOIN_GRACE) {
             tracing::warn!(
+                %artifact,
                 "the thread `{THREAD_NAME}` is busy with the filesystem and is left behind"
             );
             return;
         }
         if thread.join().is_err() {
-            tracing::error!("the thread `{THREAD_NAME}` had ended by a panic");
+            tracing::error!(%artifact, "the thread `{THREAD_NAME}` had ended by a panic");
         }
     }
 }

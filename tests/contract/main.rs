@@ -12,6 +12,7 @@ mod futures;
 mod handles;
 mod hooks;
 mod listed;
+mod logs;
 mod matrix;
 mod mismatches;
 mod misuses;

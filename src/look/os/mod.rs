@@ -35,6 +35,11 @@ pub(crate) use mounts::{Inventors, filesystem, mounted, writers};
 #[cfg(not(target_os = "linux"))]
 pub(crate) use system::{Inventors, filesystem, mounted, writers};
 
+#[cfg(all(unix, feature = "testing"))]
+pub(crate) use posix::{make_link, remove_link};
+#[cfg(all(windows, feature = "testing"))]
+pub(crate) use system::{make_link, remove_link};
+
 #[cfg(unix)]
 pub(crate) use owners::{Ancestor, ancestors, rights};
 #[cfg(windows)]

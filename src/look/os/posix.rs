@@ -47,6 +47,18 @@ pub(crate) fn open_lock(path: &Path) -> io::Result<Option<File>> {
     Ok(owners.contains(&Some(metadata.uid())).then_some(file))
 }
 
+/// Makes a symbolic link to a file or directory.
+#[cfg(feature = "testing")]
+pub(crate) fn make_link(original: &Path, name: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(original, name)
+}
+
+/// Removes a file, or a symbolic link, to whatever it leads.
+#[cfg(feature = "testing")]
+pub(crate) fn remove_link(name: &Path) -> io::Result<()> {
+    fs::remove_file(name)
+}
+
 fn is_no_file(error: &io::Error) -> bool {
     let number = error.raw_os_error();
     [libc::ELOOP, libc::EMLINK, libc::ENXIO, libc::ENODEV]

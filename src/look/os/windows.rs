@@ -152,6 +152,22 @@ pub(crate) fn standing(has_more_rights: bool) -> Standing {
     }
 }
 
+/// Makes a symbolic link to a file or directory, for which Windows has two sorts. It takes the right to make them, or the
+/// developer mode.
+#[cfg(feature = "testing")]
+pub(crate) fn make_link(original: &Path, name: &Path) -> io::Result<()> {
+    match original.is_dir() {
+        true => std::os::windows::fs::symlink_dir(original, name),
+        false => std::os::windows::fs::symlink_file(original, name),
+    }
+}
+
+/// Removes a file, or a symbolic link, to whatever it leads.
+#[cfg(feature = "testing")]
+pub(crate) fn remove_link(name: &Path) -> io::Result<()> {
+    fs::remove_file(name).or_else(|_| fs::remove_dir(name))
+}
+
 /// Nothing makes a client here ask for one name.
 pub(crate) fn ask_for_name(_path: &Path) {}
 

@@ -1,8 +1,8 @@
 //! A game whose rules are a plugin. `cargo build -p game_rules && cargo run -p game`
 //!
-//! The game watches the library of the rules that lies beside it, or the library that its first argument names.
+//! The game watches the library of the package `game_rules`, or the library that its first argument names.
 
-use std::env::{self, consts};
+use std::env;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -31,12 +31,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let signalled = Arc::clone(&is_over);
     ctrlc::set_handler(move || signalled.store(true, Ordering::Relaxed))?;
 
-    let beside = format!("{}game_rules{}", consts::DLL_PREFIX, consts::DLL_SUFFIX);
-    let rules = match env::args_os().nth(1) {
-        Some(path) => path.into(),
-        None => env::current_exe()?.with_file_name(beside),
+    let library = match env::args_os().nth(1) {
+        Some(path) => Options::new(path),
+        None => Options::package("game_rules")?,
     };
-    let mut host = Host::<Rules>::watch(Options::new(rules))?;
+    let mut host = Host::<Rules>::watch(library)?;
     let (mut world, mut said) = (World::default(), String::new());
     while !is_over.load(Ordering::Relaxed) {
         // Code changes here, between two frames, and nowhere else.

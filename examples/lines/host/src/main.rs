@@ -1,13 +1,12 @@
 //! A server of lines whose handler is a plugin. `cargo build -p line_handler && cargo run -p line_server`
 //!
-//! The server watches the library of the handler that lies beside it, or the library that its first argument names.
-//! It listens on 127.0.0.1, at the port that its second argument names.
+//! The server watches the library of the package `line_handler`, or the library that its first argument names. It
+//! listens on 127.0.0.1, at the port that its second argument names.
 
-use std::env::{self, consts};
+use std::env;
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -29,7 +28,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let signalled = Arc::clone(&is_over);
     ctrlc::set_handler(move || signalled.store(true, Ordering::Relaxed))?;
 
-    let mut host = Host::<Handler>::watch(Options::new(handler()?))?;
+    let library = match env::args_os().nth(1) {
+        Some(path) => Options::new(path),
+        None => Options::package("line_handler")?,
+    };
+    let mut host = Host::<Handler>::watch(library)?;
     let handle = host.handle();
     let port = env::args().nth(2).map_or(Ok(PORT), |port| port.parse())?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
@@ -76,13 +79,4 @@ fn serve(mut stream: &TcpStream, handler: &mut Caller<Handler>) -> io::Result<()
         stream.write_all(&response)?;
     }
     Ok(())
-}
-
-/// The library of the handler.
-fn handler() -> io::Result<PathBuf> {
-    let name = format!("{}line_handler{}", consts::DLL_PREFIX, consts::DLL_SUFFIX);
-    match env::args_os().nth(1) {
-        Some(path) => Ok(path.into()),
-        None => Ok(env::current_exe()?.with_file_name(name)),
-    }
 }

@@ -1,13 +1,11 @@
 //! A web server, by axum, whose handler is a plugin. `cargo build -p server_handler && cargo run -p server`
 //!
-//! The server watches the library of the handler that lies beside it, or the library that its first argument names.
-//! It listens on 127.0.0.1, at the port that its second argument names.
+//! The server watches the library of the package `server_handler`, or the library that its first argument names. It
+//! listens on 127.0.0.1, at the port that its second argument names.
 
-use std::env::{self, consts};
+use std::env;
 use std::error::Error;
-use std::io;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -33,7 +31,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let signalled = Arc::clone(&is_over);
     ctrlc::set_handler(move || signalled.store(true, Ordering::Relaxed))?;
 
-    let mut host = Host::<Handler>::watch(Options::new(handler()?))?;
+    let library = match env::args_os().nth(1) {
+        Some(path) => Options::new(path),
+        None => Options::package("server_handler")?,
+    };
+    let mut host = Host::<Handler>::watch(library)?;
     let handle = host.handle();
     let port = env::args().nth(2).map_or(Ok(PORT), |port| port.parse())?;
     let runtime = Runtime::new()?;
@@ -62,14 +64,5 @@ async fn respond(handle: Handle<Handler>, uri: Uri, body: Bytes) -> (StatusCode,
         Ok(Response::Found(text)) => (StatusCode::OK, text),
         Ok(Response::Missing) => (StatusCode::NOT_FOUND, uri.path().to_owned()),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("sorry: {error}")),
-    }
-}
-
-/// The library of the handler.
-fn handler() -> io::Result<PathBuf> {
-    let name = format!("{}server_handler{}", consts::DLL_PREFIX, consts::DLL_SUFFIX);
-    match env::args_os().nth(1) {
-        Some(path) => Ok(path.into()),
-        None => Ok(env::current_exe()?.with_file_name(name)),
     }
 }
