@@ -1,6 +1,7 @@
 //! The options of the command line, and which of their values make sense.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +13,9 @@ use replug::{Audit, FsPolicy, GatePolicy, Options, Text, Trust};
 
 /// The longest time an option takes, a day: whoever asks for more has made a mistake.
 const LONGEST_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// The function that is called unless another one is named.
+const FUNCTION: &CStr = c"plugin_function";
 
 /// Swap a running program's native plugin for a newly built one, on any filesystem.
 #[derive(Debug, Parser)]
@@ -25,13 +29,28 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Load a plugin, call it, and reload it whenever a new build is there
     Run(Run),
+    /// Say what a library is, and whether it would be loaded, without running any of it
+    Inspect(Inspect),
+    /// Put a library into its place, so that nobody ever sees half of it
+    Publish(Publish),
+}
+
+/// A wrong use of a subcommand, with that subcommand's own usage.
+pub(crate) fn misuse(subcommand: &str, kind: ErrorKind, words: impl fmt::Display) -> clap::Error {
+    let mut program = Cli::command();
+    program.build();
+    match program.find_subcommand_mut(subcommand) {
+        Some(command) => command.error(kind, words),
+        None => program.error(kind, words),
+    }
 }
 
 /// How `replug run` was called.
 #[derive(Debug, Args)]
 #[command(
     override_usage = "replug run [OPTIONS] <PATH>\n       replug run [OPTIONS] -p <PACKAGE>",
-    after_help = "Exit status: 0 after Ctrl-C, SIGTERM or --count; 1 after a run-time error; 2 for bad usage."
+    after_help = "Exit status: 0 after Ctrl-C, SIGTERM or --count; 1 after a run-time error, --timeout-s or --exit-on-kept; 2 \
+        for bad usage."
 )]
 pub(crate) struct Run {
     /// A library, or a directory of libraries; it need not exist yet
@@ -86,9 +105,10 @@ pub(crate) struct Run {
     #[arg(long)]
     allow_unique: bool,
 
-    /// The function to call
-    #[arg(long, value_name = "SYMBOL", default_value = "plugin_function", value_parser = symbol)]
-    pub(crate) call: CString,
+    /// The function to call; a library that lacks it is kept out [default: plugin_function, or nothing of a plugin with an
+    /// interface]
+    #[arg(long, value_name = "SYMBOL", value_parser = symbol)]
+    call: Option<CString>,
 
     /// The text to call it with
     #[arg(long, value_name = "TEXT", default_value = "world", value_parser = text)]
@@ -102,6 +122,18 @@ pub(crate) struct Run {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
 
+    /// Run this command by the shell after each load, with REPLUG_PLUGIN, REPLUG_PATH, REPLUG_GENERATION and REPLUG_DIGEST
+    #[arg(long, value_name = "CMD", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) on_load: Option<String>,
+
+    /// End with status 1 if nothing is live after this time, in seconds
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=LONGEST_MS / 1000))]
+    timeout_s: Option<u64>,
+
+    /// End with status 1 after the first build that is kept out
+    #[arg(long)]
+    pub(crate) exit_on_kept: bool,
+
     /// Write one JSON object per line
     #[arg(long)]
     pub(crate) json: bool,
@@ -110,8 +142,67 @@ pub(crate) struct Run {
     pub(crate) build: Build,
 }
 
-/// What is passed on to `cargo build`.
+/// How `replug inspect` was called.
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "replug inspect [OPTIONS] <FILE>",
+    after_help = "Exit status: 0 if it would be loaded; 1 if it would be kept out, or differs from what it is compared with; 2 for \
+        bad usage."
+)]
+pub(crate) struct Inspect {
+    /// The library
+    pub(crate) file: PathBuf,
+
+    /// Compare its declaration with that of another library, as a host would that was built from that one
+    #[arg(long, value_name = "FILE", conflicts_with = "against_package")]
+    pub(crate) against: Option<PathBuf>,
+
+    /// Compare its declaration with that of the library of a cargo package, which is built first
+    #[arg(long, value_name = "PACKAGE", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) against_package: Option<String>,
+
+    /// A function that a host calls, which the library must export as `replug run --call` has it
+    #[arg(long, value_name = "SYMBOL", value_parser = symbol)]
+    call: Option<CString>,
+
+    /// The largest file that is taken for a library, in bytes, or with K, M or G behind the number
+    #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = size)]
+    max_size: u64,
+
+    /// What becomes of a library that others than this user and root may change
+    #[arg(long, value_name = "HOW", default_value = "warn")]
+    trust: TrustArg,
+
+    /// Write one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How `replug publish` was called.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "replug publish [OPTIONS] <FILE> <DEST>",
+    after_help = "Exit status: 0 if the library is in its place; 1 if it is not, and then the one before is untouched; 2 for bad \
+        usage."
+)]
+pub(crate) struct Publish {
+    /// The library
+    pub(crate) file: PathBuf,
+
+    /// The place: a file, or a directory for a file of the library's own name
+    pub(crate) dest: PathBuf,
+
+    /// Leave the library that was there before beside the new one, as NAME.before
+    #[arg(long)]
+    pub(crate) keep: bool,
+
+    /// Write one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What is passed on to `cargo build`.
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Building")]
 pub(crate) struct Build {
     /// Build this cargo package first, and watch the library it makes
@@ -165,6 +256,29 @@ enum TrustArg {
     Off,
 }
 
+impl From<TrustArg> for Trust {
+    fn from(trust: TrustArg) -> Trust {
+        match trust {
+            TrustArg::Strict => Trust::Strict,
+            TrustArg::Warn => Trust::Warn,
+            TrustArg::Off => Trust::Off,
+        }
+    }
+}
+
+impl Inspect {
+    /// The library's options for looking at `path`.
+    pub(crate) fn options(&self, path: PathBuf) -> Options {
+        let options = Options::new(path)
+            .max_size(self.max_size)
+            .trust(self.trust.into());
+        match &self.call {
+            Some(call) => options.exports([call.as_c_str(), Text::FREE]),
+            None => options,
+        }
+    }
+}
+
 impl Build {
     fn has_options(&self) -> bool {
         self.release
@@ -180,7 +294,8 @@ impl Run {
         if self.path.is_none() || !self.build.has_options() {
             return Ok(());
         }
-        Err(Cli::command().error(
+        Err(misuse(
+            "run",
             ErrorKind::MissingRequiredArgument,
             "options for building go with `--package`, and there is none",
         ))
@@ -198,7 +313,8 @@ impl Run {
         };
         match kind {
             None | Some(Kind::File | Kind::Directory) => Ok(()),
-            Some(kind) => Err(Cli::command().error(
+            Some(kind) => Err(misuse(
+                "run",
                 ErrorKind::ValueValidation,
                 format!(
                     "cannot watch `{}`: it is {kind}, neither a library nor a directory",
@@ -217,6 +333,16 @@ impl Run {
         Duration::from_millis(self.every_ms)
     }
 
+    /// The function that is called.
+    pub(crate) fn called(&self) -> CString {
+        self.call.clone().unwrap_or_else(|| FUNCTION.to_owned())
+    }
+
+    /// How long something may take to be live.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        self.timeout_s.map(Duration::from_secs)
+    }
+
     /// Whether to wait while a cargo build holds its lock.
     pub(crate) fn gate(&self) -> GatePolicy {
         match self.gate {
@@ -233,11 +359,6 @@ impl Run {
             FsArg::Local => FsPolicy::Local,
             FsArg::Remote => FsPolicy::Remote,
         };
-        let trust = match self.trust {
-            TrustArg::Strict => Trust::Strict,
-            TrustArg::Warn => Trust::Warn,
-            TrustArg::Off => Trust::Off,
-        };
         let options = Options::new(path)
             .interval(Duration::from_millis(self.interval_ms))
             .settle(Duration::from_millis(self.settle_ms))
@@ -249,8 +370,9 @@ impl Run {
             .depth(self.depth.into())
             .allow_unique(self.allow_unique)
             .max_size(self.max_size)
-            .trust(trust)
-            .exports([self.call.as_c_str(), Text::FREE]);
+            .trust(self.trust.into())
+            // Whoever names a function wants that one.
+            .or_declared(self.call.is_none());
         match &self.stage_dir {
             Some(stage_dir) => options.stage_dir(stage_dir),
             None => options,

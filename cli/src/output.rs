@@ -5,12 +5,14 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use replug::inspect::Declared;
 use replug::outcome::{Kept, Loaded, Mapped, Retired, Waiting};
 use replug::shown::{Shown, is_hidden, shown, spelled};
 use replug::watch::{Locality, Names, Place, plugin_name};
-use replug::{Digest, GatePolicy, Outcome, Plugin, Text, Warning};
+use replug::{AnyPlugin, Digest, GatePolicy, Outcome, Plugin, Warning};
 use serde_json::{Value, json};
 
+use crate::on_load::Failed;
 use crate::stream::Stream;
 
 /// The columns of a terminal that does not tell its width.
@@ -122,7 +124,13 @@ impl Output {
     }
 
     /// Says what became of an update of `artifact`: the words are those of the outcome itself.
-    pub(crate) fn outcome(&self, artifact: &Path, outcome: &Outcome) -> io::Result<()> {
+    /// Of a new generation with an interface, `declared` is what it implements.
+    pub(crate) fn outcome(
+        &self,
+        artifact: &Path,
+        outcome: &Outcome,
+        declared: Option<&Declared>,
+    ) -> io::Result<()> {
         let plugin = plugin_name(artifact);
         let path = spelled(artifact);
         let short = self.short(artifact).to_string();
@@ -130,7 +138,7 @@ impl Output {
         let words = words.replace(&shown(artifact).to_string(), &short);
         let words = format!("{plugin}: {words}");
         let line = match outcome {
-            Outcome::Loaded(loaded) => loaded_line(&plugin, &path, loaded),
+            Outcome::Loaded(loaded) => loaded_line(&plugin, &path, loaded, declared),
             Outcome::Kept(kept) => kept_line(&plugin, kept, outcome),
             Outcome::Waiting(reason) => waiting_line(&plugin, *reason),
             Outcome::Unchanged(digest) => {
@@ -155,7 +163,10 @@ impl Output {
             Outcome::Waiting(_) | Outcome::Missing | Outcome::Returned => {
                 format!("{words} ({short})")
             }
-            _ => words,
+            _ => match declared {
+                Some(it) => format!("{words}; {}", uncalled(it)),
+                None => words,
+            },
         };
         self.say(line, words)?;
         match outcome {
@@ -171,7 +182,7 @@ impl Output {
     pub(crate) fn result(
         &mut self,
         artifact: &Path,
-        plugin: &Plugin<'_, Text>,
+        plugin: &Plugin<'_, AnyPlugin>,
         value: Option<&str>,
     ) -> io::Result<()> {
         let (name, generation) = (plugin_name(artifact), plugin.generation());
@@ -189,6 +200,20 @@ impl Output {
         )?;
         self.shown = Some(words);
         Ok(())
+    }
+
+    /// Says that the user's command failed after a load.
+    pub(crate) fn command_failed(&self, failed: &Failed) -> io::Result<()> {
+        let Failed { load, reason } = failed;
+        self.say(
+            json!({
+                "event": "command", "plugin": load.plugin, "generation": load.generation, "reason": reason,
+            }),
+            format!(
+                "{}: the command of `--on-load` failed for generation {}: {reason}",
+                load.plugin, load.generation
+            ),
+        )
     }
 
     /// Shows the status line, on a terminal only.
@@ -240,7 +265,8 @@ impl Output {
         )
     }
 
-    fn say(&self, json: Value, words: String) -> io::Result<()> {
+    /// Says one thing: a line of JSON, or words for people.
+    pub(crate) fn say(&self, json: Value, words: String) -> io::Result<()> {
         match self.style {
             Style::Json => self.write_json(json),
             Style::Plain => write_line(&words),
@@ -255,6 +281,11 @@ impl Output {
         }
         write_line(&in_ascii_where_hidden(&line.to_string()))
     }
+}
+
+/// A path as JSON has it: absolute, if the working directory is known.
+pub(crate) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Writes a line in one piece.
@@ -312,7 +343,16 @@ fn why_gate(chosen: GatePolicy, place: &Place) -> (&'static str, &'static str) {
     }
 }
 
-fn loaded_line(plugin: &str, path: &str, loaded: &Loaded) -> Value {
+/// The word for a plugin with an interface, of which nothing is called.
+fn uncalled(declared: &Declared) -> String {
+    let (interface, level) = (declared.interface(), declared.level());
+    format!(
+        "it implements `{}` ({level}), of which nothing is called here",
+        shown(interface)
+    )
+}
+
+fn loaded_line(plugin: &str, path: &str, loaded: &Loaded, declared: Option<&Declared>) -> Value {
     let Loaded {
         generation,
         digest,
@@ -321,12 +361,17 @@ fn loaded_line(plugin: &str, path: &str, loaded: &Loaded) -> Value {
         pause,
         ..
     } = loaded;
-    json!({
+    let mut line = json!({
         "event": "loaded", "plugin": plugin, "generation": generation,
         "sha256": digest.to_string(), "path": path,
         "staged": spelled(staged), "latency_ms": millis(*latency),
         "pause_us": u64::try_from(pause.as_micros()).unwrap_or(u64::MAX),
-    })
+    });
+    if let Some(declared) = declared {
+        line["interface"] = declared.interface().into();
+        line["level"] = declared.level().to_string().into();
+    }
+    line
 }
 
 fn kept_line(plugin: &str, kept: &Kept, outcome: &Outcome) -> Value {
