@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt::Display;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -88,19 +88,19 @@ fn compare(args: &Inspect, seen: &Inspection) -> Result<Option<Option<Compared>>
 }
 
 /// The declaration of a library that stands for the host.
-fn declared_by(args: &Inspect, path: &PathBuf) -> Result<Declared, Failure> {
-    let options: Options = args.options(path.clone());
+fn declared_by(args: &Inspect, path: &Path) -> Result<Declared, Failure> {
+    let options: Options = args.options(path.to_owned());
     // Nobody calls it here.
     let host = inspect(&options.or_declared(true))?;
     match host.declared {
         Some(Ok(declared)) => Ok(declared),
         Some(Err(source)) => Err(Incomparable::Unfit {
-            path: path.clone(),
+            path: path.to_owned(),
             source,
         }
         .into()),
         None => Err(host.verdict.err().map_or_else(
-            || Incomparable::Undeclared(path.clone()).into(),
+            || Incomparable::Undeclared(path.to_owned()).into(),
             Failure::from,
         )),
     }

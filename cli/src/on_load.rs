@@ -62,9 +62,7 @@ impl OnLoad {
 
     /// Takes down a load, and runs the command if it does not run already.
     pub(crate) fn loaded(&mut self, load: Load) -> Option<Failed> {
-        if self.command.is_none() {
-            return None;
-        }
+        self.command.as_ref()?;
         self.waiting.insert(load.path.clone(), load);
         self.look()
     }

@@ -53,9 +53,9 @@ fn outcome(scratch: &Scratch, library: &[u8]) -> (HostSet<AnyPlugin>, Outcome) {
     let deadline = Instant::now() + DEADLINE;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        match plugins.wait(left).expect("an outcome in time").1 {
-            outcome @ (Outcome::Loaded(_) | Outcome::Kept(_)) => return (plugins, outcome),
-            _ => {}
+        let (_, outcome) = plugins.wait(left).expect("an outcome in time");
+        if matches!(outcome, Outcome::Loaded(_) | Outcome::Kept(_)) {
+            return (plugins, outcome);
         }
     }
 }
