@@ -200,13 +200,8 @@ fn say(output: &Output, published: &Published) -> io::Result<()> {
         warnings.push("it could not be given the owner and group of the one before".to_owned());
     }
     let digest = seen.digest.map_or_else(String::new, |it| it.to_string());
-    let event = if *is_unchanged {
-        "unchanged"
-    } else {
-        "published"
-    };
     let line = json!({
-        "event": event, "path": spelled(&absolute(path)), "size": seen.size, "sha256": seen.digest.map(|it| it.to_string()),
+        "event": "published", "changed": !is_unchanged, "path": spelled(&absolute(path)), "size": seen.size, "sha256": seen.digest.map(|it| it.to_string()),
         "replaced": replaced.map(|it| it.to_string()), "before": before.as_ref().map(|it| spelled(&absolute(it)).into_owned()),
         "warnings": warnings,
     });

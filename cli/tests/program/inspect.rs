@@ -100,16 +100,15 @@ fn nothing_of_a_library_runs() {
 fn what_is_kept_out_is_said_in_the_words_of_a_run() {
     let scratch = Scratch::new();
     let whole = library(1);
-    for content in [
-        &b"#!/bin/sh\n"[..],
-        &specimen("pure", 1),
-        &specimen("aborts", 1),
+    let call = ["--call", "plugin_function"];
+    for (content, options) in [
+        (b"#!/bin/sh\n".to_vec(), &call[..]),
+        (specimen("pure", 1), &call),
+        (specimen("aborts", 1), &[]),
     ] {
-        let path = file(&scratch, content);
-        let options = ["--call", "plugin_function"];
-        let seen = bad(&options, &path);
-        let options = ["--call", "plugin_function", "--exit-on-kept"];
-        let run = Program::watch(&scratch, &path, &options).end();
+        let path = file(&scratch, &content);
+        let seen = bad(options, &path);
+        let run = Program::watch(&scratch, &path, &[options, &["--exit-on-kept"]].concat()).end();
         let kept = run.said("kept");
         assert_eq!(seen.text("step"), kept[0].text("step"));
         assert_eq!(seen.text("reason"), kept[0].text("reason"));

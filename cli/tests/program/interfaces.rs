@@ -56,7 +56,7 @@ fn a_directory_holds_plugins_of_either_kind() {
 }
 
 #[test]
-fn a_plugin_that_no_host_could_call_is_kept_out_before_it_is_mapped() {
+fn a_plugin_that_no_host_could_call_is_kept_out_with_the_reason() {
     for (content, words) in [
         (
             specimen("aborts", 1),
