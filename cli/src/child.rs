@@ -2,7 +2,11 @@
 
 use std::io;
 use std::process::{Child, Command, ExitStatus};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+#[cfg(unix)]
+use rustix::process::{Pid, Signal, kill_process_group};
 
 /// Makes the process that `command` starts the head of a group of its own. A signal from the terminal does not reach
 /// the group then; whoever started it has to pass the signal on with [`end`].
@@ -17,7 +21,6 @@ pub(crate) fn as_group(command: &mut Command) -> &mut Command {
 pub(crate) fn end(mut child: Child) -> io::Result<()> {
     #[cfg(unix)]
     {
-        use rustix::process::{Pid, Signal, kill_process_group};
         let group = Pid::from_child(&child);
         kill_process_group(group, Signal::TERM)?;
         child.wait()?;
@@ -60,7 +63,6 @@ pub(crate) fn wait_for(child: &mut Child, patience: Duration) -> io::Result<Opti
 pub(crate) fn end_now(mut child: Child) -> io::Result<()> {
     #[cfg(unix)]
     {
-        use rustix::process::{Pid, Signal, kill_process_group};
         let group = Pid::from_child(&child);
         kill_process_group(group, Signal::TERM)?;
         if wait_for(&mut child, HEED)?.is_none() {
@@ -70,4 +72,45 @@ pub(crate) fn end_now(mut child: Child) -> io::Result<()> {
     #[cfg(not(unix))]
     child.kill()?;
     child.wait().map(drop)
+}
+
+/// The processes of a child that runs, if one does, for another thread to end them while the child's own is stuck.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Group(Arc<Mutex<Option<u32>>>);
+
+impl Group {
+    fn lock(&self) -> MutexGuard<'_, Option<u32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes down that this child runs, the head of a group.
+    pub(crate) fn is(&self, child: &Child) {
+        *self.lock() = Some(child.id());
+    }
+
+    /// Takes down that no child runs of which another thread need know.
+    pub(crate) fn clear(&self) {
+        *self.lock() = None;
+    }
+
+    /// Sees whether the child has ended. Its number is another's after that, so nobody may use it meanwhile.
+    pub(crate) fn look(&self, child: &mut Child) -> io::Result<Option<ExitStatus>> {
+        let mut number = self.lock();
+        let ended = child.try_wait();
+        if !matches!(ended, Ok(None)) {
+            *number = None;
+        }
+        ended
+    }
+
+    /// Kills the processes.
+    pub(crate) fn kill(&self) {
+        #[cfg(unix)]
+        if let Some(number) = *self.lock()
+            && let Some(group) = i32::try_from(number).ok().and_then(Pid::from_raw)
+        {
+            // They may have ended by themselves, and the program ends next.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use replug::Digest;
 
-use crate::child;
+use crate::child::{self, Group};
 
 /// How often a command that runs is looked at, to see its end.
 pub(crate) const LOOKS: Duration = Duration::from_millis(20);
@@ -41,6 +41,8 @@ pub(crate) struct OnLoad {
     /// Whether what the command says is to stay out of the program's own output.
     is_aside: bool,
     running: Option<(Load, Child)>,
+    /// The same for the thread that ends a run which is stuck.
+    group: Group,
     waiting: BTreeMap<PathBuf, Load>,
 }
 
@@ -51,8 +53,14 @@ impl OnLoad {
             command,
             is_aside,
             running: None,
+            group: Group::default(),
             waiting: BTreeMap::new(),
         }
+    }
+
+    /// The processes of the command, for whoever has to end them while the run is stuck.
+    pub(crate) fn group(&self) -> Group {
+        self.group.clone()
     }
 
     /// Whether the command runs, and is to be [looked at](OnLoad::look) again.
@@ -71,7 +79,7 @@ impl OnLoad {
     pub(crate) fn look(&mut self) -> Option<Failed> {
         let mut failed = None;
         if let Some((load, mut child)) = self.running.take() {
-            match child.try_wait() {
+            match self.group.look(&mut child) {
                 Ok(None) => self.running = Some((load, child)),
                 Ok(Some(status)) if status.success() => {}
                 Ok(Some(status)) => failed = Some(failure(load, format!("it ended with {status}"))),
@@ -81,7 +89,10 @@ impl OnLoad {
         if self.running.is_none() && failed.is_none() {
             let (_, load) = self.waiting.pop_first()?;
             match self.start(&load) {
-                Ok(child) => self.running = Some((load, child)),
+                Ok(child) => {
+                    self.group.is(&child);
+                    self.running = Some((load, child));
+                }
                 Err(error) => failed = Some(failure(load, format!("cannot start it: {error}"))),
             }
         }
@@ -91,6 +102,7 @@ impl OnLoad {
     /// Waits for the command's end, and ends it after some time. Loads that it has not heard of, it never hears of.
     pub(crate) fn finish(&mut self) -> Option<Failed> {
         let (load, mut child) = self.running.take()?;
+        self.group.clear();
         match child::wait_for(&mut child, LAST_MOMENTS) {
             Ok(Some(status)) if status.success() => None,
             Ok(Some(status)) => Some(failure(load, format!("it ended with {status}"))),

@@ -304,7 +304,9 @@ impl<'a> Session<'a> {
     /// The last line of output, if the run has to be ended from outside.
     fn last_words(&self) -> impl FnOnce() + Send + 'static {
         let (output, totals) = (self.output.clone(), self.totals());
+        let command = self.on_load.group();
         move || {
+            command.kill();
             // The process ends next, whether anybody could read this or not.
             let _ = output.stopped(totals());
         }

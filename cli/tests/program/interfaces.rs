@@ -5,8 +5,8 @@ use std::process::Command;
 
 use rustix::fs::{CWD, Mode, mkfifoat};
 use vocabulary::{
-    Artifact, Ended, Program, Scratch, c_example, c_library, damaged, library, program, specimen,
-    version, wait_until,
+    Artifact, Doorbell, Ended, Program, Scratch, c_example, c_library, damaged, library, program,
+    sleeper, specimen, version, wait_until,
 };
 
 /// A number of builds of a fixture at the path of the artifact, one after the other.
@@ -205,6 +205,33 @@ fn a_command_that_does_not_end_holds_up_nothing_and_is_ended_with_the_run() {
     assert_eq!(failed.len(), 1, "the second load was not heard of");
     assert_eq!(failed[0].text("reason"), "it was ended with the run");
     assert_eq!(ended.said.last().unwrap().event(), "stopped");
+}
+
+#[test]
+fn a_command_is_ended_with_a_run_that_is_stuck_in_a_call() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.replace_with(&sleeper());
+    let doorbell = Doorbell::new(&scratch);
+    let (fifo, number) = (scratch.join("fifo"), scratch.join("number"));
+    mkfifoat(CWD, &fifo, Mode::RWXU).unwrap();
+    let command = format!(
+        "echo $$ > '{0}.new' && mv '{0}.new' '{0}' && cat '{1}'",
+        number.display(),
+        fifo.display()
+    );
+    let ring = doorbell.path().to_str().unwrap().to_owned();
+    let options = ["--on-load", &command, "--arg", &ring];
+    let program = Program::watch(&scratch, artifact.path(), &options);
+    let _inside = doorbell.wait();
+    wait_until("the command", || number.exists());
+    program.stop();
+    let shell = fs::read_to_string(number).unwrap();
+    let shell = format!("/proc/{}/cmdline", shell.trim());
+    // One that was killed and that nobody has asked for yet has no words any more.
+    wait_until("the end of the command", || {
+        fs::read(&shell).map_or(true, |words| words.is_empty())
+    });
 }
 
 // Misuse.
