@@ -25,6 +25,8 @@ use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use self::needs::Needs;
+use replug_plugin::shown::spelled_bytes;
+
 use crate::boundary::{self, Mapped};
 use crate::error::Error;
 use crate::handshake::Mismatch;
@@ -210,7 +212,7 @@ fn assemble(parts: Parts<'_>) -> Inspection {
         machine: facts.machine,
         soname: linkage
             .and_then(|it| it.soname.as_ref())
-            .map(|it| it.to_string_lossy().into_owned()),
+            .map(|it| spelled_bytes(it.to_bytes()).into_owned()),
         search: linkage.filter(|it| !it.search.is_empty()).map(|it| {
             let entry = if it.hands_search_on {
                 "RPATH"
@@ -288,8 +290,8 @@ fn of_unique(vetted: &Vetted, options: &Options) -> Option<Warning> {
     let asks = boundary::JOINS_UNIQUE && !options.allow_unique;
     let mut unique = vetted.linkage.unique.iter();
     let found = unique.find(|it| it.constant.is_none() && !boundary::process_has(&it.name));
-    let name = found.filter(|_| asks)?.name.to_string_lossy();
-    Some(Warning::Unique(name.into_owned()))
+    let name = &found.filter(|_| asks)?.name;
+    Some(Warning::Unique(spelled_bytes(name.to_bytes()).into_owned()))
 }
 
 /// Why images would stay mapped, by the declaration first.
