@@ -24,9 +24,9 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
-use self::needs::Needs;
 use replug_plugin::shown::spelled_bytes;
 
+use self::needs::Needs;
 use crate::boundary::{self, Mapped};
 use crate::error::Error;
 use crate::handshake::Mismatch;
