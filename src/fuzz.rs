@@ -8,7 +8,7 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use object::read::{FileKind, ReadCache};
 
 use crate::error::chain;
-use crate::handshake::{ENTRY, Expected, Mismatch};
+use crate::handshake::{Declared, ENTRY, Expected, Lines, Mismatch};
 use crate::stage::reading::HEAD;
 use crate::stage::vet::{self, Refusal, Vetted};
 use replug_plugin::Interface;
@@ -46,6 +46,7 @@ pub fn vet(bytes: &[u8]) {
     let wanted = vet::Wanted {
         functions: &[],
         data: &data,
+        or_declared: false,
     };
     let mut staged = Counted::new(bytes);
     let verdict = vet::vet(&mut staged, wanted);
@@ -72,6 +73,7 @@ pub fn vet(bytes: &[u8]) {
 ///
 /// If `carried` passes without the host's own lines.
 pub fn handshake(carried: &[u8]) {
+    let _ = Declared::read(Some(carried), &Lines::default()).map_err(|it| drop(chain(&it)));
     let expected = Expected::of::<Seed>();
     let verdict = told(expected.check_text(Some(carried)));
     let or_more = told(expected.or_more().check_text(Some(carried)));
@@ -178,6 +180,7 @@ mod tests {
             let wanted = vet::Wanted {
                 functions: &[],
                 data: &data,
+                or_declared: false,
             };
             let staged = Counted::new(&bytes);
             let verdict = match name.split_once('.') {

@@ -84,6 +84,9 @@ mod package;
 // The first half: finds out that a finished new library exists.
 pub mod watch;
 
+// A look at one library, for people.
+pub mod inspect;
+
 // The second half: loads it, and decides when.
 mod host;
 
@@ -101,7 +104,7 @@ pub use replug_plugin::{
     shown, wire,
 };
 
-pub use crate::boundary::{Raw, Text, TextFunction};
+pub use crate::boundary::{AnyPlugin, Raw, Text, TextFunction};
 #[doc(inline)]
 pub use crate::error::{Error, chain};
 pub use crate::host::handle::{Caller, Handle, Lent};

@@ -40,6 +40,7 @@ pub struct Options {
     pub(crate) stage_dir: Option<PathBuf>,
     pub(crate) exports: Vec<CString>,
     pub(crate) exports_data: Vec<CString>,
+    pub(crate) or_declared: bool,
     pub(crate) allow_unique: bool,
     pub(crate) expected: Option<Expected>,
     pub(crate) trust: Trust,
@@ -86,6 +87,7 @@ impl Options {
             stage_dir: None,
             exports: Vec::new(),
             exports_data: Vec::new(),
+            or_declared: false,
             allow_unique: false,
             expected: None,
             trust: Trust::default(),
@@ -174,6 +176,13 @@ impl Options {
     /// of functions given before.
     pub fn exports<S: Into<CString>>(mut self, exports: impl IntoIterator<Item = S>) -> Options {
         self.exports = exports.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Lets a library pass that carries the declaration of an interface and lacks the [functions](Options::exports) asked
+    /// for. For hosts that load what they do not call, as [`AnyPlugin`](crate::AnyPlugin).
+    pub fn or_declared(mut self, or_declared: bool) -> Options {
+        self.or_declared = or_declared;
         self
     }
 

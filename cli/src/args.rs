@@ -1,6 +1,9 @@
 //! The options of the command line, and which of their values make sense.
 
-use std::ffi::CString;
+mod library;
+
+use std::ffi::{CStr, CString};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,8 +13,13 @@ use replug::shown::shown;
 use replug::watch::{Files as _, Kind, OsFiles, Watcher};
 use replug::{Audit, FsPolicy, GatePolicy, Options, Text, Trust};
 
+pub(crate) use self::library::{Inspect, Publish};
+
 /// The longest time an option takes, a day: whoever asks for more has made a mistake.
 const LONGEST_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// The function that is called unless another one is named.
+const FUNCTION: &CStr = c"plugin_function";
 
 /// Swap a running program's native plugin for a newly built one, on any filesystem.
 #[derive(Debug, Parser)]
@@ -24,14 +32,29 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Load a plugin, call it, and reload it whenever a new build is there
-    Run(Run),
+    Run(Box<Run>),
+    /// Say what a library is, and whether it would be loaded, without running any of it
+    Inspect(Inspect),
+    /// Put a library into its place, so that nobody ever sees half of it
+    Publish(Publish),
+}
+
+/// A wrong use of a subcommand, with that subcommand's own usage.
+pub(crate) fn misuse(subcommand: &str, kind: ErrorKind, words: impl fmt::Display) -> clap::Error {
+    let mut program = Cli::command();
+    program.build();
+    match program.find_subcommand_mut(subcommand) {
+        Some(command) => command.error(kind, words),
+        None => program.error(kind, words),
+    }
 }
 
 /// How `replug run` was called.
 #[derive(Debug, Args)]
 #[command(
     override_usage = "replug run [OPTIONS] <PATH>\n       replug run [OPTIONS] -p <PACKAGE>",
-    after_help = "Exit status: 0 after Ctrl-C, SIGTERM or --count; 1 after a run-time error; 2 for bad usage."
+    after_help = "Exit status: 0 after Ctrl-C, SIGTERM or --count; 1 after a run-time error, --timeout-s or --exit-on-kept; 2 \
+        for bad usage."
 )]
 pub(crate) struct Run {
     /// A library, or a directory of libraries; it need not exist yet
@@ -86,9 +109,10 @@ pub(crate) struct Run {
     #[arg(long)]
     allow_unique: bool,
 
-    /// The function to call
-    #[arg(long, value_name = "SYMBOL", default_value = "plugin_function", value_parser = symbol)]
-    pub(crate) call: CString,
+    /// The function to call; a library that lacks it is kept out [default: plugin_function, or nothing of a plugin with an
+    /// interface]
+    #[arg(long, value_name = "SYMBOL", value_parser = symbol)]
+    call: Option<CString>,
 
     /// The text to call it with
     #[arg(long, value_name = "TEXT", default_value = "world", value_parser = text)]
@@ -102,6 +126,18 @@ pub(crate) struct Run {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
 
+    /// Run this command by the shell after each load, with REPLUG_PLUGIN, REPLUG_PATH, REPLUG_GENERATION and REPLUG_DIGEST
+    #[arg(long, value_name = "CMD", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) on_load: Option<String>,
+
+    /// End with status 1 if nothing is live after this time, in seconds
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=LONGEST_MS / 1000))]
+    timeout_s: Option<u64>,
+
+    /// End with status 1 after the first build that is kept out
+    #[arg(long)]
+    pub(crate) exit_on_kept: bool,
+
     /// Write one JSON object per line
     #[arg(long)]
     pub(crate) json: bool,
@@ -111,7 +147,7 @@ pub(crate) struct Run {
 }
 
 /// What is passed on to `cargo build`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Building")]
 pub(crate) struct Build {
     /// Build this cargo package first, and watch the library it makes
@@ -165,6 +201,16 @@ enum TrustArg {
     Off,
 }
 
+impl From<TrustArg> for Trust {
+    fn from(trust: TrustArg) -> Trust {
+        match trust {
+            TrustArg::Strict => Trust::Strict,
+            TrustArg::Warn => Trust::Warn,
+            TrustArg::Off => Trust::Off,
+        }
+    }
+}
+
 impl Build {
     fn has_options(&self) -> bool {
         self.release
@@ -180,7 +226,8 @@ impl Run {
         if self.path.is_none() || !self.build.has_options() {
             return Ok(());
         }
-        Err(Cli::command().error(
+        Err(misuse(
+            "run",
             ErrorKind::MissingRequiredArgument,
             "options for building go with `--package`, and there is none",
         ))
@@ -198,7 +245,8 @@ impl Run {
         };
         match kind {
             None | Some(Kind::File | Kind::Directory) => Ok(()),
-            Some(kind) => Err(Cli::command().error(
+            Some(kind) => Err(misuse(
+                "run",
                 ErrorKind::ValueValidation,
                 format!(
                     "cannot watch `{}`: it is {kind}, neither a library nor a directory",
@@ -217,6 +265,16 @@ impl Run {
         Duration::from_millis(self.every_ms)
     }
 
+    /// The function that is called.
+    pub(crate) fn called(&self) -> CString {
+        self.call.clone().unwrap_or_else(|| FUNCTION.to_owned())
+    }
+
+    /// How long something may take to be live.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        self.timeout_s.map(Duration::from_secs)
+    }
+
     /// Whether to wait while a cargo build holds its lock.
     pub(crate) fn gate(&self) -> GatePolicy {
         match self.gate {
@@ -233,11 +291,6 @@ impl Run {
             FsArg::Local => FsPolicy::Local,
             FsArg::Remote => FsPolicy::Remote,
         };
-        let trust = match self.trust {
-            TrustArg::Strict => Trust::Strict,
-            TrustArg::Warn => Trust::Warn,
-            TrustArg::Off => Trust::Off,
-        };
         let options = Options::new(path)
             .interval(Duration::from_millis(self.interval_ms))
             .settle(Duration::from_millis(self.settle_ms))
@@ -249,8 +302,9 @@ impl Run {
             .depth(self.depth.into())
             .allow_unique(self.allow_unique)
             .max_size(self.max_size)
-            .trust(trust)
-            .exports([self.call.as_c_str(), Text::FREE]);
+            .trust(self.trust.into())
+            // Whoever names a function wants that one.
+            .or_declared(self.call.is_none());
         match &self.stage_dir {
             Some(stage_dir) => options.stage_dir(stage_dir),
             None => options,

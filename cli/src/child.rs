@@ -1,7 +1,12 @@
 //! A child process together with all processes that it starts. Systems differ in how to end them.
 
 use std::io;
-use std::process::{Child, Command};
+use std::process::{Child, Command, ExitStatus};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+#[cfg(unix)]
+use rustix::process::{Pid, Signal, kill_process_group};
 
 /// Makes the process that `command` starts the head of a group of its own. A signal from the terminal does not reach
 /// the group then; whoever started it has to pass the signal on with [`end`].
@@ -16,7 +21,6 @@ pub(crate) fn as_group(command: &mut Command) -> &mut Command {
 pub(crate) fn end(mut child: Child) -> io::Result<()> {
     #[cfg(unix)]
     {
-        use rustix::process::{Pid, Signal, kill_process_group};
         let group = Pid::from_child(&child);
         kill_process_group(group, Signal::TERM)?;
         child.wait()?;
@@ -30,5 +34,83 @@ pub(crate) fn end(mut child: Child) -> io::Result<()> {
     {
         child.kill()?;
         child.wait().map(drop)
+    }
+}
+
+/// How often a child is looked at that is waited for.
+const LOOKS: Duration = Duration::from_millis(10);
+
+/// How long the processes of a child have to end when they are asked to.
+#[cfg(unix)]
+const HEED: Duration = Duration::from_millis(100);
+
+/// Waits for the child's end, for so long at most.
+pub(crate) fn wait_for(child: &mut Child, patience: Duration) -> io::Result<Option<ExitStatus>> {
+    let deadline = Instant::now() + patience;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if Instant::now() >= deadline {
+            return Ok(None);
+        }
+        // A wait for nothing but the time.
+        let _ = crossbeam_channel::after(LOOKS).recv();
+    }
+}
+
+/// Ends a child as [`end`] does, and kills it if it does not heed that soon.
+pub(crate) fn end_now(mut child: Child) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        let group = Pid::from_child(&child);
+        kill_process_group(group, Signal::TERM)?;
+        if wait_for(&mut child, HEED)?.is_none() {
+            kill_process_group(group, Signal::KILL)?;
+        }
+    }
+    #[cfg(not(unix))]
+    child.kill()?;
+    child.wait().map(drop)
+}
+
+/// The processes of a child that runs, if one does, for another thread to end them while the child's own is stuck.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Group(Arc<Mutex<Option<u32>>>);
+
+impl Group {
+    fn lock(&self) -> MutexGuard<'_, Option<u32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes down that this child runs, the head of a group.
+    pub(crate) fn is(&self, child: &Child) {
+        *self.lock() = Some(child.id());
+    }
+
+    /// Takes down that no child runs of which another thread need know.
+    pub(crate) fn clear(&self) {
+        *self.lock() = None;
+    }
+
+    /// Sees whether the child has ended. Its number is another's after that, so nobody may use it meanwhile.
+    pub(crate) fn look(&self, child: &mut Child) -> io::Result<Option<ExitStatus>> {
+        let mut number = self.lock();
+        let ended = child.try_wait();
+        if !matches!(ended, Ok(None)) {
+            *number = None;
+        }
+        ended
+    }
+
+    /// Kills the processes.
+    pub(crate) fn kill(&self) {
+        #[cfg(unix)]
+        if let Some(number) = *self.lock()
+            && let Some(group) = i32::try_from(number).ok().and_then(Pid::from_raw)
+        {
+            // They may have ended by themselves, and the program ends next.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
     }
 }

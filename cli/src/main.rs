@@ -1,11 +1,15 @@
-//! The program `replug`: `replug run` loads a plugin, calls it, and swaps it when a new build is there.
+//! The program `replug`: `replug run` loads a plugin, calls it, and swaps it when a new build is there; `inspect` says what a
+//! library is, and `publish` puts one into its place.
 //!
 //! It only connects: options to the library, what the library says to output, and signals to the end.
 
 mod args;
 mod build;
 mod child;
+mod inspect;
+mod on_load;
 mod output;
+mod publish;
 mod run;
 mod stop;
 mod stream;
@@ -28,24 +32,28 @@ use crate::stream::Stream;
 const FAILED: u8 = 1;
 
 fn main() -> ExitCode {
-    let args::Command::Run(args) = args::Cli::parse().command;
-    if let Err(error) = args.check() {
+    let command = args::Cli::parse().command;
+    if let args::Command::Run(args) = &command
+        && let Err(error) = args.check()
+    {
         error.exit();
     }
     log_to_stderr();
-    match run::run(&args) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let error = match error.downcast::<clap::Error>() {
-                Ok(usage) => usage.exit(),
-                Err(error) => error,
-            };
-            // If the message cannot be written, the exit status has to do.
-            let words = format!("replug: {}\n", replug::chain(error.as_ref()));
-            let _ = Stream::Err.write_all(words.as_bytes());
-            ExitCode::from(FAILED)
-        }
-    }
+    let ended = match command {
+        args::Command::Run(args) => run::run(&args).map(|()| ExitCode::SUCCESS),
+        args::Command::Inspect(args) => inspect::run(&args),
+        args::Command::Publish(args) => publish::run(&args),
+    };
+    ended.unwrap_or_else(|error| {
+        let error = match error.downcast::<clap::Error>() {
+            Ok(usage) => usage.exit(),
+            Err(error) => error,
+        };
+        // If the message cannot be written, the exit status has to do.
+        let words = format!("replug: {}\n", replug::chain(error.as_ref()));
+        let _ = Stream::Err.write_all(words.as_bytes());
+        ExitCode::from(FAILED)
+    })
 }
 
 /// Writes one field of a log line. Whoever wrote the line may have quoted a name, or the words of a plugin.

@@ -5,12 +5,14 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use replug::inspect::Declared;
 use replug::outcome::Loaded;
 use replug::shown::{Shown, is_hidden, shown, spelled};
 use replug::watch::{Place, plugin_name};
-use replug::{Digest, GatePolicy, Outcome, Plugin, Text};
+use replug::{AnyPlugin, Digest, GatePolicy, Outcome, Plugin};
 use serde_json::{Value, json};
 
+use crate::on_load::Failed;
 use crate::stream::Stream;
 
 /// The columns of a terminal that does not tell its width.
@@ -109,7 +111,13 @@ impl Output {
     }
 
     /// Says what became of an update of `artifact`: the words are those of the outcome itself.
-    pub(crate) fn outcome(&self, artifact: &Path, outcome: &Outcome) -> io::Result<()> {
+    /// Of a new generation with an interface, `declared` is what it implements.
+    pub(crate) fn outcome(
+        &self,
+        artifact: &Path,
+        outcome: &Outcome,
+        declared: Option<&Declared>,
+    ) -> io::Result<()> {
         let plugin = plugin_name(artifact);
         let short = self.short(artifact).to_string();
         let words = outcome.to_string();
@@ -119,13 +127,20 @@ impl Output {
         if matches!(outcome, Outcome::Retired(_)) && self.style != Style::Json {
             return Ok(());
         }
-        let line = serde_json::to_value(outcome.line(artifact))?;
+        let mut line = serde_json::to_value(outcome.line(artifact))?;
+        if let Some(declared) = declared {
+            line["interface"] = declared.interface().into();
+            line["level"] = declared.level().to_string().into();
+        }
         let words = match outcome {
             // The path is the news, or where to look for the reason.
             Outcome::Waiting(_) | Outcome::Missing | Outcome::Returned => {
                 format!("{words} ({short})")
             }
-            _ => words,
+            _ => match declared {
+                Some(it) => format!("{words}; {}", uncalled(it)),
+                None => words,
+            },
         };
         self.say(line, words)?;
         match outcome {
@@ -144,7 +159,7 @@ impl Output {
     pub(crate) fn result(
         &mut self,
         artifact: &Path,
-        plugin: &Plugin<'_, Text>,
+        plugin: &Plugin<'_, AnyPlugin>,
         value: Option<&str>,
     ) -> io::Result<()> {
         let (name, generation) = (plugin_name(artifact), plugin.generation());
@@ -162,6 +177,20 @@ impl Output {
         )?;
         self.shown = Some(words);
         Ok(())
+    }
+
+    /// Says that the user's command failed after a load.
+    pub(crate) fn command_failed(&self, failed: &Failed) -> io::Result<()> {
+        let Failed { load, reason } = failed;
+        self.say(
+            json!({
+                "event": "command", "plugin": load.plugin, "generation": load.generation, "reason": reason,
+            }),
+            format!(
+                "{}: the command of `--on-load` failed for generation {}: {reason}",
+                load.plugin, load.generation
+            ),
+        )
     }
 
     /// Shows the status line, on a terminal only.
@@ -213,7 +242,8 @@ impl Output {
         )
     }
 
-    fn say(&self, json: Value, words: String) -> io::Result<()> {
+    /// Says one thing: a line of JSON, or words for people.
+    pub(crate) fn say(&self, json: Value, words: String) -> io::Result<()> {
         match self.style {
             Style::Json => self.write_json(json),
             Style::Plain => write_line(&words),
@@ -228,6 +258,11 @@ impl Output {
         }
         write_line(&in_ascii_where_hidden(&line.to_string()))
     }
+}
+
+/// A path as JSON has it: absolute, if the working directory is known.
+pub(crate) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Writes a line in one piece.
@@ -265,6 +300,15 @@ fn extend(line: &mut Value, fields: Value) {
     if let (Some(line), Value::Object(fields)) = (line.as_object_mut(), fields) {
         line.extend(fields);
     }
+}
+
+/// The word for a plugin with an interface, of which nothing is called.
+fn uncalled(declared: &Declared) -> String {
+    let (interface, level) = (declared.interface(), declared.level());
+    format!(
+        "it implements `{}` ({level}), of which nothing is called here",
+        shown(interface)
+    )
 }
 
 fn millis(duration: Duration) -> u64 {

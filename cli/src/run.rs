@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::select_biased;
+use crossbeam_channel::{Receiver, select_biased};
 use replug::shown::shown;
-use replug::watch::Watcher;
-use replug::{HostSet, Outcome, Text, TextFunction};
+use replug::watch::{Watcher, plugin_name};
+use replug::{AnyPlugin, HostSet, Outcome, TextFunction};
 
 use crate::args::Run;
 use crate::build;
+use crate::on_load::{self, Failed, Load, OnLoad};
 use crate::output::{Output, Totals};
 use crate::stop::Stop;
 
@@ -30,7 +31,7 @@ pub(crate) fn run(args: &Run) -> Result<(), Failure> {
     let Some(path) = path(args, &stop)? else {
         return Ok(());
     };
-    let plugins = HostSet::<Text>::watch(function(args), args.options(path.clone()))?;
+    let plugins = HostSet::<AnyPlugin>::watch(function(args), args.options(path.clone()))?;
     Run::check_kind(&path, plugins.watcher())?;
     let mut session = Session::new(args, output, plugins);
     let stage = session.plugins.watcher().remover().clone();
@@ -54,7 +55,7 @@ fn function(args: &Run) -> TextFunction {
     // both: `--help` and README tell them what the function must be.
     #[allow(unsafe_code)]
     unsafe {
-        TextFunction::new(args.call.clone())
+        TextFunction::new(args.called())
     }
 }
 
@@ -78,12 +79,32 @@ fn is_broken_pipe(failure: &Failure) -> bool {
 #[error("cannot watch any longer: the worker thread ended by a fault in replug")]
 struct WorkerEnded;
 
+/// The reason why a run ends that was to end when nothing is live in time.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot wait any longer for `{}`: nothing of it is live after {} s (`--timeout-s`); {last_word}", shown(path),
+    timeout.as_secs()
+)]
+struct NothingLive {
+    path: PathBuf,
+    timeout: Duration,
+    last_word: String,
+}
+
+/// The reason why a run ends that was to end with the first build that is kept out. The build's own reason was said.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot go on: a build was kept out, and `--exit-on-kept` asks to end then")]
+struct KeptOut;
+
 /// A run between its start and its end.
 struct Session<'a> {
     args: &'a Run,
     output: Output,
-    plugins: HostSet<Text>,
+    plugins: HostSet<AnyPlugin>,
+    on_load: OnLoad,
     calls: u64,
+    /// What was last said of why nothing is live.
+    last_word: Option<String>,
     /// The number of reloads, shared with the thread that has to end a run that is stuck.
     reloads: Arc<AtomicU64>,
     /// When the last generation went live.
@@ -91,12 +112,14 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    fn new(args: &'a Run, output: Output, plugins: HostSet<Text>) -> Session<'a> {
+    fn new(args: &'a Run, output: Output, plugins: HostSet<AnyPlugin>) -> Session<'a> {
         Session {
             args,
             output,
             plugins,
+            on_load: OnLoad::new(args.on_load.clone(), args.json),
             calls: 0,
+            last_word: None,
             reloads: Arc::default(),
             last_load: Instant::now(),
         }
@@ -109,22 +132,35 @@ impl<'a> Session<'a> {
             self.args.gate(),
             self.plugins.watcher().place(),
         )?;
-        self.serve(stop)?;
-        Ok(self.output.stopped(self.totals()())?)
+        let served = self.serve(stop);
+        if let Some(failed) = self.on_load.finish() {
+            self.output.command_failed(&failed)?;
+        }
+        // Whoever reads the output has gone, or there is a last line for him.
+        let stopped = self.output.stopped(self.totals()());
+        served?;
+        Ok(stopped?)
     }
 
     /// Loads, calls and reloads until told to stop, or until there were enough calls.
     fn serve(&mut self, stop: &Stop) -> Result<(), Failure> {
         let mut next_call = Instant::now();
+        let mut too_late = self.timeout();
         while !self.has_called_enough() {
             select_biased! {
                 recv(stop.requested()) -> _ => break,
+                recv(too_late) -> _ => return Err(self.nothing_live().into()),
                 recv(self.plugins.updates()) -> update => {
                     let applied = self.plugins.apply(update.map_err(|_| WorkerEnded)?);
                     if self.tell(applied)? {
                         // A new generation is called at once: that is what everybody waits for.
                         next_call = Instant::now();
+                        too_late = crossbeam_channel::never();
                     }
+                }
+                recv(self.look_at_command()) -> _ => {
+                    let failed = self.on_load.look();
+                    self.tell_failed(failed)?;
                 }
                 recv(crossbeam_channel::at(next_call)) -> _ => {
                     self.call()?;
@@ -140,16 +176,47 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// A channel that receives when something should be live.
+    fn timeout(&self) -> Receiver<Instant> {
+        let timeout = self.args.timeout();
+        timeout.map_or_else(crossbeam_channel::never, crossbeam_channel::after)
+    }
+
+    fn nothing_live(&self) -> NothingLive {
+        let last_word = self.last_word.as_ref();
+        NothingLive {
+            path: self.plugins.watcher().path().to_path_buf(),
+            timeout: self.args.timeout().unwrap_or_default(),
+            last_word: match last_word {
+                Some(word) => format!("the last word of it was: {word}"),
+                None => "there was no word of it".to_owned(),
+            },
+        }
+    }
+
+    /// A channel that receives when the command that runs after a load is to be looked at.
+    fn look_at_command(&self) -> Receiver<Instant> {
+        match self.on_load.is_running() {
+            true => crossbeam_channel::after(on_load::LOOKS),
+            false => crossbeam_channel::never(),
+        }
+    }
+
+    fn tell_failed(&self, failed: Option<Failed>) -> io::Result<()> {
+        failed.map_or(Ok(()), |failed| self.output.command_failed(&failed))
+    }
+
     /// Time between two rounds of calls. With nothing to call, a pause of nothing would be a spin.
     fn pause(&self) -> Duration {
-        let is_idle = self.plugins.iter().all(|plugin| plugin.live().is_none());
+        let mut live = self.plugins.iter().filter_map(|plugin| plugin.live());
+        let is_idle = live.all(|plugin| plugin.text().is_none());
         self.args
             .every()
             .max(if is_idle { IDLE_PAUSE } else { Duration::ZERO })
     }
 
     /// Tells what became of an update; returns whether a new generation is live.
-    fn tell(&mut self, applied: Option<(Arc<Path>, Outcome)>) -> io::Result<bool> {
+    fn tell(&mut self, applied: Option<(Arc<Path>, Outcome)>) -> Result<bool, Failure> {
         let Some((artifact, outcome)) = applied else {
             return Ok(false);
         };
@@ -162,7 +229,26 @@ impl<'a> Session<'a> {
         }
         match &outcome {
             Outcome::Placed(place) => self.output.placed(&artifact, self.args.gate(), place)?,
-            outcome => self.output.outcome(&artifact, outcome)?,
+            Outcome::Loaded(loaded) => {
+                let mut plugins = self.plugins.iter();
+                let plugin = plugins.find(|it| it.artifact() == &*artifact);
+                let live = plugin.and_then(|plugin| plugin.live());
+                let declared = live.as_ref().and_then(|plugin| plugin.declared());
+                self.output.outcome(&artifact, &outcome, declared)?;
+                let failed = self.on_load.loaded(Load {
+                    plugin: plugin_name(&artifact),
+                    path: artifact.to_path_buf(),
+                    generation: loaded.generation,
+                    digest: loaded.digest,
+                });
+                self.tell_failed(failed)?;
+            }
+            outcome => self.output.outcome(&artifact, outcome, None)?,
+        }
+        match &outcome {
+            Outcome::Kept(_) if self.args.exit_on_kept => return Err(KeptOut.into()),
+            Outcome::Loaded(_) | Outcome::Warned(_) | Outcome::Placed(_) => {}
+            outcome => self.last_word = Some(outcome.to_string()),
         }
         Ok(has_loaded)
     }
@@ -177,11 +263,15 @@ impl<'a> Session<'a> {
             let (artifact, Some(plugin)) = (member.artifact(), member.live()) else {
                 continue;
             };
+            // Of a plugin with an interface nothing is called.
+            let Some(text) = plugin.text() else {
+                continue;
+            };
             if self.has_called_enough() {
                 break;
             }
             self.calls += 1;
-            let value = plugin.call(&self.args.arg);
+            let value = text.call(&self.args.arg);
             if let Err(error) = &value {
                 tracing::error!("cannot call `{}`: {error}", shown(artifact));
             }
@@ -214,7 +304,9 @@ impl<'a> Session<'a> {
     /// The last line of output, if the run has to be ended from outside.
     fn last_words(&self) -> impl FnOnce() + Send + 'static {
         let (output, totals) = (self.output.clone(), self.totals());
+        let command = self.on_load.group();
         move || {
+            command.kill();
             // The process ends next, whether anybody could read this or not.
             let _ = output.stopped(totals());
         }

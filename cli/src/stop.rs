@@ -32,6 +32,8 @@ pub(crate) struct Stop {
 struct LastWords {
     stage: Remover,
     say: Option<Box<dyn FnOnce() + Send>>,
+    /// Whether the end is a failure, for work was to be done.
+    fails: bool,
 }
 
 impl Stop {
@@ -70,7 +72,14 @@ impl Stop {
         *last_words = LastWords {
             stage,
             say: Some(Box::new(say)),
+            fails: false,
         };
+    }
+
+    /// Makes it a failure if the program has to be ended from outside.
+    pub(crate) fn fails_if_stuck(&self) {
+        let last_words = self.last_words.lock();
+        last_words.unwrap_or_else(PoisonError::into_inner).fails = true;
     }
 }
 
@@ -91,7 +100,7 @@ fn end_from_outside(last_words: &Mutex<LastWords>) {
     let _ = has_said.recv_timeout(LAST_WORDS);
     // Nobody is left to hear of a failure; the next start sweeps.
     let _ = last_words.stage.remove();
-    process::exit(0);
+    process::exit(last_words.fails.into());
 }
 
 impl std::fmt::Debug for LastWords {

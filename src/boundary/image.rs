@@ -94,6 +94,13 @@ pub enum LoadFailure {
         /// The number of other objects of this kind.
         others: usize,
     },
+    /// The library needs another library, and none of that name is where the loader looks.
+    #[error(
+        "it needs `{}`, and no such library is where the loader looks; install it, or put it beside this one and link \
+         this one with `-Wl,-rpath,$ORIGIN`",
+        shown(.0)
+    )]
+    Needs(String),
     /// The library needs another library, of which this process has another build.
     #[error(
         "it needs `{}`, of which this process has another build, and the loader would take that one; restart the host, \

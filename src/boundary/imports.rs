@@ -40,24 +40,28 @@ fn find<'a, D: ReadRef<'a>>(library: D) -> Result<Option<WayBack>> {
     // Read as a whole, because a reading for each name would take longer than all the rest.
     let names = names.data(endian, library)?;
     let imports = symbols.iter().filter(|it| it.is_undefined(endian));
-    let mut imports = imports.map(|it| name_at(names, it.st_name(endian)));
-    if let Some(way) = imports.find_map(ways::way_back) {
-        return Ok(Some(WayBack::Symbol(way)));
-    }
+    let imports = imports.map(|it| name_at(names, it.st_name(endian)));
     let dynamic = sections.dynamic_table(endian, library)?;
-    let mut needed = dynamic.iter().filter(|it| it.tag == DT_NEEDED).peekable();
+    let needed = dynamic.iter().filter(|it| it.tag == DT_NEEDED);
+    let needed: Result<Vec<_>> = needed.map(|it| dynamic.string(it)).collect();
+    Ok(way_back_by(imports, &needed?, !symbols.is_empty()))
+}
+
+/// The first way back into a library that imports these symbols, needs these libraries, and has any symbols at all.
+pub(super) fn way_back_by<'n>(
+    mut imports: impl Iterator<Item = &'n [u8]>,
+    needed: &[&[u8]],
+    has_symbols: bool,
+) -> Option<WayBack> {
+    if let Some(way) = imports.find_map(ways::way_back) {
+        return Some(WayBack::Symbol(way));
+    }
     // Every library needs libc. One that seems to need nothing has lost its tables.
-    if symbols.is_empty() || needed.peek().is_none() {
-        return Ok(Some(WayBack::Unread));
+    if !has_symbols || needed.is_empty() {
+        return Some(WayBack::Unread);
     }
-    for entry in needed {
-        let name = dynamic.string(entry)?;
-        if !ways::is_known(name) {
-            let name = spelled_bytes(name).into_owned();
-            return Ok(Some(WayBack::Library(name)));
-        }
-    }
-    Ok(None)
+    let unknown = needed.iter().find(|name| !ways::is_known(name))?;
+    Some(WayBack::Library(spelled_bytes(unknown).into_owned()))
 }
 
 /// The name that begins at this place of a table of names. A place outside of the table has none.

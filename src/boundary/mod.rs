@@ -60,11 +60,32 @@ mod table;
 
 mod symbols;
 
+mod any;
+
 pub use self::{
+    any::AnyPlugin,
     image::{Image, LoadFailure, LoaderError, Mapped},
     symbols::{Raw, Text, TextFunction},
     table::Table,
 };
+
+/// Why an image of a library that imports these symbols, needs these libraries, and has any symbols at all, stays
+/// mapped, if that speaks for it.
+pub(crate) fn way_back_by<'n>(
+    imports: impl Iterator<Item = &'n [u8]>,
+    needed: &[&[u8]],
+    has_symbols: bool,
+) -> Option<Mapped> {
+    imports::way_back_by(imports, needed, has_symbols).map(|way| Mapped::from(&way))
+}
+
+/// Whether hosts here unmap anything at all.
+pub(crate) const UNMAPS: bool = cfg!(all(
+    target_arch = "x86_64",
+    target_os = "linux",
+    target_env = "gnu",
+    target_pointer_width = "64"
+));
 
 /// Whether this process has more rights than the user who started it.
 pub(crate) fn has_more_rights() -> bool {

@@ -62,14 +62,18 @@ impl<T: Interface> Bound<T> {
 /// Lets an image exchange ordinary Rust with this host, if all types are the same: the image gets the host's allocator, and
 /// stays for good.
 fn share(image: &Image, expected: Expected) -> Result<(), LoadFailure> {
-    let ordinary = image.address(ORDINARY)?.cast::<Ordinary>();
-    // SAFETY: a symbol of this name, beside a handshake of this format, is what `export!` makes, and nobody ever writes to
-    // it.
-    let ordinary = unsafe { ordinary.as_ref() };
+    let ordinary = ordinary(image)?;
     // SAFETY: the image stays mapped, and by the handshake it was built by this host's compiler.
     let line = unsafe { ordinary.line() };
     expected.check_mapped(line)?;
-    // SAFETY: as above.
+    lend_heap(image)
+}
+
+/// Lends an image of the rust level the host's allocator, before anything else of the image is called, and keeps the image
+/// for good. The caller has seen in the handshake that the tables for that are this host's.
+pub(super) fn lend_heap(image: &Image) -> Result<(), LoadFailure> {
+    let ordinary = ordinary(image)?;
+    // SAFETY: the function is for C, and the image stays mapped.
     let allocate_from = unsafe { ordinary.allocate_from() };
     // SAFETY: as above.
     let alive = unsafe { ordinary.alive() };
@@ -80,6 +84,14 @@ fn share(image: &Image, expected: Expected) -> Result<(), LoadFailure> {
         true => Ok(()),
         false => Err(LoadFailure::Allocated),
     }
+}
+
+/// The table of an image of the rust level.
+fn ordinary(image: &Image) -> Result<&Ordinary, LoadFailure> {
+    let ordinary = image.address(ORDINARY)?.cast::<Ordinary>();
+    // SAFETY: a symbol of this name, beside a handshake of this format, is what `export!` makes, and nobody ever writes to
+    // it.
+    Ok(unsafe { ordinary.as_ref() })
 }
 
 impl From<Mismatch> for LoadFailure {

@@ -121,9 +121,34 @@ impl Expected {
     ///
     /// As of [`check`](Expected::check).
     pub(crate) fn check_text(self, carried: Option<&[u8]>) -> Result<(), Mismatch> {
+        let carried = Carried::read(carried)?;
+        let own = Declaration::parse(FACTS).ok_or(Mismatch::Unreadable)?;
+        let caller = Caller {
+            declaration: self.declaration,
+            build: own.build,
+            is_ordinary: self.is_ordinary(),
+            additions: self.additions,
+        };
+        caller.check(&carried)
+    }
+}
+
+/// The handshake that a library carries, taken apart. It is text that is safe to print, and its tables are this host's.
+pub(super) struct Carried<'a> {
+    text: &'a str,
+    pub(super) facts: Declaration<'a>,
+}
+
+impl<'a> Carried<'a> {
+    /// Takes a handshake apart.
+    ///
+    /// # Errors
+    ///
+    /// If it is none, is none of this version of replug's, or is about tables that lie differently in memory.
+    pub(super) fn read(carried: Option<&'a [u8]>) -> Result<Carried<'a>, Mismatch> {
         let carried = carried.ok_or(Mismatch::NoHandshake)?;
-        let carried = str::from_utf8(carried).map_err(|_| Mismatch::Unreadable)?;
-        let (format, facts) = carried.split_once('\n').ok_or(Mismatch::Unreadable)?;
+        let text = str::from_utf8(carried).map_err(|_| Mismatch::Unreadable)?;
+        let (format, facts) = text.split_once('\n').ok_or(Mismatch::Unreadable)?;
         if format != FORMAT {
             // The line may be anything, and goes to a terminal.
             let said = shown(format).to_string().chars().take(QUOTED).collect();
@@ -133,13 +158,49 @@ impl Expected {
         if facts.contains(|c: char| is_hidden(c) && c != '\n') {
             return Err(Mismatch::Unreadable);
         }
-        let plugin = Declaration::parse(facts).ok_or(Mismatch::Unreadable)?;
-        let host = Declaration::parse(self.declaration).ok_or(Mismatch::Unreadable)?;
-        if let Some(version) = plugin.version.filter(|version| !fits(version, VERSION)) {
+        let facts = Declaration::parse(facts).ok_or(Mismatch::Unreadable)?;
+        if let Some(version) = facts.version.filter(|version| !fits(version, VERSION)) {
             let said = version.chars().take(QUOTED).collect();
             return Err(Mismatch::Version(said));
         }
-        check_tables(&plugin)?;
+        check_tables(&facts)?;
+        Ok(Carried { text, facts })
+    }
+
+    /// The declaration, from its first line on.
+    fn declared(&self) -> &'a str {
+        let at = self.text.find("\ninterface ");
+        at.map_or("", |at| &self.text[at + 1..])
+    }
+
+    /// The side that calls by this very declaration, and was built as this library was.
+    pub(super) fn as_caller(&self) -> Caller<'a> {
+        Caller {
+            declaration: self.declared(),
+            build: self.facts.build.clone(),
+            is_ordinary: self.facts.is_ordinary,
+            additions: false,
+        }
+    }
+}
+
+/// The side that calls: what it declares, and how it was built, as far as that can make one definition two types.
+pub(super) struct Caller<'a> {
+    declaration: &'a str,
+    build: Vec<(&'a str, &'a str)>,
+    is_ordinary: bool,
+    additions: bool,
+}
+
+impl Caller<'_> {
+    /// Compares this side with the handshake of a library that it is to call.
+    ///
+    /// # Errors
+    ///
+    /// A [`Mismatch`] that names all differences.
+    pub(super) fn check(&self, carried: &Carried<'_>) -> Result<(), Mismatch> {
+        let plugin = &carried.facts;
+        let host = Declaration::parse(self.declaration).ok_or(Mismatch::Unreadable)?;
         if plugin.interface != host.interface {
             return Err(Mismatch::Interface {
                 plugin: plugin.interface.to_owned(),
@@ -149,22 +210,19 @@ impl Expected {
         if plugin.panic != Some("unwind") {
             return Err(Mismatch::PanicsAbort);
         }
-        if self.is_ordinary() && plugin.is_ordinary {
-            check_build(&plugin)?;
+        if self.is_ordinary && plugin.is_ordinary {
+            check_build(plugin, &self.build)?;
         }
-        let declared = carried
-            .find("\ninterface ")
-            .map_or("", |at| &carried[at + 1..]);
-        match host.differences(&plugin, self.additions) {
+        match host.differences(plugin, self.additions) {
             differences if differences.is_empty() => {
-                if plugin.is_ordinary != self.is_ordinary() {
+                if plugin.is_ordinary != self.is_ordinary {
                     return Err(Mismatch::Level {
                         is_plugin: plugin.is_ordinary,
                     });
                 }
                 // No difference can be named. But a text that is not the host's whole declaration was damaged, or says
                 // of something that the host knows what the host does not.
-                let more = declared.strip_prefix(self.declaration);
+                let more = carried.declared().strip_prefix(self.declaration);
                 let is_equal = more.is_some_and(|more| {
                     more.is_empty() || self.additions && more.starts_with("fn ")
                 });
@@ -412,19 +470,18 @@ fn check_tables(plugin: &Declaration<'_>) -> Result<(), Mismatch> {
 }
 
 /// Compares how host and plugin were built, as far as that can make one definition two types.
-fn check_build(plugin: &Declaration<'_>) -> Result<(), Mismatch> {
-    let own = Declaration::parse(FACTS).ok_or(Mismatch::Unreadable)?;
-    if plugin.build == own.build {
+fn check_build(plugin: &Declaration<'_>, own: &[(&str, &str)]) -> Result<(), Mismatch> {
+    if plugin.build == own {
         return Ok(());
     }
-    let count = plugin.build.len().max(own.build.len());
-    let differing = (0..count).find(|at| plugin.build.get(*at) != own.build.get(*at));
+    let count = plugin.build.len().max(own.len());
+    let differing = (0..count).find(|at| plugin.build.get(*at) != own.get(*at));
     let line = |build: &[(&str, &str)]| match differing.and_then(|at| build.get(at)) {
         Some((_, said)) => said.chars().take(COMPILER).collect::<String>(),
         None => "nothing".to_owned(),
     };
-    let (said, host) = (line(&plugin.build), line(&own.build));
-    let word = differing.and_then(|at| own.build.get(at)).map(|it| it.0);
+    let (said, host) = (line(&plugin.build), line(own));
+    let word = differing.and_then(|at| own.get(at)).map(|it| it.0);
     let what = match word {
         Some("compiler") => {
             // The first part is what `rustc --version` says, and mostly tells them apart.

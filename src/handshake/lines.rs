@@ -68,6 +68,15 @@ impl Lines {
         self.lines.get(id).filter(|_| !self.is_torn)
     }
 
+    /// The lines of one kind. None if the lines cannot be believed.
+    pub(super) fn of_kind(&self, kind: Kind) -> impl Iterator<Item = (&Id, &TypeLine)> {
+        let is_of_kind = move |(_, line): &(&Id, &TypeLine)| line.kind == kind as u32;
+        self.lines
+            .iter()
+            .filter(|_| !self.is_torn)
+            .filter(is_of_kind)
+    }
+
     /// The lines of interfaces with this text.
     pub(super) fn interfaces(&self, text: &str) -> Vec<Id> {
         let is_named = |line: &TypeLine| line.kind == Kind::Interface as u32 && line.text == text;

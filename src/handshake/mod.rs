@@ -9,9 +9,12 @@ mod types;
 
 mod compare;
 
+mod declared;
+
 use std::ffi::CStr;
 
 pub use self::compare::{Difference, Expected, Mismatch};
+pub use self::declared::{Declared, Level};
 pub(crate) use self::lines::Lines;
 pub use self::types::TypeDifference;
 

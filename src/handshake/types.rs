@@ -1,7 +1,7 @@
 //! The comparison of types by their lines, the host's and the plugin's: types of one's own by their definitions, those
 //! of the standard library by what they are made for, those of other crates by their identity. Pure.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use replug_plugin::__private::Kind;
@@ -13,6 +13,9 @@ const DEPTH: usize = 8;
 
 /// How long a type is written out in a message, in bytes, but for what was begun.
 const SPELLED: usize = 256;
+
+/// How many fields and variants of one type are written out for people.
+const NAMED_FIELDS: usize = 64;
 
 /// The most differences that are kept, many more than are told. A file can be made to have millions.
 pub(super) const MOST_FOUND: usize = 16;
@@ -519,6 +522,22 @@ fn value(discriminant: Option<[u64; 2]>) -> String {
     }
 }
 
+/// The types of somebody's own among some lines, each by its name with its definition as a person writes it: of each field
+/// or variant its name and what it holds. Not more than `most`.
+pub(super) fn described(lines: &Lines, most: usize) -> BTreeMap<String, String> {
+    let own = lines.of_kind(Kind::Own).take(most);
+    let found = own.filter_map(|(id, line)| {
+        let definition = Definition::of(line)?;
+        let [size, align, _] = line.layout;
+        let variants = definition.variants.iter().take(NAMED_FIELDS);
+        let told: Vec<_> = variants.map(|it| it.described(lines)).collect();
+        let word = definition.word;
+        let told = format!("{word} size {size} align {align} {{ {} }}", told.join(", "));
+        Some((spelled(lines, id, DEPTH), told))
+    });
+    found.collect()
+}
+
 /// The name of a type, and what it is made for, as a person writes it.
 fn spelled(lines: &Lines, id: &Id, depth: usize) -> String {
     let mut told = String::new();
@@ -620,6 +639,26 @@ struct Variant<'a> {
     name: &'a str,
     discriminant: Option<[u64; 2]>,
     fields: Vec<(&'a str, Id)>,
+}
+
+impl Variant<'_> {
+    /// The variant, as a person writes it.
+    fn described(&self, lines: &Lines) -> String {
+        let is_tuple = self.fields.first().is_some_and(|(name, _)| *name == "0");
+        let fields = self.fields.iter().take(NAMED_FIELDS);
+        let fields = fields.map(|(name, id)| match is_tuple {
+            true => spelled(lines, id, DEPTH),
+            false => format!("{name}: {}", spelled(lines, id, DEPTH)),
+        });
+        let fields: Vec<_> = fields.collect();
+        let fields = fields.join(", ");
+        match (self.name, is_tuple) {
+            (name, _) if fields.is_empty() => name.to_owned(),
+            (name, true) => format!("{name}({fields})"),
+            ("", false) => fields,
+            (name, false) => format!("{name} {{ {fields} }}"),
+        }
+    }
 }
 
 impl<'a> Definition<'a> {

@@ -16,7 +16,7 @@ use super::noted::noted;
 use super::outcome::{Next, Outcome, Retired};
 use super::owner::Host;
 use super::retire::Unload;
-use crate::boundary::{Table, Text, TextFunction};
+use crate::boundary::{AnyPlugin, Table, Text, TextFunction};
 use crate::error::Error;
 use crate::handshake::Expected;
 use crate::look::naming::plugin_name;
@@ -102,6 +102,22 @@ impl HostSet<Text> {
         let watcher = Watcher::new(options.exports([function.name(), Text::FREE]))?;
         let new_host = move || Host::<Text>::new(function.clone());
         Ok(HostSet::with(watcher, new_host))
+    }
+}
+
+impl HostSet<AnyPlugin> {
+    /// Watches a directory for plugins whose `function` takes and returns text. With
+    /// [`or_declared`](Options::or_declared) those with an interface are loaded as well, and nothing of them is called.
+    ///
+    /// # Errors
+    ///
+    /// As [`Watcher::new`].
+    pub fn watch(function: TextFunction, options: Options) -> Result<HostSet<AnyPlugin>, Error> {
+        let watcher = Watcher::new(options.exports([function.name(), Text::FREE]))?;
+        Ok(HostSet::with(watcher, move || {
+            let function = function.clone();
+            Host::with(move |image| AnyPlugin::bind(image, &function))
+        }))
     }
 }
 

@@ -22,3 +22,6 @@ pub(crate) mod vet;
 
 // Which libraries it brings along.
 pub(crate) mod siblings;
+
+// Where the system has the other libraries that it needs.
+pub(crate) mod cache;

@@ -103,7 +103,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
 }
 
 /// What a person should know about how a library was built, and whether that holds for this one.
-pub(super) fn flaws(vetted: &Vetted) -> [(bool, Warning); 3] {
+pub(crate) fn flaws(vetted: &Vetted) -> [(bool, Warning); 3] {
     let linkage = &vetted.linkage;
     [
         (vetted.static_tls, Warning::StaticTls),

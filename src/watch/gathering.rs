@@ -28,7 +28,7 @@ use crate::stage::vet::{self, Refusal, Wanted};
 use crate::warning::Warning;
 
 /// The most libraries that one artifact can bring along.
-const MOST: usize = 64;
+pub(crate) const MOST: usize = 64;
 
 /// Why the libraries beside an artifact are not staged with it.
 pub(super) enum Ungathered {

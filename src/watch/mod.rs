@@ -39,10 +39,10 @@ mod address;
 
 mod artifact;
 
-mod followed;
+pub(crate) mod followed;
 
-mod gathering;
-mod trusting;
+pub(crate) mod gathering;
+pub(crate) mod trusting;
 
 mod reading;
 

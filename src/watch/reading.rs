@@ -15,7 +15,7 @@ use crate::decide::change::Verdict;
 use crate::decide::settle::{Order, Proof, Reading};
 use crate::decide::trouble::{Cause, Reached};
 use crate::error::Error;
-use crate::handshake::Mismatch;
+use crate::handshake::{Declared, Mismatch};
 use crate::look::clock::Clock;
 use crate::look::digest::Digest;
 use crate::look::files::{Files, Writers, is_absent};
@@ -157,18 +157,22 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         let wanted = Wanted {
             functions: &options.exports,
             data: &options.exports_data,
+            or_declared: options.or_declared,
         };
         let vetted = vet::vet(staged, wanted)?;
         vetted.check_process(boundary::process_has)?;
         Ok(vetted)
     }
 
-    /// Compares the declaration that the copy was built from with the host's, if the host has one.
+    /// Compares the declaration that the copy was built from with the host's, if the host has one. Of a copy that passed
+    /// vet by its declaration, the declaration must be one of this version of replug's.
     fn shake_hands(&self, vetted: &Vetted) -> Result<(), Mismatch> {
-        let expected = self.shared.rules.options.expected;
-        expected.map_or(Ok(()), |expected| {
-            expected.check(vetted.handshake.as_deref(), &vetted.lines)
-        })
+        let carried = vetted.handshake.as_deref();
+        match self.shared.rules.options.expected {
+            Some(expected) => expected.check(carried, &vetted.lines),
+            None if vetted.is_called => Ok(()),
+            None => Declared::read(carried, &vetted.lines).map(drop),
+        }
     }
 
     fn keep_out(&mut self, digest: Option<Digest>, error: Error) {

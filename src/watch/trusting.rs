@@ -17,7 +17,7 @@ use crate::warning::Warning;
 
 /// An artifact that was judged: the rights at everything on the way to it, and what is wrong with them.
 #[derive(Debug, Default)]
-pub(super) struct Judged {
+pub(crate) struct Judged {
     way: Vec<Rights>,
     distrust: Option<Distrust>,
     is_refused: bool,
@@ -25,7 +25,7 @@ pub(super) struct Judged {
 
 impl Judged {
     /// Judges an open artifact, by the choice of a person.
-    pub(super) fn of<F: Files>(
+    pub(crate) fn of<F: Files>(
         files: &F,
         artifact: &F::Artifact,
         path: &Path,
@@ -47,12 +47,12 @@ impl Judged {
     }
 
     /// Whether the artifact is to be kept out.
-    pub(super) fn is_refused(&self) -> bool {
+    pub(crate) fn is_refused(&self) -> bool {
         self.is_refused
     }
 
     /// What is wrong with the rights, if anything is.
-    pub(super) fn into_distrust(self) -> Option<Distrust> {
+    pub(crate) fn into_distrust(self) -> Option<Distrust> {
         self.distrust
     }
 }

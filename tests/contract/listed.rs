@@ -97,6 +97,7 @@ fn each_public_name_is_listed_with_what_it_relies_on() {
     let files = [
         "src/lib.rs",
         "src/error.rs",
+        "src/inspect/mod.rs",
         "src/options.rs",
         "src/testing/mod.rs",
         "src/watch/mod.rs",

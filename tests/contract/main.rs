@@ -20,6 +20,7 @@ mod ordinary;
 mod panics;
 mod sets;
 mod state;
+mod uncalled;
 mod unload;
 mod waiting;
 mod words;

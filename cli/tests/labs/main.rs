@@ -21,6 +21,7 @@ mod leases;
 mod mounts;
 mod neighbours;
 mod polls;
+mod publishing;
 mod served;
 mod shared;
 mod stage;

@@ -43,24 +43,38 @@ pub(crate) struct Wanted<'a> {
     pub(crate) functions: &'a [CString],
     /// Data: these only have to be there.
     pub(crate) data: &'a [CString],
+    /// Whether a library that carries a declaration need not have the functions.
+    pub(crate) or_declared: bool,
+}
+
+impl<'a> Wanted<'a> {
+    /// The symbols that a library must export which carries this handshake, or none.
+    pub(super) fn of(self, handshake: Option<&[u8]>) -> Wanted<'a> {
+        match handshake {
+            Some(_) if self.or_declared => Wanted {
+                functions: &[],
+                ..self
+            },
+            _ => self,
+        }
+    }
 }
 
 /// Checks that everything wanted is exported, and that functions are functions, where `find` says of a symbol that is
 /// exported whether it is one.
 pub(super) fn check_exports(wanted: Wanted<'_>, find: impl Fn(&CStr) -> Option<bool>) -> Checked {
+    // Said first: whoever named data for a function is not helped by hearing of what else is missing.
+    let functions = wanted.functions.iter();
+    let data = functions.filter(|name| find(name) == Some(false));
+    let data: Vec<_> = data.cloned().collect();
+    if !data.is_empty() {
+        return Err(Refusal::Data(data));
+    }
     let all = wanted.functions.iter().chain(wanted.data);
     let missing: Vec<_> = all.filter(|name| find(name).is_none()).cloned().collect();
-    if !missing.is_empty() {
-        return Err(Refusal::Exports(missing));
-    }
-    let functions = wanted.functions.iter();
-    let data: Vec<_> = functions
-        .filter(|name| find(name) == Some(false))
-        .cloned()
-        .collect();
-    match data.is_empty() {
+    match missing.is_empty() {
         true => Ok(()),
-        false => Err(Refusal::Data(data)),
+        false => Err(Refusal::Exports(missing)),
     }
 }
 
@@ -69,7 +83,7 @@ pub(super) fn is_blank(bytes: &[u8]) -> bool {
 }
 
 /// The name that Rust has for a processor, of those processors whose Rust has dynamic libraries.
-fn name_of(found: Architecture) -> &'static str {
+pub(super) fn name_of(found: Architecture) -> &'static str {
     match found {
         Architecture::Aarch64 => "aarch64",
         Architecture::Arm => "arm",

@@ -1,6 +1,8 @@
 //! Vet for ELF. Symbols are found as the loader finds them, from the segments and the dynamic section; sections only
 //! tell whether the write was finished.
 
+use std::ffi::CStr;
+
 use object::elf;
 use object::read::ReadRef;
 use object::read::elf::{ElfFile, FileHeader, ProgramHeader, SectionHeader};
@@ -29,7 +31,10 @@ pub(super) fn vet<'a, D: ReadRef<'a>>(data: D, wanted: Wanted<'_>) -> Checked<Ve
     }
     let symbols = dynamic.symbols(data);
     let symbols = symbols.ok_or(Refusal::Missing("dynamic symbol table"))?;
-    check_exports(wanted, |name| symbols.find(name).map(|it| it.is_function))?;
+    let handshake = symbols.find(HANDSHAKE);
+    let handshake = handshake.and_then(|it| dynamic.text(it.address, data));
+    let find = |name: &CStr| symbols.find(name).map(|it| it.is_function);
+    check_exports(wanted.of(handshake), find)?;
     if flags_1 & elf::DF_1_NOOPEN.0 != 0 {
         return Err(Refusal::NoOpen);
     }
@@ -39,8 +44,7 @@ pub(super) fn vet<'a, D: ReadRef<'a>>(data: D, wanted: Wanted<'_>) -> Checked<Ve
     }
     let flags = dynamic.value(elf::DT_FLAGS).unwrap_or(0);
     let static_tls = flags & elf::DF_STATIC_TLS.0 != 0;
-    let handshake = symbols.find(HANDSHAKE);
-    let handshake = handshake.and_then(|it| dynamic.text(it.address, data));
+    let is_called = check_exports(wanted, find).is_ok();
     let handshake = handshake.map(<[u8]>::to_vec);
     let mut lines = Lines::default();
     if handshake.as_deref().is_some_and(says_ordinary) {
@@ -55,6 +59,7 @@ pub(super) fn vet<'a, D: ReadRef<'a>>(data: D, wanted: Wanted<'_>) -> Checked<Ve
     let ends = dynamic.loaded.iter().map(|it| it.file_range(E));
     let mapped = ends.map(|(start, size)| start + size).max();
     Ok(Vetted {
+        is_called,
         static_tls,
         handshake,
         lines,

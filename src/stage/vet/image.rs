@@ -28,13 +28,13 @@ pub(crate) fn vet_image<'a, D: ReadRef<'a>>(data: D, wanted: Wanted<'_>) -> Chec
         let name = [&b"_"[..underscore], name.to_bytes()].concat();
         found.iter().find(|it| it.name().name() == Some(&name))
     };
-    check_exports(wanted, |name| {
-        Some(may_be_code(&file, find(name)?.target()))
-    })?;
     let handshake = match find(HANDSHAKE).map(|it| it.target()) {
         Some(ExportTarget::Address { address }) => text_at(&file, address),
         _ => None,
     };
+    let is_function = |name: &CStr| Some(may_be_code(&file, find(name)?.target()));
+    check_exports(wanted.of(handshake.as_deref()), is_function)?;
+    let is_called = check_exports(wanted, is_function).is_ok();
     let mut lines = Lines::default();
     if handshake.as_deref().is_some_and(says_ordinary) {
         for section in file.sections() {
@@ -42,6 +42,7 @@ pub(crate) fn vet_image<'a, D: ReadRef<'a>>(data: D, wanted: Wanted<'_>) -> Chec
         }
     }
     Ok(Vetted {
+        is_called,
         static_tls: false,
         // Only on Linux is room given back of what stays mapped.
         mapped: u64::MAX,
@@ -53,7 +54,7 @@ pub(crate) fn vet_image<'a, D: ReadRef<'a>>(data: D, wanted: Wanted<'_>) -> Chec
 }
 
 /// Whether an exported symbol can be a function. One that another library has is taken for a function.
-fn may_be_code<'a>(file: &impl Object<'a>, target: ExportTarget<'_>) -> bool {
+pub(super) fn may_be_code<'a>(file: &impl Object<'a>, target: ExportTarget<'_>) -> bool {
     let ExportTarget::Address { address } = target else {
         return true;
     };

@@ -10,6 +10,8 @@ pub(crate) mod linkage;
 
 mod verdict;
 
+mod kind;
+
 mod checks;
 
 mod dynamic;
@@ -20,6 +22,8 @@ mod elf;
 
 pub(crate) mod image;
 
+pub(crate) mod facts;
+
 use std::cell::Cell;
 use std::io::{self, Read, Seek};
 
@@ -27,12 +31,10 @@ use object::read::{FileKind, ReadCache, ReadRef};
 
 use self::bounded::Bounded;
 pub(crate) use self::checks::Wanted;
+use self::kind::kind_of;
 pub use self::verdict::Refusal;
 pub(crate) use self::verdict::Vetted;
-use self::verdict::{Checked, NATIVE, missing};
-
-/// How much of a foreign file's head a refusal quotes, in bytes: enough to know `#!/bin/sh` or `<html>`.
-const QUOTED: u64 = 16;
+use self::verdict::{Checked, NATIVE};
 
 /// Vets `staged`, which must hold still and export everything that is `wanted`.
 ///
@@ -86,36 +88,6 @@ fn judge<'a, D: ReadRef<'a>>(data: D, wanted: Wanted<'_>) -> Checked<Vetted> {
     match kind_of(data)? {
         FileKind::Elf32 | FileKind::Elf64 => elf::vet(data, wanted),
         _ => image::vet_image(data, wanted),
-    }
-}
-
-/// The kind of a file that is in this system's format.
-fn kind_of<'a, D: ReadRef<'a>>(data: D) -> Checked<FileKind> {
-    let len = data.len().unwrap_or(0);
-    let head = data.read_bytes_at(0, len.min(QUOTED)).unwrap_or_default();
-    // A preallocated file is zeros behind the place that its writer has reached, and at first zeros from the start.
-    let mut magic = head.iter().zip(NATIVE.1);
-    let begun = magic.all(|(&byte, &magic)| byte == magic || byte == 0);
-    match FileKind::parse(data) {
-        _ if head.is_empty() => Err(Refusal::Empty),
-        Ok(FileKind::Archive) => Err(Refusal::Kind("a static library")),
-        Ok(kind) if format_of(kind) != NATIVE.0 => Err(Refusal::Format(format_of(kind))),
-        Ok(kind) => Ok(kind),
-        Err(_) if begun => missing("header"),
-        Err(_) => Err(Refusal::Unknown(head.to_vec())),
-    }
-}
-
-fn format_of(kind: FileKind) -> &'static str {
-    match kind {
-        FileKind::Elf32 => "32-bit ELF",
-        FileKind::Elf64 => "64-bit ELF",
-        FileKind::MachO32 => "32-bit Mach-O",
-        FileKind::MachO64 => "64-bit Mach-O",
-        FileKind::MachOFat32 | FileKind::MachOFat64 => "universal Mach-O",
-        FileKind::Pe32 => "32-bit PE",
-        FileKind::Pe64 => "64-bit PE",
-        _ => "COFF",
     }
 }
 

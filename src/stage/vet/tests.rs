@@ -135,6 +135,7 @@ fn vetted_with_data(bytes: &[u8], functions: &[&CStr], data: &[&CStr]) -> Checke
     let wanted = Wanted {
         functions: &functions,
         data: &data,
+        or_declared: false,
     };
     vet(Cursor::new(bytes), wanted)
 }
@@ -598,6 +599,7 @@ fn no_damage_makes_it_panic_or_read_without_bound() {
         let wanted = Wanted {
             functions: &functions,
             data: &[],
+            or_declared: false,
         };
         let _ = vet(reader, wanted);
         let read = read.get();
@@ -731,4 +733,103 @@ fn only_tables_are_read_however_large_the_library() {
     vet(reader, Wanted::default()).unwrap();
     let read = read.get();
     assert!(read < library.bytes.len() / 100, "{read} bytes");
+}
+
+/// A library with a declaration in it, and this text in the place of a function.
+fn declared(surface: &str) -> Library {
+    c_library(
+        &[],
+        &format!("const char replug_handshake[] = \"replug\\n\"; {surface}"),
+    )
+}
+
+#[test]
+fn a_library_with_a_declaration_need_not_have_the_functions_if_that_is_asked() {
+    let functions = EXPORTS.map(CString::from);
+    let wanted = |or_declared| Wanted {
+        functions: &functions,
+        data: &[],
+        or_declared,
+    };
+    let both = "void plugin_function(void) {} void plugin_free(void) {}";
+    for (library, passes, is_called) in [
+        (declared(""), true, false),
+        (declared("void plugin_function(void) {}"), true, false),
+        (declared("int plugin_function = 1;"), true, false),
+        (declared(both), true, true),
+        (
+            c_library(&[], "void plugin_function(void) {}"),
+            false,
+            false,
+        ),
+        (c_library(&[], both), true, true),
+    ] {
+        let asked = vet(Cursor::new(&library.bytes), wanted(true));
+        assert_eq!(asked.is_ok(), passes, "{}", library.made);
+        let called = asked.is_ok_and(|vetted| vetted.is_called);
+        assert_eq!(called, is_called, "{}", library.made);
+        let unasked = vet(Cursor::new(&library.bytes), wanted(false));
+        assert_eq!(unasked.is_ok(), is_called, "{}", library.made);
+    }
+}
+
+#[test]
+fn data_in_the_place_of_a_function_is_named_before_what_is_missing() {
+    let library = c_library(&[], "int plugin_function = 1;");
+    let refused = vetted(&library.bytes, &EXPORTS);
+    assert!(
+        matches!(&refused, Err(Refusal::Data(names)) if *names == [c"plugin_function".to_owned()]),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn the_facts_of_a_library_are_read_whether_vet_passes_it_or_not() {
+    let source = "__thread int mine; int *f(void) { return &mine; } int data = 1;";
+    let flags = [
+        "-Wl,-soname,libx.so",
+        "-Wl,-rpath,/somewhere",
+        "-Wl,-z,nodlopen",
+    ];
+    let library = c_library(&flags, source);
+    assert!(vetted(&library.bytes, &[]).is_err());
+    let found = facts::facts(Cursor::new(&library.bytes));
+    assert_eq!(
+        (found.format, found.machine),
+        (Some("64-bit ELF"), Some(ARCH))
+    );
+    let tables = found.tables.unwrap();
+    assert_eq!(tables.linkage.soname.as_deref(), Some(c"libx.so"));
+    assert_eq!(tables.linkage.search, "/somewhere");
+    assert_eq!(tables.thread_locals, facts::ThreadLocals::Dynamic);
+    let export = |name: &str| tables.exports.iter().find(|it| it.name == name).unwrap();
+    assert!(export("f").is_function && !export("data").is_function);
+    assert_eq!(tables.exported, tables.exports.len());
+}
+
+#[test]
+fn the_facts_of_any_bytes_end_well_and_read_no_more_than_vet_may() {
+    const PASSES: usize = 8;
+    let library = &LIBRARIES[0].bytes;
+    let len = library.len();
+    for at in (0..1024).chain((1024..library.len()).step_by(97)) {
+        let mut bytes = library.clone();
+        bytes[at] = !bytes[at];
+        let read = Cell::new(0);
+        let reader = Reader {
+            bytes: Cursor::new(&bytes),
+            read: &read,
+            good_reads: usize::MAX,
+        };
+        let found = facts::facts(reader);
+        let names = found.tables.map_or(0, |it| it.exports.len());
+        assert!(
+            read.get() <= PASSES * len && names <= len,
+            "{at}: {} bytes",
+            read.get()
+        );
+    }
+    for len in 0..1024 {
+        facts::facts(Cursor::new(&library[..len]));
+    }
 }

@@ -24,6 +24,8 @@ pub(super) const NATIVE: (&str, &[u8]) = match (cfg!(windows), cfg!(target_vendo
 /// The facts that vet learnt about a good library.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Vetted {
+    /// Whether the library has all the functions that were asked for, and not only a declaration in their place.
+    pub(crate) is_called: bool,
     /// Whether the library uses initial-exec thread-locals (`DF_STATIC_TLS`). Their room is fixed when the process
     /// starts, so only a few copies of the library can ever be loaded.
     pub(crate) static_tls: bool,
