@@ -2,6 +2,15 @@
 
 use std::io;
 use std::process::{Child, Command};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a child has to heed the request to end, if it is not waited for without bound: less than the program itself
+/// has when it is told to stop.
+const GRACE: Duration = Duration::from_millis(400);
+
+/// How often to look whether a child has ended within its grace.
+const GRACE_CHECK: Duration = Duration::from_millis(5);
 
 /// Makes the process that `command` starts the head of a group of its own. A signal from the terminal does not reach
 /// the group then; whoever started it has to pass the signal on with [`end`].
@@ -30,5 +39,45 @@ pub(crate) fn end(mut child: Child) -> io::Result<()> {
     {
         child.kill()?;
         child.wait().map(drop)
+    }
+}
+
+/// Ends a child as [`end`] does, and kills it if it does not heed the request soon.
+pub(crate) fn end_soon(mut child: Child) -> io::Result<()> {
+    request_end(child.id());
+    let deadline = Instant::now() + GRACE;
+    while child.try_wait()?.is_none() {
+        if Instant::now() >= deadline {
+            child.kill()?;
+            break;
+        }
+        thread::park_timeout(GRACE_CHECK);
+    }
+    kill(child.id());
+    child.wait().map(drop)
+}
+
+/// Asks a group to end, where there are groups. Its head must not have been waited for.
+fn request_end(group: u32) {
+    #[cfg(unix)]
+    send(group, rustix::process::Signal::TERM);
+    #[cfg(not(unix))]
+    let _ = group;
+}
+
+/// Kills what is left of a group, where there are groups, for a program that ends at once.
+pub(crate) fn kill(group: u32) {
+    #[cfg(unix)]
+    send(group, rustix::process::Signal::KILL);
+    #[cfg(not(unix))]
+    let _ = group;
+}
+
+#[cfg(unix)]
+fn send(group: u32, signal: rustix::process::Signal) {
+    let group = i32::try_from(group).ok();
+    if let Some(group) = group.and_then(rustix::process::Pid::from_raw) {
+        // A group of which no process is left needs no signal.
+        let _ = rustix::process::kill_process_group(group, signal);
     }
 }

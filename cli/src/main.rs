@@ -1,10 +1,12 @@
-//! The program `replug`: `replug run` loads a plugin, calls it, and swaps it when a new build is there.
+//! The program `replug`: `replug run` loads a plugin, calls it, and swaps it when a new build is there; `replug dev` makes
+//! the builds, too.
 //!
 //! It only connects: options to the library, what the library says to output, and signals to the end.
 
 mod args;
 mod build;
 mod child;
+mod dev;
 mod output;
 mod run;
 mod stop;
@@ -28,12 +30,18 @@ use crate::stream::Stream;
 const FAILED: u8 = 1;
 
 fn main() -> ExitCode {
-    let args::Command::Run(args) = args::Cli::parse().command;
-    if let Err(error) = args.check() {
+    let command = args::Cli::parse().command;
+    if let args::Command::Run(args) = &command
+        && let Err(error) = args.check()
+    {
         error.exit();
     }
     log_to_stderr();
-    match run::run(&args) {
+    let result = match command {
+        args::Command::Run(args) => run::run(&args),
+        args::Command::Dev(args) => dev::dev(&args.without_gate()),
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let error = match error.downcast::<clap::Error>() {

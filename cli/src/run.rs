@@ -12,7 +12,7 @@ use replug::shown::shown;
 use replug::watch::Watcher;
 use replug::{HostSet, Outcome, Text, TextFunction};
 
-use crate::args::Run;
+use crate::args::{Run, Serving};
 use crate::build;
 use crate::output::{Output, Totals};
 use crate::stop::Stop;
@@ -21,18 +21,17 @@ use crate::stop::Stop;
 const IDLE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Every error that can end a run before it is told to stop.
-type Failure = Box<dyn Error>;
+pub(crate) type Failure = Box<dyn Error>;
 
 /// Runs until told to stop.
 pub(crate) fn run(args: &Run) -> Result<(), Failure> {
-    let output = Output::new(args.json, Instant::now());
+    let output = Output::new(args.serving.json, Instant::now());
     let stop = Stop::on_signals()?;
     let Some(path) = path(args, &stop)? else {
         return Ok(());
     };
-    let plugins = HostSet::<Text>::watch(function(args), args.options(path.clone()))?;
-    Run::check_kind(&path, plugins.watcher())?;
-    let mut session = Session::new(args, output, plugins);
+    let mut session = Session::watch(&args.serving, output, path.clone())?;
+    Run::check_kind(&path, session.plugins.watcher())?;
     let stage = session.plugins.watcher().remover().clone();
     stop.if_stuck(stage.clone(), session.last_words());
     let result = session.run(&stop);
@@ -49,7 +48,7 @@ pub(crate) fn run(args: &Run) -> Result<(), Failure> {
 }
 
 /// The function that is called: text to text, by the word of the person at the command line.
-fn function(args: &Run) -> TextFunction {
+fn function(args: &Serving) -> TextFunction {
     // SAFETY: nothing in a library says so. Whoever starts the program names a function and a library, and vouches for
     // both: `--help` and README tell them what the function must be.
     #[allow(unsafe_code)]
@@ -61,13 +60,13 @@ fn function(args: &Run) -> TextFunction {
 /// The path to watch: the one that the user named, or the library that cargo made. `None` if the user stopped the
 /// build.
 fn path(args: &Run, stop: &Stop) -> Result<Option<PathBuf>, Failure> {
-    match (&args.build.package, args.path()) {
+    match (&args.package, args.path()) {
         (Some(package), _) => Ok(build::build(package, &args.build, stop.requested())?),
         (None, path) => Ok(path),
     }
 }
 
-fn is_broken_pipe(failure: &Failure) -> bool {
+pub(crate) fn is_broken_pipe(failure: &Failure) -> bool {
     failure
         .downcast_ref::<io::Error>()
         .is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
@@ -76,14 +75,14 @@ fn is_broken_pipe(failure: &Failure) -> bool {
 /// The failure of a worker that ended although nobody dropped its watcher.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot watch any longer: the worker thread ended by a fault in replug")]
-struct WorkerEnded;
+pub(crate) struct WorkerEnded;
 
-/// A run between its start and its end.
-struct Session<'a> {
-    args: &'a Run,
+/// A run between its start and its end: the plugins of one path, what is said of them, and how they are called.
+pub(crate) struct Session<'a> {
+    args: &'a Serving,
     output: Output,
-    plugins: HostSet<Text>,
-    calls: u64,
+    pub(crate) plugins: HostSet<Text>,
+    pub(crate) calls: u64,
     /// The number of reloads, shared with the thread that has to end a run that is stuck.
     reloads: Arc<AtomicU64>,
     /// When the last generation went live.
@@ -91,24 +90,34 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    fn new(args: &'a Run, output: Output, plugins: HostSet<Text>) -> Session<'a> {
-        Session {
+    /// Begins to watch `path`, and says nothing yet.
+    pub(crate) fn watch(
+        args: &'a Serving,
+        output: Output,
+        path: PathBuf,
+    ) -> Result<Session<'a>, Failure> {
+        Ok(Session {
             args,
             output,
-            plugins,
+            plugins: HostSet::<Text>::watch(function(args), args.options(path))?,
             calls: 0,
             reloads: Arc::default(),
             last_load: Instant::now(),
-        }
+        })
     }
 
-    fn run(&mut self, stop: &Stop) -> Result<(), Failure> {
+    /// Says what is watched.
+    pub(crate) fn started(&self) -> io::Result<()> {
         self.output.started(
             self.plugins.watcher().path(),
             self.args.interval_ms,
             self.args.gate(),
             self.plugins.watcher().place(),
-        )?;
+        )
+    }
+
+    fn run(&mut self, stop: &Stop) -> Result<(), Failure> {
+        self.started()?;
         self.serve(stop)?;
         Ok(self.output.stopped(self.totals()())?)
     }
@@ -141,7 +150,7 @@ impl<'a> Session<'a> {
     }
 
     /// Time between two rounds of calls. With nothing to call, a pause of nothing would be a spin.
-    fn pause(&self) -> Duration {
+    pub(crate) fn pause(&self) -> Duration {
         let is_idle = self.plugins.iter().all(|plugin| plugin.live().is_none());
         self.args
             .every()
@@ -149,7 +158,7 @@ impl<'a> Session<'a> {
     }
 
     /// Tells what became of an update; returns whether a new generation is live.
-    fn tell(&mut self, applied: Option<(Arc<Path>, Outcome)>) -> io::Result<bool> {
+    pub(crate) fn tell(&mut self, applied: Option<(Arc<Path>, Outcome)>) -> io::Result<bool> {
         let Some((artifact, outcome)) = applied else {
             return Ok(false);
         };
@@ -167,12 +176,12 @@ impl<'a> Session<'a> {
         Ok(has_loaded)
     }
 
-    fn has_called_enough(&self) -> bool {
+    pub(crate) fn has_called_enough(&self) -> bool {
         self.args.count.is_some_and(|count| self.calls >= count)
     }
 
     /// Calls every live plugin once.
-    fn call(&mut self) -> io::Result<()> {
+    pub(crate) fn call(&mut self) -> io::Result<()> {
         for member in self.plugins.iter() {
             let (artifact, Some(plugin)) = (member.artifact(), member.live()) else {
                 continue;
@@ -202,7 +211,7 @@ impl<'a> Session<'a> {
     }
 
     /// The counts of the run, as they are when somebody asks for them.
-    fn totals(&self) -> impl Fn() -> Totals + Send + 'static {
+    pub(crate) fn totals(&self) -> impl Fn() -> Totals + Send + 'static {
         let (worker, reloads) = (self.plugins.watcher().counts(), Arc::clone(&self.reloads));
         move || Totals {
             polls: worker.polls(),
