@@ -1,6 +1,7 @@
 //! The session of `replug dev`, from the first build to the end. It waits for whatever comes next: a save, a word of
 //! cargo, an update of a library, a key, the next call, or the request to stop.
 
+use std::env;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -309,11 +310,8 @@ impl<'a> Session<'a> {
             self.watch.leave_lock();
         }
         self.rounds.began();
-        let start = Building::start(
-            &self.args.packages,
-            &self.args.build,
-            self.output.is_terminal(),
-        );
+        let is_coloured = self.output.is_terminal() && wants_colours();
+        let start = Building::start(&self.args.packages, &self.args.build, is_coloured);
         let building = start.map_err(|source| BuildError::Start {
             package: self.args.packages.join("`, `"),
             source,
@@ -372,7 +370,16 @@ impl<'a> Session<'a> {
             self.project.ask();
         }
         let libraries = self.project.libraries(&told.artifacts);
-        let libraries = libraries.map_err(|package| BuildError::NoCdylib { package })?;
+        let libraries = match libraries.map_err(|package| BuildError::NoCdylib { package }) {
+            Ok(libraries) => libraries,
+            Err(error) if self.made.is_empty() => return Err(error.into()),
+            // What was there before goes on.
+            Err(error) => {
+                let mut told = told;
+                told.verdict.miss(&error.to_string());
+                return self.fail(told, took, since);
+            }
+        };
         self.digested = building::digest(libraries);
         self.done = Some(Done {
             took,
@@ -545,6 +552,12 @@ impl<'a> Session<'a> {
         }
         result
     }
+}
+
+/// Whether the user has not chosen to see no colours, by the word for all programs or by that for cargo.
+fn wants_colours() -> bool {
+    let is_refused = env::var_os("NO_COLOR").is_some_and(|it| !it.is_empty());
+    !is_refused && env::var_os("CARGO_TERM_COLOR").is_none_or(|it| it != "never")
 }
 
 /// The command beside cannot be run.

@@ -57,6 +57,15 @@ impl Verdict {
             place: None,
         });
     }
+
+    /// Adds an error that neither cargo nor the compiler knows of.
+    pub(super) fn miss(&mut self, message: &str) {
+        self.mistakes.push(Mistake {
+            message: message.to_owned(),
+            place: None,
+            rendered: format!("{ERROR}: {message}"),
+        });
+    }
 }
 
 impl Mistake {
