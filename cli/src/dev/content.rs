@@ -47,8 +47,18 @@ impl Source {
 
     /// Looks, and reads if need be. Returns whether the content is another one than before. A path that cannot be looked
     /// at now keeps its content: an error is no change.
-    pub(super) fn look(&mut self, path: &Path, now: Instant) -> bool {
-        let seen = match OsFiles.look(path) {
+    ///
+    /// If the system `may_remember` that there is no such file, its server is asked: cargo would believe the system, too.
+    pub(super) fn look(&mut self, path: &Path, may_remember: bool, now: Instant) -> bool {
+        let look = OsFiles.look(path);
+        let look = match look {
+            Err(error) if may_remember && is_absent(&error) => {
+                OsFiles.ask_for_name(path);
+                OsFiles.look(path)
+            }
+            look => look,
+        };
+        let seen = match look {
             Ok(seen) => seen,
             Err(error) if is_absent(&error) => {
                 self.seen = None;
@@ -116,21 +126,24 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("lib.rs");
         let (mut source, now) = (Source::new(), Instant::now());
-        assert!(!source.look(&path, now));
+        assert!(!source.look(&path, false, now));
         fs::write(&path, "one").unwrap();
-        assert!(source.look(&path, now));
+        assert!(source.look(&path, false, now));
         source.built = source.content;
         fs::write(directory.path().join("new"), "one").unwrap();
         fs::rename(directory.path().join("new"), &path).unwrap();
-        assert!(!source.look(&path, now), "another file with equal bytes");
+        assert!(
+            !source.look(&path, false, now),
+            "another file with equal bytes"
+        );
         fs::write(&path, "two").unwrap();
-        assert!(source.look(&path, now));
+        assert!(source.look(&path, false, now));
         assert!(source.has_changed());
         fs::write(&path, "one").unwrap();
-        assert!(source.look(&path, now));
+        assert!(source.look(&path, false, now));
         assert!(!source.has_changed(), "it is as it was built");
         fs::remove_file(&path).unwrap();
-        assert!(source.look(&path, now));
+        assert!(source.look(&path, false, now));
         assert!(source.has_changed());
     }
 
@@ -140,13 +153,13 @@ mod tests {
         let path = directory.path().join("lib.rs");
         fs::write(&path, "one").unwrap();
         let (mut source, now) = (Source::new(), Instant::now());
-        source.look(&path, now);
+        source.look(&path, false, now);
         fs::write(&path, "two").unwrap();
         // As if the write fell into the tick of the look.
         source.seen = Some(OsFiles.look(&path).unwrap());
-        assert!(!source.look(&path, now));
+        assert!(!source.look(&path, false, now));
         let tick = source.seen.unwrap().racy_for();
-        assert!(source.look(&path, now + tick));
+        assert!(source.look(&path, false, now + tick));
     }
 
     #[test]
@@ -155,10 +168,10 @@ mod tests {
         let path = directory.path().join("lib.rs");
         fs::write(&path, "one").unwrap();
         let (mut source, now) = (Source::new(), Instant::now());
-        source.look(&path, now);
+        source.look(&path, false, now);
         // A name that is too long is an error of another kind than a name that is not there.
         let too_long = directory.path().join("x".repeat(300));
-        assert!(!source.look(&too_long, now));
+        assert!(!source.look(&too_long, false, now));
         assert_ne!(source.content, Content::Absent);
     }
 }

@@ -53,7 +53,9 @@ impl Eyes {
         named.for_each(|it| reach(it, Reach::Everything));
         let listed = reaches.into_iter();
         self.directories = listed.map(|(it, reach)| Listed::new(it, reach)).collect();
-        self.ways = ways(sources.named.iter().chain(&sources.trees));
+        let above = sources.named.iter().chain(&sources.trees);
+        let above = above.filter_map(|path| path.parent());
+        self.ways = ways(above.chain(sources.trees.iter().map(PathBuf::as_path)));
         let known: BTreeSet<_> = self.files.keys().cloned().collect();
         let sources = &self.sources;
         let directories = &self.directories;
@@ -89,7 +91,7 @@ impl Eyes {
         let mut has_changed = false;
         for (path, source) in &mut self.files {
             if !self.is_lock_ours || self.sources.lock.as_ref() != Some(path) {
-                has_changed |= source.look(path, now);
+                has_changed |= source.look(path, is_remote, now);
             }
         }
         has_changed
@@ -135,7 +137,7 @@ impl Eyes {
         }
         let lock = self.sources.lock.as_ref();
         if let Some((lock, source)) = lock.and_then(|it| Some((it, self.files.get_mut(it)?))) {
-            source.look(lock, now);
+            source.look(lock, !self.ways.is_empty(), now);
             source.built = source.content;
         }
     }
@@ -157,10 +159,10 @@ impl Eyes {
     }
 }
 
-/// The directories on the way to `paths` whose names must be asked for, from the root of their filesystem on; none on
-/// local filesystems.
-fn ways<'p>(paths: impl Iterator<Item = &'p PathBuf>) -> BTreeSet<PathBuf> {
-    let directories: BTreeSet<_> = paths.filter_map(|path| path.parent()).collect();
+/// The directories whose names must be asked for before files in `directories` are looked at, from the root of their
+/// filesystem on; none on local filesystems.
+fn ways<'p>(directories: impl Iterator<Item = &'p Path>) -> BTreeSet<PathBuf> {
+    let directories: BTreeSet<_> = directories.collect();
     let mut ways = BTreeSet::new();
     for directory in directories {
         match OsFiles.filesystem(directory) {
