@@ -273,10 +273,11 @@ fn the_end_of_the_command_is_said_and_the_next_build_starts_it_again() {
 fn a_command_that_does_not_heed_the_end_is_killed() {
     let scratch = Scratch::new();
     let package = Package::plugin(&scratch, "as it was");
-    let stubborn = "trap '' TERM; while :; do sleep 1; done";
+    let stubborn = "trap '' TERM; echo '{\"event\":\"trapped\"}'; while :; do sleep 1; done";
     let options = ["--", "sh", "-c", stubborn];
     let mut program = dev(&scratch, &package, &options);
     let command = program.wait_for_event("command").number("pid");
+    program.wait_for_event("trapped");
     program.stop_cleanly(&scratch);
     wait_until("end of the command", || !is_there(command));
 }

@@ -8,6 +8,8 @@ use vocabulary::{Package, Scratch, Terminal, program};
 /// Enough columns for the whole status.
 const COLUMNS: u16 = 120;
 
+const CLEAR_LINE: &str = "\r\x1b[2K";
+
 fn on_a_terminal(scratch: &Scratch, package: &Package) -> Terminal {
     let mut command = Command::new(program());
     command
@@ -83,6 +85,11 @@ fn a_build_that_is_held_waits_for_the_key() {
     wait_for_status(&mut terminal, &["held"]);
     package.edit("as edited");
     let ready = ["generation 1", "a build is ready, h applies it"];
+    wait_for_status(&mut terminal, &ready);
+    // The program does all that it does between two looks at the status, some times over.
+    let changes = |terminal: &Terminal| terminal.text().matches(CLEAR_LINE).count();
+    let before = changes(&terminal);
+    terminal.wait_for("changing status", |it| changes(it) > before + 30);
     wait_for_status(&mut terminal, &ready);
     assert!(!shows(&terminal, "as edited"));
     terminal.press('h');
