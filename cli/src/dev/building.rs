@@ -117,9 +117,10 @@ fn listen_to_words(stderr: ChildStderr, say: &Sender<Said>) -> String {
     let mut words = String::new();
     let mut stderr = BufReader::new(stderr);
     let mut line = Vec::new();
+    let mut is_said = false;
     while matches!(stderr.read_until(b'\n', &mut line), Ok(1..)) {
         let text = String::from_utf8_lossy(&line);
-        if is_blocked(&text) {
+        if is_blocked(&text) && !std::mem::replace(&mut is_said, true) {
             let _ = say.send(Said::Blocked);
         }
         words.push_str(&text);

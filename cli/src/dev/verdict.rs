@@ -89,9 +89,10 @@ fn is_sum(said: &Diagnostic) -> bool {
         && (said.message.starts_with("aborting due to") || said.message.ends_with("emitted"))
 }
 
-/// Whether a line of cargo says that it waits until another cargo lets go of a lock.
+/// Whether a line of cargo says that it waits until another cargo lets go of a target directory. Of the lock on downloaded
+/// packages, which all builds of a user share for a moment each, nothing need be said.
 pub(super) fn is_blocked(line: &str) -> bool {
-    line.contains(BLOCKED)
+    line.contains(BLOCKED) && !line.contains("package cache")
 }
 
 #[cfg(test)]
@@ -157,6 +158,7 @@ mod tests {
                 "    Blocking waiting for file lock on build directory",
                 true,
             ),
+            ("    Blocking waiting for file lock on package cache", false),
             ("   Compiling tiny v0.1.0", false),
         ] {
             assert_eq!(is_blocked(line), is, "{line}");
