@@ -2,7 +2,7 @@
 
 mod library;
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -33,6 +33,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Load a plugin, call it, and reload it whenever a new build is there
     Run(Box<Run>),
+    /// Build packages, watch their sources, build again, and load and call what was built, or run a host beside it
+    Dev(Box<Dev>),
     /// Say what a library is, and whether it would be loaded, without running any of it
     Inspect(Inspect),
     /// Put a library into its place, so that nobody ever sees half of it
@@ -61,6 +63,55 @@ pub(crate) struct Run {
     #[arg(required_unless_present = "package", conflicts_with = "package")]
     path: Option<PathBuf>,
 
+    /// Build this cargo package first, and watch the library it makes
+    #[arg(short, long, value_name = "PACKAGE", value_parser = clap::builder::NonEmptyStringValueParser::new(), help_heading = "Building")]
+    pub(crate) package: Option<String>,
+
+    /// Run this command by the shell after each load, with REPLUG_PLUGIN, REPLUG_PATH, REPLUG_GENERATION and REPLUG_DIGEST
+    #[arg(long, value_name = "CMD", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) on_load: Option<String>,
+
+    /// End with status 1 if nothing is live after this time, in seconds
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=LONGEST_MS / 1000))]
+    timeout_s: Option<u64>,
+
+    /// End with status 1 after the first build that is kept out
+    #[arg(long)]
+    pub(crate) exit_on_kept: bool,
+
+    #[command(flatten)]
+    pub(crate) serving: Serving,
+
+    #[command(flatten)]
+    pub(crate) build: Build,
+}
+
+/// How `replug dev` was called.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "replug dev [OPTIONS] -p <PACKAGE>.. [-- <COMMAND>..]",
+    after_help = "Keys on a terminal: r build, h hold and apply, c clear, q quit, ? help.\n\
+                  Exit status: 0 after q, Ctrl-C, SIGTERM or --count; 1 after a run-time error; 2 for bad usage."
+)]
+pub(crate) struct Dev {
+    /// Build this cargo package, and watch its sources; can be given several times
+    #[arg(short, long = "package", value_name = "PACKAGE", required = true, value_parser = clap::builder::NonEmptyStringValueParser::new(), help_heading = "Building")]
+    pub(crate) packages: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) serving: Serving,
+
+    #[command(flatten)]
+    pub(crate) build: Build,
+
+    /// A host of your own, to be run beside the builds in place of loading what was built
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// How libraries are watched, loaded and called.
+#[derive(Debug, Args)]
+pub(crate) struct Serving {
     /// Time between polls, in milliseconds; polls of local filesystems come sooner while something changes
     #[arg(long, value_name = "N", default_value_t = ms(Options::INTERVAL), value_parser = clap::value_parser!(u64).range(1..=LONGEST_MS))]
     pub(crate) interval_ms: u64,
@@ -69,9 +120,9 @@ pub(crate) struct Run {
     #[arg(long, value_name = "N", default_value_t = ms(Options::SETTLE), value_parser = clap::value_parser!(u64).range(0..=LONGEST_MS))]
     settle_ms: u64,
 
-    /// Whether to wait while a cargo build holds its lock
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
-    gate: GateArg,
+    /// Whether to wait while a cargo build holds its lock [default: auto; off for `dev`, whose own build has ended]
+    #[arg(long, value_name = "WHEN")]
+    gate: Option<GateArg>,
 
     /// How long the gate can hold a file back, in milliseconds
     #[arg(long, value_name = "N", default_value_t = ms(Options::GATE_MAX), value_parser = clap::value_parser!(u64).range(0..=LONGEST_MS))]
@@ -126,34 +177,15 @@ pub(crate) struct Run {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
 
-    /// Run this command by the shell after each load, with REPLUG_PLUGIN, REPLUG_PATH, REPLUG_GENERATION and REPLUG_DIGEST
-    #[arg(long, value_name = "CMD", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    pub(crate) on_load: Option<String>,
-
-    /// End with status 1 if nothing is live after this time, in seconds
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=LONGEST_MS / 1000))]
-    timeout_s: Option<u64>,
-
-    /// End with status 1 after the first build that is kept out
-    #[arg(long)]
-    pub(crate) exit_on_kept: bool,
-
     /// Write one JSON object per line
     #[arg(long)]
     pub(crate) json: bool,
-
-    #[command(flatten)]
-    pub(crate) build: Build,
 }
 
 /// What is passed on to `cargo build`.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Building")]
 pub(crate) struct Build {
-    /// Build this cargo package first, and watch the library it makes
-    #[arg(short, long, value_name = "PACKAGE", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    pub(crate) package: Option<String>,
-
     /// Build with the release profile
     #[arg(long, conflicts_with = "profile")]
     pub(crate) release: bool,
@@ -161,6 +193,14 @@ pub(crate) struct Build {
     /// Build with this profile
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
+
+    /// Build with these features, separated by commas
+    #[arg(short = 'F', long, value_name = "FEATURES")]
+    pub(crate) features: Vec<String>,
+
+    /// Build without the default features
+    #[arg(long)]
+    pub(crate) no_default_features: bool,
 
     /// Build into this directory
     #[arg(long, value_name = "DIR")]
@@ -215,6 +255,8 @@ impl Build {
     fn has_options(&self) -> bool {
         self.release
             || self.profile.is_some()
+            || !self.features.is_empty()
+            || self.no_default_features
             || self.target_dir.is_some()
             || self.manifest_path.is_some()
     }
@@ -256,11 +298,26 @@ impl Run {
         }
     }
 
+    /// How long something may take to be live.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        self.timeout_s.map(Duration::from_secs)
+    }
+
     /// The path to watch, unless a package names it.
     pub(crate) fn path(&self) -> Option<PathBuf> {
         self.path.clone()
     }
+}
 
+impl Dev {
+    /// The call with the gate switched off, unless the user chose: that our own build has ended is known.
+    pub(crate) fn without_gate(mut self) -> Dev {
+        self.serving.gate.get_or_insert(GateArg::Off);
+        self
+    }
+}
+
+impl Serving {
     pub(crate) fn every(&self) -> Duration {
         Duration::from_millis(self.every_ms)
     }
@@ -270,17 +327,12 @@ impl Run {
         self.call.clone().unwrap_or_else(|| FUNCTION.to_owned())
     }
 
-    /// How long something may take to be live.
-    pub(crate) fn timeout(&self) -> Option<Duration> {
-        self.timeout_s.map(Duration::from_secs)
-    }
-
     /// Whether to wait while a cargo build holds its lock.
     pub(crate) fn gate(&self) -> GatePolicy {
         match self.gate {
-            GateArg::Auto => GatePolicy::Auto,
-            GateArg::Off => GatePolicy::Off,
-            GateArg::Require => GatePolicy::Require,
+            None | Some(GateArg::Auto) => GatePolicy::Auto,
+            Some(GateArg::Off) => GatePolicy::Off,
+            Some(GateArg::Require) => GatePolicy::Require,
         }
     }
 

@@ -1,12 +1,13 @@
 //! Builds a package with cargo, and learns from cargo itself where the library is.
 
 use std::env;
+use std::ffi::OsString;
 use std::io::{self, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
 
-use cargo_metadata::{Artifact, CrateType, Message};
+use cargo_metadata::{Artifact, CrateType, Message, PackageId};
 use crossbeam_channel::{Receiver, select_biased};
 use replug::shown::shown;
 use replug::watch::{Files, OsFiles};
@@ -54,7 +55,8 @@ pub(crate) fn build(
     if OsFiles.standing().has_more_rights {
         return Err(BuildError::MoreRights { package: name() });
     }
-    let start = child::as_group(&mut command(package, options)).spawn();
+    let mut command = command(&[package], options, "json-render-diagnostics");
+    let start = child::as_group(&mut command).spawn();
     let mut cargo = start.map_err(|source| BuildError::Start {
         package: name(),
         source,
@@ -81,21 +83,29 @@ pub(crate) fn build(
         .ok_or_else(|| BuildError::NoCdylib { package: name() })
 }
 
-fn command(package: &str, options: &Build) -> Command {
-    // Cargo names itself to the programs that it runs, so that `cargo +nightly run` builds with nightly too.
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args([
-        "build",
-        "--message-format",
-        "json-render-diagnostics",
-        "--package",
-        package,
-    ]);
+/// Cargo. It names itself to the programs that it runs, so that `cargo +nightly run` builds with nightly too.
+pub(crate) fn cargo() -> OsString {
+    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// The call of cargo that builds `packages`, and says what it does on stdout in JSON of this `format`.
+pub(crate) fn command(packages: &[impl AsRef<str>], options: &Build, format: &str) -> Command {
+    let mut cargo = Command::new(cargo());
+    cargo.args(["build", "--message-format", format]);
+    for package in packages {
+        cargo.args(["--package", package.as_ref()]);
+    }
     if options.release {
         cargo.arg("--release");
     }
     if let Some(profile) = &options.profile {
         cargo.args(["--profile", profile]);
+    }
+    for features in &options.features {
+        cargo.args(["--features", features]);
+    }
+    if options.no_default_features {
+        cargo.arg("--no-default-features");
     }
     if let Some(target_dir) = &options.target_dir {
         cargo.arg("--target-dir").arg(target_dir);
@@ -132,7 +142,11 @@ fn artifacts(stdout: ChildStdout) -> io::Result<Vec<Artifact>> {
 
 /// The library of the package that was asked for. Cargo finishes that package last, after all it depends on.
 fn library(artifacts: &[Artifact]) -> Option<PathBuf> {
-    let package = &artifacts.last()?.package_id;
+    library_of(&artifacts.last()?.package_id, artifacts)
+}
+
+/// The library of a package, among all that cargo built.
+pub(crate) fn library_of(package: &PackageId, artifacts: &[Artifact]) -> Option<PathBuf> {
     let is_library = |artifact: &&Artifact| {
         artifact.package_id == *package && artifact.target.crate_types.contains(&CrateType::CDyLib)
     };

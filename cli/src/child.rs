@@ -40,10 +40,6 @@ pub(crate) fn end(mut child: Child) -> io::Result<()> {
 /// How often a child is looked at that is waited for.
 const LOOKS: Duration = Duration::from_millis(10);
 
-/// How long the processes of a child have to end when they are asked to.
-#[cfg(unix)]
-const HEED: Duration = Duration::from_millis(100);
-
 /// Waits for the child's end, for so long at most.
 pub(crate) fn wait_for(child: &mut Child, patience: Duration) -> io::Result<Option<ExitStatus>> {
     let deadline = Instant::now() + patience;
@@ -59,19 +55,46 @@ pub(crate) fn wait_for(child: &mut Child, patience: Duration) -> io::Result<Opti
     }
 }
 
-/// Ends a child as [`end`] does, and kills it if it does not heed that soon.
-pub(crate) fn end_now(mut child: Child) -> io::Result<()> {
+/// Ends a child as [`end`] does, and kills it if it does not heed that within `patience`.
+pub(crate) fn end_within(mut child: Child, patience: Duration) -> io::Result<()> {
     #[cfg(unix)]
     {
-        let group = Pid::from_child(&child);
-        kill_process_group(group, Signal::TERM)?;
-        if wait_for(&mut child, HEED)?.is_none() {
-            kill_process_group(group, Signal::KILL)?;
+        // A group of which no process is left needs no signal.
+        let _ = kill_process_group(Pid::from_child(&child), Signal::TERM);
+        // Waited for only when all that it started is killed: its number is another's after that.
+        let deadline = Instant::now() + patience;
+        while !has_ended(&child) && Instant::now() < deadline {
+            // A wait for nothing but the time.
+            let _ = crossbeam_channel::after(LOOKS).recv();
         }
+        kill(child.id());
     }
     #[cfg(not(unix))]
     child.kill()?;
     child.wait().map(drop)
+}
+
+/// Whether a child has ended, which leaves its number its own.
+#[cfg(unix)]
+fn has_ended(child: &Child) -> bool {
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+    let only_look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    // Who cannot be asked about is waited for as long as may be.
+    matches!(
+        waitid(WaitId::Pid(Pid::from_child(child)), only_look),
+        Ok(Some(_))
+    )
+}
+
+/// Kills what is left of a group, where there are groups. Its head must not have been waited for.
+pub(crate) fn kill(group: u32) {
+    #[cfg(unix)]
+    if let Some(group) = i32::try_from(group).ok().and_then(Pid::from_raw) {
+        // They may have ended by themselves.
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+    #[cfg(not(unix))]
+    let _ = group;
 }
 
 /// The processes of a child that runs, if one does, for another thread to end them while the child's own is stuck.
@@ -105,12 +128,6 @@ impl Group {
 
     /// Kills the processes.
     pub(crate) fn kill(&self) {
-        #[cfg(unix)]
-        if let Some(number) = *self.lock()
-            && let Some(group) = i32::try_from(number).ok().and_then(Pid::from_raw)
-        {
-            // They may have ended by themselves, and the program ends next.
-            let _ = kill_process_group(group, Signal::KILL);
-        }
+        self.lock().iter().for_each(|group| kill(*group));
     }
 }

@@ -1,11 +1,12 @@
-//! The program `replug`: `replug run` loads a plugin, calls it, and swaps it when a new build is there; `inspect` says what a
-//! library is, and `publish` puts one into its place.
+//! The program `replug`: `replug run` loads a plugin, calls it, and swaps it when a new build is there; `dev` makes the
+//! builds, too; `inspect` says what a library is, and `publish` puts one into its place.
 //!
 //! It only connects: options to the library, what the library says to output, and signals to the end.
 
 mod args;
 mod build;
 mod child;
+mod dev;
 mod inspect;
 mod on_load;
 mod output;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
     log_to_stderr();
     let ended = match command {
         args::Command::Run(args) => run::run(&args).map(|()| ExitCode::SUCCESS),
+        args::Command::Dev(args) => dev::dev(&args.without_gate()).map(|()| ExitCode::SUCCESS),
         args::Command::Inspect(args) => inspect::run(&args),
         args::Command::Publish(args) => publish::run(&args),
     };

@@ -17,6 +17,9 @@ pub(crate) const LOOKS: Duration = Duration::from_millis(20);
 /// How long the command has to end by itself when the run ends: a person waits for that, and the whole program has 0.7 s.
 const LAST_MOMENTS: Duration = Duration::from_millis(300);
 
+/// How long what the command started has to end when it is asked to.
+const HEED: Duration = Duration::from_millis(100);
+
 /// One load, as the command hears of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Load {
@@ -107,7 +110,7 @@ impl OnLoad {
             Ok(Some(status)) if status.success() => None,
             Ok(Some(status)) => Some(failure(load, format!("it ended with {status}"))),
             Ok(None) => {
-                let reason = match child::end_now(child) {
+                let reason = match child::end_within(child, HEED) {
                     Ok(()) => "it was ended with the run".to_owned(),
                     Err(error) => format!("cannot end it: {error}"),
                 };

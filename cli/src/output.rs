@@ -2,6 +2,7 @@
 //! stays where it is. The JSON lines are a contract; `docs/cli.md` lists them.
 
 use std::io::{self, IsTerminal, Write};
+use std::iter::Sum;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,9 @@ const USUAL_WIDTH: usize = 80;
 
 /// Back to the start of the line, and clear it.
 const CLEAR_LINE: &str = "\r\x1b[2K";
+
+/// Clear the screen, and begin at its top.
+const CLEAR_SCREEN: &str = "\x1b[2J\x1b[H";
 
 /// The place where everything goes that is not a log.
 #[derive(Debug, Clone)]
@@ -45,6 +49,16 @@ pub(crate) struct Totals {
     pub(crate) polls: u64,
     pub(crate) digests: u64,
     pub(crate) reloads: u64,
+}
+
+impl Sum for Totals {
+    fn sum<I: Iterator<Item = Totals>>(all: I) -> Totals {
+        all.fold(Totals::default(), |sum, it| Totals {
+            polls: sum.polls + it.polls,
+            digests: sum.digests + it.digests,
+            reloads: sum.reloads + it.reloads,
+        })
+    }
 }
 
 impl Output {
@@ -200,9 +214,6 @@ impl Output {
         age: Duration,
         polls: u64,
     ) -> io::Result<()> {
-        if self.style != Style::Terminal {
-            return Ok(());
-        }
         let live = live.map_or("nothing loaded yet".to_owned(), |(generation, digest)| {
             format!(
                 "generation {generation} | {} | for {} s",
@@ -210,17 +221,22 @@ impl Output {
                 age.as_secs()
             )
         });
+        self.status_line(&format!("{live} | {polls} polls"))
+    }
+
+    /// Shows a status line, on a terminal only.
+    pub(crate) fn status_line(&self, status: &str) -> io::Result<()> {
+        if self.style != Style::Terminal {
+            return Ok(());
+        }
         let width = terminal_size::terminal_size().map_or(USUAL_WIDTH, |(width, _)| width.0.into());
         // One column less than there are, so that no terminal wraps.
-        let line: String = format!("{live} | {polls} polls")
-            .chars()
-            .take(width.saturating_sub(1))
-            .collect();
+        let line: String = status.chars().take(width.saturating_sub(1)).collect();
         Stream::Out.write_all(format!("{CLEAR_LINE}{line}").as_bytes())
     }
 
     /// A path for people, without the directory that they are in.
-    fn short<'p>(&self, path: &'p Path) -> Shown<'p> {
+    pub(crate) fn short<'p>(&self, path: &'p Path) -> Shown<'p> {
         let here = self.here.as_ref();
         let below = here.and_then(|here| path.strip_prefix(here).ok());
         shown(match below {
@@ -240,6 +256,28 @@ impl Output {
             json!({ "event": "stopped", "polls": polls, "digests": digests, "reloads": reloads }),
             format!("stopped; polls {polls}, digests {digests}, reloads {reloads}"),
         )
+    }
+
+    /// Whether people see this on a terminal.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.style == Style::Terminal
+    }
+
+    /// Clears the screen, on a terminal only.
+    pub(crate) fn clear(&self) -> io::Result<()> {
+        match self.style {
+            Style::Terminal => Stream::Out.write_all(CLEAR_SCREEN.as_bytes()),
+            Style::Json | Style::Plain => Ok(()),
+        }
+    }
+
+    /// Tells a person something that is nothing to a program.
+    pub(crate) fn tell(&self, words: &str) -> io::Result<()> {
+        match self.style {
+            Style::Json => Ok(()),
+            Style::Plain => write_line(words),
+            Style::Terminal => write_line(&format!("{CLEAR_LINE}{words}")),
+        }
     }
 
     /// Says one thing: a line of JSON, or words for people.
@@ -311,6 +349,6 @@ fn uncalled(declared: &Declared) -> String {
     )
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

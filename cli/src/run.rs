@@ -12,7 +12,7 @@ use replug::shown::shown;
 use replug::watch::{Watcher, plugin_name};
 use replug::{AnyPlugin, HostSet, Outcome, TextFunction};
 
-use crate::args::Run;
+use crate::args::{Run, Serving};
 use crate::build;
 use crate::on_load::{self, Failed, Load, OnLoad};
 use crate::output::{Output, Totals};
@@ -22,21 +22,21 @@ use crate::stop::Stop;
 const IDLE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Every error that can end a run before it is told to stop.
-type Failure = Box<dyn Error>;
+pub(crate) type Failure = Box<dyn Error>;
 
 /// Runs until told to stop.
 pub(crate) fn run(args: &Run) -> Result<(), Failure> {
-    let output = Output::new(args.json, Instant::now());
+    let output = Output::new(args.serving.json, Instant::now());
     let stop = Stop::on_signals()?;
     let Some(path) = path(args, &stop)? else {
         return Ok(());
     };
-    let plugins = HostSet::<AnyPlugin>::watch(function(args), args.options(path.clone()))?;
-    Run::check_kind(&path, plugins.watcher())?;
-    let mut session = Session::new(args, output, plugins);
+    let mut session = Session::watch(&args.serving, output, path.clone())?;
+    Run::check_kind(&path, session.plugins.watcher())?;
+    session.on_load = OnLoad::new(args.on_load.clone(), args.serving.json);
     let stage = session.plugins.watcher().remover().clone();
     stop.if_stuck(stage.clone(), session.last_words());
-    let result = session.run(&stop);
+    let result = session.run(args, &stop);
     drop(session);
     // A worker that reads a large file on a slow disk is left behind, and its copy with it.
     if let Err(error) = stage.remove() {
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &Run) -> Result<(), Failure> {
 }
 
 /// The function that is called: text to text, by the word of the person at the command line.
-fn function(args: &Run) -> TextFunction {
+fn function(args: &Serving) -> TextFunction {
     // SAFETY: nothing in a library says so. Whoever starts the program names a function and a library, and vouches for
     // both: `--help` and README tell them what the function must be.
     #[allow(unsafe_code)]
@@ -62,13 +62,13 @@ fn function(args: &Run) -> TextFunction {
 /// The path to watch: the one that the user named, or the library that cargo made. `None` if the user stopped the
 /// build.
 fn path(args: &Run, stop: &Stop) -> Result<Option<PathBuf>, Failure> {
-    match (&args.build.package, args.path()) {
+    match (&args.package, args.path()) {
         (Some(package), _) => Ok(build::build(package, &args.build, stop.requested())?),
         (None, path) => Ok(path),
     }
 }
 
-fn is_broken_pipe(failure: &Failure) -> bool {
+pub(crate) fn is_broken_pipe(failure: &Failure) -> bool {
     failure
         .downcast_ref::<io::Error>()
         .is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
@@ -77,7 +77,7 @@ fn is_broken_pipe(failure: &Failure) -> bool {
 /// The failure of a worker that ended although nobody dropped its watcher.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot watch any longer: the worker thread ended by a fault in replug")]
-struct WorkerEnded;
+pub(crate) struct WorkerEnded;
 
 /// The reason why a run ends that was to end when nothing is live in time.
 #[derive(Debug, thiserror::Error)]
@@ -96,15 +96,17 @@ struct NothingLive {
 #[error("cannot go on: a build was kept out, and `--exit-on-kept` asks to end then")]
 struct KeptOut;
 
-/// A run between its start and its end.
-struct Session<'a> {
-    args: &'a Run,
+/// A run between its start and its end: the plugins of one path, what is said of them, and how they are called.
+pub(crate) struct Session<'a> {
+    args: &'a Serving,
     output: Output,
-    plugins: HostSet<AnyPlugin>,
+    pub(crate) plugins: HostSet<AnyPlugin>,
     on_load: OnLoad,
-    calls: u64,
+    pub(crate) calls: u64,
     /// What was last said of why nothing is live.
     last_word: Option<String>,
+    /// Whether a build was kept out.
+    has_kept_out: bool,
     /// The number of reloads, shared with the thread that has to end a run that is stuck.
     reloads: Arc<AtomicU64>,
     /// When the last generation went live.
@@ -112,27 +114,38 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    fn new(args: &'a Run, output: Output, plugins: HostSet<AnyPlugin>) -> Session<'a> {
-        Session {
+    /// Begins to watch `path`, and says nothing yet.
+    pub(crate) fn watch(
+        args: &'a Serving,
+        output: Output,
+        path: PathBuf,
+    ) -> Result<Session<'a>, Failure> {
+        Ok(Session {
             args,
             output,
-            plugins,
-            on_load: OnLoad::new(args.on_load.clone(), args.json),
+            plugins: HostSet::<AnyPlugin>::watch(function(args), args.options(path))?,
+            on_load: OnLoad::new(None, false),
+            has_kept_out: false,
             calls: 0,
             last_word: None,
             reloads: Arc::default(),
             last_load: Instant::now(),
-        }
+        })
     }
 
-    fn run(&mut self, stop: &Stop) -> Result<(), Failure> {
+    /// Says what is watched.
+    pub(crate) fn started(&self) -> io::Result<()> {
         self.output.started(
             self.plugins.watcher().path(),
             self.args.interval_ms,
             self.args.gate(),
             self.plugins.watcher().place(),
-        )?;
-        let served = self.serve(stop);
+        )
+    }
+
+    fn run(&mut self, args: &Run, stop: &Stop) -> Result<(), Failure> {
+        self.started()?;
+        let served = self.serve(args, stop);
         if let Some(failed) = self.on_load.finish() {
             self.output.command_failed(&failed)?;
         }
@@ -143,13 +156,14 @@ impl<'a> Session<'a> {
     }
 
     /// Loads, calls and reloads until told to stop, or until there were enough calls.
-    fn serve(&mut self, stop: &Stop) -> Result<(), Failure> {
+    fn serve(&mut self, args: &Run, stop: &Stop) -> Result<(), Failure> {
         let mut next_call = Instant::now();
-        let mut too_late = self.timeout();
+        let timeout = args.timeout();
+        let mut too_late = timeout.map_or_else(crossbeam_channel::never, crossbeam_channel::after);
         while !self.has_called_enough() {
             select_biased! {
                 recv(stop.requested()) -> _ => break,
-                recv(too_late) -> _ => return Err(self.nothing_live().into()),
+                recv(too_late) -> _ => return Err(self.nothing_live(timeout).into()),
                 recv(self.plugins.updates()) -> update => {
                     let applied = self.plugins.apply(update.map_err(|_| WorkerEnded)?);
                     if self.tell(applied)? {
@@ -171,22 +185,19 @@ impl<'a> Session<'a> {
             // The news of a stall, which the worker cannot tell itself while it hangs in the filesystem.
             let stall = self.plugins.stall();
             self.tell(stall)?;
+            if self.has_kept_out && args.exit_on_kept {
+                return Err(KeptOut.into());
+            }
             self.show_status()?;
         }
         Ok(())
     }
 
-    /// A channel that receives when something should be live.
-    fn timeout(&self) -> Receiver<Instant> {
-        let timeout = self.args.timeout();
-        timeout.map_or_else(crossbeam_channel::never, crossbeam_channel::after)
-    }
-
-    fn nothing_live(&self) -> NothingLive {
+    fn nothing_live(&self, timeout: Option<Duration>) -> NothingLive {
         let last_word = self.last_word.as_ref();
         NothingLive {
             path: self.plugins.watcher().path().to_path_buf(),
-            timeout: self.args.timeout().unwrap_or_default(),
+            timeout: timeout.unwrap_or_default(),
             last_word: match last_word {
                 Some(word) => format!("the last word of it was: {word}"),
                 None => "there was no word of it".to_owned(),
@@ -207,7 +218,7 @@ impl<'a> Session<'a> {
     }
 
     /// Time between two rounds of calls. With nothing to call, a pause of nothing would be a spin.
-    fn pause(&self) -> Duration {
+    pub(crate) fn pause(&self) -> Duration {
         let mut live = self.plugins.iter().filter_map(|plugin| plugin.live());
         let is_idle = live.all(|plugin| plugin.text().is_none());
         self.args
@@ -216,7 +227,7 @@ impl<'a> Session<'a> {
     }
 
     /// Tells what became of an update; returns whether a new generation is live.
-    fn tell(&mut self, applied: Option<(Arc<Path>, Outcome)>) -> Result<bool, Failure> {
+    pub(crate) fn tell(&mut self, applied: Option<(Arc<Path>, Outcome)>) -> io::Result<bool> {
         let Some((artifact, outcome)) = applied else {
             return Ok(false);
         };
@@ -246,19 +257,19 @@ impl<'a> Session<'a> {
             outcome => self.output.outcome(&artifact, outcome, None)?,
         }
         match &outcome {
-            Outcome::Kept(_) if self.args.exit_on_kept => return Err(KeptOut.into()),
             Outcome::Loaded(_) | Outcome::Warned(_) | Outcome::Placed(_) => {}
             outcome => self.last_word = Some(outcome.to_string()),
         }
+        self.has_kept_out |= matches!(outcome, Outcome::Kept(_));
         Ok(has_loaded)
     }
 
-    fn has_called_enough(&self) -> bool {
+    pub(crate) fn has_called_enough(&self) -> bool {
         self.args.count.is_some_and(|count| self.calls >= count)
     }
 
     /// Calls every live plugin once.
-    fn call(&mut self) -> io::Result<()> {
+    pub(crate) fn call(&mut self) -> io::Result<()> {
         for member in self.plugins.iter() {
             let (artifact, Some(plugin)) = (member.artifact(), member.live()) else {
                 continue;
@@ -292,7 +303,7 @@ impl<'a> Session<'a> {
     }
 
     /// The counts of the run, as they are when somebody asks for them.
-    fn totals(&self) -> impl Fn() -> Totals + Send + 'static {
+    pub(crate) fn totals(&self) -> impl Fn() -> Totals + Send + 'static {
         let (worker, reloads) = (self.plugins.watcher().counts(), Arc::clone(&self.reloads));
         move || Totals {
             polls: worker.polls(),

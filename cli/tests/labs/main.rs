@@ -11,6 +11,7 @@ mod calls;
 mod containers;
 mod counted;
 mod debugged;
+mod dev;
 mod faults;
 mod faulty;
 mod fuse;

@@ -24,6 +24,7 @@ mod c;
 mod fixture;
 mod halted;
 mod package;
+mod saves;
 mod scratch;
 mod specimen;
 
@@ -53,6 +54,7 @@ pub use line::Line;
 pub use package::Package;
 pub use places::{program, target_tmp, workspace};
 pub use program::{Ended, Program};
+pub use saves::Saves;
 pub use scratch::{Scratch, copies_in};
 pub use speaker::Speaker;
 pub use specimen::{damaged, specimen};

@@ -40,9 +40,14 @@ pub struct Ended {
 impl Program {
     /// The program with its stage directory in `scratch`, not started yet. For tests that need to change more.
     pub fn command(scratch: &Scratch) -> Command {
+        Program::command_of("run", scratch)
+    }
+
+    /// Another subcommand of the program, as [`Program::command`].
+    pub fn command_of(subcommand: &str, scratch: &Scratch) -> Command {
         let mut command = Command::new(program());
         command
-            .args(["run", "--json", "--stage-dir"])
+            .args([subcommand, "--json", "--stage-dir"])
             .arg(scratch.stage())
             // Without colours, so that cargo's words can be compared.
             .env("CARGO_TERM_COLOR", "never");

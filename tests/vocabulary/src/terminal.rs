@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 use crate::{DEADLINE, wait_for_exit};
 
@@ -20,12 +20,28 @@ pub struct Terminal {
     written: Receiver<Vec<u8>>,
     text: Vec<u8>,
     /// The window of the terminal, which must outlive the process.
-    _window: OwnedFd,
+    window: OwnedFd,
 }
 
 impl Terminal {
     /// Starts `command` on a terminal of so many columns.
     pub fn start(command: &mut Command, columns: u16) -> Terminal {
+        Terminal::open(command, columns, false)
+    }
+
+    /// Starts `command` on a terminal of so many columns which has a keyboard, too, and belongs to the command alone.
+    pub fn start_with_keyboard(command: &Command, columns: u16) -> Terminal {
+        // It makes the terminal that of the command's own session, without which nobody is in its foreground.
+        let mut of_session = Command::new("setsid");
+        of_session.arg("--ctty").arg(command.get_program());
+        of_session.args(command.get_args());
+        for (name, value) in command.get_envs() {
+            of_session.env(name, value.unwrap_or_default());
+        }
+        Terminal::open(&mut of_session, columns, true)
+    }
+
+    fn open(command: &mut Command, columns: u16, has_keyboard: bool) -> Terminal {
         let window = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&window).unwrap();
         unlockpt(&window).unwrap();
@@ -39,14 +55,21 @@ impl Terminal {
         let name = ptsname(&window, Vec::new()).unwrap();
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
         let inside = rustix::fs::open(&name, flags, Mode::empty()).unwrap();
+        let input = match has_keyboard {
+            true => inside.try_clone().unwrap().into(),
+            false => Stdio::null(),
+        };
         let child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(inside.try_clone().unwrap())
             .stderr(inside)
             .spawn()
             .expect("the program can be started");
         // The command still holds the inner side, which would keep the terminal open after the process's end.
-        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let mut outside = File::from(window.try_clone().unwrap());
         let (sender, written) = mpsc::channel();
         thread::spawn(move || {
@@ -62,7 +85,7 @@ impl Terminal {
             child,
             written,
             text: Vec::new(),
-            _window: window,
+            window,
         }
     }
 
@@ -92,6 +115,19 @@ impl Terminal {
         }
         lines.push(line.iter().collect::<String>().trim_end().to_owned());
         lines
+    }
+
+    /// Presses a key.
+    pub fn press(&self, key: char) {
+        let mut bytes = [0; 4];
+        let bytes = key.encode_utf8(&mut bytes).as_bytes();
+        rustix::io::write(&self.window, bytes).unwrap();
+    }
+
+    /// Whether the terminal shows what is typed, and hands it over line by line, as a shell expects to find it.
+    pub fn is_as_shells_expect(&self) -> bool {
+        let modes = tcgetattr(&self.window).unwrap().local_modes;
+        modes.contains(LocalModes::ECHO | LocalModes::ICANON)
     }
 
     /// Waits until the screen shows something that fits.

@@ -1,0 +1,47 @@
+//! The command beside the builds: the user's own host, in a process group of its own. It watches the libraries itself.
+
+use std::ffi::OsString;
+use std::io;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use crate::child;
+
+/// How long the command has to heed the request to end: less than the program itself has when it is told to stop.
+const GRACE: Duration = Duration::from_millis(400);
+
+/// The user's command while it runs.
+pub(super) struct Beside {
+    child: Child,
+}
+
+impl Beside {
+    /// Starts the command. It has the program's own streams, but for an input from which keys are taken.
+    pub(super) fn start(command: &[OsString], has_input: bool) -> io::Result<Beside> {
+        let (program, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+        let mut command = Command::new(program);
+        command.args(arguments);
+        if !has_input {
+            command.stdin(Stdio::null());
+        }
+        let child = child::as_group(&mut command).spawn()?;
+        Ok(Beside { child })
+    }
+
+    /// The number of its process, which is that of its group.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How it ended, if it has.
+    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap_or_default()
+    }
+
+    /// Ends it, with all that it started.
+    pub(super) fn end(self) {
+        if let Err(error) = child::end_within(self.child, GRACE) {
+            tracing::warn!("cannot end the command: {error}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The rounds of building: what a save, a key or the end of a build leads to. Pure; the clock is given.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How many builds in a row one file may change, and no other, before the file is suspected to be written by the builds
+/// themselves: more often than a person saves within the builds of one thought.
+const SUSPECT_AFTER: u32 = 5;
+
+/// How long the first build that a suspect asks for is put off; each further one twice as long.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest that a build is put off.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// The next step after a save or a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// To end the build that is running, if one is, and to begin another.
+    Build,
+    /// To let the build that is running come to its end, and to build once more then.
+    Later,
+}
+
+/// The builds so far, as far as they decide about the next one.
+#[derive(Debug, Default)]
+pub(super) struct Rounds {
+    is_building: bool,
+    /// Whether something was saved that the running build does not show, and that did not end the build.
+    is_behind: bool,
+    /// When the next build begins that was put off.
+    due: Option<Instant>,
+    suspect: Option<Suspect>,
+}
+
+/// A file that was the only one to change while builds were running.
+#[derive(Debug)]
+struct Suspect {
+    file: PathBuf,
+    /// In how many builds in a row it changed.
+    builds: u32,
+    /// Whether it changed in the build that is running.
+    has_changed: bool,
+    /// Whether the suspicion was told.
+    is_told: bool,
+}
+
+impl Rounds {
+    /// A build begins.
+    pub(super) fn began(&mut self) {
+        self.is_building = true;
+        self.is_behind = false;
+        self.due = None;
+        if let Some(suspect) = &mut self.suspect {
+            suspect.has_changed = false;
+        }
+    }
+
+    /// The user asks for a build.
+    pub(super) fn asked(&mut self) -> Step {
+        self.suspect = None;
+        Step::Build
+    }
+
+    /// These files were saved.
+    pub(super) fn saved(&mut self, files: &[PathBuf]) -> Step {
+        match (self.is_building, files) {
+            (true, [file]) => self.suspect(file),
+            (true, _) => self.suspect = None,
+            // Between builds no build writes.
+            (false, _) => {}
+        }
+        match self.is_suspicious() && self.is_building {
+            true => {
+                self.is_behind = true;
+                Step::Later
+            }
+            false => Step::Build,
+        }
+    }
+
+    fn suspect(&mut self, file: &Path) {
+        let before = self.suspect.take_if(|suspect| suspect.file == file);
+        let mut suspect = before.unwrap_or_else(|| Suspect {
+            file: file.to_owned(),
+            builds: 0,
+            has_changed: false,
+            is_told: false,
+        });
+        suspect.builds += u32::from(!suspect.has_changed);
+        suspect.has_changed = true;
+        self.suspect = Some(suspect);
+    }
+
+    fn is_suspicious(&self) -> bool {
+        let builds = self.suspect.as_ref().map_or(0, |suspect| suspect.builds);
+        builds > SUSPECT_AFTER
+    }
+
+    /// The running build came to its end.
+    pub(super) fn ended(&mut self, now: Instant) {
+        self.is_building = false;
+        if self.is_behind {
+            self.due = Some(now + self.pause());
+        }
+        // A build in which nothing changed acquits.
+        self.suspect.take_if(|suspect| !suspect.has_changed);
+    }
+
+    fn pause(&self) -> Duration {
+        let builds = self.suspect.as_ref().map_or(0, |suspect| suspect.builds);
+        let doublings = builds.saturating_sub(SUSPECT_AFTER + 1).min(16);
+        (PAUSE * 2u32.pow(doublings)).min(LONGEST_PAUSE)
+    }
+
+    /// When a build begins that was put off.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// The file that the builds seem to write themselves, told once.
+    pub(super) fn tell_suspect(&mut self) -> Option<&Path> {
+        if !self.is_suspicious() {
+            return None;
+        }
+        let suspect = self.suspect.as_mut()?;
+        match std::mem::replace(&mut suspect.is_told, true) {
+            true => None,
+            false => Some(&suspect.file),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &str) -> Vec<PathBuf> {
+        vec![name.into()]
+    }
+
+    #[test]
+    fn a_save_during_a_build_begins_anew() {
+        let mut rounds = Rounds::default();
+        assert_eq!(rounds.saved(&file("lib.rs")), Step::Build);
+        rounds.began();
+        assert_eq!(rounds.saved(&file("lib.rs")), Step::Build);
+        rounds.began();
+        rounds.ended(Instant::now());
+        assert_eq!(rounds.due(), None);
+    }
+
+    /// The rounds after as many builds as it takes to suspect `made.rs`; the last one is running.
+    fn suspicious() -> Rounds {
+        let mut rounds = Rounds::default();
+        for _ in 0..SUSPECT_AFTER {
+            rounds.began();
+            assert_eq!(rounds.saved(&file("made.rs")), Step::Build);
+            assert_eq!(rounds.tell_suspect(), None);
+        }
+        rounds.began();
+        assert_eq!(rounds.saved(&file("made.rs")), Step::Later);
+        rounds
+    }
+
+    #[test]
+    fn a_file_that_each_build_changes_puts_the_next_one_off_for_longer_and_longer() {
+        let (mut rounds, now) = (suspicious(), Instant::now());
+        assert_eq!(rounds.tell_suspect(), Some(Path::new("made.rs")));
+        assert_eq!(rounds.tell_suspect(), None, "it is told once");
+        for pause in [1, 2, 4, 8, 16, 32, 60, 60] {
+            rounds.ended(now);
+            assert_eq!(rounds.due(), Some(now + Duration::from_secs(pause)));
+            rounds.began();
+            assert_eq!(rounds.due(), None);
+            assert_eq!(rounds.saved(&file("made.rs")), Step::Later);
+        }
+    }
+
+    #[test]
+    fn the_last_save_of_a_suspect_is_built() {
+        let mut rounds = suspicious();
+        rounds.ended(Instant::now());
+        assert!(rounds.due().is_some());
+    }
+
+    #[test]
+    fn a_suspect_that_changes_between_builds_was_saved_by_a_person() {
+        let mut rounds = suspicious();
+        rounds.ended(Instant::now());
+        assert_eq!(rounds.saved(&file("made.rs")), Step::Build);
+    }
+
+    #[test]
+    fn another_file_a_key_and_a_build_without_a_change_acquit() {
+        let mut rounds = suspicious();
+        assert_eq!(rounds.saved(&file("lib.rs")), Step::Build);
+        let mut rounds = suspicious();
+        assert_eq!(rounds.asked(), Step::Build);
+        let mut rounds = suspicious();
+        rounds.ended(Instant::now());
+        rounds.began();
+        rounds.ended(Instant::now());
+        rounds.began();
+        assert_eq!(rounds.saved(&file("made.rs")), Step::Build);
+    }
+}

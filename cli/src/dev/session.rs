@@ -1,0 +1,365 @@
+//! The session of `replug dev`, from the first build to the end. It waits for whatever comes next: a save, a word of
+//! cargo, an update of a library, a key, the next call, or the request to stop.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use crossbeam_channel::{Receiver, Select, never};
+use replug::Digest;
+use replug::watch::{Files as _, OsFiles, Stamp, Update, Watcher};
+
+use super::beside::Beside;
+use super::building::{Building, Said, Told};
+use super::eyes::Saved;
+use super::keys::{HELP, Key, Keys};
+use super::loaded::Plugin;
+use super::project::Project;
+use super::rounds::{Rounds, Step};
+use super::said::{self, Status, Times};
+use super::sources::Sources;
+use super::watch::Watch;
+use crate::args::Dev;
+use crate::build::BuildError;
+use crate::child;
+use crate::output::{Output, Totals};
+use crate::run::{Failure, WorkerEnded, is_broken_pipe};
+use crate::stop::Stop;
+
+/// How long the first look at all sources may take before the first build begins without it.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
+
+/// How often to see whether the command beside has ended, and to show how long a build takes.
+const TICK: Duration = Duration::from_millis(100);
+
+/// The failure of the thread that watches the sources.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot watch the sources any longer: their thread ended by a fault in replug")]
+struct SourcesEnded;
+
+mod builds;
+
+/// Builds, watches, loads and calls until told to stop.
+pub(crate) fn dev(args: &Dev) -> Result<(), Failure> {
+    let output = Output::new(args.serving.json, Instant::now());
+    let stop = Stop::on_signals()?;
+    if OsFiles.standing().has_more_rights {
+        let package = args.packages.join("`, `");
+        return Err(BuildError::MoreRights { package }.into());
+    }
+    let keys = Keys::take(output.is_terminal());
+    let mut session = Session::new(args, output, &keys)?;
+    session.tell_last_words(&stop);
+    let result = session.run(&stop);
+    let result = session.end(result);
+    match result {
+        // Whoever read the output has seen enough.
+        Err(failure) if is_broken_pipe(&failure) => Ok(()),
+        result => result,
+    }
+}
+
+/// The processes to be killed if the program has to be ended from outside: cargo, and the command beside.
+#[derive(Default)]
+struct Groups {
+    cargo: AtomicU32,
+    beside: AtomicU32,
+}
+
+/// A build that has ended well, until its libraries are digested.
+struct Done {
+    took: Duration,
+    ended: Instant,
+    warnings: usize,
+    since: SystemTime,
+}
+
+struct Session<'a> {
+    args: &'a Dev,
+    output: Output,
+    keys: &'a Keys,
+    project: Project<'a>,
+    sources: Sources,
+    watch: Watch,
+    rounds: Rounds,
+    building: Option<Building>,
+    done: Option<Done>,
+    digested: Receiver<Vec<(PathBuf, Option<Digest>)>>,
+    plugins: Vec<Plugin<'a>>,
+    beside: Option<Beside>,
+    /// What the last build made, where nothing is loaded here.
+    made: Vec<(PathBuf, Option<Digest>)>,
+    /// What the next build is to show: whether a manifest is in it, and the earliest write time.
+    has_other_manifest: bool,
+    oldest: Option<Stamp>,
+    /// When a build last ended, well or not.
+    last_end: Option<SystemTime>,
+    has_failed: bool,
+    is_held: bool,
+    next_call: Instant,
+    groups: Arc<Groups>,
+}
+
+/// What a session was woken by.
+enum Woken {
+    Stop,
+    Key(Key),
+    Saved(Saved),
+    Said(Said),
+    Digested(Vec<(PathBuf, Option<Digest>)>),
+    Update(usize, Update),
+    Time,
+}
+
+impl<'a> Session<'a> {
+    fn new(args: &'a Dev, output: Output, keys: &'a Keys) -> Result<Session<'a>, Failure> {
+        let project = Project::of(&args.packages, &args.build);
+        let sources = project.sources(None);
+        let watch = Watch::start(sources.clone(), FIRST_LOOK)?;
+        Ok(Session {
+            args,
+            output,
+            keys,
+            project,
+            sources,
+            watch,
+            rounds: Rounds::default(),
+            building: None,
+            done: None,
+            digested: never(),
+            plugins: Vec::new(),
+            beside: None,
+            made: Vec::new(),
+            has_other_manifest: true,
+            oldest: None,
+            last_end: None,
+            has_failed: false,
+            is_held: false,
+            next_call: Instant::now(),
+            groups: Arc::default(),
+        })
+    }
+
+    fn run(&mut self, stop: &Stop) -> Result<(), Failure> {
+        if self.keys.are_taken() {
+            self.help()?;
+        }
+        self.begin(&[])?;
+        while !self.has_called_enough() {
+            match self.wait(stop)? {
+                Woken::Stop | Woken::Key(Key::Quit) => break,
+                Woken::Key(key) => self.press(key)?,
+                Woken::Saved(saved) => self.save(saved)?,
+                Woken::Said(Said::Blocked) => said::blocked(&self.output)?,
+                Woken::Said(Said::Ended(told)) => self.finish(told)?,
+                Woken::Digested(libraries) => {
+                    self.hand_over(libraries)?;
+                    self.tell_last_words(stop);
+                }
+                Woken::Update(number, update) => {
+                    if self.plugins[number].apply(update)? {
+                        // A new generation is called at once: that is what everybody waits for.
+                        self.next_call = Instant::now();
+                    }
+                }
+                Woken::Time => {}
+            }
+            self.go_on()?;
+        }
+        Ok(())
+    }
+
+    /// Waits for what comes next. What was built is not taken up before the end of the build: then what is loaded is what
+    /// cargo left there.
+    fn wait(&self, stop: &Stop) -> Result<Woken, Failure> {
+        let nothing = never();
+        let said = self.building.as_ref().map_or(&nothing, Building::said);
+        let is_open = self.building.is_none() && self.done.is_none() && !self.is_held;
+        let mut select = Select::new_biased();
+        select.recv(stop.requested());
+        select.recv(self.keys.pressed());
+        select.recv(self.watch.saved());
+        select.recv(said);
+        select.recv(&self.digested);
+        if is_open {
+            for plugin in &self.plugins {
+                select.recv(plugin.session.plugins.updates());
+            }
+        }
+        let Ok(ready) = select.select_deadline(self.deadline()) else {
+            return Ok(Woken::Time);
+        };
+        Ok(match ready.index() {
+            0 => {
+                let _ = ready.recv(stop.requested());
+                Woken::Stop
+            }
+            1 => ready
+                .recv(self.keys.pressed())
+                .map_or(Woken::Time, Woken::Key),
+            2 => Woken::Saved(ready.recv(self.watch.saved()).map_err(|_| SourcesEnded)?),
+            // A thread that ended without a word has nothing to tell, as a build without artifacts.
+            3 => Woken::Said(
+                ready
+                    .recv(said)
+                    .unwrap_or_else(|_| Said::Ended(Told::default())),
+            ),
+            4 => Woken::Digested(ready.recv(&self.digested).unwrap_or_default()),
+            number => {
+                let number = number - 5;
+                let updates = self.plugins[number].session.plugins.updates();
+                Woken::Update(number, ready.recv(updates).map_err(|_| WorkerEnded)?)
+            }
+        })
+    }
+
+    fn deadline(&self) -> Instant {
+        let now = Instant::now();
+        let has_clock = self.building.is_some() && self.output.is_terminal();
+        let tick = match has_clock || self.beside.is_some() {
+            true => TICK,
+            false => Watcher::STALL_CHECK,
+        };
+        let call = (!self.plugins.is_empty()).then_some(self.next_call);
+        let due = [call, self.rounds.due()].into_iter().flatten();
+        due.fold(now + tick, Instant::min)
+    }
+
+    /// Does what is due by now.
+    fn go_on(&mut self) -> Result<(), Failure> {
+        let now = Instant::now();
+        if self.rounds.due().is_some_and(|due| now >= due) {
+            self.begin(&[])?;
+        }
+        if now >= self.next_call && !self.plugins.is_empty() {
+            let mut pause = Duration::MAX;
+            for plugin in &mut self.plugins {
+                plugin.session.call()?;
+                pause = pause.min(plugin.session.pause());
+            }
+            self.next_call = (self.next_call + pause).max(Instant::now());
+        }
+        for plugin in &mut self.plugins {
+            // The news of a stall, which the worker cannot tell itself while it hangs in the filesystem.
+            let stall = plugin.session.plugins.stall();
+            plugin.session.tell(stall)?;
+        }
+        let status = self.beside.as_mut().and_then(Beside::ended);
+        if let Some(status) = status {
+            said::ended(&self.output, &self.command(), &status.to_string())?;
+            // What it started and left behind ends with it.
+            self.end_beside();
+        }
+        Ok(self.show_status()?)
+    }
+
+    /// Whether there were as many calls as the user asked for, of all plugins together.
+    fn has_called_enough(&self) -> bool {
+        let calls = self.plugins.iter().map(|it| it.session.calls).sum();
+        self.args
+            .serving
+            .count
+            .is_some_and(|count: u64| count <= calls)
+    }
+
+    fn press(&mut self, key: Key) -> Result<(), Failure> {
+        match key {
+            Key::Build => {
+                self.rounds.asked();
+                self.begin(&[])?;
+            }
+            Key::Hold if !self.args.command.is_empty() => {
+                let words = "the command loads what was built by itself; there is nothing to hold";
+                self.output.tell(words)?;
+            }
+            Key::Hold => self.is_held = !self.is_held,
+            Key::Clear => self.output.clear()?,
+            Key::Help => self.help()?,
+            Key::Quit => {}
+        }
+        Ok(())
+    }
+
+    fn help(&self) -> Result<(), Failure> {
+        Ok(self.output.tell(&format!("keys: {HELP}"))?)
+    }
+
+    fn save(&mut self, saved: Saved) -> Result<(), Failure> {
+        self.has_other_manifest |= saved.files.iter().any(|it| Project::is_manifest(it));
+        self.oldest = [self.oldest, saved.oldest].into_iter().flatten().min();
+        match self.rounds.saved(&saved.files) {
+            Step::Build => self.begin(&saved.files),
+            Step::Later => match self.rounds.tell_suspect() {
+                Some(file) => Ok(said::suspect(&self.output, file)?),
+                None => Ok(()),
+            },
+        }
+    }
+
+    fn command(&self) -> String {
+        let words = self.args.command.iter().map(|word| word.to_string_lossy());
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    /// Shows how things stand. Beside a command there is no place for a line that stays.
+    fn show_status(&self) -> std::io::Result<()> {
+        if !self.output.is_terminal() || !self.args.command.is_empty() {
+            return Ok(());
+        }
+        let plugin = self.plugins.first();
+        let status = Status {
+            building: self.building.as_ref().map(|it| it.began.elapsed()),
+            has_failed: self.has_failed,
+            times: plugin.map_or(Times::default(), |it| it.times),
+            live: plugin.and_then(Plugin::live),
+            is_held: self.is_held,
+            is_ready: self.plugins.iter().any(Plugin::is_ready),
+        };
+        self.output.status_line(&status.to_string())
+    }
+
+    /// Sets what is to be done and said if the program has to be ended from outside.
+    fn tell_last_words(&self, stop: &Stop) {
+        let (output, groups) = (self.output.clone(), Arc::clone(&self.groups));
+        let keys = self.keys.restore();
+        let plugins = self.plugins.iter().map(|it| &it.session);
+        let removers = plugins
+            .clone()
+            .map(|it| it.plugins.watcher().remover().clone());
+        let mut removers: Vec<_> = removers.collect();
+        let totals: Vec<_> = plugins.map(|it| it.totals()).collect();
+        let first = removers.pop().unwrap_or_default();
+        stop.if_stuck(first, move || {
+            keys.restore();
+            for group in [&groups.cargo, &groups.beside] {
+                match group.load(Ordering::Relaxed) {
+                    0 => {}
+                    group => child::kill(group),
+                }
+            }
+            // The process ends next, whether anybody could read this or not.
+            let _ = output.stopped(totals.iter().map(|it| it()).sum());
+            for remover in removers {
+                let _ = remover.remove();
+            }
+        });
+    }
+
+    /// Ends all that was begun, and says the counts if all went well.
+    fn end(mut self, result: Result<(), Failure>) -> Result<(), Failure> {
+        self.end_build();
+        self.end_beside();
+        let totals: Totals = self.plugins.iter().map(|it| it.session.totals()()).sum();
+        let result = result.and_then(|()| Ok(self.output.stopped(totals)?));
+        for plugin in self.plugins.drain(..) {
+            let stage = plugin.session.plugins.watcher().remover().clone();
+            drop(plugin);
+            // A worker that reads a large file on a slow disk is left behind, and its copy with it.
+            if let Err(error) = stage.remove() {
+                tracing::warn!("cannot remove the stage directory: {error}");
+            }
+        }
+        result
+    }
+}

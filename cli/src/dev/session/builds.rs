@@ -1,0 +1,229 @@
+//! The builds of a session: how one begins and ends, what is told of it, and who takes what it made.
+
+use std::env;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime};
+
+use crossbeam_channel::never;
+use replug::Digest;
+use replug::shown::shown;
+
+use super::super::beside::Beside;
+use super::super::building::{self, Building, Told};
+use super::super::loaded::Plugin;
+use super::super::project::Project;
+use super::super::said;
+use super::super::sources::Sources;
+use super::super::stale::{make_stale, seems_built, stamp};
+use super::{Done, Session};
+use crate::build::BuildError;
+use crate::run::Failure;
+
+/// How long before the begin of a build a file may have been written that was read by the build, by another clock's tick.
+const TICK_BEFORE: Duration = Duration::from_millis(10);
+
+impl Session<'_> {
+    /// Begins a build, and ends the one that is running.
+    pub(super) fn begin(&mut self, changed: &[PathBuf]) -> Result<(), Failure> {
+        self.end_build();
+        said::building(&self.output, &self.args.packages, changed)?;
+        self.show_old_sources_to_cargo();
+        if self.has_other_manifest || !Project::has_lock(&self.sources) {
+            self.watch.leave_lock();
+        }
+        self.rounds.began();
+        let is_coloured = self.output.is_terminal() && wants_colours();
+        let start = Building::start(&self.args.packages, &self.args.build, is_coloured);
+        let building = start.map_err(|source| BuildError::Start {
+            package: self.args.packages.join("`, `"),
+            source,
+        })?;
+        self.groups.cargo.store(building.id(), Ordering::Relaxed);
+        self.building = Some(building);
+        Ok(())
+    }
+
+    /// Makes cargo see what was saved with an old write time.
+    fn show_old_sources_to_cargo(&mut self) {
+        let (Some(oldest), Some(last_end)) = (self.oldest.take(), self.last_end) else {
+            return;
+        };
+        if seems_built(oldest, last_end) {
+            for profile in self.project.profiles(&self.made) {
+                make_stale(&profile, &self.project.names());
+            }
+        }
+    }
+
+    /// Ends the build that is running, and forgets one whose libraries are not digested yet.
+    pub(super) fn end_build(&mut self) {
+        if let Some(building) = self.building.take() {
+            building.end();
+            self.groups.cargo.store(0, Ordering::Relaxed);
+            self.watch.take_lock();
+            self.last_end = Some(SystemTime::now());
+        }
+        self.done = None;
+        self.digested = never();
+    }
+
+    /// Takes the end of a build: has what it made looked at, or tells why it failed.
+    pub(super) fn finish(&mut self, told: Told) -> Result<(), Failure> {
+        let Some(building) = self.building.take() else {
+            return Ok(());
+        };
+        let since = building.since;
+        let unread = |source| BuildError::Messages {
+            package: self.args.packages.join("`, `"),
+            source,
+        };
+        let (is_built, took) = building.finish().map_err(unread)?;
+        let ended = Instant::now();
+        self.groups.cargo.store(0, Ordering::Relaxed);
+        self.watch.take_lock();
+        self.rounds.ended(ended);
+        self.last_end = Some(SystemTime::now());
+        if !is_built {
+            return self.fail(told, took, since);
+        }
+        // Before anything else: that is what everybody waits for.
+        self.plugins.iter().for_each(Plugin::look_now);
+        if std::mem::take(&mut self.has_other_manifest) {
+            self.project.ask();
+        }
+        let libraries = self.project.libraries(&told.artifacts);
+        let libraries = match libraries.map_err(|package| BuildError::NoCdylib { package }) {
+            Ok(libraries) => libraries,
+            Err(error) if self.made.is_empty() => return Err(error.into()),
+            // What was there before goes on.
+            Err(error) => {
+                let mut told = told;
+                told.verdict.miss(&error.to_string());
+                return self.fail(told, took, since);
+            }
+        };
+        self.digested = building::digest(libraries);
+        self.done = Some(Done {
+            took,
+            ended,
+            warnings: told.verdict.warnings,
+            since,
+        });
+        Ok(())
+    }
+
+    /// Tells why a build failed. What is live goes on, and the next save builds again.
+    fn fail(&mut self, mut told: Told, took: Duration, since: SystemTime) -> Result<(), Failure> {
+        told.verdict.fail(&told.stderr);
+        self.has_failed = true;
+        let live = self.plugins.iter().find_map(Plugin::live);
+        let live = live.map(|(generation, _)| generation);
+        said::failed(&self.output, took, &told.verdict, live)?;
+        if self.has_other_manifest {
+            self.project.ask();
+        }
+        let libraries: Vec<_> = self.made.iter().map(|(path, _)| path.clone()).collect();
+        let mut sources = self.project.sources(Some(&libraries));
+        // Which files the failed build read, nobody knows.
+        sources.all_count = true;
+        self.follow(sources, since);
+        Ok(())
+    }
+
+    fn follow(&mut self, sources: Sources, since: SystemTime) {
+        self.sources = sources.clone();
+        // That all was looked at need not be waited for: nothing else is asked of the watch in between.
+        drop(self.watch.follow(sources, Some(stamp(since - TICK_BEFORE))));
+    }
+
+    /// Takes what a build has made, whose digests are known by now: from here on it is loaded.
+    pub(super) fn hand_over(
+        &mut self,
+        libraries: Vec<(PathBuf, Option<Digest>)>,
+    ) -> Result<(), Failure> {
+        self.digested = never();
+        let Some(done) = self.done.take() else {
+            return Ok(());
+        };
+        self.has_failed = false;
+        said::built(&self.output, done.took, done.warnings, &libraries)?;
+        match self.args.command.is_empty() {
+            true => self.load(&libraries, &done)?,
+            false => self.run_beside(&libraries)?,
+        }
+        self.made = libraries;
+        let paths: Vec<_> = self.made.iter().map(|(path, _)| path.clone()).collect();
+        self.follow(self.project.sources(Some(&paths)), done.since);
+        Ok(())
+    }
+
+    fn load(
+        &mut self,
+        libraries: &[(PathBuf, Option<Digest>)],
+        done: &Done,
+    ) -> Result<(), Failure> {
+        let is_made = |path: &PathBuf| libraries.iter().any(|(made, _)| made == path);
+        self.plugins.retain(|plugin| is_made(&plugin.path));
+        for (path, digest) in libraries {
+            let known = self.plugins.iter().position(|it| it.path == *path);
+            let number = match known {
+                Some(number) => number,
+                None => {
+                    let watched = Plugin::watch(&self.args.serving, &self.output, path.clone());
+                    self.plugins.push(watched?);
+                    self.plugins.len() - 1
+                }
+            };
+            if let Some(digest) = digest {
+                self.plugins[number].built(*digest, done.took, done.ended)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts the command beside, unless it runs, and says which libraries it will find as they were.
+    fn run_beside(&mut self, libraries: &[(PathBuf, Option<Digest>)]) -> Result<(), Failure> {
+        for library in libraries
+            .iter()
+            .filter(|library| self.made.contains(library))
+        {
+            if let (path, Some(digest)) = library {
+                said::unchanged(&self.output, path, *digest)?;
+            }
+        }
+        if self.beside.is_some() {
+            return Ok(());
+        }
+        let started = Beside::start(&self.args.command, !self.keys.are_taken());
+        let beside = started.map_err(|source| CannotRun {
+            command: self.command(),
+            source,
+        })?;
+        self.groups.beside.store(beside.id(), Ordering::Relaxed);
+        said::beside(&self.output, &self.command(), beside.id())?;
+        self.beside = Some(beside);
+        Ok(())
+    }
+
+    pub(super) fn end_beside(&mut self) {
+        if let Some(beside) = self.beside.take() {
+            beside.end();
+            self.groups.beside.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Whether the user has not chosen to see no colours, by the word for all programs or by that for cargo.
+fn wants_colours() -> bool {
+    let is_refused = env::var_os("NO_COLOR").is_some_and(|it| !it.is_empty());
+    !is_refused && env::var_os("CARGO_TERM_COLOR").is_none_or(|it| it != "never")
+}
+
+/// The command beside cannot be run.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot run `{}`", shown(command))]
+struct CannotRun {
+    command: String,
+    source: std::io::Error,
+}

@@ -1,0 +1,291 @@
+//! `replug dev`: builds, watches the sources, builds again, and what is live is what cargo built.
+
+use std::fs::File;
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::{Pid, test_kill_process};
+use vocabulary::{Doorbell, Package, Program, Scratch, program, wait_until};
+
+/// How long a build that should not be would take to be seen: several times the pauses between looks.
+const A_WHILE: Duration = Duration::from_millis(600);
+
+/// `replug dev` for `package`, with further `options`.
+pub(crate) fn dev(scratch: &Scratch, package: &Package, options: &[&str]) -> Program {
+    Program::start(command(scratch, package, options))
+}
+
+fn command(scratch: &Scratch, package: &Package, options: &[&str]) -> Command {
+    let mut command = Program::command_of("dev", scratch);
+    command.args(["--every-ms", "20"]).args(package.options());
+    command.args(options);
+    command
+}
+
+#[test]
+fn a_save_is_built_and_answers_in_the_same_process_and_is_proven_to_be_what_cargo_built() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    let mut program = dev(&scratch, &package, &["--arg", "everybody"]);
+    program.wait_for_answer("as it was, everybody");
+    package.edit("as edited");
+    let building = program.wait_for_event("building");
+    assert_eq!(building.0["packages"][0], "tiny");
+    let saved = building.0["changed"][0].as_str().unwrap();
+    assert!(saved.ends_with("src/lib.rs"), "{building:?}");
+    let built = program.wait_for_event("built");
+    let digest = built.0["artifacts"][0]["sha256"].clone();
+    assert!(digest.is_string(), "{built:?}");
+    let loaded = program.wait_for_generation(2);
+    assert_eq!(loaded.0["sha256"], digest);
+    let live = program.wait_for_event("live");
+    assert_eq!(live.number("generation"), 2);
+    assert_eq!(live.0["sha256"], digest);
+    program.wait_for_answer("as edited, everybody");
+    let ended = program.stop_cleanly(&scratch);
+    assert_eq!(ended.stderr, "", "what cargo says is told in other words");
+    assert_eq!(ended.said("built").len(), 2);
+    assert_eq!(ended.said("loaded").len(), 2);
+    assert_eq!(ended.said.last().unwrap().event(), "stopped");
+}
+
+#[test]
+fn a_build_that_fails_shows_the_first_error_and_the_generation_goes_on_until_it_is_mended() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    let mut program = dev(&scratch, &package, &[]);
+    program.wait_for_answer("as it was");
+    package.write(
+        "src/lib.rs",
+        "fn a() -> u8 { \"\" }\nfn b() -> u8 { \"\" }\n",
+    );
+    let failed = program.wait_for_event("failed");
+    let errors = failed.0["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 2, "{failed:?}");
+    assert_eq!(errors[0]["message"], "mismatched types");
+    assert_eq!(errors[0]["path"], "src/lib.rs");
+    assert_eq!(errors[0]["line"], 1);
+    let rendered = errors[0]["rendered"].as_str().unwrap();
+    assert!(
+        rendered.contains("expected `u8`, found `&str`"),
+        "{rendered}"
+    );
+    let line = program.wait_for_answer("as it was");
+    assert_eq!(line.number("generation"), 1);
+    package.edit("as mended");
+    program.wait_for_answer("as mended");
+    let ended = program.stop_cleanly(&scratch);
+    assert_eq!(ended.said("live").len(), 2);
+}
+
+#[test]
+fn a_first_build_that_fails_waits_for_the_next_save() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    package.write("src/lib.rs", "this is no Rust");
+    let mut program = dev(&scratch, &package, &[]);
+    program.wait_for_event("failed");
+    package.edit("as mended");
+    program.wait_for_answer("as mended");
+    program.stop_cleanly(&scratch);
+}
+
+#[test]
+fn a_workspace_that_cargo_cannot_read_waits_for_the_next_save() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    let manifest = std::fs::read_to_string(package.manifest()).unwrap();
+    package.write("Cargo.toml", "[package\n");
+    let mut program = dev(&scratch, &package, &[]);
+    let failed = program.wait_for_event("failed");
+    let message = failed.0["errors"][0]["rendered"].as_str().unwrap();
+    assert!(message.contains("Cargo.toml"), "{message}");
+    package.write("Cargo.toml", &manifest);
+    program.wait_for_answer("as it was");
+    package.edit("as edited");
+    program.wait_for_answer("as edited");
+    program.stop_cleanly(&scratch);
+}
+
+#[test]
+fn a_build_that_changes_no_byte_says_unchanged() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    let mut program = dev(&scratch, &package, &["--release"]);
+    let live = program.wait_for_event("live");
+    package.edit("as it was");
+    program.go_on_for(A_WHILE);
+    assert_eq!(program.said("building").len(), 1, "equal bytes are no save");
+    let source = std::fs::read_to_string(package.manifest().with_file_name("src").join("lib.rs"));
+    package.write("src/lib.rs", &(source.unwrap() + "\n// A comment.\n"));
+    let unchanged = program.wait_for_event("unchanged");
+    assert_eq!(unchanged.text("sha256"), live.text("sha256"));
+    let ended = program.stop_cleanly(&scratch);
+    assert_eq!(ended.said("loaded").len(), 1);
+}
+
+#[test]
+fn a_save_during_a_build_ends_the_build_with_all_that_it_started() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    let doorbell = Doorbell::new(&scratch);
+    // The script rings, and waits for us to hang up, or to be ended.
+    let script = format!(
+        "fn main() {{
+            use std::io::Read;
+            let mut bell = std::os::unix::net::UnixStream::connect({:?}).unwrap();
+            let _ = bell.read(&mut [0]);
+        }}",
+        doorbell.path()
+    );
+    package.write("build.rs", &script);
+    let mut program = dev(&scratch, &package, &[]);
+    let build_script = doorbell.wait();
+    package.write("build.rs", "fn main() {}");
+    program.wait_for_answer("as it was");
+    build_script.wait_for_end();
+    let ended = program.stop_cleanly(&scratch);
+    assert_eq!(ended.said("building").len(), 2);
+    assert_eq!(ended.said("built").len(), 1);
+}
+
+#[test]
+fn a_cargo_that_waits_for_another_is_said_with_the_remedy() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    package.build(&[]);
+    package.edit("as edited");
+    let lock = File::open(package.target().join("debug/.cargo-lock")).unwrap();
+    lock.lock().unwrap();
+    let mut program = dev(&scratch, &package, &[]);
+    let blocked = program.wait_for_event("blocked");
+    assert!(blocked.text("reason").contains("--target-dir"));
+    drop(lock);
+    program.wait_for_answer("as edited");
+    program.stop_cleanly(&scratch);
+}
+
+#[test]
+fn a_package_that_makes_no_library_any_more_keeps_what_is_live_until_it_is_mended() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    let manifest = std::fs::read_to_string(package.manifest()).unwrap();
+    let mut program = dev(&scratch, &package, &[]);
+    program.wait_for_answer("as it was");
+    package.write("Cargo.toml", &manifest.replace("cdylib", "lib"));
+    let failed = program.wait_for_event("failed");
+    let message = failed.0["errors"][0]["message"].as_str().unwrap();
+    assert!(message.contains("crate-type"), "{message}");
+    program.wait_for_answer("as it was");
+    package.write("Cargo.toml", &manifest);
+    package.edit("as mended");
+    program.wait_for_answer("as mended");
+    program.stop_cleanly(&scratch);
+}
+
+#[test]
+fn several_packages_are_built_together_and_each_answers() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "one");
+    let root = package.manifest().with_file_name("");
+    let source = std::fs::read_to_string(root.join("src/lib.rs")).unwrap();
+    let manifest = std::fs::read_to_string(package.manifest()).unwrap();
+    let other = manifest
+        .replace("tiny", "other")
+        .replace("[workspace]\n", "");
+    std::fs::create_dir_all(root.join("other/src")).unwrap();
+    package.write("other/Cargo.toml", &other);
+    package.write("other/src/lib.rs", &source.replace("one", "two"));
+    let members = manifest.replace("[workspace]", "[workspace]\nmembers = [\"other\"]");
+    package.write("Cargo.toml", &members);
+    let mut program = dev(&scratch, &package, &["-p", "other"]);
+    program.wait_for_answer("two");
+    package.write("other/src/lib.rs", &source.replace("one", "three"));
+    let line = program.wait_for_answer("three");
+    assert_eq!(
+        (line.text("plugin"), line.number("generation")),
+        ("other", 2)
+    );
+    let line = program.wait_for_answer("one");
+    assert_eq!(
+        (line.text("plugin"), line.number("generation")),
+        ("tiny", 1)
+    );
+    program.stop_cleanly(&scratch);
+}
+
+#[test]
+fn a_package_that_makes_no_library_is_an_error() {
+    let scratch = Scratch::new();
+    let package = Package::of_type(&scratch, "lib");
+    let ended = dev(&scratch, &package, &[]).end();
+    ended.assert_failed(1, &["`tiny`", "crate-type = [\"cdylib\"]"]);
+}
+
+#[test]
+fn without_a_package_it_is_bad_usage() {
+    let scratch = Scratch::new();
+    let ended = Program::start(Program::command_of("dev", &scratch)).end();
+    ended.assert_failed(2, &["--package", "replug dev"]);
+}
+
+/// Whether a process is there.
+fn is_there(process: u64) -> bool {
+    let process = Pid::from_raw(process.try_into().unwrap()).unwrap();
+    test_kill_process(process).is_ok()
+}
+
+#[test]
+fn a_host_of_the_users_own_runs_beside_the_builds_and_ends_with_them() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    let mut command = command(&scratch, &package, &[]);
+    command.arg("--").arg(program()).args(["run", "--json"]);
+    command.args(["--every-ms", "20"]).arg("--stage-dir");
+    command.arg(scratch.stage()).arg(package.library());
+    let mut program = Program::start(command);
+    let host = program.wait_for_event("command").number("pid");
+    program.wait_for_answer("as it was");
+    package.edit("as edited");
+    program.wait_for_event("built");
+    program.wait_for_answer("as edited");
+    let ended = program.stop_cleanly(&scratch);
+    assert!(!is_there(host), "the host was left behind");
+    assert_eq!(ended.said("command").len(), 1);
+    assert_eq!(ended.said("ended").len(), 0);
+}
+
+#[test]
+fn the_end_of_the_command_is_said_and_the_next_build_starts_it_again() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    let options = ["--", "sh", "-c", "exit 7"];
+    let mut program = dev(&scratch, &package, &options);
+    let ended = program.wait_for_event("ended");
+    assert!(ended.text("status").contains('7'), "{ended:?}");
+    package.edit("as edited");
+    program.wait_for_event("command");
+    program.wait_for_event("ended");
+    program.stop_cleanly(&scratch);
+}
+
+#[test]
+fn a_command_that_does_not_heed_the_end_is_killed() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    let stubborn = "trap '' TERM; echo '{\"event\":\"trapped\"}'; while :; do sleep 1; done";
+    let options = ["--", "sh", "-c", stubborn];
+    let mut program = dev(&scratch, &package, &options);
+    let command = program.wait_for_event("command").number("pid");
+    program.wait_for_event("trapped");
+    program.stop_cleanly(&scratch);
+    wait_until("end of the command", || !is_there(command));
+}
+
+#[test]
+fn a_command_that_cannot_be_run_is_an_error() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    let ended = dev(&scratch, &package, &["--", "/no/such/host"]).end();
+    ended.assert_failed(1, &["cannot run `/no/such/host`", "No such file"]);
+}

@@ -1,0 +1,138 @@
+//! `replug dev` on a terminal: the status, the first error, and the keys.
+
+use std::process::Command;
+
+use rustix::process::{Signal, kill_process};
+use vocabulary::{Package, Scratch, Terminal, program};
+
+/// Enough columns for the whole status.
+const COLUMNS: u16 = 120;
+
+const CLEAR_LINE: &str = "\r\x1b[2K";
+
+fn on_a_terminal(scratch: &Scratch, package: &Package) -> Terminal {
+    let mut command = Command::new(program());
+    command
+        .args(["dev", "--every-ms", "20", "--stage-dir"])
+        .arg(scratch.stage())
+        .args(package.options());
+    Terminal::start_with_keyboard(&command, COLUMNS)
+}
+
+fn shows(terminal: &Terminal, text: &str) -> bool {
+    terminal.screen().iter().any(|line| line.contains(text))
+}
+
+#[track_caller]
+fn wait_for_text(terminal: &mut Terminal, text: &str) {
+    terminal.wait_for(text, |it| shows(it, text));
+}
+
+/// Waits until the last line has all of these words.
+#[track_caller]
+fn wait_for_status(terminal: &mut Terminal, words: &[&str]) {
+    terminal.wait_for(&format!("{words:?} in the status"), |it| {
+        let screen = it.screen();
+        let status = screen.last().unwrap();
+        words.iter().all(|word| status.contains(word))
+    });
+}
+
+#[test]
+fn the_status_shows_phase_times_generation_and_digest() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    let mut terminal = on_a_terminal(&scratch, &package);
+    wait_for_status(&mut terminal, &["building "]);
+    let live = ["built ", " ms · live ", " ms · generation 1 · "];
+    wait_for_status(&mut terminal, &live);
+    package.edit("as edited");
+    wait_for_text(&mut terminal, "as edited");
+    wait_for_status(&mut terminal, &["built ", " · live ", " · generation 2 · "]);
+    terminal.press('q');
+    assert_eq!(terminal.end().code(), Some(0));
+    scratch.assert_nothing_staged();
+}
+
+#[test]
+fn an_error_is_shown_whole_with_colours_and_the_others_are_counted() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    let mut terminal = on_a_terminal(&scratch, &package);
+    wait_for_text(&mut terminal, "as it was");
+    package.write(
+        "src/lib.rs",
+        "fn a() -> u8 { \"\" }\nfn b() -> u16 { \"\" }\n",
+    );
+    wait_for_text(&mut terminal, "2 errors");
+    let text = terminal.text();
+    assert!(text.contains("src/lib.rs:1:16"), "{text}");
+    assert!(!text.contains("src/lib.rs:2:17"), "only the first is shown");
+    assert!(text.contains("merror[E0308]"), "no colour before: {text:?}");
+    assert!(!text.contains("\x1b[2J"), "the screen is not cleared");
+    wait_for_status(&mut terminal, &["failed", "generation 1"]);
+    terminal.press('q');
+    assert_eq!(terminal.end().code(), Some(0));
+}
+
+#[test]
+fn a_build_that_is_held_waits_for_the_key() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    let mut terminal = on_a_terminal(&scratch, &package);
+    wait_for_status(&mut terminal, &["generation 1"]);
+    terminal.press('h');
+    wait_for_status(&mut terminal, &["held"]);
+    package.edit("as edited");
+    let ready = ["generation 1", "a build is ready, h applies it"];
+    wait_for_status(&mut terminal, &ready);
+    // The program does all that it does between two looks at the status, some times over.
+    let changes = |terminal: &Terminal| terminal.text().matches(CLEAR_LINE).count();
+    let before = changes(&terminal);
+    terminal.wait_for("changing status", |it| changes(it) > before + 30);
+    wait_for_status(&mut terminal, &ready);
+    assert!(!shows(&terminal, "as edited"));
+    terminal.press('h');
+    wait_for_status(&mut terminal, &["generation 2"]);
+    wait_for_text(&mut terminal, "as edited");
+    terminal.press('q');
+    assert_eq!(terminal.end().code(), Some(0));
+}
+
+#[test]
+fn keys_build_clear_and_tell_of_themselves() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    let mut terminal = on_a_terminal(&scratch, &package);
+    wait_for_status(&mut terminal, &["generation 1"]);
+    assert!(shows(&terminal, "keys: r build"));
+    terminal.press('r');
+    wait_for_text(&mut terminal, "unchanged");
+    terminal.press('c');
+    let clear = "\x1b[2J\x1b[H";
+    terminal.wait_for("cleared screen", |it| it.text().contains(clear));
+    terminal.press('?');
+    terminal.wait_for("help", |it| it.text().matches("keys: r build").count() == 2);
+    terminal.press('q');
+    assert_eq!(terminal.end().code(), Some(0));
+}
+
+#[test]
+fn the_terminal_is_left_as_it_was_by_a_key_and_by_each_signal() {
+    let signals = [Signal::INT, Signal::TERM, Signal::HUP].map(Some);
+    for end in [None].into_iter().chain(signals) {
+        let scratch = Scratch::new();
+        let package = Package::plugin(&scratch, "as it was");
+        let mut terminal = on_a_terminal(&scratch, &package);
+        wait_for_text(&mut terminal, "as it was");
+        assert!(!terminal.is_as_shells_expect());
+        match end {
+            Some(signal) => kill_process(terminal.id(), signal).unwrap(),
+            None => terminal.press('q'),
+        }
+        assert_eq!(terminal.end().code(), Some(0), "{end:?}");
+        assert!(terminal.is_as_shells_expect(), "{end:?}");
+        assert!(shows(&terminal, "stopped;"), "{end:?}");
+        scratch.assert_nothing_staged();
+    }
+}
