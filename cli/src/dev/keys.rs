@@ -1,5 +1,5 @@
-//! The keys of a terminal: single keys without Enter, as long as the program is in the foreground. The terminal is left as
-//! it was found.
+//! The keys of a terminal: single keys without Enter, as long as the program is in the foreground. The terminal is left
+//! as it was found.
 
 #[cfg(unix)]
 pub(super) use unix::Keys;
@@ -59,8 +59,8 @@ mod unix {
     pub(in crate::dev) struct Restore(Arc<Mutex<Option<Termios>>>);
 
     impl Keys {
-        /// Takes over the keys, if somebody can press some: the program's input is a terminal, and the program is in its
-        /// foreground.
+        /// Takes over the keys, if somebody can press some: the program's input is a terminal, and the program is in
+        /// its foreground.
         pub(in crate::dev) fn take(is_wanted: bool) -> Keys {
             let restore = Restore::default();
             let nobody = |restore| Keys {

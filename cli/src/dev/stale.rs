@@ -1,9 +1,9 @@
 //! Makes cargo see what it cannot see by itself: a source that was saved with an old write time (moved into place,
-//! unpacked, copied with its times, or saved on a server whose clock is behind). Cargo builds what was written later than
-//! its last build, and nothing else.
+//! unpacked, copied with its times, or saved on a server whose clock is behind). Cargo builds what was written later
+//! than its last build, and nothing else.
 //!
-//! The files that are given an old time here are cargo's own, in its target directory, and say when cargo built. No source
-//! is touched.
+//! The files that are given an old time here are cargo's own, in its target directory, and say when cargo built. No
+//! source is touched.
 
 use std::fs::{self, File};
 use std::io;
