@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, never};
 use replug::Digest;
+use replug::shown::spelled;
 use replug::watch::{Files as _, OsFiles, Stamp};
 
 use self::waiting::Woken;
@@ -225,7 +226,7 @@ impl<'a> Session<'a> {
     }
 
     fn command(&self) -> String {
-        let words = self.args.command.iter().map(|word| word.to_string_lossy());
+        let words = self.args.command.iter().map(spelled);
         words.collect::<Vec<_>>().join(" ")
     }
 

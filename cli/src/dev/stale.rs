@@ -10,6 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use replug::shown::spelled;
 use replug::watch::Stamp;
 
 /// The widest tick of a clock that is not the one which cargo compares with.
@@ -35,7 +36,7 @@ pub(super) fn make_stale(profile: &Path, packages: &[String]) {
         let directories = entries(&profile.join(room)).into_iter();
         for directory in directories.filter(|it| is_of(it, packages)) {
             for file in entries(&directory) {
-                let name = file.file_name().unwrap_or_default().to_string_lossy();
+                let name = spelled(file.file_name().unwrap_or_default());
                 if name.starts_with(prefix)
                     && let Err(error) = make_old(&file)
                 {
@@ -54,7 +55,7 @@ fn entries(directory: &Path) -> Vec<PathBuf> {
 
 /// Whether a directory is that of one of these packages: the name, and behind a dash the digits of a hash.
 fn is_of(directory: &Path, packages: &[String]) -> bool {
-    let name = directory.file_name().unwrap_or_default().to_string_lossy();
+    let name = spelled(directory.file_name().unwrap_or_default());
     let package = name.rsplit_once('-').map(|(package, _)| package);
     package.is_some_and(|package| packages.iter().any(|it| it == package))
 }
