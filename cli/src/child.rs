@@ -70,7 +70,9 @@ pub(crate) fn end_within(mut child: Child, patience: Duration) -> io::Result<()>
         kill(child.id());
     }
     #[cfg(not(unix))]
-    child.kill()?;
+    if wait_for(&mut child, patience)?.is_none() {
+        child.kill()?;
+    }
     child.wait().map(drop)
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use cargo_metadata::{Artifact, Message};
 use crossbeam_channel::{Receiver, Sender};
 use replug::Digest;
+use replug::shown::spelled_bytes;
 
 use super::verdict::{Verdict, is_blocked};
 use crate::args::Build;
@@ -119,7 +120,7 @@ fn listen_to_words(stderr: ChildStderr, say: &Sender<Said>) -> String {
     let mut line = Vec::new();
     let mut is_said = false;
     while matches!(stderr.read_until(b'\n', &mut line), Ok(1..)) {
-        let text = String::from_utf8_lossy(&line);
+        let text = spelled_bytes(&line);
         if is_blocked(&text) && !std::mem::replace(&mut is_said, true) {
             let _ = say.send(Said::Blocked);
         }

@@ -1,5 +1,5 @@
-//! The content of one source, as it was last read. Only content decides whether a source has changed: a snapshot says when
-//! to read.
+//! The content of one source, as it was last read. Only content decides whether a source has changed: a snapshot says
+//! when to read.
 
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -26,8 +26,8 @@ pub(super) enum Content {
 #[derive(Debug)]
 pub(super) struct Source {
     seen: Option<Snapshot>,
-    /// When to read once more although nothing seems to have changed: a write within the tick of the last look leaves an
-    /// equal snapshot.
+    /// When to read once more although nothing seems to have changed: a write within the tick of the last look leaves
+    /// an equal snapshot.
     confirm_at: Option<Instant>,
     /// The content as it is, and as it was when a build last began.
     pub(super) content: Content,
@@ -45,10 +45,11 @@ impl Source {
         }
     }
 
-    /// Looks, and reads if need be. Returns whether the content is another one than before. A path that cannot be looked
-    /// at now keeps its content: an error is no change.
+    /// Looks, and reads if need be. Returns whether the content is another one than before. A path that cannot be
+    /// looked at now keeps its content: an error is no change.
     ///
-    /// If the system `may_remember` that there is no such file, its server is asked: cargo would believe the system, too.
+    /// If the system `may_remember` that there is no such file, its server is asked: cargo would believe the system,
+    /// too.
     pub(super) fn look(&mut self, path: &Path, may_remember: bool, now: Instant) -> bool {
         let look = OsFiles.look(path);
         let look = match look {

@@ -33,8 +33,8 @@ pub(super) struct Saved {
 }
 
 impl Eyes {
-    /// Follows other sources from now on. Of a file that is new to the eyes, what is there now is what was built, unless
-    /// the file was written after `since`, when that build began.
+    /// Follows other sources from now on. Of a file that is new to the eyes, what is there now is what was built,
+    /// unless the file was written after `since`, when that build began.
     pub(super) fn follow(&mut self, sources: Sources, since: Option<Stamp>, now: Instant) {
         let before = std::mem::replace(&mut self.sources, sources);
         if before == self.sources {
@@ -142,7 +142,8 @@ impl Eyes {
         }
     }
 
-    /// The time until the next look, after one that took so long: a twentieth of the time at most is spent with looking.
+    /// The time until the next look, after one that took so long: a twentieth of the time at most is spent with
+    /// looking.
     pub(super) fn pause(&self, took: Duration, is_busy: bool) -> Duration {
         /// While somebody works: hardly more than the tick of a filesystem's clock.
         const BUSY: Duration = Duration::from_millis(15);

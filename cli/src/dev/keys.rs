@@ -1,5 +1,5 @@
-//! The keys of a terminal: single keys without Enter, as long as the program is in the foreground. The terminal is left as
-//! it was found.
+//! The keys of a terminal: single keys without Enter, as long as the program is in the foreground. The terminal is left
+//! as it was found.
 
 #[cfg(unix)]
 pub(super) use unix::Keys;
@@ -8,6 +8,8 @@ pub(super) use unix::Keys;
 pub(super) use elsewhere::Keys;
 
 /// What a key asks for.
+// Elsewhere nobody takes the keys of a terminal.
+#[cfg_attr(not(unix), allow(dead_code))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Key {
     Build,
@@ -21,6 +23,7 @@ pub(super) enum Key {
 pub(super) const HELP: &str = "r build, h hold or apply, c clear, q quit, ? help";
 
 impl Key {
+    #[cfg_attr(not(unix), allow(dead_code))]
     fn of(byte: u8) -> Option<Key> {
         match byte {
             b'r' => Some(Key::Build),
@@ -59,8 +62,8 @@ mod unix {
     pub(in crate::dev) struct Restore(Arc<Mutex<Option<Termios>>>);
 
     impl Keys {
-        /// Takes over the keys, if somebody can press some: the program's input is a terminal, and the program is in its
-        /// foreground.
+        /// Takes over the keys, if somebody can press some: the program's input is a terminal, and the program is in
+        /// its foreground.
         pub(in crate::dev) fn take(is_wanted: bool) -> Keys {
             let restore = Restore::default();
             let nobody = |restore| Keys {

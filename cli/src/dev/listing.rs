@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use replug::shown::spelled;
 use replug::watch::{Files as _, Kind, OsFiles, Snapshot};
 
 use super::content::is_absent;
@@ -69,7 +70,7 @@ impl Listed {
         }
         let depth = if self.reach == Reach::Room { 1 } else { DEPTH };
         let is_wanted = |name: &std::ffi::OsStr, kind: Kind| {
-            let name = name.to_string_lossy();
+            let name = spelled(name);
             match (kind, self.reach) {
                 (Kind::Directory, _) => !name.starts_with('.'),
                 (_, Reach::Everything) => true,

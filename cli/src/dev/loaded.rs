@@ -110,8 +110,8 @@ impl<'a> Plugin<'a> {
         built.is_some_and(|built| built.is_told && built.digest == digest)
     }
 
-    /// The digest of the library's own bytes. A library that brings others along is known by all of them together; then its
-    /// private copy is read.
+    /// The digest of the library's own bytes. A library that brings others along is known by all of them together; then
+    /// its private copy is read.
     fn own(&self, digest: Digest, staged: &Path) -> Digest {
         let is_own = self.built.as_ref().is_some_and(|it| it.digest == digest);
         match is_own {

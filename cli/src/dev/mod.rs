@@ -1,4 +1,5 @@
-//! `replug dev`: builds packages, watches their sources, builds again, and loads what was built, or runs a host beside it.
+//! `replug dev`: builds packages, watches their sources, builds again, and loads what was built, or runs a host beside
+//! it.
 //!
 //! The session drives: it alone knows the order. What decides is pure (`depinfo`, `quiet`, `rounds`, `verdict`); what
 //! touches the world decides nothing (`content`, `listing`, `eyes` look; `building`, `beside`, `keys`, `stale` act).

@@ -76,7 +76,7 @@ pub(super) fn failed(
 ) -> io::Result<()> {
     let errors: Vec<_> = verdict.mistakes.iter().map(mistake).collect();
     let first = verdict.mistakes.first();
-    let first = first.map_or(String::new(), |it| format!("{}\n", it.rendered));
+    let first = first.map_or(String::new(), |it| lines(output, &it.rendered));
     let goes_on = match live {
         Some(generation) => format!("; generation {generation} goes on"),
         None => String::new(),
@@ -93,6 +93,16 @@ pub(super) fn failed(
         }),
         words,
     )
+}
+
+/// The lines of an error. With the compiler's colours they are as the compiler shows them; without, what moves the cursor is
+/// spelled out in each.
+fn lines(output: &Output, rendered: &str) -> String {
+    let line = |line: &str| match output.is_terminal() {
+        true => format!("{line}\n"),
+        false => format!("{}\n", shown(line)),
+    };
+    rendered.lines().map(line).collect()
 }
 
 fn mistake(mistake: &Mistake) -> Value {

@@ -1,17 +1,22 @@
 //! The session of `replug dev`, from the first build to the end. It waits for whatever comes next: a save, a word of
 //! cargo, an update of a library, a key, the next call, or the request to stop.
 
+mod builds;
+mod waiting;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use crossbeam_channel::{Receiver, Select, never};
+use crossbeam_channel::{Receiver, never};
 use replug::Digest;
-use replug::watch::{Files as _, OsFiles, Stamp, Update, Watcher};
+use replug::shown::spelled;
+use replug::watch::{Files as _, OsFiles, Stamp};
 
+use self::waiting::Woken;
 use super::beside::Beside;
-use super::building::{Building, Said, Told};
+use super::building::{Building, Said};
 use super::eyes::Saved;
 use super::keys::{HELP, Key, Keys};
 use super::loaded::Plugin;
@@ -24,21 +29,11 @@ use crate::args::Dev;
 use crate::build::BuildError;
 use crate::child;
 use crate::output::{Output, Totals};
-use crate::run::{Failure, WorkerEnded, is_broken_pipe};
+use crate::run::{Failure, is_broken_pipe};
 use crate::stop::Stop;
 
 /// How long the first look at all sources may take before the first build begins without it.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
-
-/// How often to see whether the command beside has ended, and to show how long a build takes.
-const TICK: Duration = Duration::from_millis(100);
-
-/// The failure of the thread that watches the sources.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot watch the sources any longer: their thread ended by a fault in replug")]
-struct SourcesEnded;
-
-mod builds;
 
 /// Builds, watches, loads and calls until told to stop.
 pub(crate) fn dev(args: &Dev) -> Result<(), Failure> {
@@ -101,17 +96,6 @@ struct Session<'a> {
     groups: Arc<Groups>,
 }
 
-/// What a session was woken by.
-enum Woken {
-    Stop,
-    Key(Key),
-    Saved(Saved),
-    Said(Said),
-    Digested(Vec<(PathBuf, Option<Digest>)>),
-    Update(usize, Update),
-    Time,
-}
-
 impl<'a> Session<'a> {
     fn new(args: &'a Dev, output: Output, keys: &'a Keys) -> Result<Session<'a>, Failure> {
         let project = Project::of(&args.packages, &args.build);
@@ -168,62 +152,6 @@ impl<'a> Session<'a> {
             self.go_on()?;
         }
         Ok(())
-    }
-
-    /// Waits for what comes next. What was built is not taken up before the end of the build: then what is loaded is what
-    /// cargo left there.
-    fn wait(&self, stop: &Stop) -> Result<Woken, Failure> {
-        let nothing = never();
-        let said = self.building.as_ref().map_or(&nothing, Building::said);
-        let is_open = self.building.is_none() && self.done.is_none() && !self.is_held;
-        let mut select = Select::new_biased();
-        select.recv(stop.requested());
-        select.recv(self.keys.pressed());
-        select.recv(self.watch.saved());
-        select.recv(said);
-        select.recv(&self.digested);
-        if is_open {
-            for plugin in &self.plugins {
-                select.recv(plugin.session.plugins.updates());
-            }
-        }
-        let Ok(ready) = select.select_deadline(self.deadline()) else {
-            return Ok(Woken::Time);
-        };
-        Ok(match ready.index() {
-            0 => {
-                let _ = ready.recv(stop.requested());
-                Woken::Stop
-            }
-            1 => ready
-                .recv(self.keys.pressed())
-                .map_or(Woken::Time, Woken::Key),
-            2 => Woken::Saved(ready.recv(self.watch.saved()).map_err(|_| SourcesEnded)?),
-            // A thread that ended without a word has nothing to tell, as a build without artifacts.
-            3 => Woken::Said(
-                ready
-                    .recv(said)
-                    .unwrap_or_else(|_| Said::Ended(Told::default())),
-            ),
-            4 => Woken::Digested(ready.recv(&self.digested).unwrap_or_default()),
-            number => {
-                let number = number - 5;
-                let updates = self.plugins[number].session.plugins.updates();
-                Woken::Update(number, ready.recv(updates).map_err(|_| WorkerEnded)?)
-            }
-        })
-    }
-
-    fn deadline(&self) -> Instant {
-        let now = Instant::now();
-        let has_clock = self.building.is_some() && self.output.is_terminal();
-        let tick = match has_clock || self.beside.is_some() {
-            true => TICK,
-            false => Watcher::STALL_CHECK,
-        };
-        let call = (!self.plugins.is_empty()).then_some(self.next_call);
-        let due = [call, self.rounds.due()].into_iter().flatten();
-        due.fold(now + tick, Instant::min)
     }
 
     /// Does what is due by now.
@@ -298,7 +226,7 @@ impl<'a> Session<'a> {
     }
 
     fn command(&self) -> String {
-        let words = self.args.command.iter().map(|word| word.to_string_lossy());
+        let words = self.args.command.iter().map(spelled);
         words.collect::<Vec<_>>().join(" ")
     }
 

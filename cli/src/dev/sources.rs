@@ -24,8 +24,8 @@ const SETTINGS: [&str; 4] = [
 /// The sources of some packages, as far as they are known.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Sources {
-    /// The files that decide about a build, whether they exist yet or not; and, named by a build script, directories with
-    /// all that is in them.
+    /// The files that decide about a build, whether they exist yet or not; and, named by a build script, directories
+    /// with all that is in them.
     pub(super) named: BTreeSet<PathBuf>,
     /// Directories in which any new file may become a source, with all directories below.
     pub(super) trees: BTreeSet<PathBuf>,
@@ -147,8 +147,8 @@ impl Sources {
         self.outside.iter().any(|it| path.starts_with(it))
     }
 
-    /// Whether a new file of this name, in a tree or a room, may be a source. Editors put files of their own beside those
-    /// that they save, for a moment or for as long as they are open.
+    /// Whether a new file of this name, in a tree or a room, may be a source. Editors put files of their own beside
+    /// those that they save, for a moment or for as long as they are open.
     pub(super) fn may_be_source(name: &str, is_in_room: bool) -> bool {
         const NO_SOURCES: [&str; 8] = ["swp", "swo", "swx", "tmp", "bak", "orig", "rej", "part"];
         let Some((stem, extension)) = name.rsplit_once('.') else {

@@ -1,15 +1,16 @@
 //! Makes cargo see what it cannot see by itself: a source that was saved with an old write time (moved into place,
-//! unpacked, copied with its times, or saved on a server whose clock is behind). Cargo builds what was written later than
-//! its last build, and nothing else.
+//! unpacked, copied with its times, or saved on a server whose clock is behind). Cargo builds what was written later
+//! than its last build, and nothing else.
 //!
-//! The files that are given an old time here are cargo's own, in its target directory, and say when cargo built. No source
-//! is touched.
+//! The files that are given an old time here are cargo's own, in its target directory, and say when cargo built. No
+//! source is touched.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use replug::shown::spelled;
 use replug::watch::Stamp;
 
 /// The widest tick of a clock that is not the one which cargo compares with.
@@ -35,7 +36,7 @@ pub(super) fn make_stale(profile: &Path, packages: &[String]) {
         let directories = entries(&profile.join(room)).into_iter();
         for directory in directories.filter(|it| is_of(it, packages)) {
             for file in entries(&directory) {
-                let name = file.file_name().unwrap_or_default().to_string_lossy();
+                let name = spelled(file.file_name().unwrap_or_default());
                 if name.starts_with(prefix)
                     && let Err(error) = make_old(&file)
                 {
@@ -54,7 +55,7 @@ fn entries(directory: &Path) -> Vec<PathBuf> {
 
 /// Whether a directory is that of one of these packages: the name, and behind a dash the digits of a hash.
 fn is_of(directory: &Path, packages: &[String]) -> bool {
-    let name = directory.file_name().unwrap_or_default().to_string_lossy();
+    let name = spelled(directory.file_name().unwrap_or_default());
     let package = name.rsplit_once('-').map(|(package, _)| package);
     package.is_some_and(|package| packages.iter().any(|it| it == package))
 }

@@ -89,8 +89,8 @@ fn is_sum(said: &Diagnostic) -> bool {
         && (said.message.starts_with("aborting due to") || said.message.ends_with("emitted"))
 }
 
-/// Whether a line of cargo says that it waits until another cargo lets go of a target directory. Of the lock on downloaded
-/// packages, which all builds of a user share for a moment each, nothing need be said.
+/// Whether a line of cargo says that it waits until another cargo lets go of a target directory. Of the lock on
+/// downloaded packages, which all builds of a user share for a moment each, nothing need be said.
 pub(super) fn is_blocked(line: &str) -> bool {
     line.contains(BLOCKED) && !line.contains("package cache")
 }

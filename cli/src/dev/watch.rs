@@ -1,5 +1,5 @@
-//! The thread that watches the sources, and says when some were saved. A filesystem that hangs takes this thread along and
-//! nothing else.
+//! The thread that watches the sources, and says when some were saved. A filesystem that hangs takes this thread along
+//! and nothing else.
 
 use std::io;
 use std::thread;

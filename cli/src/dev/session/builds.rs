@@ -20,7 +20,8 @@ use super::{Done, Session};
 use crate::build::BuildError;
 use crate::run::Failure;
 
-/// How long before the begin of a build a file may have been written that was read by the build, by another clock's tick.
+/// How long before the begin of a build a file may have been written that was read by the build, by another clock's
+/// tick.
 const TICK_BEFORE: Duration = Duration::from_millis(10);
 
 impl Session<'_> {
