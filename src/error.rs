@@ -6,8 +6,8 @@ use std::fmt::{self, Write as _};
 use std::io;
 use std::path::PathBuf;
 
-use replug_plugin::CallError;
 use replug_plugin::shown::shown;
+use replug_plugin::{CallError, HookError};
 
 use crate::decide::trouble::Class;
 use crate::look::built::is_package_name;
@@ -149,6 +149,14 @@ pub enum Error {
         /// The hook's error.
         source: CallError,
     },
+    /// The host itself refused a new generation, in [`Host::handing_over`](crate::Host::handing_over).
+    #[error("cannot hand over to `{}`", shown(path))]
+    Handover {
+        /// The artifact.
+        path: PathBuf,
+        /// The host's error.
+        source: HookError,
+    },
     /// The library of a cargo package is not where cargo would have left it.
     #[error("cannot find the library of `{}`: {}", shown(package), NotBuilt { package, tried, command })]
     Package {
@@ -194,6 +202,8 @@ pub enum Step {
     Save,
     /// Letting the new generation take that state over.
     Restore,
+    /// What the host itself does before the swap.
+    Handover,
 }
 
 /// A hook of a plugin that can keep a new generation out.
@@ -260,6 +270,7 @@ impl Error {
                 Hook::Save => Step::Save,
                 Hook::Restore => Step::Restore,
             },
+            Error::Handover { .. } => Step::Handover,
             _ => Step::Stage,
         }
     }
@@ -292,6 +303,7 @@ impl fmt::Display for Step {
             Step::Init => "init",
             Step::Save => "save",
             Step::Restore => "restore",
+            Step::Handover => "handover",
         })
     }
 }

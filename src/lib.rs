@@ -107,12 +107,14 @@ pub use replug_plugin::{
 pub use crate::boundary::{AnyPlugin, Raw, Text, TextFunction};
 #[doc(inline)]
 pub use crate::error::{Error, chain};
+pub use crate::host::handing::Handing;
 pub use crate::host::handle::{Caller, Handle, Lent};
 pub use crate::host::live::Plugin;
 pub use crate::host::outcome::Outcome;
 pub use crate::host::owner::Host;
 pub use crate::host::retire::Unload;
 pub use crate::host::set::{HostSet, Member};
+pub use crate::host::succeed::Handover;
 pub use crate::look::digest::Digest;
 #[doc(inline)]
 pub use crate::options::{Audit, FsPolicy, GatePolicy, Options, Trust};

@@ -26,7 +26,7 @@ pub(crate) mod handle;
 // The live generation, from one to the next, and the way out of one.
 pub(crate) mod live;
 
-mod succeed;
+pub(crate) mod succeed;
 
 pub(crate) mod retire;
 
@@ -38,6 +38,9 @@ mod company;
 
 // The owner of one plugin, and of a directory of them.
 pub(crate) mod owner;
+
+// What a host does itself between two generations.
+pub(crate) mod handing;
 
 mod plain;
 

@@ -20,7 +20,7 @@ use super::lost::Lost;
 use super::noted::noted;
 use super::outcome::{Kept, Loaded, Next, NotLive, Outcome, Retired};
 use super::retire::{Leftovers, Unload};
-use super::succeed::prepare;
+use super::succeed::{HandOver, Handover, prepare, stop_in_vain};
 use crate::boundary::{Bound, Image, LoadFailure, Table};
 use crate::error::Error;
 use crate::handshake::Expected;
@@ -239,9 +239,17 @@ impl<T> Host<T> {
     /// Applies one update: loads a copy that is ready, and passes on all other news. `None` if the update brings the
     /// bytes that are live already.
     pub fn apply(&mut self, update: Update) -> Option<Outcome> {
+        self.apply_with(update, &mut |_| Ok(()))
+    }
+
+    pub(super) fn apply_with(
+        &mut self,
+        update: Update,
+        hand_over: HandOver<'_, T>,
+    ) -> Option<Outcome> {
         let outcome = match Next::after(update.news, self.generation()) {
             Next::Load(ready) => {
-                let outcome = self.take_up(&update.artifact, ready)?;
+                let outcome = self.take_up(&update.artifact, ready, hand_over)?;
                 if self.has_lost_copy(&outcome) {
                     self.feed.stage_again(&update.artifact);
                 }
@@ -252,14 +260,27 @@ impl<T> Host<T> {
         Some(noted(&update.artifact, outcome))
     }
 
+    pub(super) fn take_with(&mut self, fed: Fed, hand_over: HandOver<'_, T>) -> Option<Outcome> {
+        match fed {
+            Fed::Update(update) => self.apply_with(*update, hand_over),
+            Fed::Stall(stall) => Some(stall.into()),
+            Fed::Forked => Some(Outcome::Warned(Warning::Forked)),
+        }
+    }
+
     /// Loads a copy that is ready, unless its bytes are live already.
-    pub(super) fn take_up(&mut self, artifact: &Arc<Path>, ready: Ready) -> Option<Outcome> {
+    pub(super) fn take_up(
+        &mut self,
+        artifact: &Arc<Path>,
+        ready: Ready,
+        hand_over: HandOver<'_, T>,
+    ) -> Option<Outcome> {
         let live = self.live.as_ref();
         if live.is_some_and(|live| live.build.digest == ready.digest) {
             return None;
         }
         let digest = Some(ready.digest);
-        Some(match self.load(artifact, ready) {
+        Some(match self.load(artifact, ready, hand_over) {
             Ok(loaded) => Outcome::Loaded(loaded),
             Err(error) => Outcome::Kept(Kept {
                 live: self.generation(),
@@ -296,7 +317,12 @@ impl<T> Host<T> {
 
     /// New before old: only when the new image is mapped, is provably another one, has all its symbols and is ready
     /// does it take the old one's place.
-    fn load(&mut self, artifact: &Arc<Path>, ready: Ready) -> Result<Loaded, Error> {
+    fn load(
+        &mut self,
+        artifact: &Arc<Path>,
+        ready: Ready,
+        hand_over: HandOver<'_, T>,
+    ) -> Result<Loaded, Error> {
         let begun = Instant::now();
         let build = Build::of(artifact, ready.digest);
         let is_to_go = self.unload == Unload::WhenProven;
@@ -315,6 +341,16 @@ impl<T> Host<T> {
             self.leftovers.dispose(build, image);
             let path = artifact.to_path_buf();
             return Err(Error::Hook { path, hook, source });
+        }
+        let generations = Handover {
+            new: &table,
+            old: self.live.is_some().then_some(&self.table),
+        };
+        if let Err(source) = hand_over(generations) {
+            stop_in_vain(&build, hooks.as_ref());
+            self.leftovers.dispose(build, image);
+            let path = artifact.to_path_buf();
+            return Err(Error::Handover { path, source });
         }
         self.generations += 1;
         let staged = ready.staged.path().to_owned();
@@ -382,11 +418,7 @@ impl<T> Owner for Host<T> {
     }
 
     fn take(&mut self, fed: Fed) -> Option<Outcome> {
-        match fed {
-            Fed::Update(update) => self.apply(*update),
-            Fed::Stall(stall) => Some(stall.into()),
-            Fed::Forked => Some(Outcome::Warned(Warning::Forked)),
-        }
+        self.take_with(fed, &mut |_| Ok(()))
     }
 
     fn sweep_up(&mut self) -> Option<Outcome> {

@@ -232,7 +232,7 @@ impl<T> HostSet<T> {
                     .entry(Arc::clone(&artifact))
                     .or_insert_with(new_member);
                 member.is_missing = false;
-                let outcome = member.host.take_up(&artifact, ready)?;
+                let outcome = member.host.take_up(&artifact, ready, &mut |_| Ok(()))?;
                 if member.host.has_lost_copy(&outcome) {
                     self.feed.stage_again(&artifact);
                 }

@@ -9,6 +9,7 @@ mod crates;
 mod ends;
 mod examples;
 mod futures;
+mod handing;
 mod handles;
 mod hooks;
 mod listed;

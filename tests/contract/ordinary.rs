@@ -437,6 +437,40 @@ fn a_plugin_calls_what_its_host_offers_and_a_panic_there_ends_as_an_error_of_the
 }
 
 #[test]
+fn what_a_host_offers_is_lent_in_a_handover_too() {
+    let mut hosted = Hosted::new();
+    let mut wise = Wise { count: 3, asked: 0 };
+    let elders = Wise { count: 7, asked: 0 };
+    hosted.artifact.link(&plugin("same"));
+    let mut asks = "what is the last number?";
+    for asked in 0..2_u32 {
+        let outcome = loop {
+            let handing = hosted.host.handing_over(|it| {
+                it.new.consult(&mut wise, &elders, asks)?;
+                Ok(())
+            });
+            match handing.wait(DEADLINE).expect("an outcome in time") {
+                Outcome::Waiting(_) => {}
+                outcome => break outcome,
+            }
+        };
+        match outcome {
+            Outcome::Kept(kept) if asked == 0 => assert_eq!(
+                chain(&kept.error).split_once("`: ").unwrap().1,
+                "a function that the host offers panicked: nobody knows"
+            ),
+            Outcome::Loaded(_) if asked == 1 => {}
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(wise.asked, asked);
+        asks = "who?";
+        let mut again = plugin("same");
+        again.push(1);
+        hosted.artifact.link(&again);
+    }
+}
+
+#[test]
 fn a_type_that_differs_is_kept_out_with_the_difference_before_anything_runs_and_the_old_one_stays()
 {
     let mut hosted = Hosted::new();
