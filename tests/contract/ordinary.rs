@@ -520,6 +520,8 @@ fn a_plugin_of_another_compiler_or_built_in_another_way_is_kept_out() {
         told.contains("it was built with fields at `4 0 8"),
         "{told}"
     );
+    let (_, told) = hosted.keep_out(&edited("same", "\ntables 24 0 8 ", "\ntables 24 8 0 "));
+    assert!(told.contains("24 8 0 "), "{told}");
     let (_, told) = hosted.keep_out(&edited("same", "\nfeatures fxsr", "\nfeatures fxsR"));
     assert!(
         told.contains("it was built with the processor's features `fxsR"),
