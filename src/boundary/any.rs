@@ -47,7 +47,7 @@ impl AnyPlugin {
         // SAFETY: a symbol of this name is text with a NUL at its end, as `export!` and the C header have it.
         let handshake = unsafe { CStr::from_ptr(handshake.as_ptr().cast()) };
         let declared = Declared::read(Some(handshake.to_bytes()), &Lines::default())?;
-        if declared.level() == Level::Rust {
+        if declared.level() == Level::OrdinaryRust {
             lend_heap(image)?;
         }
         let entry = image.address(ENTRY)?.cast::<Entry>();

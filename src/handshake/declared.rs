@@ -32,16 +32,16 @@ pub struct Declared {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Level {
     /// Types with the layout of C: host and plugin can be built by any two compilers.
-    Plain,
+    PlainData,
     /// Ordinary types: host and plugin are built by one compiler, and the plugin is never unmapped.
-    Rust,
+    OrdinaryRust,
 }
 
 impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Level::Plain => "plain",
-            Level::Rust => "rust",
+            Level::PlainData => "plain",
+            Level::OrdinaryRust => "rust",
         })
     }
 }
@@ -67,8 +67,8 @@ impl Declared {
             lines: lines.clone(),
             interface: facts.interface.to_owned(),
             level: match facts.is_ordinary {
-                true => Level::Rust,
-                false => Level::Plain,
+                true => Level::OrdinaryRust,
+                false => Level::PlainData,
             },
             compiler: facts.rustc.unwrap_or("another compiler").to_owned(),
             made_with: facts.version.map(str::to_owned),
@@ -118,7 +118,7 @@ impl Declared {
         let plugin = Carried::read(Some(&self.handshake))?;
         let caller = Carried::read(Some(&host.handshake))?.as_caller();
         caller.check(&plugin)?;
-        if host.level == Level::Plain {
+        if host.level == Level::PlainData {
             return Ok(());
         }
         let name = host.interface.split(' ').next().unwrap_or_default();
@@ -202,7 +202,7 @@ mod tests {
     fn a_declaration_is_read_out_of_a_handshake() {
         let declared = read(&handshake(Greeter::DECLARATION, "unwind")).unwrap();
         assert_eq!(declared.interface(), "Greeter version 1");
-        assert_eq!(declared.level(), Level::Plain);
+        assert_eq!(declared.level(), Level::PlainData);
         assert_eq!(declared.compiler(), "rustc 1.95.0");
         assert_eq!(declared.made_with(), Some(VERSION));
         assert_eq!(declared.functions(), ["greet(&str) -> u32"]);

@@ -74,7 +74,7 @@ fn a_plugin_of_the_rust_level_is_lent_the_hosts_allocator_and_nothing_else_of_it
     assert!(live.text().is_none());
     let declared = live.declared().unwrap();
     assert_eq!(declared.interface(), "Foreign version 1");
-    assert_eq!(declared.level(), Level::Rust);
+    assert_eq!(declared.level(), Level::OrdinaryRust);
     drop(plugins);
     assert_eq!(notes(&scratch), "mapped lent ");
 }
