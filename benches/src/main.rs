@@ -3,6 +3,7 @@
 //! A row is one thing that is measured, a tool is who does it. Each trial is a process of its own, which this program
 //! starts from itself, so that one that dies costs one trial and is counted.
 
+mod builder;
 mod call;
 mod cargo;
 mod change;

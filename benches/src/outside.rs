@@ -55,13 +55,8 @@ impl Package {
     /// A plugin, which is not built yet.
     pub fn plugin(uses: &Uses) -> Package {
         let package = Package::called(uses.name);
-        let ours = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let dependencies = [
-            format!("bench-plugins.path = {:?}", ours.join("plugins")),
-            format!("replug-plugin.path = {:?}", ours.join("../plugin")),
-            format!("{} = {:?}", uses.name, uses.version),
-        ];
-        package.put("Cargo.toml", &manifest(&dependencies.join("\n")));
+        let dependencies = format!("{}\n{} = {:?}", Package::ours(), uses.name, uses.version);
+        package.put("Cargo.toml", &manifest(&dependencies));
         // The versions that are ours too, unless cargo has chosen already.
         if !package.directory.join("Cargo.lock").exists() {
             package.put("Cargo.lock", include_str!("../Cargo.lock"));
@@ -69,6 +64,58 @@ impl Package {
         package.put("src/used.rs", uses.code);
         package.edit(1);
         package
+    }
+
+    /// A plugin that uses nothing.
+    pub fn small() -> Package {
+        let package = Package::called("small");
+        package.put("Cargo.toml", &manifest(&Package::ours()));
+        package.put("src/used.rs", "pub use bench_plugins::touch;\n");
+        package.edit(1);
+        package
+    }
+
+    /// A plugin that uses the last of a chain of crates in its workspace.
+    pub fn workspace() -> Package {
+        /// Besides the plugin.
+        const CRATES: usize = 19;
+        let package = Package::called("workspace");
+        let mut uses = String::new();
+        for number in 1..=CRATES {
+            let name = format!("part{number}");
+            package.put(
+                &format!("{name}/Cargo.toml"),
+                &format!(
+                    "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\n{uses}"
+                ),
+            );
+            let before = match number {
+                1 => "number".to_owned(),
+                _ => format!("part{}::part(number)", number - 1),
+            };
+            let code = format!("pub fn part(number: u64) -> u64 {{\n    {before} + 1\n}}\n");
+            package.put(&format!("{name}/src/lib.rs"), &code);
+            uses = format!("{name}.path = {:?}\n", package.directory.join(&name));
+        }
+        let dependencies = format!("{}\n{uses}", Package::ours());
+        let manifest = manifest(&dependencies) + "members = [\"part*\"]\n";
+        package.put("Cargo.toml", &manifest);
+        let code = format!(
+            "pub fn touch(number: u64) {{\n    bench_plugins::touch(part{CRATES}::part(number));\n}}\n"
+        );
+        package.put("src/used.rs", &code);
+        package.edit(1);
+        package
+    }
+
+    /// What each plugin depends on.
+    fn ours() -> String {
+        let ours = Path::new(env!("CARGO_MANIFEST_DIR"));
+        format!(
+            "bench-plugins.path = {:?}\nreplug-plugin.path = {:?}",
+            ours.join("plugins"),
+            ours.join("../plugin")
+        )
     }
 
     /// One that is no plugin, whose check lasts until it is told to end.
@@ -95,11 +142,18 @@ impl Package {
         fs::write(path, text).expect("the package can be written to");
     }
 
-    fn manifest(&self) -> PathBuf {
+    /// Its root.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Its manifest.
+    pub fn manifest(&self) -> PathBuf {
         self.directory.join("Cargo.toml")
     }
 
-    fn target(&self) -> PathBuf {
+    /// What cargo builds into.
+    pub fn target(&self) -> PathBuf {
         self.directory.join("target")
     }
 

@@ -62,6 +62,8 @@ pub enum Target {
     AtMost(f64),
     /// At most so many times the limit's.
     TimesLimit(f64),
+    /// At most so much more than the limit's.
+    BesidesLimit(f64),
     /// At most so many times what replug's is in another row.
     TimesRow(f64, &'static str),
 }

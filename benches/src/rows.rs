@@ -11,6 +11,7 @@ mod onto;
 mod pause;
 mod process;
 mod same_stamp;
+mod saves;
 mod slow;
 mod staging;
 
@@ -30,6 +31,7 @@ pub const ALL: &[&dyn Row] = &[
     &builds::EAGER,
     &builds::USUAL,
     &checked::Checked,
+    &saves::Saves,
     &slow::STEADY,
     &slow::PAUSED,
     &same_stamp::SameStamp,

@@ -99,6 +99,7 @@ fn target(column: &Column, limit: Option<f64>, results: &Results) -> Option<f64>
         Target::None => None,
         Target::AtMost(most) => Some(most),
         Target::TimesLimit(times) => Some(times * limit?),
+        Target::BesidesLimit(more) => Some(limit? + more),
         Target::TimesRow(times, row) => {
             let [_, replug, ..] = rows::called(row)?.tools() else {
                 return None;
