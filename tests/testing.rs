@@ -23,6 +23,14 @@ fn host(options: Options) -> Host<Text> {
     Host::<Text>::watch(function, options).unwrap()
 }
 
+replug::interface! {
+    /// Any interface: nothing is loaded by it.
+    interface Line, plugin trait Answer, version 1 {
+        /// An answer.
+        fn answer() -> u32;
+    }
+}
+
 /// What the live plugin answers.
 fn answer(host: &Host<Text>) -> String {
     host.live().unwrap().call(c"you").unwrap()
@@ -146,6 +154,25 @@ fn copies_at_one_time_know_nothing_of_each_other() {
     other.go_live(&mut of_other).unwrap();
     assert!(answer(&of_one).contains("howdy"), "{}", answer(&of_one));
     assert!(answer(&of_other).contains("hello"), "{}", answer(&of_other));
+}
+
+#[test]
+fn what_another_source_changed_in_another_package_is_undone_for_the_next_one() {
+    let declares = |plugin: &mut Source, version: &str| {
+        let library = plugin.build().unwrap().options();
+        let host = Host::<Line>::watch(library).unwrap();
+        let library = fs::read(host.watcher().unwrap().path()).unwrap();
+        let text = format!("interface Handler version {version}\n");
+        library.windows(text.len()).any(|it| it == text.as_bytes())
+    };
+    for _ in 0..2 {
+        let plugin = Source::of("line_handler").unwrap();
+        let mut changed = plugin.with("line_interface").unwrap();
+        changed.replace("version 1 {", "version 2 {").unwrap();
+        assert!(declares(&mut changed, "2"));
+        drop(changed);
+        assert!(declares(&mut Source::of("line_handler").unwrap(), "1"));
+    }
 }
 
 #[test]

@@ -40,12 +40,14 @@ impl Mirror<'_> {
         if self.copied.iter().any(|package| package == original) {
             return self.copy_directory(original, mirrored);
         }
-        match self
+        let is_on_the_way = self
             .copied
             .iter()
-            .any(|package| package.starts_with(original))
-        {
+            .any(|package| package.starts_with(original));
+        match is_on_the_way {
             true => self.mirror_beside(original, mirrored),
+            // Its files are older than what was built of the copy, and cargo would take that for theirs.
+            false if was_copied(mirrored) => self.copy_directory(original, mirrored),
             false => link(original, mirrored),
         }
     }
@@ -98,6 +100,14 @@ impl Mirror<'_> {
         }
         remove_others(copy, &names)
     }
+}
+
+/// Whether the directory is the copy of a package, for another source that had this tree before.
+fn was_copied(mirrored: &Path) -> bool {
+    let is = |path: &Path, is: fn(&fs::Metadata) -> bool| {
+        fs::symlink_metadata(path).is_ok_and(|found| is(&found))
+    };
+    is(mirrored, fs::Metadata::is_dir) && is(&mirrored.join("Cargo.toml"), fs::Metadata::is_file)
 }
 
 /// A real directory under this name.
