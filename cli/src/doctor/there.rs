@@ -1,0 +1,244 @@
+//! Everything that is asked of the path's own filesystem, in order. All of it may hang.
+
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use replug::shown::shown;
+use replug::watch::{Files as _, Kind, Monotonic, News, OsFiles, Place, Poller, StageDirectory};
+use replug::{GatePolicy, Options, Trust, chain};
+
+use super::attended::Teller;
+use super::finding::{Said, page};
+use super::library::{self, Rights};
+use super::locks;
+use super::place;
+use super::probe::{Fate, Probe};
+use super::seen;
+use super::ways::Way;
+use super::workspace::Workspace;
+
+/// Looks at the path and at what lies there, and changes a file beside it.
+pub(super) fn examine(
+    path: &Path,
+    stage: &StageDirectory,
+    workspace: Option<&Workspace>,
+    teller: &Teller,
+) {
+    teller.begins("looked at the path");
+    let Some((place, kind)) = survey(path, stage, teller) else {
+        return;
+    };
+    let mut rights = Rights::default();
+    if let Some(kind @ (Kind::File | Kind::Directory)) = kind {
+        library::examine(path, kind, &mut rights, teller);
+    }
+    teller.begins("made a file beside the path");
+    let is_finished = beside(
+        &directory_of(path, kind),
+        &place,
+        stage,
+        &mut rights,
+        teller,
+    );
+    if !is_finished {
+        return;
+    }
+    rights.end(teller);
+    if place.gate != GatePolicy::Off {
+        teller.begins("asked for cargo's locks");
+        let said = locks::judge(&locks::held_in(&directory_of(path, kind)));
+        said.into_iter().for_each(|said| teller.says(said));
+    }
+    let root = workspace.map(|it| &it.root);
+    let editors = root.and_then(|root| locks::judge_editors(&locks::editors(root), root));
+    editors.into_iter().for_each(|said| teller.says(said));
+}
+
+/// Looks at the path as a host would, without reading what lies there, and says what a host would. Returns where it is and
+/// what it is; nothing if it is to stop.
+fn survey(path: &Path, stage: &StageDirectory, teller: &Teller) -> Option<(Place, Option<Kind>)> {
+    /// Two looks, for a warning may wait for the second, and the time between them.
+    const LOOKS: usize = 2;
+    const APART: Duration = Duration::from_millis(20);
+    // Of a library with more than a byte nothing is read.
+    let options = Options::new(path).trust(Trust::Off).max_size(1);
+    let mut poller = Poller::with(options, OsFiles, stage.clone(), Monotonic);
+    let kind = poller.survey();
+    let place = poller.place().clone();
+    let words = format!("looking at `{}`", shown(path));
+    teller.says(Said::ok("path", words, page::DOCTOR));
+    place::judge(&place)
+        .into_iter()
+        .for_each(|said| teller.says(said));
+    for _ in 0..LOOKS {
+        poller.poll(poller.now());
+        for update in poller.updates().try_iter() {
+            news(update.news)
+                .into_iter()
+                .for_each(|said| teller.says(said));
+        }
+        if !teller.pause(APART) {
+            return None;
+        }
+    }
+    kind_of(path, kind)
+        .into_iter()
+        .for_each(|said| teller.says(said));
+    Some((place, kind))
+}
+
+/// What is to be said of a host's news. What becomes of the library itself is told elsewhere.
+fn news<S>(news: News<S>) -> Option<Said> {
+    match news {
+        News::Warned(warning) => Some(Said::of_clause(
+            warning.about(),
+            &warning.to_string(),
+            page::WARNINGS,
+        )),
+        News::Degraded(error) => Some(Said::finding(
+            "path",
+            chain(&error),
+            "let this user look at it, and mount its filesystem again if the cause is there",
+            page::ERRORS,
+        )),
+        _ => None,
+    }
+}
+
+/// What is to be said of the kind of thing at the path.
+fn kind_of(path: &Path, kind: Option<Kind>) -> Option<Said> {
+    match kind {
+        None => Some(Said::note(
+            "path",
+            format!("there is nothing at `{}` that can be looked at; a host waits for it", shown(path)),
+            Some("build the library, or name its path as cargo prints it"),
+            page::DOCTOR,
+        )),
+        Some(Kind::File) => is_mounted_alone(path).then(|| {
+            Said::finding(
+                "mount",
+                format!(
+                    "`{}` is mounted by itself: a builder that renames or links another file over it, outside, changes \
+                     nothing here",
+                    shown(path)
+                ),
+                "mount its directory instead",
+                page::HOW_LONG,
+            )
+        }),
+        Some(Kind::Directory) => None,
+        Some(kind) => Some(Said::finding(
+            "path",
+            format!("`{}` is {kind}, neither a library nor a directory, and is not watched", shown(path)),
+            "name a library, or a directory of libraries",
+            page::ERRORS,
+        )),
+    }
+}
+
+/// Whether a file is on another mount than its directory, for it alone was mounted.
+fn is_mounted_alone(path: &Path) -> bool {
+    let Ok(end) = OsFiles.route(path).map(|route| route.end) else {
+        return false;
+    };
+    let directory = end.parent().unwrap_or(Path::new("/"));
+    match (OsFiles.look(&end), OsFiles.look(directory)) {
+        (Ok(file), Ok(directory)) => file.mount != directory.mount,
+        _ => false,
+    }
+}
+
+/// The directory in which builds of the path appear: the nearest one that exists.
+fn directory_of(path: &Path, kind: Option<Kind>) -> PathBuf {
+    let beside = match kind {
+        Some(Kind::Directory) => Some(path),
+        _ => path.parent(),
+    };
+    let mut above = beside.unwrap_or(path).ancestors();
+    let directory = above.find(|it| it.is_dir()).unwrap_or(Path::new("/"));
+    directory.to_owned()
+}
+
+/// Makes a file in a directory, changes it, and says what became of that. False if it is to stop.
+fn beside(
+    directory: &Path,
+    place: &Place,
+    stage: &StageDirectory,
+    rights: &mut Rights,
+    teller: &Teller,
+) -> bool {
+    let mut probe = match Probe::make_in(directory, stage) {
+        Ok(probe) => probe,
+        Err(error) => {
+            teller.says(unmade(directory, &error));
+            return true;
+        }
+    };
+    rights.judge(probe.file(), teller);
+    teller.begins("changed a file beside the path");
+    let Some(made) = changes(&mut probe, teller) else {
+        return false;
+    };
+    let mut said = seen::changes(&made, place);
+    said.push(match probe.ask_for_writers() {
+        Ok(told) => seen::leases(told, place),
+        Err(error) => unasked("leases", &error),
+    });
+    teller.begins("asked for a lock beside the path");
+    said.push(match place.gate {
+        GatePolicy::Off => seen::locks_unasked(),
+        _ => match probe.ask_for_lock() {
+            Ok(answers) => seen::locks(answers),
+            Err(error) => seen::no_locks(&error.to_string()),
+        },
+    });
+    match probe.take_times() {
+        Ok(times) => said.extend(seen::clock(&times)),
+        Err(error) => said.push(unasked("clock", &error)),
+    }
+    said.into_iter().for_each(|said| teller.says(said));
+    true
+}
+
+/// Changes the file in each way. Where one change is not read, the next ones would tell nothing.
+fn changes(probe: &mut Probe, teller: &Teller) -> Option<Vec<(Way, Fate)>> {
+    let mut made = Vec::new();
+    match probe.wait_for_first(teller)? {
+        Fate::Read(_) => {}
+        fate => return Some(vec![(Way::MadeAgain, fate)]),
+    }
+    for way in Way::ALL {
+        let fate = probe.change(way, teller)?;
+        let is_lost = matches!(fate, Fate::Unread);
+        made.push((way, fate));
+        if is_lost {
+            break;
+        }
+    }
+    Some(made)
+}
+
+fn unmade(directory: &Path, error: &io::Error) -> Said {
+    let (directory, why) = (shown(directory), error.kind());
+    let words = format!("no file can be made in `{directory}`, so nothing was measured: {why}");
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Said::finding(
+            "room",
+            format!("{words}; a build that is written there is cut off, or fails"),
+            "make room there, or build into another directory",
+            page::DOCTOR,
+        ),
+        _ => Said::note(
+            "changes",
+            words,
+            Some("run it as the user who builds there, or on the machine that does"),
+            page::DOCTOR,
+        ),
+    }
+}
+
+fn unasked(about: &'static str, error: &io::Error) -> Said {
+    let words = format!("cannot ask a file that was made beside the path: {error}");
+    Said::note(about, words, None, page::DOCTOR)
+}
