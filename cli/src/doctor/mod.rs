@@ -11,6 +11,7 @@ mod finding;
 mod attended;
 
 // The path: its filesystem, what lies there, and changes that are made beside it.
+mod corner;
 mod library;
 mod locks;
 mod place;

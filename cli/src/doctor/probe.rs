@@ -1,5 +1,5 @@
-//! A file that is made beside a path, to see what becomes of its changes there. It lies in a directory of a hidden name,
-//! which no watcher takes for a library or searches, and which goes with the probe, however that ends.
+//! A file that is made beside a path, to see what becomes of its changes there. It lies in a corner of its own, which goes with
+//! the probe, however that ends.
 //!
 //! A poller of the library's own follows the file, as a host would. The file is no library, so it is read, digested and kept
 //! out, and nothing is ever loaded.
@@ -9,25 +9,26 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::attended::Teller;
+use super::corner::Corner;
+use super::ways::Way;
 use replug::watch::{
     Files as _, Lock, Monotonic, News, OsFiles, Poller, StageDirectory, Stamp, Writers,
 };
 use replug::{Digest, GatePolicy, Options, Trust};
-use tempfile::TempDir;
-
-use super::attended::Teller;
-use super::ways::Way;
 
 /// How long a change is waited for. On the slowest filesystems that were measured and can show a change, one takes 10 s.
 pub(super) const LIMIT: Duration = Duration::from_secs(15);
+
+/// The name of the file.
+const FILE: &str = "file";
 
 /// A file that is changed and followed.
 pub(super) struct Probe {
     file: PathBuf,
     poller: Poller,
     changes: u32,
-    // Removed when it is dropped.
-    directory: TempDir,
+    corner: Corner,
 }
 
 /// What became of a change.
@@ -59,18 +60,16 @@ pub(super) struct Times {
 impl Probe {
     /// Makes the file in a directory. The copies of it that are read are made in `stage`.
     pub(super) fn make_in(directory: &Path, stage: &StageDirectory) -> io::Result<Probe> {
-        let directory = tempfile::Builder::new()
-            .prefix(".replug-doctor-")
-            .tempdir_in(directory)?;
-        let file = directory.path().join("file");
-        fs::write(&file, content(0))?;
+        let corner = Corner::make_in(directory)?;
+        fs::write(corner.own(FILE), content(0))?;
+        let file = corner.seen(FILE);
         let options = Options::new(&file).gate(GatePolicy::Off).trust(Trust::Off);
         let poller = Poller::with(options, OsFiles, stage.clone(), Monotonic);
         Ok(Probe {
             file,
             poller,
             changes: 0,
-            directory,
+            corner,
         })
     }
 
@@ -83,7 +82,7 @@ impl Probe {
     pub(super) fn change(&mut self, way: Way, teller: &Teller) -> Option<Fate> {
         self.changes += 1;
         let content = content(self.changes);
-        if let Err(error) = way.change(&self.file, &content) {
+        if let Err(error) = way.change(&self.corner.own(FILE), &content) {
             return Some(Fate::Unmade(error));
         }
         self.wait_for(Digest::of(&content), teller)
@@ -114,7 +113,7 @@ impl Probe {
 
     /// Asks who could write to a file there.
     pub(super) fn ask_for_writers(&self) -> io::Result<Told> {
-        let path = self.directory.path().join("written");
+        let path = self.corner.own("written");
         let writer = File::create(&path)?;
         let while_open = OsFiles.writers(&OsFiles.open(&path)?);
         drop(writer);
@@ -124,7 +123,7 @@ impl Probe {
 
     /// Asks for a lock that is held, and for the same lock when it is free.
     pub(super) fn ask_for_lock(&self) -> io::Result<(Lock, Lock)> {
-        let path = self.directory.path().join("lock");
+        let path = self.corner.own("lock");
         let holder = File::create(&path)?;
         holder.try_lock()?;
         let held = OsFiles.probe(&path)?;
@@ -137,7 +136,7 @@ impl Probe {
         /// So many stamps in whole seconds are no accident: one in a thousand is, where a kernel's timer counts them.
         const WRITES: u32 = 3;
         let write = |number| {
-            let path = self.directory.path().join(format!("time{number}"));
+            let path = self.corner.own(&format!("time{number}"));
             let before = SystemTime::now();
             fs::write(&path, content(number))?;
             let written = OsFiles.look(&path)?.modified;
