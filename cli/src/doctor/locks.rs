@@ -22,28 +22,58 @@ pub(super) struct Held {
     holder: Option<Holder>,
 }
 
-/// The locks that are held in a directory and in those directly below it. No lock is asked twice, and none is made.
-pub(super) fn held_in(directory: &Path) -> Vec<Held> {
+/// The lock files that matter to what is built into a directory: there, directly below, and above the directories that cargo has
+/// in one of a profile.
+fn locks_of(directory: &Path) -> Vec<PathBuf> {
     let below = fs::read_dir(directory).into_iter().flatten().flatten();
     let below = below.filter(|it| it.file_type().is_ok_and(|kind| kind.is_dir()));
     let mut profiles: Vec<_> = below.map(|entry| entry.path()).collect();
     profiles.sort();
     profiles.insert(0, directory.to_owned());
-    let locks = profiles
-        .iter()
-        .flat_map(|it| LOCKS.map(|name| it.join(name)));
-    let held = locks.filter(|lock| matches!(OsFiles.probe(lock), Ok(Lock::Held)));
-    let held = held.map(|lock| Held {
-        holder: OsFiles.holder(&lock),
-        lock,
-    });
-    held.collect()
+    let name = directory.file_name().and_then(|name| name.to_str());
+    if matches!(name, Some("deps" | "examples")) {
+        profiles.extend(directory.parent().map(Path::to_owned));
+    }
+    let locks = profiles.iter();
+    locks
+        .flat_map(|it| LOCKS.map(|name| it.join(name)))
+        .collect()
 }
 
-/// What is to be said of locks that are held. Nothing if none is, for that there are none is no news.
-pub(super) fn judge(held: &[Held]) -> Vec<Said> {
-    let mut said: Vec<Said> = Vec::new();
-    for Held { lock, holder } in held {
+/// What was found of the locks around a directory. None is made.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    held: Vec<Held>,
+    /// What is in the place of a lock and is not asked.
+    unasked: Vec<PathBuf>,
+}
+
+/// Asks the locks around a directory.
+pub(super) fn ask(directory: &Path) -> Found {
+    let mut found = Found::default();
+    for lock in locks_of(directory) {
+        match OsFiles.probe(&lock) {
+            Ok(Lock::Held) => found.held.push(Held {
+                holder: OsFiles.holder(&lock),
+                lock,
+            }),
+            Ok(Lock::Absent) if OsFiles.look_link(&lock).is_ok() => found.unasked.push(lock),
+            Ok(_) => {}
+            Err(error) => tracing::debug!(%error, "a lock does not answer"),
+        }
+    }
+    found
+}
+
+/// What is to be said of locks. Nothing if none is held, for that is no news.
+pub(super) fn judge(found: &Found) -> Vec<Said> {
+    let mut said: Vec<_> = found
+        .unasked
+        .first()
+        .map(|it| unasked(it))
+        .into_iter()
+        .collect();
+    for Held { lock, holder } in &found.held {
         let one = said_of(lock, *holder);
         // One process holds several locks of one build.
         if !said.iter().any(|it| it.about == one.about) {
@@ -51,6 +81,16 @@ pub(super) fn judge(held: &[Held]) -> Vec<Said> {
         }
     }
     said
+}
+
+fn unasked(lock: &Path) -> Said {
+    let words = format!(
+        "`{}` is there and is not asked, for it is no regular file, or belongs neither to this user, nor to root, nor to its \
+         directory's owner; whether a build runs is not known",
+        shown(lock)
+    );
+    let remedy = "remove it, and let one user build there";
+    Said::finding("foreign-lock", words, remedy, page::JUDGED)
 }
 
 fn said_of(lock: &Path, holder: Option<Holder>) -> Said {
@@ -142,33 +182,49 @@ mod tests {
             (Some(other), "lock", "process 4711"),
             (None, "lock", "somebody"),
         ] {
-            let said = judge(&[held(holder), held(holder)]);
+            let said = judge(&Found {
+                held: vec![held(holder), held(holder)],
+                unasked: Vec::new(),
+            });
             assert_eq!(said.len(), 1);
             assert_eq!(said[0].about, about);
             assert!(said[0].words.contains(telling), "{said:?}");
         }
-        assert!(judge(&[]).is_empty());
+        assert!(judge(&Found::default()).is_empty());
     }
 
     #[test]
-    fn locks_are_looked_for_in_the_directory_and_in_each_profile_below() {
+    fn locks_are_looked_for_in_the_directory_and_in_each_profile_around() {
         let scratch = tempfile::tempdir().unwrap();
         let profile = scratch.path().join("debug");
-        fs::create_dir(&profile).unwrap();
+        let deps = profile.join("deps");
+        fs::create_dir_all(&deps).unwrap();
         let lock = profile.join(".cargo-lock");
         let holder = File::create(&lock).unwrap();
-        assert!(held_in(scratch.path()).is_empty());
+        assert!(ask(scratch.path()).held.is_empty());
         holder.try_lock().unwrap();
-        for directory in [scratch.path(), &profile] {
-            let found = held_in(directory);
-            assert_eq!(found.len(), 1, "{directory:?}");
-            assert_eq!(found[0].lock, lock);
+        for directory in [scratch.path(), &profile, &deps] {
+            let found = ask(directory);
+            assert_eq!(found.held.len(), 1, "{directory:?}");
+            assert_eq!(found.held[0].lock, lock);
+            assert!(found.unasked.is_empty());
         }
         assert_eq!(
             fs::read_dir(&profile).unwrap().count(),
-            1,
+            2,
             "no lock is made"
         );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_lock_and_has_its_name_is_a_finding() {
+        let scratch = tempfile::tempdir().unwrap();
+        let lock = scratch.path().join(".cargo-lock");
+        std::os::unix::fs::symlink("elsewhere", &lock).unwrap();
+        let said = judge(&ask(scratch.path()));
+        assert_eq!(said.len(), 1);
+        assert_eq!(said[0].about, "foreign-lock");
     }
 
     #[test]

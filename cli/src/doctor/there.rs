@@ -47,7 +47,7 @@ pub(super) fn examine(
     rights.end(teller);
     if place.gate != GatePolicy::Off {
         teller.begins("asked for cargo's locks");
-        let said = locks::judge(&locks::held_in(&directory_of(path, kind)));
+        let said = locks::judge(&locks::ask(&directory_of(path, kind)));
         said.into_iter().for_each(|said| teller.says(said));
     }
     let root = workspace.map(|it| &it.root);
@@ -149,13 +149,15 @@ fn is_mounted_alone(path: &Path) -> bool {
     }
 }
 
-/// The directory in which builds of the path appear: the nearest one that exists.
+/// The directory in which builds of the path appear, wherever links lead: the nearest one that exists.
 fn directory_of(path: &Path, kind: Option<Kind>) -> PathBuf {
+    let end = OsFiles.route(path).map(|route| route.end);
+    let end = end.unwrap_or_else(|_| path.to_owned());
     let beside = match kind {
-        Some(Kind::Directory) => Some(path),
-        _ => path.parent(),
+        Some(Kind::Directory) => Some(&*end),
+        _ => end.parent(),
     };
-    let mut above = beside.unwrap_or(path).ancestors();
+    let mut above = beside.unwrap_or(&end).ancestors();
     let directory = above.find(|it| it.is_dir()).unwrap_or(Path::new("/"));
     directory.to_owned()
 }

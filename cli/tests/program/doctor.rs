@@ -1,9 +1,9 @@
 //! `replug doctor`: what is wrong at a path is named, with what to do; what is well is said to be; nothing is left behind.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use rustix::fs::{CWD, Mode, mkfifoat};
 use vocabulary::{
@@ -206,6 +206,56 @@ fn a_check_in_the_target_directory_is_named_and_is_no_finding() {
     check.goes_on();
     let ended = doctor(&scratch, &package.target());
     assert!(ended.said.iter().all(|line| line.0["about"] != "check"));
+}
+
+#[test]
+fn behind_a_link_it_looks_where_the_library_is_built() {
+    let scratch = Scratch::new();
+    let (directory, libraries) = scratch.directory_of("debug", 1..=1);
+    let link = scratch.join("libx.so");
+    symlink(&libraries[0], &link).unwrap();
+    let lock = File::create(directory.join(".cargo-lock")).unwrap();
+    lock.try_lock().unwrap();
+    let ended = doctor(&scratch, &link);
+    let words = line_about(&ended, "lock").text("words");
+    let holder = format!("process {}", std::process::id());
+    assert!(words.contains(&holder), "{words}");
+}
+
+#[test]
+fn an_editor_that_works_in_the_workspace_is_named() {
+    let scratch = Scratch::new();
+    let package = Package::of_type(&scratch, "lib");
+    let directory = package.manifest().parent().unwrap().to_owned();
+    // A process has the name of the link by which it was started.
+    let name = scratch.join("rust-analyzer");
+    symlink(fs::canonicalize("/bin/sh").unwrap(), &name).unwrap();
+    let mut editor = Command::new(name);
+    editor
+        .args(["-c", "read line"])
+        .stdin(Stdio::piped())
+        .current_dir(&directory);
+    let mut editor = editor.spawn().unwrap();
+    let here = |directory: &Path| {
+        let mut command = command(&scratch);
+        command.current_dir(directory);
+        Program::start(command).end()
+    };
+    let ended = here(&directory);
+    let words = line_about(&ended, "editor").text("words");
+    assert!(
+        words.contains(&format!("process {}", editor.id())),
+        "{words}"
+    );
+    let other = scratch.join("other");
+    fs::create_dir(&other).unwrap();
+    let ended = here(&other);
+    assert!(
+        ended.said.iter().all(|line| line.0["about"] != "editor"),
+        "not of this workspace"
+    );
+    drop(editor.stdin.take());
+    editor.wait().unwrap();
 }
 
 #[test]
