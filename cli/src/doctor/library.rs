@@ -138,12 +138,18 @@ fn examine_one(library: &Path, rights: &mut Rights, teller: &Teller) {
     }
 }
 
+/// The finding that a library would be kept out. Many reasons end with what to do.
 fn refused(why: &str) -> Said {
-    let remedy = "`replug inspect` says more of it; build it anew, for this machine, whole";
-    Said::finding(
+    let said = Said::of_clause(
         "library",
-        format!("it would be kept out: {why}"),
-        remedy,
+        &format!("it would be kept out: {why}"),
         page::LIBRARIES,
-    )
+    );
+    let remedy = said.remedy.unwrap_or_else(|| {
+        "build it anew, for this machine, and bring it there whole; `replug inspect` says more of it".to_owned()
+    });
+    Said {
+        remedy: Some(remedy),
+        ..said
+    }
 }

@@ -131,6 +131,15 @@ fn each_cause_is_named_with_what_to_do_and_where_more_is_said() {
         },
         Wrong {
             about: "trust",
+            telling: "plugins` (owner",
+            // Where no library is judged, the way there is.
+            make: |it| {
+                fs::remove_file(it.join("lib00.so")).unwrap();
+                set_mode(it, 0o777);
+            },
+        },
+        Wrong {
+            about: "trust",
             telling: "lib00.so` (owner",
             make: |it| set_mode(&it.join("lib00.so"), 0o666),
         },
@@ -170,7 +179,7 @@ fn what_is_neither_a_library_nor_a_directory_is_not_opened() {
     assert_eq!(ended.status.code(), Some(1));
     let findings = ended.said("finding");
     let is_named = |line: &&Line| line.text("words").contains("is a FIFO");
-    assert!(findings.iter().any(|line| is_named(&line)), "{findings:?}");
+    assert!(findings.iter().any(|line| is_named(line)), "{findings:?}");
 }
 
 #[test]
@@ -212,7 +221,9 @@ fn a_check_in_the_target_directory_is_named_and_is_no_finding() {
 fn behind_a_link_it_looks_where_the_library_is_built() {
     let scratch = Scratch::new();
     let (directory, libraries) = scratch.directory_of("debug", 1..=1);
-    let link = scratch.join("libx.so");
+    let links = scratch.join("links");
+    fs::create_dir(&links).unwrap();
+    let link = links.join("libx.so");
     symlink(&libraries[0], &link).unwrap();
     let lock = File::create(directory.join(".cargo-lock")).unwrap();
     lock.try_lock().unwrap();
@@ -247,9 +258,10 @@ fn an_editor_that_works_in_the_workspace_is_named() {
         words.contains(&format!("process {}", editor.id())),
         "{words}"
     );
-    let other = scratch.join("other");
-    fs::create_dir(&other).unwrap();
-    let ended = here(&other);
+    let elsewhere = Scratch::new();
+    let other = Package::of_type(&elsewhere, "lib");
+    let ended = here(other.manifest().parent().unwrap());
+    line_about(&ended, "profile");
     assert!(
         ended.said.iter().all(|line| line.0["about"] != "editor"),
         "not of this workspace"
