@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use replug::error::Distrust;
 use replug::inspect::inspect;
 use replug::shown::shown;
-use replug::watch::{Files as _, Kind, OsFiles};
+use replug::watch::{Files as _, Kind, OsFiles, Writers};
 use replug::{Options, Warning, chain};
 
 use super::attended::Teller;
@@ -71,15 +71,24 @@ fn distrust_in(warnings: &[Warning]) -> Option<&Distrust> {
     })
 }
 
-/// Looks at the library, or at those of the directory.
-pub(super) fn examine(path: &Path, kind: Kind, rights: &mut Rights, teller: &Teller) {
+/// Looks at the library, or at those of the directory. Returns the first of which the system does not tell this user who
+/// writes to it.
+pub(super) fn examine(
+    path: &Path,
+    kind: Kind,
+    rights: &mut Rights,
+    teller: &Teller,
+) -> Option<PathBuf> {
     let found = match kind {
         Kind::Directory => libraries_in(path),
         _ => Ok(vec![path.to_owned()]),
     };
     let found = match found {
         Ok(found) => found,
-        Err(error) => return teller.says(unlisted(path, &error)),
+        Err(error) => {
+            teller.says(unlisted(path, &error));
+            return None;
+        }
     };
     if found.len() > MOST {
         let words = format!(
@@ -93,6 +102,14 @@ pub(super) fn examine(path: &Path, kind: Kind, rights: &mut Rights, teller: &Tel
         teller.begins("read a library");
         examine_one(library, rights, teller);
     }
+    found.into_iter().find(|library| is_untold(library))
+}
+
+/// Whether the system does not tell this user who writes to a library. To tell is for its owner, and for root.
+fn is_untold(library: &Path) -> bool {
+    let is_file = OsFiles.look(library).is_ok_and(|it| it.kind == Kind::File);
+    let open = is_file.then(|| OsFiles.open(library));
+    open.is_some_and(|it| it.is_ok_and(|open| OsFiles.writers(&open) == Writers::Unknown))
 }
 
 fn unlisted(path: &Path, error: &io::Error) -> Said {

@@ -1,8 +1,10 @@
 //! What follows from the changes that were made beside a path. Pure.
 
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use replug::Options;
+use replug::shown::shown;
 use replug::watch::{Lock, Place, Writers};
 
 use super::finding::{Said, page};
@@ -112,6 +114,20 @@ pub(super) fn leases(told: Told, place: &Place) -> Said {
             page::TIMES,
         ),
     }
+}
+
+/// The note that the system does not tell this user who writes to a library, where it tells its owner.
+pub(super) fn leases_refused(library: &Path) -> Said {
+    let words = format!(
+        "the system does not tell this user who writes to `{}`, as it tells its owner, so that what is written in place must \
+         hold still for {} ms",
+        shown(library),
+        Options::SETTLE.as_millis()
+    );
+    let remedy = Some(
+        "let the user who runs the host own the libraries, or bring them whole, by `replug publish` or `mv`",
+    );
+    Said::note("leases", words, remedy, page::TIMES)
 }
 
 /// What is to be said of locks, by what was answered of one that was held, and of one that was free.

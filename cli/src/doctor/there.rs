@@ -26,12 +26,24 @@ pub(super) fn examine(
     teller: &Teller,
 ) {
     teller.begins("looked at the path");
-    let Some((place, kind)) = survey(path, stage, teller) else {
+    let Some(survey) = survey(path, stage, teller) else {
         return;
     };
+    let Survey {
+        place,
+        kind,
+        is_troubled,
+    } = survey;
     let mut rights = Rights::default();
-    if let Some(kind @ (Kind::File | Kind::Directory)) = kind {
-        library::examine(path, kind, &mut rights, teller);
+    match kind {
+        // What cannot be looked at was said.
+        Some(kind @ (Kind::File | Kind::Directory)) if !is_troubled => {
+            let owners_only = library::examine(path, kind, &mut rights, teller);
+            let refused = owners_only.filter(|_| place.tells_writers);
+            let refused = refused.map(|library| seen::leases_refused(&library));
+            refused.into_iter().for_each(|said| teller.says(said));
+        }
+        _ => {}
     }
     teller.begins("made a file beside the path");
     let is_finished = beside(
@@ -55,9 +67,17 @@ pub(super) fn examine(
     editors.into_iter().for_each(|said| teller.says(said));
 }
 
+/// What a host sees of a path at first.
+struct Survey {
+    place: Place,
+    kind: Option<Kind>,
+    /// Whether the path cannot be looked at, or listed.
+    is_troubled: bool,
+}
+
 /// Looks at the path as a host would, without reading what lies there, and says what a host would. Returns where it is and
 /// what it is; nothing if it is to stop.
-fn survey(path: &Path, stage: &StageDirectory, teller: &Teller) -> Option<(Place, Option<Kind>)> {
+fn survey(path: &Path, stage: &StageDirectory, teller: &Teller) -> Option<Survey> {
     /// Two looks, for a warning may wait for the second, and the time between them.
     const LOOKS: usize = 2;
     const APART: Duration = Duration::from_millis(20);
@@ -71,9 +91,11 @@ fn survey(path: &Path, stage: &StageDirectory, teller: &Teller) -> Option<(Place
     place::judge(&place)
         .into_iter()
         .for_each(|said| teller.says(said));
+    let mut is_troubled = false;
     for _ in 0..LOOKS {
         poller.poll(poller.now());
         for update in poller.updates().try_iter() {
+            is_troubled |= matches!(update.news, News::Degraded(_));
             news(update.news)
                 .into_iter()
                 .for_each(|said| teller.says(said));
@@ -82,10 +104,13 @@ fn survey(path: &Path, stage: &StageDirectory, teller: &Teller) -> Option<(Place
             return None;
         }
     }
-    kind_of(path, kind)
-        .into_iter()
-        .for_each(|said| teller.says(said));
-    Some((place, kind))
+    let of_kind = kind_of(path, kind).filter(|_| !is_troubled);
+    of_kind.into_iter().for_each(|said| teller.says(said));
+    Some(Survey {
+        place,
+        kind,
+        is_troubled,
+    })
 }
 
 /// What is to be said of a host's news. What becomes of the library itself is told elsewhere.

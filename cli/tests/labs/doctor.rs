@@ -3,6 +3,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -181,4 +182,54 @@ fn where_nothing_can_be_made_nothing_is_measured_and_that_is_said() {
     assert_eq!(ended.status.code(), Some(0), "{:#?}", ended.said);
     let changes = line(&ended, "note", "changes").text("words");
     assert!(changes.contains("nothing was measured"), "{changes}");
+}
+
+/// What the program says to a user who owns nothing here.
+fn of_a_stranger(scratch: &Scratch, path: &Path) -> Ended {
+    const NOBODY: u32 = 65_534;
+    // The target directory may be one that only root can enter.
+    let copy = scratch.join("replug");
+    let copied = Command::new("cp").args([&program(), &copy]).status();
+    assert!(copied.unwrap().success());
+    fs::set_permissions(scratch.path(), Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new(copy);
+    command
+        .args(["doctor", "--json"])
+        .arg(path)
+        .current_dir(scratch.path());
+    command.uid(NOBODY).gid(NOBODY);
+    Program::start(command).end()
+}
+
+#[test]
+fn what_a_user_may_not_do_is_said_once() {
+    let scratch = Scratch::new();
+    let directory = directory(&scratch, "plugins");
+    fs::write(directory.join("libx.so"), library(1)).unwrap();
+    let open = of_a_stranger(&scratch, &directory);
+    let leases = line(&open, "note", "leases").text("words");
+    assert!(leases.contains("as it tells its owner"), "{leases}");
+    for (mode, telling) in [(0o700, "cannot list"), (0o711, "cannot list")] {
+        fs::set_permissions(&directory, Permissions::from_mode(mode)).unwrap();
+        let ended = of_a_stranger(&scratch, &directory);
+        assert_eq!(ended.status.code(), Some(1));
+        let findings = ended.said("finding");
+        assert_eq!(findings.len(), 1, "{findings:#?}");
+        assert!(findings[0].text("words").contains(telling), "{findings:?}");
+        assert!(
+            ended
+                .said("ok")
+                .iter()
+                .all(|line| line.text("about") != "library")
+        );
+    }
+    fs::set_permissions(&directory, Permissions::from_mode(0o700)).unwrap();
+    let ended = of_a_stranger(&scratch, &directory.join("libx.so"));
+    let of_path = |line: &&Line| line.text("about") == "path";
+    assert_eq!(ended.said("finding").into_iter().filter(of_path).count(), 1);
+    assert_eq!(
+        ended.said("note").into_iter().filter(of_path).count(),
+        0,
+        "something may be there"
+    );
 }
