@@ -8,8 +8,8 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(
     override_usage = "replug doctor [OPTIONS] [PATH]",
-    after_help = "Exit status: 0 if all is well, whatever is only worth knowing; 1 if something is to be mended, or the program was \
-        stopped; 2 for bad usage."
+    after_help = "Exit status: 0 if all is well, whatever is only worth knowing; 1 if something is to be mended, or \
+                  the program was stopped; 2 for bad usage."
 )]
 pub(crate) struct Doctor {
     /// A library or a directory, which need not exist yet [default: where cargo builds, or else the working directory]

@@ -1,5 +1,5 @@
-//! Work on a thread that may hang: what it finds is said as it comes, and when nothing comes for long, that is a finding.
-//! A thread that hangs in a dead filesystem is left behind.
+//! Work on a thread that may hang: what it finds is said as it comes, and when nothing comes for long, that is a
+//! finding. A thread that hangs in a dead filesystem is left behind.
 
 use std::convert::Infallible;
 use std::io;
@@ -10,8 +10,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, select_biased};
 
 use super::finding::Said;
 
-/// How long the work may give no sign of life. A look at a healthy server takes milliseconds, and to read a large library
-/// from a slow one takes a second or two.
+/// How long the work may give no sign of life. A look at a healthy server takes milliseconds, and to read a large
+/// library from a slow one takes a second or two.
 pub(super) const SILENT: Duration = Duration::from_secs(5);
 
 /// How long work that is told to stop may take to remove what it made. Shorter than the time after which the program is

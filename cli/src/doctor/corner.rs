@@ -1,9 +1,9 @@
-//! A hidden directory beside a path, for files that are made to be looked at: no watcher takes it for a library or searches it,
-//! and it goes with all that is in it.
+//! A hidden directory beside a path, for files that are made to be looked at: no watcher takes it for a library or
+//! searches it, and it goes with all that is in it.
 //!
-//! Others may be able to rename what lies beside the path, and to put a directory or a link of theirs in its place. So on Linux
-//! files are made and removed by way of the directory as it was opened, and the name is only removed while it leads to an empty
-//! directory: nothing of anybody else's is ever written to or removed.
+//! Others may be able to rename what lies beside the path, and to put a directory or a link of theirs in its place. So
+//! on Linux files are made and removed by way of the directory as it was opened, and the name is only removed while it
+//! leads to an empty directory: nothing of anybody else's is ever written to or removed.
 
 use std::fs;
 use std::io;

@@ -30,8 +30,8 @@ fn say(said: impl IntoIterator<Item = Said>, teller: &Teller) {
     said.into_iter().for_each(|said| teller.says(said));
 }
 
-/// What is to be said of the workspace's profile for development. Whoever comes first has said it: the environment, then
-/// cargo's configuration, then Cargo.toml.
+/// What is to be said of the workspace's profile for development. Whoever comes first has said it: the environment,
+/// then cargo's configuration, then Cargo.toml.
 fn profile_of(workspace: &Workspace) -> Option<Said> {
     let in_environment = env::var("CARGO_PROFILE_DEV_DEBUG").ok();
     let files = [".cargo/config.toml", "Cargo.toml"];

@@ -71,8 +71,8 @@ fn distrust_in(warnings: &[Warning]) -> Option<&Distrust> {
     })
 }
 
-/// Looks at the library, or at those of the directory. Returns the first of which the system does not tell this user who
-/// writes to it.
+/// Looks at the library, or at those of the directory. Returns the first of which the system does not tell this user
+/// who writes to it.
 pub(super) fn examine(
     path: &Path,
     kind: Kind,

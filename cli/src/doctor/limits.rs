@@ -2,8 +2,8 @@
 
 use super::finding::{Said, page};
 
-/// The fewest open files with which a host with a few plugins works: each copy that is checked, each directory on the way,
-/// and what the host itself has open.
+/// The fewest open files with which a host with a few plugins works: each copy that is checked, each directory on the
+/// way, and what the host itself has open.
 const FEW_FILES: u64 = 64;
 
 /// A number of open files that a directory of plugins can reach.

@@ -12,8 +12,8 @@ use super::finding::{Said, page};
 const LOCKS: [&str; 3] = [".cargo-artifact-lock", ".cargo-build-lock", ".cargo-lock"];
 
 /// What an editor's check costs, and how that is mended.
-const OWN_DIRECTORY: &str = "give the editor a target directory of its own (`rust-analyzer.cargo.targetDir`: true), or build \
-                             with another `--target-dir`";
+const OWN_DIRECTORY: &str = "give the editor a target directory of its own (`rust-analyzer.cargo.targetDir`: true), or \
+                             build with another `--target-dir`";
 
 /// A lock that somebody holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +22,8 @@ pub(super) struct Held {
     holder: Option<Holder>,
 }
 
-/// The lock files that matter to what is built into a directory: there, directly below, and above the directories that cargo has
-/// in one of a profile.
+/// The lock files that matter to what is built into a directory: there, directly below, and above the directories that
+/// cargo has in one of a profile.
 fn locks_of(directory: &Path) -> Vec<PathBuf> {
     let below = fs::read_dir(directory).into_iter().flatten().flatten();
     let below = below.filter(|it| it.file_type().is_ok_and(|kind| kind.is_dir()));
@@ -85,8 +85,8 @@ pub(super) fn judge(found: &Found) -> Vec<Said> {
 
 fn unasked(lock: &Path) -> Said {
     let words = format!(
-        "`{}` is there and is not asked, for it is no regular file, or belongs neither to this user, nor to root, nor to its \
-         directory's owner; whether a build runs is not known",
+        "`{}` is there and is not asked, for it is no regular file, or belongs neither to this user, nor to root, nor \
+         to its directory's owner; whether a build runs is not known",
         shown(lock)
     );
     let remedy = "remove it, and let one user build there";
@@ -152,8 +152,8 @@ pub(super) fn editors(_root: &Path) -> Vec<u32> {
 pub(super) fn judge_editors(editors: &[u32], root: &Path) -> Option<Said> {
     let first = editors.first()?;
     let words = format!(
-        "rust-analyzer (process {first}) works in `{}`; where it checks on save in the same target directory, builds wait \
-         for its checks",
+        "rust-analyzer (process {first}) works in `{}`; where it checks on save in the same target directory, builds \
+         wait for its checks",
         shown(root)
     );
     Some(Said::note("editor", words, Some(OWN_DIRECTORY), page::DEV))

@@ -1,8 +1,8 @@
 //! `replug doctor`: says what would make replug late, wrong or unsafe at a path, and what to do about it.
 //!
-//! The findings are pure (`finding`, `place`, `seen`, `limits`, `profile`, `toolchain`). What looks at the world, or makes a
-//! file to see what becomes of it, decides nothing, and does so on a thread that may hang (`attended`). Nothing of a library
-//! runs.
+//! The findings are pure (`finding`, `place`, `seen`, `limits`, `profile`, `toolchain`). What looks at the world, or
+//! makes a file to see what becomes of it, decides nothing, and does so on a thread that may hang (`attended`). Nothing
+//! of a library runs.
 
 // One thing that was found, and the pages that say more.
 mod finding;
@@ -139,10 +139,11 @@ fn workspace(stop: &Stop, report: &mut Report) -> io::Result<Option<Option<Works
 
 /// The path that was named, or else where cargo builds, or else this directory.
 fn chosen(args: &Doctor, workspace: Option<&Workspace>) -> PathBuf {
-    let built = workspace.map(|it| it.target.clone());
-    let named = args.path.clone();
-    named
-        .or(built.filter(|target| target.is_dir()))
+    let built = workspace.filter(|it| it.is_built);
+    let built = built.map(|it| it.target.clone());
+    args.path
+        .clone()
+        .or(built)
         .unwrap_or_else(|| PathBuf::from("."))
 }
 
@@ -151,14 +152,14 @@ fn hung(path: &Path, at: &str) -> Said {
     // The table of mounts, which asks no filesystem.
     let name = OsFiles.mounted(path).map_or("unknown".into(), |it| it.name);
     let words = format!(
-        "nothing was heard of `{}` for {} s, while the program {at}: its filesystem (`{}`) does not answer, and a host says \
-         `stalled` then and goes on with what it has",
+        "nothing was heard of `{}` for {} s, while the program {at}: its filesystem (`{}`) does not answer, and a host \
+         says `stalled` then and goes on with what it has",
         shown(path),
         attended::SILENT.as_secs(),
         shown(&*name)
     );
-    let remedy = "see whether its server or daemon runs, and mount it again; what was made for the measurement may be left \
-                  there, as `.replug-doctor-..`";
+    let remedy = "see whether its server or daemon runs, and mount it again; what was made for the measurement may be \
+                  left there, as `.replug-doctor-..`";
     Said::finding("hung", words, remedy, page::ERRORS)
 }
 

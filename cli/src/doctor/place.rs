@@ -41,7 +41,8 @@ fn events(place: &Place) -> Said {
             "events",
             format!(
                 "file events would not arrive for what others change: {known} `{name}`, which others change past this \
-                 system's kernel, and no kernel sends events of what it did not do; replug asks for none and looks by itself"
+                 system's kernel, and no kernel sends events of what it did not do; replug asks for none and looks by \
+                 itself"
             ),
             None,
             page::FILESYSTEMS,

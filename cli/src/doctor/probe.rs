@@ -1,8 +1,8 @@
-//! A file that is made beside a path, to see what becomes of its changes there. It lies in a corner of its own, which goes with
-//! the probe, however that ends.
+//! A file that is made beside a path, to see what becomes of its changes there. It lies in a corner of its own, which
+//! goes with the probe, however that ends.
 //!
-//! A poller of the library's own follows the file, as a host would. The file is no library, so it is read, digested and kept
-//! out, and nothing is ever loaded.
+//! A poller of the library's own follows the file, as a host would. The file is no library, so it is read, digested and
+//! kept out, and nothing is ever loaded.
 
 use std::fs::{self, File};
 use std::io;
@@ -17,7 +17,8 @@ use replug::watch::{
 };
 use replug::{Digest, GatePolicy, Options, Trust};
 
-/// How long a change is waited for. On the slowest filesystems that were measured and can show a change, one takes 10 s.
+/// How long a change is waited for. On the slowest filesystems that were measured and can show a change, one takes 10
+/// s.
 pub(super) const LIMIT: Duration = Duration::from_secs(15);
 
 /// The name of the file.

@@ -4,8 +4,8 @@ use toml::{Table, Value};
 
 use super::finding::{Said, page};
 
-/// What is to be said of the debug information of the profile, by the variable of the environment and the files that may set
-/// it, the first that does so winning. Nothing if no file can be read.
+/// What is to be said of the debug information of the profile, by the variable of the environment and the files that
+/// may set it, the first that does so winning. Nothing if no file can be read.
 pub(super) fn judge(
     in_environment: Option<&str>,
     files: impl IntoIterator<Item = String>,
@@ -20,10 +20,11 @@ pub(super) fn judge(
     Some(match is_full(set.as_ref()) {
         true => Said::note(
             "profile",
-            "the dev profile makes all debug information, which is most of a library, and is linked, copied and digested \
-             with each build",
+            "the dev profile makes all debug information, often most of a library, which is linked, copied and \
+             digested with each build",
             Some(
-                "set `debug = \"line-tables-only\"` in `[profile.dev]`: backtraces stay, and libraries are about half as large",
+                "set `debug = \"line-tables-only\"` in `[profile.dev]`: backtraces stay, and libraries are about half \
+                 as large",
             ),
             page::TIMES,
         ),

@@ -35,16 +35,16 @@ pub(super) fn changes(made: &[(Way, Fate)], place: &Place) -> Vec<Said> {
 fn read(times: &str, place: &Place) -> Said {
     let interval = Options::INTERVAL.as_millis();
     let words = format!(
-        "a host that polls at that moment has read a change after {times}; the time to its next poll comes on top, {interval} \
-         ms at most"
+        "a host that polls at that moment has read a change after {times}; the time to its next poll comes on top, \
+         {interval} ms at most"
     );
     match place.is_remote() {
         false => Said::ok("changes", words, page::TIMES),
         true => Said::note(
             "changes",
             format!(
-                "{words}, and up to a second after long quiet; this was a change from here: one by others cannot be tried, and \
-                 can take longer"
+                "{words}, and up to a second after long quiet; this was a change from here: one by others cannot be \
+                 tried, and can take longer"
             ),
             None,
             page::HOW_LONG,
@@ -90,8 +90,8 @@ pub(super) fn leases(told: Told, place: &Place) -> Said {
         ),
         (Writers::Somebody, Writers::Somebody) => Said::note(
             "leases",
-            "another program opens each file that is made here, for writing, and a library is read only when nobody has it \
-             open so",
+            "another program opens each file that is made here, for writing, and a library is read only when nobody \
+             has it open so",
             Some(
                 "leave this directory out of what that program, such as a scanner or an indexer, looks through",
             ),
@@ -119,8 +119,8 @@ pub(super) fn leases(told: Told, place: &Place) -> Said {
 /// The note that the system does not tell this user who writes to a library, where it tells its owner.
 pub(super) fn leases_refused(library: &Path) -> Said {
     let words = format!(
-        "the system does not tell this user who writes to `{}`, as it tells its owner, so that what is written in place must \
-         hold still for {} ms",
+        "the system does not tell this user who writes to `{}`, as it tells its owner, so that what is written in \
+         place must hold still for {} ms",
         shown(library),
         Options::SETTLE.as_millis()
     );
@@ -145,8 +145,8 @@ pub(super) fn locks(answers: (Lock, Lock)) -> Said {
 /// The finding that locks tell nothing, for this reason.
 pub(super) fn no_locks(reason: &str) -> Said {
     let words = format!(
-        "cargo's locks tell nothing here ({reason}), so nobody knows whether a build runs, and what it leaves half done \
-         must be told by holding still"
+        "cargo's locks tell nothing here ({reason}), so nobody knows whether a build runs, and what it leaves half \
+         done must be told by holding still"
     );
     let remedy = "build on a local filesystem (`--target-dir`), and bring libraries here by `replug publish`";
     Said::finding("locks", words, remedy, page::LOCKS)
@@ -171,8 +171,8 @@ pub(super) fn clock(times: &[Times]) -> Vec<Said> {
     if is_coarse {
         all.push(Said::note(
             "stamps",
-            "write times are whole seconds here, so two writes within one look alike, and what was just read is read again \
-             two seconds later",
+            "write times are whole seconds here, so two writes within one look alike, and what was just read is read \
+             again two seconds later",
             None,
             page::TIMES,
         ));
@@ -197,8 +197,8 @@ fn differing(times: &Times) -> Option<Said> {
         _ => return None,
     };
     let words = format!(
-        "the filesystem's clock is {by} s {way} this machine's; replug compares no clocks, but cargo does, and then builds \
-         what has not changed, or takes what has changed for built"
+        "the filesystem's clock is {by} s {way} this machine's; replug compares no clocks, but cargo does, and then \
+         builds what has not changed, or takes what has changed for built"
     );
     let remedy = "set both clocks by one source (NTP), on the server too";
     Some(Said::finding("clock", words, remedy, page::FILESYSTEMS))

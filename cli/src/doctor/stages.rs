@@ -35,8 +35,8 @@ pub(super) fn examine(stage: &StageDirectory) -> Vec<Said> {
     said
 }
 
-/// The directories that a host would rather take, the best first, each with the reason why it does not. A process with more
-/// rights than its user asks that user's environment for none.
+/// The directories that a host would rather take, the best first, each with the reason why it does not. A process with
+/// more rights than its user asks that user's environment for none.
 fn passed_over(taken: Option<&Path>) -> Vec<(PathBuf, String)> {
     if OsFiles.standing().has_more_rights {
         return Vec::new();
@@ -106,7 +106,8 @@ fn judge_taken(parent: &Path, free: Option<u64>) -> Said {
 fn in_memory() -> Said {
     Said::finding(
         "stage",
-        "copies are made in memory, since no directory can hold them: none is larger than 1 GiB, and debuggers find no file",
+        "copies are made in memory, since no directory can hold them: none is larger than 1 GiB, and debuggers find no \
+         file",
         "name a directory with `--stage-dir` from which code can be mapped",
         page::STAGES,
     )

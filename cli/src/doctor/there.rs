@@ -29,42 +29,38 @@ pub(super) fn examine(
     let Some(survey) = survey(path, stage, teller) else {
         return;
     };
-    let Survey {
-        place,
-        kind,
-        is_troubled,
-    } = survey;
     let mut rights = Rights::default();
-    match kind {
-        // What cannot be looked at was said.
-        Some(kind @ (Kind::File | Kind::Directory)) if !is_troubled => {
-            let owners_only = library::examine(path, kind, &mut rights, teller);
-            let refused = owners_only.filter(|_| place.tells_writers);
-            let refused = refused.map(|library| seen::leases_refused(&library));
-            refused.into_iter().for_each(|said| teller.says(said));
-        }
-        _ => {}
-    }
+    what_lies_there(path, &survey, &mut rights, teller);
     teller.begins("made a file beside the path");
-    let is_finished = beside(
-        &directory_of(path, kind),
-        &place,
-        stage,
-        &mut rights,
-        teller,
-    );
-    if !is_finished {
+    let directory = directory_of(path, survey.kind);
+    if !beside(&directory, &survey.place, stage, &mut rights, teller) {
         return;
     }
     rights.end(teller);
-    if place.gate != GatePolicy::Off {
+    if survey.place.gate != GatePolicy::Off {
         teller.begins("asked for cargo's locks");
-        let said = locks::judge(&locks::ask(&directory_of(path, kind)));
-        said.into_iter().for_each(|said| teller.says(said));
+        say(locks::judge(&locks::ask(&directory)), teller);
     }
-    let root = workspace.map(|it| &it.root);
-    let editors = root.and_then(|root| locks::judge_editors(&locks::editors(root), root));
-    editors.into_iter().for_each(|said| teller.says(said));
+    if let Some(Workspace { root, .. }) = workspace {
+        say(locks::judge_editors(&locks::editors(root), root), teller);
+    }
+}
+
+fn say(said: impl IntoIterator<Item = Said>, teller: &Teller) {
+    said.into_iter().for_each(|said| teller.says(said));
+}
+
+/// Looks at the library, or at those of the directory. What cannot be looked at was said.
+fn what_lies_there(path: &Path, survey: &Survey, rights: &mut Rights, teller: &Teller) {
+    let Some(kind @ (Kind::File | Kind::Directory)) = survey.kind else {
+        return;
+    };
+    if survey.is_troubled {
+        return;
+    }
+    let untold = library::examine(path, kind, rights, teller);
+    let untold = untold.filter(|_| survey.place.tells_writers);
+    say(untold.map(|it| seen::leases_refused(&it)), teller);
 }
 
 /// What a host sees of a path at first.
@@ -75,8 +71,8 @@ struct Survey {
     is_troubled: bool,
 }
 
-/// Looks at the path as a host would, without reading what lies there, and says what a host would. Returns where it is and
-/// what it is; nothing if it is to stop.
+/// Looks at the path as a host would, without reading what lies there, and says what a host would. Returns where it is
+/// and what it is; nothing if it is to stop.
 fn survey(path: &Path, stage: &StageDirectory, teller: &Teller) -> Option<Survey> {
     /// Two looks, for a warning may wait for the second, and the time between them.
     const LOOKS: usize = 2;
@@ -88,24 +84,19 @@ fn survey(path: &Path, stage: &StageDirectory, teller: &Teller) -> Option<Survey
     let place = poller.place().clone();
     let words = format!("looking at `{}`", shown(path));
     teller.says(Said::ok("path", words, page::DOCTOR));
-    place::judge(&place)
-        .into_iter()
-        .for_each(|said| teller.says(said));
+    say(place::judge(&place), teller);
     let mut is_troubled = false;
     for _ in 0..LOOKS {
         poller.poll(poller.now());
         for update in poller.updates().try_iter() {
             is_troubled |= matches!(update.news, News::Degraded(_));
-            news(update.news)
-                .into_iter()
-                .for_each(|said| teller.says(said));
+            say(news(update.news), teller);
         }
         if !teller.pause(APART) {
             return None;
         }
     }
-    let of_kind = kind_of(path, kind).filter(|_| !is_troubled);
-    of_kind.into_iter().for_each(|said| teller.says(said));
+    say(kind_of(path, kind).filter(|_| !is_troubled), teller);
     Some(Survey {
         place,
         kind,
@@ -224,7 +215,7 @@ fn beside(
         Ok(times) => said.extend(seen::clock(&times)),
         Err(error) => said.push(unasked("clock", &error)),
     }
-    said.into_iter().for_each(|said| teller.says(said));
+    say(said, teller);
     true
 }
 

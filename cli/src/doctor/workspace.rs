@@ -15,6 +15,8 @@ pub(super) struct Workspace {
     pub(super) root: PathBuf,
     /// The directory that cargo builds into.
     pub(super) target: PathBuf,
+    /// Whether that directory is there.
+    pub(super) is_built: bool,
 }
 
 impl Workspace {
@@ -30,9 +32,11 @@ impl Workspace {
         let found =
             asked.inspect_err(|error| tracing::debug!(%error, "there is no workspace here"));
         let found = found.ok()?;
+        let target = PathBuf::from(found.target_directory);
         Some(Workspace {
             root: found.workspace_root.into(),
-            target: found.target_directory.into(),
+            is_built: target.is_dir(),
+            target,
         })
     }
 }

@@ -1,5 +1,6 @@
-//! A lab of what `replug doctor` says of filesystems: of one behind a daemon, of one that hangs, of those that are full or
-//! let no code be mapped, and of a file that is mounted by itself. It leaves nothing, also if it is stopped half-way.
+//! A lab of what `replug doctor` says of filesystems: of one behind a daemon, of one that hangs, of those that are full
+//! or let no code be mapped, and of a file that is mounted by itself. It leaves nothing, also if it is stopped
+//! half-way.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,5 @@
-//! `replug doctor`: what is wrong at a path is named, with what to do; what is well is said to be; nothing is left behind.
+//! `replug doctor`: what is wrong at a path is named, with what to do; what is well is said to be; nothing is left
+//! behind.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -179,7 +180,7 @@ fn what_is_neither_a_library_nor_a_directory_is_not_opened() {
     assert_eq!(ended.status.code(), Some(1));
     let findings = ended.said("finding");
     let is_named = |line: &&Line| line.text("words").contains("is a FIFO");
-    assert!(findings.iter().any(|line| is_named(line)), "{findings:?}");
+    assert!(findings.iter().any(is_named), "{findings:?}");
 }
 
 #[test]
