@@ -1,5 +1,6 @@
 //! The options of the command line, and which of their values make sense.
 
+mod doctor;
 mod library;
 
 use std::ffi::{CStr, CString, OsString};
@@ -13,6 +14,7 @@ use replug::shown::shown;
 use replug::watch::{Files as _, Kind, OsFiles, Watcher};
 use replug::{Audit, FsPolicy, GatePolicy, Options, Text, Trust};
 
+pub(crate) use self::doctor::Doctor;
 pub(crate) use self::library::{Inspect, Publish};
 
 /// The longest time an option takes, a day: whoever asks for more has made a mistake.
@@ -39,6 +41,8 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Put a library into its place, so that nobody ever sees half of it
     Publish(Publish),
+    /// Say what would make replug late, wrong or unsafe here, and what to do about it
+    Doctor(Doctor),
 }
 
 /// A wrong use of a subcommand, with that subcommand's own usage.

@@ -1,5 +1,6 @@
 //! The program `replug`: `replug run` loads a plugin, calls it, and swaps it when a new build is there; `dev` makes the
-//! builds, too; `inspect` says what a library is, and `publish` puts one into its place.
+//! builds, too; `inspect` says what a library is, `publish` puts one into its place, and `doctor` says what is to be
+//! mended.
 //!
 //! It only connects: options to the library, what the library says to output, and signals to the end.
 
@@ -7,6 +8,7 @@ mod args;
 mod build;
 mod child;
 mod dev;
+mod doctor;
 mod inspect;
 mod on_load;
 mod output;
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         args::Command::Dev(args) => dev::dev(&args.without_gate()).map(|()| ExitCode::SUCCESS),
         args::Command::Inspect(args) => inspect::run(&args),
         args::Command::Publish(args) => publish::run(&args),
+        args::Command::Doctor(args) => doctor::run(&args),
     };
     ended.unwrap_or_else(|error| {
         let error = match error.downcast::<clap::Error>() {

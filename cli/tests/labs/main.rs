@@ -12,6 +12,7 @@ mod containers;
 mod counted;
 mod debugged;
 mod dev;
+mod doctor;
 mod faults;
 mod faulty;
 mod fuse;
