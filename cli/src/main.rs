@@ -1,5 +1,6 @@
 //! The program `replug`: `replug run` loads a plugin, calls it, and swaps it when a new build is there; `dev` makes the
-//! builds, too; `inspect` says what a library is, and `publish` puts one into its place.
+//! builds, too; `inspect` says what a library is, and `publish` puts one into its place. `new` makes a workspace to begin
+//! with; `completions` and `man` are the help in other forms.
 //!
 //! It only connects: options to the library, what the library says to output, and signals to the end.
 
@@ -7,7 +8,9 @@ mod args;
 mod build;
 mod child;
 mod dev;
+mod help;
 mod inspect;
+mod new;
 mod on_load;
 mod output;
 mod publish;
@@ -45,6 +48,9 @@ fn main() -> ExitCode {
         args::Command::Dev(args) => dev::dev(&args.without_gate()).map(|()| ExitCode::SUCCESS),
         args::Command::Inspect(args) => inspect::run(&args),
         args::Command::Publish(args) => publish::run(&args),
+        args::Command::New(args) => new::run(&args).map(|()| ExitCode::SUCCESS),
+        args::Command::Completions(args) => help::completions(&args).map(|()| ExitCode::SUCCESS),
+        args::Command::Man(args) => help::man(&args).map(|()| ExitCode::SUCCESS),
     };
     ended.unwrap_or_else(|error| {
         let error = match error.downcast::<clap::Error>() {
