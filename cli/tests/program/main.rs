@@ -12,6 +12,7 @@ mod dev_keys;
 mod dev_sources;
 mod dev_storm;
 mod directory;
+mod docs;
 mod foreign_text;
 mod gate;
 mod help;
