@@ -355,6 +355,44 @@ fn the_page_shows_a_real_output_of_each_subcommand() {
     }
 }
 
+/// The lines of text in a picture.
+fn lines_of(picture: &str) -> BTreeSet<String> {
+    let lines = picture.lines().filter(|line| line.starts_with("<text "));
+    let text = |line: &str| {
+        let parts = line.split('<').filter_map(|part| part.split_once('>'));
+        let text: String = parts.map(|(_, text)| text).collect();
+        text.replace("&lt;", "<")
+            .replace("&gt;", ">")
+            .replace("&amp;", "&")
+    };
+    lines.map(text).collect()
+}
+
+#[test]
+fn the_picture_in_readme_shows_what_the_program_says_of_a_change_and_of_a_mistake() {
+    let readme = fs::read_to_string(workspace().join("README.md")).unwrap();
+    assert!(readme.contains("](docs/dev.svg)"));
+    let picture = fs::read_to_string(workspace().join("docs/dev.svg")).unwrap();
+    let shown: BTreeSet<_> = lines_of(&picture)
+        .iter()
+        .map(|line| shape(line).0)
+        .collect();
+    let page = page();
+    let blocks = blocks(chapter(&page, "dev"));
+    let [started, changed, mistaken, _mended] = blocks[0].as_slice() else {
+        panic!("{blocks:?}");
+    };
+    for line in [started, changed, mistaken]
+        .iter()
+        .flat_map(|step| &step.lines)
+    {
+        assert!(
+            shown.contains(&shape(line).0),
+            "{line} is not in {shown:#?}"
+        );
+    }
+}
+
 #[test]
 fn lines_fit_but_for_times_sizes_digests_and_the_machine() {
     let mut digests = Digests::default();
