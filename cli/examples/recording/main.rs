@@ -4,6 +4,9 @@
 //! Another terminal edits the plugin, breaks it, and mends it. What the terminal shows is taken down with the time; only the
 //! pauses in which a reader reads are added.
 
+// Nothing is drawn elsewhere, but in tests.
+#![cfg_attr(not(target_os = "linux"), allow(dead_code))]
+
 #[cfg(target_os = "linux")]
 mod recorder;
 mod screen;

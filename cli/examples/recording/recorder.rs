@@ -1,12 +1,11 @@
 //! The run that is recorded.
 
 use std::cell::RefCell;
-use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use vocabulary::{Scratch, Terminal, cargo_build, workspace};
+use vocabulary::{Scratch, Terminal, cargo_build, workspace, workspace_of_plugin01};
 
 use crate::screen::Screen;
 use crate::svg::{COLUMNS, Frame, ROWS};
@@ -100,7 +99,8 @@ impl Recorder {
 
 /// Runs the scenes. The last frame stands as long as there is to read in it.
 pub(crate) fn record() -> Vec<Frame> {
-    let scratch = ground();
+    let scratch = Scratch::new();
+    workspace_of_plugin01(&scratch);
     let program = program();
     let mut command = Command::new("env");
     command
@@ -159,17 +159,4 @@ fn program() -> PathBuf {
     assert!(built.unwrap().success(), "the program does not compile");
     let own = std::env::current_exe().unwrap();
     own.ancestors().nth(2).unwrap().join("replug")
-}
-
-/// A workspace with `plugin01` in it.
-fn ground() -> Scratch {
-    let scratch = Scratch::new();
-    fs::create_dir_all(scratch.join("plugin01/src")).unwrap();
-    let source = "plugin01/src/lib.rs";
-    fs::copy(workspace().join(source), scratch.join(source)).unwrap();
-    let manifest = "[package]\nname = \"plugin01\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[lib]\ncrate-type = [\"cdylib\"]\n";
-    fs::write(scratch.join("plugin01/Cargo.toml"), manifest).unwrap();
-    let members = "[workspace]\nresolver = \"3\"\nmembers = [\"plugin01\"]\n";
-    fs::write(scratch.join("Cargo.toml"), members).unwrap();
-    scratch
 }

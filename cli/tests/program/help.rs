@@ -1,6 +1,6 @@
 //! `replug completions` and `replug man` say what `--help` says.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::process::Command;
@@ -30,30 +30,43 @@ pub(crate) fn subcommands() -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
-/// The long options that the help of a subcommand lists, but for `--help`.
-pub(crate) fn options(subcommand: &str) -> BTreeSet<String> {
+/// The long options that the help of a subcommand lists, but for `--help`, each with its default, if that is one word.
+pub(crate) fn options(subcommand: &str) -> BTreeMap<String, Option<String>> {
     /// How far to the right options stand. The words about them stand further, and those at the end not at all.
     const MARGINS: std::ops::RangeInclusive<usize> = 2..=6;
     let help = said(&[subcommand, "--help"]);
-    let is_option = |line: &&str| {
+    let (mut found, mut last) = (BTreeMap::new(), None);
+    for line in help.lines() {
         let bare = line.trim_start();
-        bare.starts_with('-') && MARGINS.contains(&(line.len() - bare.len()))
-    };
-    let words = help
-        .lines()
-        .filter(is_option)
-        .flat_map(str::split_whitespace);
-    let long = words.filter(|word| word.starts_with("--") && *word != "--help");
-    long.map(str::to_owned).collect()
+        if bare.starts_with('-') && MARGINS.contains(&(line.len() - bare.len())) {
+            let long = bare.split_whitespace().find(|word| word.starts_with("--"));
+            last = long.filter(|it| *it != "--help").map(str::to_owned);
+            found.extend(last.clone().map(|option| (option, None)));
+        }
+        let default = line
+            .split_once("[default: ")
+            .and_then(|(_, rest)| rest.split_once(']'));
+        if let (Some(option), Some((default, ""))) = (&last, default)
+            && !default.contains(' ')
+        {
+            found.insert(option.clone(), Some(default.to_owned()));
+        }
+    }
+    found
 }
 
 #[test]
 fn the_subcommands_and_options_of_the_help_are_found() {
     let names = subcommands();
     assert!(names.starts_with(&["run".to_owned(), "dev".to_owned()]));
-    let options = options("publish");
-    let wanted = ["--json", "--keep"].map(str::to_owned);
-    assert_eq!(options, BTreeSet::from(wanted));
+    let options = options("new");
+    let wanted = [
+        ("--host", Some("loop")),
+        ("--path", None),
+        ("--replug", None),
+    ];
+    let wanted = wanted.map(|(option, default)| (option.to_owned(), default.map(str::to_owned)));
+    assert_eq!(options, BTreeMap::from(wanted));
 }
 
 #[test]
@@ -62,7 +75,7 @@ fn each_shell_completes_each_subcommand_and_each_option() {
         let script = said(&["completions", shell]);
         for subcommand in subcommands() {
             assert!(script.contains(&subcommand), "{shell}: {subcommand}");
-            for option in options(&subcommand) {
+            for option in options(&subcommand).into_keys() {
                 let word = option.trim_start_matches('-');
                 assert!(script.contains(word), "{shell}: {subcommand} {option}");
             }
@@ -84,7 +97,7 @@ fn there_is_a_page_of_each_subcommand_and_each_option_is_in_it() {
             page.contains(&format!("\n.TH replug-{subcommand} 1 ")),
             "{page}"
         );
-        for option in options(&subcommand) {
+        for option in options(&subcommand).into_keys() {
             let option = option.replace('-', "\\-");
             assert!(page.contains(&option), "{subcommand} {option}");
         }
