@@ -28,6 +28,7 @@ struct Scene {
     status: &'static str,
 }
 
+/// The first build, a new version, a mistake, and its mending in another version.
 const SCENES: [Scene; 4] = [
     Scene {
         edit: "",
@@ -52,6 +53,14 @@ const SCENES: [Scene; 4] = [
 ];
 
 impl Scene {
+    /// Does what is done in the other terminal.
+    fn run(&self, scratch: &Scratch) {
+        let mut shell = Command::new("sh");
+        let shell = shell.args(["-c", self.edit]);
+        let edited = shell.current_dir(scratch.path()).status();
+        assert!(edited.unwrap().success(), "{}", self.edit);
+    }
+
     fn is_over(&self, terminal: &Terminal) -> bool {
         let screen = terminal.screen();
         let is_said = screen.iter().any(|line| line.contains(self.words));
@@ -101,23 +110,7 @@ impl Recorder {
 pub(crate) fn record() -> Vec<Frame> {
     let scratch = Scratch::new();
     workspace_of_plugin01(&scratch);
-    let program = program();
-    let mut command = Command::new("env");
-    command
-        .args(["--chdir", scratch.path().to_str().unwrap()])
-        .args([
-            "-u",
-            "NO_COLOR",
-            "-u",
-            "CARGO_TARGET_DIR",
-            "-u",
-            "XDG_RUNTIME_DIR",
-        ])
-        .arg(format!("TMPDIR={}", scratch.stage().display()))
-        .arg("TERM=xterm-256color")
-        .arg(program)
-        .args(["dev", "-p", "plugin01"]);
-    let mut terminal = Terminal::start_with_keyboard(&command, COLUMNS.try_into().unwrap());
+    let mut terminal = Terminal::start_with_keyboard(&dev(&scratch), COLUMNS.try_into().unwrap());
     let recorder = RefCell::new(Recorder {
         frames: Vec::new(),
         before: Duration::ZERO,
@@ -126,13 +119,11 @@ pub(crate) fn record() -> Vec<Frame> {
     });
     for scene in SCENES {
         if !scene.edit.is_empty() {
-            recorder.borrow_mut().caption = scene.edit;
-            recorder.borrow_mut().note(&terminal.text());
-            recorder.borrow_mut().pause(TO_SEE);
-            let mut shell = Command::new("sh");
-            let shell = shell.args(["-c", scene.edit]);
-            let edited = shell.current_dir(scratch.path()).status();
-            assert!(edited.unwrap().success(), "{}", scene.edit);
+            let mut recorder = recorder.borrow_mut();
+            recorder.caption = scene.edit;
+            recorder.note(&terminal.text());
+            recorder.pause(TO_SEE);
+            scene.run(&scratch);
         }
         terminal.wait_for(scene.words, |it| {
             recorder.borrow_mut().note(&it.text());
@@ -148,6 +139,26 @@ pub(crate) fn record() -> Vec<Frame> {
     last.at = recorder.before;
     recorder.frames.push(last);
     recorder.frames
+}
+
+/// The program as people start it in the workspace, whatever whoever records has chosen for himself.
+fn dev(scratch: &Scratch) -> Command {
+    let mut command = Command::new("env");
+    command.arg("--chdir").arg(scratch.path());
+    for variable in [
+        "NO_COLOR",
+        "CARGO_TARGET_DIR",
+        "CARGO_TERM_COLOR",
+        "XDG_RUNTIME_DIR",
+    ] {
+        command.args(["-u", variable]);
+    }
+    command
+        .arg(format!("TMPDIR={}", scratch.stage().display()))
+        .arg("TERM=xterm-256color")
+        .arg(program())
+        .args(["dev", "-p", "plugin01"]);
+    command
 }
 
 /// The program, as cargo builds it beside this one.

@@ -5,6 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use vocabulary::{Scratch, Speaker, cargo, program, target_tmp, workspace};
 
@@ -72,6 +73,12 @@ fn target() -> PathBuf {
     target_tmp().join("made")
 }
 
+/// Lets one test at a time build in that directory: another build in it is waited for, and a test waits no longer than it must.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn new(scratch: &Scratch, arguments: &[&str]) -> Output {
     let mut command = Command::new(program());
     command.arg("new").args(arguments);
@@ -88,6 +95,7 @@ fn assert_refused(scratch: &Scratch, arguments: &[&str], status: i32, words: &st
 
 #[test]
 fn a_loop_builds_and_tests_as_it_is_and_dev_brings_a_change_into_the_world_that_goes_on() {
+    let _alone = alone();
     let made = Made::new("pendulum", &[]);
     made.assert_builds_and_tests();
     let next = "replug dev -p pendulum-rules -- cargo run\n";
@@ -113,6 +121,7 @@ fn a_loop_builds_and_tests_as_it_is_and_dev_brings_a_change_into_the_world_that_
 
 #[test]
 fn a_server_builds_and_tests_as_it_is_and_answers() {
+    let _alone = alone();
     let made = Made::new("kiosk", &["--host", "server"]);
     made.assert_builds_and_tests();
     assert!(made.said.contains("-p kiosk-handler "), "{}", made.said);
