@@ -1,7 +1,9 @@
 //! The options of the command line, and which of their values make sense.
 
 mod doctor;
+mod help;
 mod library;
+mod new;
 
 use std::ffi::{CStr, CString, OsString};
 use std::fmt;
@@ -15,7 +17,9 @@ use replug::watch::{Files as _, Kind, OsFiles, Watcher};
 use replug::{Audit, FsPolicy, GatePolicy, Options, Text, Trust};
 
 pub(crate) use self::doctor::Doctor;
+pub(crate) use self::help::{Completions, Man};
 pub(crate) use self::library::{Inspect, Publish};
+pub(crate) use self::new::{HostKind, New};
 
 /// The longest time an option takes, a day: whoever asks for more has made a mistake.
 const LONGEST_MS: u64 = 24 * 60 * 60 * 1000;
@@ -43,6 +47,12 @@ pub(crate) enum Command {
     Publish(Publish),
     /// Say what would make replug late, wrong or unsafe here, and what to do about it
     Doctor(Doctor),
+    /// Make a workspace of a declaration, a plugin and a host, which builds, runs and tests as it is
+    New(New),
+    /// Write what completes the options in a shell
+    Completions(Completions),
+    /// Write a manual page, or all of them
+    Man(Man),
 }
 
 /// A wrong use of a subcommand, with that subcommand's own usage.

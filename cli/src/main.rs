@@ -1,6 +1,6 @@
 //! The program `replug`: `replug run` loads a plugin, calls it, and swaps it when a new build is there; `dev` makes the
 //! builds, too; `inspect` says what a library is, `publish` puts one into its place, and `doctor` says what is to be
-//! mended.
+//! mended. `new` makes a workspace to begin with; `completions` and `man` are the help in other forms.
 //!
 //! It only connects: options to the library, what the library says to output, and signals to the end.
 
@@ -9,7 +9,9 @@ mod build;
 mod child;
 mod dev;
 mod doctor;
+mod help;
 mod inspect;
+mod new;
 mod on_load;
 mod output;
 mod publish;
@@ -48,6 +50,9 @@ fn main() -> ExitCode {
         args::Command::Inspect(args) => inspect::run(&args),
         args::Command::Publish(args) => publish::run(&args),
         args::Command::Doctor(args) => doctor::run(&args),
+        args::Command::New(args) => new::run(&args).map(|()| ExitCode::SUCCESS),
+        args::Command::Completions(args) => help::completions(&args).map(|()| ExitCode::SUCCESS),
+        args::Command::Man(args) => help::man(&args).map(|()| ExitCode::SUCCESS),
     };
     ended.unwrap_or_else(|error| {
         let error = match error.downcast::<clap::Error>() {

@@ -1,12 +1,13 @@
 //! The demo of README, done as README says, line by line: nothing in it is older than the program.
 
 use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
 
 use replug::outcome::Waiting;
 use replug::watch::Holder;
-use vocabulary::{Scratch, Speaker, program, workspace};
+use vocabulary::{Scratch, Speaker, program, workspace, workspace_of_plugin01};
+
+use crate::likeness::shape;
 
 /// What README shows of the program, one list of lines for each block, and the command of the first.
 struct Demo {
@@ -29,21 +30,6 @@ impl Demo {
             blocks,
         }
     }
-}
-
-/// A line without what differs from run to run: digests, milliseconds, and the name of the filesystem.
-fn shape(line: &str) -> String {
-    let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-    for at in 0..words.len() {
-        let bare = words[at].trim_matches(['(', ')', ':', ',']).to_owned();
-        let is_digest = bare.len() == 8 && bare.chars().all(|it| it.is_ascii_hexdigit());
-        let is_time = words.get(at + 1).is_some_and(|next| next == "ms");
-        let is_filesystem = at > 0 && words[at - 1] == "filesystem";
-        if is_digest || is_time || is_filesystem {
-            words[at] = words[at].replace(&bare, "..");
-        }
-    }
-    words.join(" ")
 }
 
 fn is_waiting(line: &str) -> bool {
@@ -82,13 +68,7 @@ fn wait_for(block: &[String], program: &mut Speaker, answer: &mut String) {
 fn the_demo_says_what_readme_says() {
     let demo = Demo::of_readme();
     let scratch = Scratch::new();
-    let source: PathBuf = scratch.join("plugin01/src/lib.rs");
-    fs::create_dir_all(source.parent().unwrap()).unwrap();
-    fs::copy(workspace().join("plugin01/src/lib.rs"), &source).unwrap();
-    let manifest = "[package]\nname = \"plugin01\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[lib]\ncrate-type = [\"cdylib\"]\n";
-    fs::write(scratch.join("plugin01/Cargo.toml"), manifest).unwrap();
-    let members = "[workspace]\nresolver = \"3\"\nmembers = [\"plugin01\"]\n";
-    fs::write(scratch.join("Cargo.toml"), members).unwrap();
+    let source = workspace_of_plugin01(&scratch);
 
     let mut command = Command::new(program());
     command.args(&demo.arguments).current_dir(scratch.path());

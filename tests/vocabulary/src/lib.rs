@@ -51,7 +51,7 @@ pub use fixture::{
 };
 pub use halted::Halted;
 pub use line::Line;
-pub use package::Package;
+pub use package::{Package, workspace_of_plugin01};
 pub use places::{program, target_tmp, workspace};
 pub use program::{Ended, Program};
 pub use saves::Saves;

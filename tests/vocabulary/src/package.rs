@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use crate::fixture::plugin_source;
-use crate::{Scratch, cargo_build};
+use crate::{Scratch, cargo_build, workspace};
 
 /// A package with one library.
 pub struct Package {
@@ -109,6 +109,19 @@ impl Package {
             .output()
             .expect("cargo can be started")
     }
+}
+
+/// Makes a scratch directory a workspace with a copy of `plugin01` in it, and returns the path of the plugin's source.
+pub fn workspace_of_plugin01(scratch: &Scratch) -> PathBuf {
+    let source = "plugin01/src/lib.rs";
+    fs::create_dir_all(scratch.join("plugin01/src")).unwrap();
+    fs::copy(workspace().join(source), scratch.join(source)).unwrap();
+    let manifest = "[package]\nname = \"plugin01\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n\
+                    [lib]\ncrate-type = [\"cdylib\"]\n";
+    fs::write(scratch.join("plugin01/Cargo.toml"), manifest).unwrap();
+    let members = "[workspace]\nresolver = \"3\"\nmembers = [\"plugin01\"]\n";
+    fs::write(scratch.join("Cargo.toml"), members).unwrap();
+    scratch.join(source)
 }
 
 fn said(built: &Output) -> String {
