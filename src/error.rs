@@ -249,7 +249,8 @@ impl fmt::Display for NotBuilt<'_> {
                 let files = quoted.collect::<Vec<_>>().join(" or ");
                 write!(
                     f,
-                    "there is no file {files}; build it first, `{}`, with `crate-type = [\"cdylib\"]` in its `[lib]`",
+                    "there is no file {files}; build it first, `{}`, with `crate-type = [\"cdylib\"]` in its \
+                     `[lib]`; a `[lib]` with a `name` of its own is found by that name",
                     self.command
                 )
             }

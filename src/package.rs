@@ -255,7 +255,8 @@ mod tests {
         let root = workspace.path("target/debug");
         let expected = format!(
             "cannot find the library of `rules`: there is no file `{root}/librules.so` or `{root}/deps/librules.so`; \
-             build it first, `cargo build -p rules`, with `crate-type = [\"cdylib\"]` in its `[lib]`",
+             build it first, `cargo build -p rules`, with `crate-type = [\"cdylib\"]` in its `[lib]`; a `[lib]` with a \
+             `name` of its own is found by that name",
             root = root.display()
         );
         assert_eq!(chain(&error), expected);

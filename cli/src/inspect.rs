@@ -45,7 +45,13 @@ struct Compared {
 /// Looks at the library, and says what is known. A failure if the library would be kept out.
 pub(crate) fn run(args: &Inspect) -> Result<ExitCode, Failure> {
     let output = Output::new(args.json, Instant::now());
-    let seen = inspect(&args.options(args.file.clone()))?;
+    let seen = match inspect(&args.options(args.file.clone())) {
+        Err(error) if args.json => {
+            output.say(unread_line(&args.file, &error), String::new())?;
+            return Err(error.into());
+        }
+        seen => seen?,
+    };
     let Some(compared) = compare(args, &seen)? else {
         return Ok(ExitCode::FAILURE);
     };
@@ -136,6 +142,14 @@ fn line(seen: &Inspection, compared: Option<&Compared>) -> Value {
         });
     }
     line
+}
+
+/// The line of a file of which nothing was read.
+fn unread_line(file: &Path, error: &replug::Error) -> Value {
+    json!({
+        "event": "inspected", "path": spelled(&absolute(file)), "loads": false,
+        "step": error.step().to_string(), "reason": chain(error),
+    })
 }
 
 fn declaration_line(declared: Result<&Declared, &Mismatch>) -> Value {

@@ -44,8 +44,10 @@ fn write_whole(stream: &mut impl system::Locked, mut bytes: &[u8]) -> io::Result
 
 #[cfg(unix)]
 mod system {
-    use std::io;
+    use std::fs::File;
+    use std::io::{self, ErrorKind};
     use std::os::fd::AsFd;
+    use std::os::unix::fs::FileTypeExt as _;
 
     use rustix::event::{PollFd, PollFlags, poll};
     use rustix::io::Errno;
@@ -56,7 +58,18 @@ mod system {
     impl<S: AsFd> Locked for S {}
 
     pub(super) fn write(stream: &mut impl Locked, bytes: &[u8]) -> io::Result<usize> {
-        Ok(rustix::io::write(stream, bytes)?)
+        match rustix::io::write(&*stream, bytes) {
+            // A terminal that was closed is a reader that has gone.
+            Err(Errno::IO) if is_device(stream) => Err(ErrorKind::BrokenPipe.into()),
+            written => Ok(written?),
+        }
+    }
+
+    /// Whether the stream is a terminal, or was one: a closed one says that it is none.
+    fn is_device(stream: &impl Locked) -> bool {
+        let stream = stream.as_fd().try_clone_to_owned().map(File::from);
+        let metadata = stream.and_then(|stream| stream.metadata());
+        metadata.is_ok_and(|it| it.file_type().is_char_device())
     }
 
     /// Waits until the stream takes more, or its reader has gone. Ctrl-C ends the program all the same.

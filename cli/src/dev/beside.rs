@@ -16,13 +16,21 @@ pub(super) struct Beside {
 }
 
 impl Beside {
-    /// Starts the command. It has the program's own streams, but for an input from which keys are taken.
-    pub(super) fn start(command: &[OsString], has_input: bool) -> io::Result<Beside> {
+    /// Starts the command. It has the program's own streams, but for an input from which keys are taken; and if it
+    /// `is_aside`, what it says goes to stderr.
+    pub(super) fn start(
+        command: &[OsString],
+        has_input: bool,
+        is_aside: bool,
+    ) -> io::Result<Beside> {
         let (program, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
         let mut command = Command::new(program);
         command.args(arguments);
         if !has_input {
             command.stdin(Stdio::null());
+        }
+        if is_aside {
+            command.stdout(io::stderr());
         }
         let child = child::as_group(&mut command).spawn()?;
         Ok(Beside { child })

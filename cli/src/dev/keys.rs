@@ -51,6 +51,9 @@ mod unix {
 
     use super::Key;
 
+    /// In the place of a key: no key does this.
+    const NO_KEY: u8 = if cfg!(target_os = "linux") { 0 } else { 0xff };
+
     /// The terminal, while it hands over each key at once. Dropping it, or [`Restore`], puts the terminal back.
     pub(in crate::dev) struct Keys {
         pressed: Receiver<Key>,
@@ -106,13 +109,15 @@ mod unix {
     }
 
     impl Restore {
-        /// Lets keys through one by one, and shows none. Ctrl-C stays a signal, and lines still end as before.
+        /// Lets keys through one by one, and shows none. Ctrl-C stays a signal, and lines still end as before. Ctrl-Z is none:
+        /// whoever stops the program would find a terminal that shows nothing.
         fn change(&self) -> io::Result<()> {
             let before = tcgetattr(io::stdin())?;
             let mut single = before.clone();
             single.local_modes -= LocalModes::ICANON | LocalModes::ECHO;
             single.special_codes[SpecialCodeIndex::VMIN] = 1;
             single.special_codes[SpecialCodeIndex::VTIME] = 0;
+            single.special_codes[SpecialCodeIndex::VSUSP] = NO_KEY;
             tcsetattr(io::stdin(), OptionalActions::Now, &single)?;
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(before);
             Ok(())

@@ -50,10 +50,15 @@ pub(super) fn keep(path: &Path) -> Result<PathBuf, PublishError> {
         source,
     };
     let second = second_name(path).map_err(unkept)?;
+    let name = second.to_path_buf();
     second
         .persist(&before)
         .map_err(|failed| unkept(failed.error))?;
-    Ok(before)
+    // A rename of one name of a file over another name of the same file does nothing, and leaves both.
+    match fs::remove_file(name) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(unkept(error)),
+        _ => Ok(before),
+    }
 }
 
 /// A second name of a file, aside; or where files have one name each, a copy.

@@ -259,7 +259,8 @@ fn a_host_of_the_users_own_runs_beside_the_builds_and_ends_with_them() {
 fn the_end_of_the_command_is_said_and_the_next_build_starts_it_again() {
     let scratch = Scratch::new();
     let package = Package::plugin(&scratch, "as it was");
-    let options = ["--", "sh", "-c", "exit 7"];
+    // Each line of the program's output is JSON, whatever the command writes.
+    let options = ["--", "sh", "-c", "echo no JSON; exit 7"];
     let mut program = dev(&scratch, &package, &options);
     let ended = program.wait_for_event("ended");
     assert!(ended.text("status").contains('7'), "{ended:?}");
@@ -273,14 +274,15 @@ fn the_end_of_the_command_is_said_and_the_next_build_starts_it_again() {
 fn a_command_that_does_not_heed_the_end_is_killed() {
     let scratch = Scratch::new();
     let package = Package::plugin(&scratch, "as it was");
-    let stubborn = "trap '' TERM; echo '{\"event\":\"trapped\"}'; while :; do sleep 1; done";
-    let options = ["--", "sh", "-c", stubborn];
+    let trapped = scratch.join("trapped");
+    let stubborn = format!(
+        "trap '' TERM; : > '{}'; while :; do sleep 1; done",
+        trapped.display()
+    );
+    let options = ["--", "sh", "-c", &stubborn];
     let mut program = dev(&scratch, &package, &options);
     let command = program.wait_for_event("command").number("pid");
-    // The command speaks for itself, and may be first.
-    if program.said("trapped").is_empty() {
-        program.wait_for_event("trapped");
-    }
+    wait_until("the command to be stubborn", || trapped.exists());
     program.stop_cleanly(&scratch);
     wait_until("end of the command", || !is_there(command));
 }

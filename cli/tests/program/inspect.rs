@@ -36,6 +36,16 @@ fn bad(options: &[&str], path: &Path) -> Line {
     ended.said[0].clone()
 }
 
+#[test]
+fn what_cannot_be_read_is_a_line_too() {
+    let scratch = Scratch::new();
+    let ended = inspect(&[], &scratch.join("nothing.so"));
+    ended.assert_failed(1, &["nothing.so", "No such file"]);
+    assert_eq!(ended.said.len(), 1);
+    assert_eq!(ended.said[0].0["loads"], false);
+    assert_eq!(ended.said[0].text("step"), "stage");
+}
+
 /// A file of this content in a scratch directory.
 fn file(scratch: &Scratch, content: &[u8]) -> std::path::PathBuf {
     let path = scratch.join("libx.so");

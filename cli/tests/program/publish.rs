@@ -162,12 +162,19 @@ fn the_one_before_is_kept_on_request_and_the_same_bytes_change_nothing() {
         assert_eq!(fs::read(before).unwrap(), library(number - 1));
         ground.assert_holds(&["libplugin01.so", "libplugin01.so.before"]);
     }
+    // As after a run that was killed between the two renames: both names are those of one file.
+    let before = ground.directory.join("libplugin01.so.before");
+    fs::remove_file(&before).unwrap();
+    fs::hard_link(ground.dest(), &before).unwrap();
+    ground.build(2);
+    published(&["--keep"], &ground.file, &ground.dest());
+    assert_eq!(fs::read(&before).unwrap(), library(3));
+    ground.assert_holds(&["libplugin01.so", "libplugin01.so.before"]);
     let inode = fs::metadata(ground.dest()).unwrap().ino();
     let said = published(&["--keep"], &ground.file, &ground.dest());
     assert_eq!(said.0["changed"], false);
     assert_eq!(fs::metadata(ground.dest()).unwrap().ino(), inode);
-    let before = ground.directory.join("libplugin01.so.before");
-    assert_eq!(fs::read(before).unwrap(), library(2));
+    assert_eq!(fs::read(before).unwrap(), library(3));
 }
 
 #[test]

@@ -196,7 +196,8 @@ impl Session<'_> {
         if self.beside.is_some() {
             return Ok(());
         }
-        let started = Beside::start(&self.args.command, !self.keys.are_taken());
+        let (has_input, is_aside) = (!self.keys.are_taken(), self.args.serving.json);
+        let started = Beside::start(&self.args.command, has_input, is_aside);
         let beside = started.map_err(|source| CannotRun {
             command: self.command(),
             source,
