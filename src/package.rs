@@ -7,6 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use replug_plugin::shown::spelled_bytes;
+
 use crate::error::Error;
 use crate::look::built::{OWN_PROFILE, Profile, is_package_name, newest};
 use crate::look::files::Files as _;
@@ -167,10 +169,10 @@ fn workspace(cargo: &OsString, package: &Path) -> io::Result<PathBuf> {
     command.arg(package.join("Cargo.toml")).stdin(Stdio::null());
     let said = command.output()?;
     if !said.status.success() {
-        let words = String::from_utf8_lossy(&said.stderr);
+        let words = spelled_bytes(&said.stderr);
         return Err(io::Error::other(words.trim().to_owned()));
     }
-    let manifest = String::from_utf8_lossy(&said.stdout);
+    let manifest = str::from_utf8(&said.stdout).map_err(io::Error::other)?;
     let root = Path::new(manifest.trim_end()).parent();
     root.map(Path::to_owned)
         .ok_or_else(|| io::ErrorKind::NotFound.into())

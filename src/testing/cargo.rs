@@ -4,6 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use replug_plugin::shown::{spelled, spelled_bytes};
 use serde_json::Value;
 
 use super::error::Error;
@@ -38,7 +39,7 @@ pub(super) fn package(wanted: Wanted<'_>) -> Result<Package, Error> {
             (name.to_owned(), manifest.or_else(own_manifest))
         }
         Wanted::In(directory) => (
-            directory.display().to_string(),
+            spelled(directory).into_owned(),
             Some(directory.join("Cargo.toml")),
         ),
     };
@@ -51,7 +52,7 @@ pub(super) fn package(wanted: Wanted<'_>) -> Result<Package, Error> {
     let metadata = serde_json::from_slice::<Value>(&answered.stdout);
     let metadata = metadata.map_err(|_| Error::Ask {
         package: asked.clone(),
-        said: String::from_utf8_lossy(&answered.stderr).into_owned(),
+        said: spelled_bytes(&answered.stderr).into_owned(),
     })?;
     let packages = metadata["packages"].as_array().into_iter().flatten();
     let is_wanted = |it: &&Value| match (wanted, &manifest) {
@@ -110,10 +111,10 @@ pub(super) fn build(package: &Package, copy: &Path, target: &Path) -> Result<Pat
         return Err(Error::Build {
             package: package.name.clone(),
             status: ended.status,
-            said: String::from_utf8_lossy(&ended.stderr).into_owned(),
+            said: spelled_bytes(&ended.stderr).into_owned(),
         });
     }
-    let said = String::from_utf8_lossy(&ended.stdout);
+    let said = spelled_bytes(&ended.stdout);
     library(&said, &manifest).ok_or_else(|| Error::NoLibrary {
         package: package.name.clone(),
     })

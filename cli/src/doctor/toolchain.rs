@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use replug::shown::shown;
+use replug::shown::{shown, spelled_bytes};
 use replug::watch::{Files as _, OsFiles};
 
 use super::finding::{Said, page};
@@ -23,7 +23,7 @@ pub(super) fn version() -> Option<String> {
     output
         .status
         .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        .then(|| spelled_bytes(&output.stdout).trim().to_owned())
 }
 
 /// What is to be said of this cargo.

@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use replug::shown::shown;
+use replug::shown::{shown, spelled};
 
 /// The directory of the program's own sources when it was built. Their checkout is the one above.
 const BUILT_IN: &str = env!("CARGO_MANIFEST_DIR");
@@ -94,10 +94,7 @@ impl Crates {
             Crates::Checkout(root) => {
                 let path = Path::new(root).join(directory);
                 let path = path.components().collect::<PathBuf>();
-                (
-                    name,
-                    format!("{{ path = {} }}", quoted(&path.to_string_lossy())),
-                )
+                (name, format!("{{ path = {} }}", quoted(&spelled(&path))))
             }
             Crates::Published => (name, quoted(&format!("={VERSION}"))),
         })
