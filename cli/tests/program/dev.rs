@@ -239,16 +239,25 @@ fn is_there(process: u64) -> bool {
 fn a_host_of_the_users_own_runs_beside_the_builds_and_ends_with_them() {
     let scratch = Scratch::new();
     let package = Package::plugin(&scratch, "as it was");
-    let mut command = command(&scratch, &package, &[]);
-    command.arg("--").arg(program()).args(["run", "--json"]);
-    command.args(["--every-ms", "20"]).arg("--stage-dir");
-    command.arg(scratch.stage()).arg(package.library());
-    let mut program = Program::start(command);
+    let said = scratch.join("said");
+    let host = format!(
+        "exec '{}' run --json --every-ms 20 --stage-dir '{}' '{}' > '{}'",
+        program().display(),
+        scratch.stage().display(),
+        package.library().display(),
+        said.display()
+    );
+    let mut program = dev(&scratch, &package, &["--", "sh", "-c", &host]);
     let host = program.wait_for_event("command").number("pid");
-    program.wait_for_answer("as it was");
+    let answers = |text: &str| {
+        let said = std::fs::read_to_string(&said).unwrap_or_default();
+        said.lines()
+            .any(|line| line.contains(r#""event":"result""#) && line.contains(text))
+    };
+    wait_until("the host to answer", || answers("as it was"));
     package.edit("as edited");
     program.wait_for_event("built");
-    program.wait_for_answer("as edited");
+    wait_until("the host to answer anew", || answers("as edited"));
     let ended = program.stop_cleanly(&scratch);
     assert!(!is_there(host), "the host was left behind");
     assert_eq!(ended.said("command").len(), 1);
