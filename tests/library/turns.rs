@@ -623,18 +623,18 @@ fn a_way_that_began_at_a_mount_begins_above_when_the_mount_is_gone() {
     assert!(asked.borrow().contains(&above), "{:?}", asked.borrow());
 }
 
-/// A directory is watched on one network filesystem that is mounted on another one. The inner one is unmounted, and the
-/// names above are those of the outer one now.
-#[test]
-fn a_way_that_began_at_a_mount_begins_above_when_another_server_is_uncovered() {
+/// Watches what `make` makes of a directory on one network filesystem that is mounted on another one, takes the inner one
+/// away, and sees that the names above are asked for, which are those of the outer one now.
+#[track_caller]
+fn is_asked_above_when_uncovered(make: impl Fn(&Scratch, PathBuf) -> PathBuf) {
     let scratch = Scratch::new();
     let (files, asked) = spy();
     let (outer, inner) = (scratch.join("outer"), scratch.join("outer/way/inner"));
     fs::create_dir_all(&inner).unwrap();
     files.nfs.mount(&inner);
     let nfs = files.nfs.clone();
-    Artifact::at(inner.join("libx.so")).link(&library(1));
-    let mut watch = ByHand::watch(&scratch, &inner, files);
+    let watched = make(&scratch, inner);
+    let mut watch = ByHand::watch(&scratch, &watched, files);
     assert_eq!(watch.poll_until_settled(), 1);
     nfs.mount(&outer);
     watch.poll();
@@ -644,27 +644,24 @@ fn a_way_that_began_at_a_mount_begins_above_when_another_server_is_uncovered() {
     assert!(asked.borrow().contains(&above), "{:?}", asked.borrow());
 }
 
-/// A link is on one network filesystem that is mounted on another one, where there is such a link, too.
+#[test]
+fn a_way_that_began_at_a_mount_begins_above_when_another_server_is_uncovered() {
+    is_asked_above_when_uncovered(|_, inner| {
+        Artifact::at(inner.join("libx.so")).link(&library(1));
+        inner
+    });
+}
+
+/// The outer filesystem has such a link, too.
 #[test]
 fn a_way_to_a_link_begins_above_when_another_server_is_uncovered() {
-    let scratch = Scratch::new();
-    let (files, asked) = spy();
-    let (outer, inner) = (scratch.join("outer"), scratch.join("outer/way/inner"));
-    fs::create_dir_all(&inner).unwrap();
-    files.nfs.mount(&inner);
-    let nfs = files.nfs.clone();
-    let artifact = Artifact::at(scratch.join("libx.so"));
-    artifact.link(&library(1));
-    let link = inner.join("libx.so");
-    symlink(artifact.path(), &link).unwrap();
-    let mut watch = ByHand::watch(&scratch, &link, files);
-    assert_eq!(watch.poll_until_settled(), 1);
-    nfs.mount(&outer);
-    watch.poll();
-    asked.borrow_mut().clear();
-    watch.poll();
-    let above = Asked::LookLink(fs::canonicalize(&outer).unwrap());
-    assert!(asked.borrow().contains(&above), "{:?}", asked.borrow());
+    is_asked_above_when_uncovered(|scratch, inner| {
+        let artifact = Artifact::at(scratch.join("libx.so"));
+        artifact.link(&library(1));
+        let link = inner.join("libx.so");
+        symlink(artifact.path(), &link).unwrap();
+        link
+    });
 }
 
 /// What is said of waits and health while a library, or its directory, cannot be looked at, comes back for a moment in

@@ -126,12 +126,15 @@ fn the_terminal_is_left_as_it_was_by_a_key_and_by_each_signal() {
         let mut terminal = on_a_terminal(&scratch, &package);
         wait_for_text(&mut terminal, "as it was");
         assert!(!terminal.is_as_shells_expect());
+        // A program that is stopped leaves a terminal that shows nothing.
+        assert!(!terminal.has_a_key_that_stops());
         match end {
             Some(signal) => kill_process(terminal.id(), signal).unwrap(),
             None => terminal.press('q'),
         }
         assert_eq!(terminal.end().code(), Some(0), "{end:?}");
         assert!(terminal.is_as_shells_expect(), "{end:?}");
+        assert!(terminal.has_a_key_that_stops(), "{end:?}");
         assert!(shows(&terminal, "stopped;"), "{end:?}");
         scratch.assert_nothing_staged();
     }

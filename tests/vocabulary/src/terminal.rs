@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+use rustix::termios::{LocalModes, SpecialCodeIndex, Winsize, tcgetattr, tcsetwinsize};
 
 use crate::{DEADLINE, wait_for_exit};
 
@@ -128,6 +128,11 @@ impl Terminal {
     pub fn is_as_shells_expect(&self) -> bool {
         let modes = tcgetattr(&self.window).unwrap().local_modes;
         modes.contains(LocalModes::ECHO | LocalModes::ICANON)
+    }
+
+    /// Whether a key stops the program, as Ctrl-Z does under a shell.
+    pub fn has_a_key_that_stops(&self) -> bool {
+        tcgetattr(&self.window).unwrap().special_codes[SpecialCodeIndex::VSUSP] != 0
     }
 
     /// Waits until the screen shows something that fits.
