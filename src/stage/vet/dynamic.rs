@@ -131,9 +131,13 @@ impl<'a, H: FileHeader<Endian = E>> Dynamic<'a, H> {
 
     /// The text at an address, up to its NUL.
     pub(super) fn text<D: ReadRef<'a>>(&self, start: u64, data: D) -> Option<&'a [u8]> {
-        let (offset, size) = self.place(start, LONGEST)?;
-        // Not by `read_bytes_at_until`, which ends after 4 KiB.
-        until_nul(data.read_bytes_at(offset, size).ok()?)
+        // Not by `read_bytes_at_until`, which ends after 4 KiB; and not all that a text can have at once, for most are
+        // short, and a host that is not optimised needs milliseconds for so many bytes.
+        let sizes = [LONGEST / 64, LONGEST / 8, LONGEST];
+        sizes.into_iter().find_map(|most| {
+            let (offset, size) = self.place(start, most)?;
+            until_nul(data.read_bytes_at(offset, size).ok()?)
+        })
     }
 
     /// All symbols that are not the library's own affair; `None` if a symbol or a name is still zeros.

@@ -509,7 +509,13 @@ fn stacks_and_code_that_a_loader_must_open_up_are_reported() {
 
 #[test]
 fn a_handshake_is_read_to_its_end_up_to_the_longest() {
-    for (len, read) in [(1, true), (LONGEST - 1, true), (LONGEST, false)] {
+    for (len, read) in [
+        (1, true),
+        (LONGEST / 64, true),
+        (LONGEST / 8, true),
+        (LONGEST - 1, true),
+        (LONGEST, false),
+    ] {
         let text = "x".repeat(len as usize);
         let source = format!("const char replug_handshake[] = \"{text}\";");
         let library = c_library(&[], &source);
@@ -733,6 +739,20 @@ fn only_tables_are_read_however_large_the_library() {
     vet(reader, Wanted::default()).unwrap();
     let read = read.get();
     assert!(read < library.bytes.len() / 100, "{read} bytes");
+}
+
+#[test]
+fn of_what_follows_a_short_handshake_not_as_much_is_read_as_a_handshake_can_be_long() {
+    let library = declared("const char more[1 << 20] = {1};");
+    let read = Cell::new(0);
+    let reader = Reader {
+        bytes: Cursor::new(&*library.bytes),
+        read: &read,
+        good_reads: usize::MAX,
+    };
+    assert!(vet(reader, Wanted::default()).unwrap().handshake.is_some());
+    let read = read.get();
+    assert!(read < LONGEST as usize / 8, "{read} bytes");
 }
 
 /// A library with a declaration in it, and this text in the place of a function.
