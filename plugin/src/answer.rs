@@ -59,6 +59,14 @@ pub struct Answered<T> {
     pub(crate) value: MaybeUninit<T>,
 }
 
+/// An answer as a function of the host's returns it to its plugin. The value comes first: the first of two registers is where
+/// Rust has it anyway.
+#[repr(C)]
+pub struct Offered<T> {
+    pub(crate) value: MaybeUninit<T>,
+    pub(crate) failure: *const Failure,
+}
+
 /// A failure: why there is no value. Whoever reads a failure gives it back.
 #[repr(C)]
 pub(crate) struct Failure {
@@ -164,6 +172,13 @@ impl<T> Answered<T> {
         Answered::failed(Failure::made(kind, message))
     }
 
+    /// The answer as a function of the host's returns it.
+    #[inline(always)]
+    pub fn offered(self) -> Offered<T> {
+        let Answered { failure, value } = self;
+        Offered { value, failure }
+    }
+
     /// The answer as its caller gets to see it.
     ///
     /// # Safety
@@ -178,6 +193,20 @@ impl<T> Answered<T> {
         }
         // SAFETY: the caller vouches for the failure, which is read only here.
         Err(unsafe { read(self.failure) })
+    }
+}
+
+impl<T> Offered<T> {
+    /// The answer as the plugin gets to see it.
+    ///
+    /// # Safety
+    ///
+    /// As of [`Answered::into_result`].
+    #[inline(always)]
+    pub unsafe fn into_result(self) -> Result<T, CallError> {
+        let Offered { value, failure } = self;
+        // SAFETY: the caller's promises are those of an answer.
+        unsafe { Answered { failure, value }.into_result() }
     }
 }
 

@@ -129,6 +129,10 @@ macro_rules! interface {
                 $vis fn $name(
                     &self, $($arg: $takes),*
                 ) -> $crate::__result_type!($(async $is_async,)? $($returns)?) {
+                    const REPLUG_LENDS: $crate::__core::primitive::bool = $crate::__private::offers(
+                        &[$(<$takes as $crate::wire::Argument>::SHAPE),*],
+                    ) > 0;
+                    let _replug_visited = $crate::__private::Visited::begin(REPLUG_LENDS);
                     // SAFETY: the function is called while `self` is borrowed, and not kept.
                     let replug_function = unsafe { $crate::__private::Slot::get(&self.$name) };
                     // SAFETY: the table is that of an image which stays mapped while `self` is borrowed, and the

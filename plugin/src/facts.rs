@@ -4,6 +4,7 @@
 use std::mem::{offset_of, size_of};
 
 use crate::allocator::Heap;
+use crate::answer::Offered;
 use crate::export::Ordinary;
 use crate::line::Line;
 use crate::offer::RawOffer;
@@ -74,7 +75,7 @@ const fn written<const N: usize>() -> Text<N> {
 }
 
 /// The sizes of the tables that only the rust level has, each followed by the places of its fields.
-const TABLES: [usize; 19] = [
+const TABLES: [usize; 22] = [
     size_of::<Ordinary>(),
     offset_of!(Ordinary, line),
     offset_of!(Ordinary, allocate_from),
@@ -87,6 +88,9 @@ const TABLES: [usize; 19] = [
     size_of::<RawOffer>(),
     offset_of!(RawOffer, object),
     offset_of!(RawOffer, table),
+    size_of::<Offered<u64>>(),
+    offset_of!(Offered<u64>, value),
+    offset_of!(Offered<u64>, failure),
     size_of::<Pending<()>>(),
     offset_of!(Pending<()>, future),
     offset_of!(Pending<()>, functions),

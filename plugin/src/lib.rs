@@ -64,7 +64,7 @@ mod declare;
 // What a host offers to its plugin.
 mod offer;
 
-// Which threads of a host are called by a plugin in the middle of a call.
+// Which threads of a host can be called by a plugin in the middle of a call.
 mod visit;
 
 // What crosses, and what comes back.
@@ -121,7 +121,7 @@ pub mod __private {
     pub use std::vec::Vec;
 
     pub use crate::allocator::{Allocator, Heap};
-    pub use crate::answer::{Answered, answer, drop_unused};
+    pub use crate::answer::{Answered, Offered, answer, drop_unused};
     pub use crate::export::{Entry, Ordinary};
     pub use crate::facts::{FACTS, SHUFFLES};
     pub use crate::hooks::HookTable;
@@ -147,7 +147,7 @@ pub mod __private {
     pub use crate::text::{
         FORMAT, LEVEL, Text, VERSION, handshake_len, handshake_text, is_ordinary,
     };
-    pub use crate::visit::Visit;
+    pub use crate::visit::{Visited, offers};
     pub use crate::wire::{is_lent, lends_too_many};
 }
 

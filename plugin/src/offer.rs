@@ -165,8 +165,8 @@ macro_rules! __offer {
             struct ReplugOffered {
                 $(
                     $name: unsafe extern "C" fn(
-                        $crate::__private::RawObject, $(<$takes as $crate::wire::Carried>::Wire),*
-                    ) -> $crate::__private::Answered<$crate::__answer_type!($($returns)?)>,
+                        *const $crate::__private::RawOffer, $(<$takes as $crate::wire::Carried>::Wire),*
+                    ) -> $crate::__private::Offered<$crate::__answer_type!($($returns)?)>,
                 )+
             }
 
@@ -179,9 +179,9 @@ macro_rules! __offer {
 
                 $(
                     unsafe extern "C" fn $name(
-                        replug_object: $crate::__private::RawObject,
+                        replug_offer: *const $crate::__private::RawOffer,
                         $($arg: <$takes as $crate::wire::Carried>::Wire),*
-                    ) -> $crate::__private::Answered<$crate::__answer_type!($($returns)?)> {
+                    ) -> $crate::__private::Offered<$crate::__answer_type!($($returns)?)> {
                         // A function of its own, for arguments with a lifetime that no type of the declaration can name.
                         #[inline(always)]
                         fn replug_lent<'lent_for_one_call>(
@@ -190,11 +190,11 @@ macro_rules! __offer {
                         ) -> $crate::__answer_type!($($returns)?) {
                             $Host::$name(replug_object, $($arg),*)
                         }
-                        $crate::__private::answer(move || {
-                            let replug_visit = $crate::__private::Visit::begin();
-                            let _ = &replug_visit;
+                        let replug_answered = $crate::__private::answer(move || {
                             let replug_call = $crate::wire::Call::begin();
                             let _ = &replug_call;
+                            // SAFETY: the proxy is there for as long as the plugin calls it.
+                            let replug_object = unsafe { (*replug_offer).object };
                             // SAFETY: this program made the object of such a reference, and lends it for the call that
                             // this one is in; the proxy calls a function for `&mut` only through a reference of that kind.
                             let replug_object = unsafe {
@@ -210,7 +210,8 @@ macro_rules! __offer {
                                 };
                             )*
                             replug_lent(replug_object, $($arg),*)
-                        })
+                        });
+                        replug_answered.offered()
                     }
                 )+
             }
@@ -228,7 +229,7 @@ macro_rules! __offer {
                         // SAFETY: the host lends the object for as long as this proxy can be reached.
                         let replug_answered = unsafe {
                             (replug_table.$name)(
-                                self.0.object, $(<$takes as $crate::wire::Carried>::send($arg)),*
+                                &raw const self.0, $(<$takes as $crate::wire::Carried>::send($arg)),*
                             )
                         };
                         // SAFETY: the host's half made the answer.

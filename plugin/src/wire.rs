@@ -11,6 +11,7 @@ use crate::line::Line;
 use crate::line::{LineField, NOWHERE};
 use crate::offer::RawOffer;
 use crate::shape::Shape;
+use crate::visit::offers;
 
 /// A value that can cross between a host and its plugin: lent, stored in another one, taken and returned.
 ///
@@ -140,14 +141,7 @@ const MOST_HELD: usize = 4;
 
 /// Whether a function takes more of what a host offers than a call has room for.
 pub const fn lends_too_many(takes: &[Shape]) -> bool {
-    let (mut at, mut lent) = (0, 0);
-    while at < takes.len() {
-        if let Shape::Ref(Shape::Offer(_)) | Shape::RefMut(Shape::Offer(_)) = takes[at] {
-            lent += 1;
-        }
-        at += 1;
-    }
-    lent > MOST_HELD
+    offers(takes) > MOST_HELD
 }
 
 /// Whether an argument is only lent for the call.

@@ -47,7 +47,7 @@ fn ordinary_rust_costs_a_few_instructions_more_than_in_one_program() {
         (
             "a function of the host's",
             ordinary("ask") - ordinary("own_ask"),
-            36.0,
+            15.0,
         ),
         ("a block of memory", block - ordinary("own_allocate"), 16.0),
     ];

@@ -22,7 +22,7 @@ use self::seats::{
 };
 use self::threads::spawn;
 use super::ways::way_back_when_found;
-use replug_plugin::__private::{Attach, Destructor, FIRST_KEY, Services, Visit};
+use replug_plugin::__private::{Attach, Destructor, FIRST_KEY, Services, Visited};
 
 unsafe extern "C-unwind" fn at_thread_exit(
     image: *const c_void,
@@ -129,10 +129,10 @@ unsafe extern "C-unwind" fn end(image: *const c_void) {
     }
 }
 
-/// Leaves the images that this thread was to leave while a plugin visited the host. Returns whether none is left; while
-/// a visit goes on, nothing is done.
+/// Leaves the images that this thread was to leave while a plugin could visit the host. Returns whether none is left; while
+/// that goes on, nothing is done.
 pub(super) fn leave_rest() -> bool {
-    if Visit::is_going_on() {
+    if Visited::is_going_on() {
         return with_seats(|seats| seats.iter().all(|seat| seat.leaves_later.is_none()));
     }
     let next = || {
@@ -227,7 +227,7 @@ impl Residence {
     }
 
     /// Runs this thread's destructors for the image, as if the thread had ended and another one had begun: what uses a
-    /// thread-local of the image afterwards finds a new one. While a plugin visits the host on this thread, the
+    /// thread-local of the image afterwards finds a new one. While a plugin can visit the host on this thread, the
     /// image's code can be on the thread's stack: then [`leave_rest`] does it later. Does nothing on a thread that the
     /// image started, for the image's code is always on its stack.
     pub(super) fn leave(&self) {

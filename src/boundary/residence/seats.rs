@@ -58,7 +58,7 @@ pub(super) struct Seat {
     pub(super) was_started: bool,
     pub(super) destructors: Vec<(Destructor, *mut c_void)>,
     pub(super) values: Vec<*mut c_void>,
-    /// A function of the image, if the thread was to leave the image while a plugin visited the host.
+    /// A function of the image, if the thread was to leave the image while a plugin could visit the host.
     pub(super) leaves_later: Option<Attach>,
 }
 
