@@ -97,8 +97,8 @@ impl Eyes {
         has_changed
     }
 
-    /// Takes the changes since a build last began, because one begins now.
-    pub(super) fn take_saved(&mut self) -> Option<Saved> {
+    /// The changes since a build last began; `None` if there is none that asks for a build.
+    pub(super) fn saved(&self) -> Option<Saved> {
         let is_saved = |(path, source): &(&PathBuf, &Source)| {
             source.has_changed() && (self.counts(path) || source.built == Content::Absent)
         };
@@ -106,10 +106,15 @@ impl Eyes {
         if saved.is_empty() {
             return None;
         }
-        let saved = Saved {
+        Some(Saved {
             oldest: saved.iter().filter_map(|(_, it)| it.modified()).min(),
             files: saved.into_iter().map(|(path, _)| path.clone()).collect(),
-        };
+        })
+    }
+
+    /// Takes the changes since a build last began, because one begins now.
+    pub(super) fn take_saved(&mut self) -> Option<Saved> {
+        let saved = self.saved()?;
         for source in self.files.values_mut() {
             source.built = source.content;
         }

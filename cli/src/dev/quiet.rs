@@ -17,10 +17,12 @@ pub(super) struct Quiet {
 }
 
 impl Quiet {
-    /// Something has changed.
-    pub(super) fn stir(&mut self, now: Instant) {
-        let first = self.stirred.map_or(now, |(first, _)| first);
+    /// Something has changed. Returns whether that is the first change that nothing was made of yet.
+    pub(super) fn stir(&mut self, now: Instant) -> bool {
+        let before = self.stirred;
+        let first = before.map_or(now, |(first, _)| first);
         self.stirred = Some((first, now));
+        before.is_none()
     }
 
     /// Whether something has changed, and nothing since for long enough. Told once.
@@ -52,8 +54,8 @@ mod tests {
     #[test]
     fn two_saves_in_short_order_are_one() {
         let (mut quiet, start) = (Quiet::default(), Instant::now());
-        quiet.stir(start);
-        quiet.stir(start + QUIET / 2);
+        assert!(quiet.stir(start));
+        assert!(!quiet.stir(start + QUIET / 2));
         assert!(!quiet.is_over(start + QUIET), "the second save is too new");
         assert!(quiet.is_stirred());
         assert!(quiet.is_over(start + QUIET / 2 + QUIET));
@@ -65,7 +67,7 @@ mod tests {
         let (mut quiet, start) = (Quiet::default(), Instant::now());
         let mut now = start;
         while !quiet.is_over(now) {
-            quiet.stir(now);
+            let _ = quiet.stir(now);
             now += TICK;
         }
         assert_eq!(now, start + LONGEST);

@@ -24,7 +24,7 @@ use super::project::Project;
 use super::rounds::{Rounds, Step};
 use super::said::{self, Status, Times};
 use super::sources::Sources;
-use super::watch::Watch;
+use super::watch::{Seen, Watch};
 use crate::args::Dev;
 use crate::build::BuildError;
 use crate::child;
@@ -79,6 +79,9 @@ struct Session<'a> {
     watch: Watch,
     rounds: Rounds,
     building: Option<Building>,
+    /// A build that began at the first sign of a save. Nobody hears of it before the save is over and it is known that the
+    /// build shows all of the save.
+    ahead: Option<Building>,
     done: Option<Done>,
     digested: Receiver<Vec<(PathBuf, Option<Digest>)>>,
     plugins: Vec<Plugin<'a>>,
@@ -110,6 +113,7 @@ impl<'a> Session<'a> {
             watch,
             rounds: Rounds::default(),
             building: None,
+            ahead: None,
             done: None,
             digested: never(),
             plugins: Vec::new(),
@@ -134,7 +138,7 @@ impl<'a> Session<'a> {
             match self.wait(stop)? {
                 Woken::Stop | Woken::Key(Key::Quit) => break,
                 Woken::Key(key) => self.press(key)?,
-                Woken::Saved(saved) => self.save(saved)?,
+                Woken::Seen(seen) => self.see(seen)?,
                 Woken::Said(Said::Blocked) => said::blocked(&self.output)?,
                 Woken::Said(Said::Ended(told)) => self.finish(told)?,
                 Woken::Digested(libraries) => {
@@ -213,11 +217,22 @@ impl<'a> Session<'a> {
         Ok(self.output.tell(&format!("keys: {HELP}"))?)
     }
 
+    fn see(&mut self, seen: Seen) -> Result<(), Failure> {
+        match seen {
+            Seen::Begun(so_far) => self.begin_ahead(&so_far),
+            Seen::Changed => {
+                self.end_ahead();
+                Ok(())
+            }
+            Seen::Saved(saved) => self.save(saved),
+        }
+    }
+
     fn save(&mut self, saved: Saved) -> Result<(), Failure> {
         self.has_other_manifest |= saved.files.iter().any(|it| Project::is_manifest(it));
         self.oldest = [self.oldest, saved.oldest].into_iter().flatten().min();
         match self.rounds.saved(&saved.files) {
-            Step::Build => self.begin(&saved.files),
+            Step::Build => self.begin_or_go_on(&saved.files),
             Step::Later => match self.rounds.tell_suspect() {
                 Some(file) => Ok(said::suspect(&self.output, file)?),
                 None => Ok(()),

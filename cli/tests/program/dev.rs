@@ -1,6 +1,8 @@
 //! `replug dev`: builds, watches the sources, builds again, and what is live is what cargo built.
 
-use std::fs::File;
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -147,6 +149,45 @@ fn a_save_during_a_build_ends_the_build_with_all_that_it_started() {
     let ended = program.stop_cleanly(&scratch);
     assert_eq!(ended.said("building").len(), 2);
     assert_eq!(ended.said("built").len(), 1);
+}
+
+/// A cargo that saves the source of `package` once more before it builds a draft, as a formatter does, and then builds
+/// nothing.
+fn cargo_that_saves_drafts(scratch: &Scratch, package: &Package) -> PathBuf {
+    let script = format!(
+        "#!/bin/sh
+        if [ \"$1\" = build ] && grep -q draft {source:?}; then
+            sed s/draft/final/ {source:?} > {aside:?} && mv {aside:?} {source:?}
+            exec sleep 600
+        fi
+        exec {cargo:?} \"$@\"\n",
+        source = package.manifest().with_file_name("src").join("lib.rs"),
+        aside = scratch.join("aside"),
+        cargo = env!("CARGO"),
+    );
+    let path = scratch.join("cargo");
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+#[test]
+fn a_build_begins_at_the_first_sign_of_a_save_and_is_told_only_if_it_shows_all_of_the_save() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    let mut command = command(&scratch, &package, &[]);
+    command.env("CARGO", cargo_that_saves_drafts(&scratch, &package));
+    let mut program = Program::start(command);
+    program.wait_for_answer("as it was");
+    // On a machine that is busy, the quiet can be over before cargo has come to its second save.
+    let is_one_save = |number: u32| {
+        let before = program.said("building").len();
+        package.edit(&format!("draft {number}."));
+        program.wait_for_answer(&format!("final {number}."));
+        program.said("building").len() == before + 1
+    };
+    assert!((1..=20).any(is_one_save));
+    program.stop_cleanly(&scratch);
 }
 
 #[test]

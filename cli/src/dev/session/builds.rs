@@ -8,9 +8,11 @@ use std::time::{Duration, Instant, SystemTime};
 use crossbeam_channel::never;
 use replug::Digest;
 use replug::shown::shown;
+use replug::watch::Stamp;
 
 use super::super::beside::Beside;
 use super::super::building::{self, Building, Told};
+use super::super::eyes::Saved;
 use super::super::loaded::Plugin;
 use super::super::project::Project;
 use super::super::said;
@@ -30,10 +32,48 @@ impl Session<'_> {
         self.end_build();
         said::building(&self.output, &self.args.packages, changed)?;
         self.show_old_sources_to_cargo();
-        if self.has_other_manifest || !Project::has_lock(&self.sources) {
+        if self.may_write_lock() {
             self.watch.leave_lock();
         }
         self.rounds.began();
+        self.building = Some(self.start()?);
+        Ok(())
+    }
+
+    /// Goes on with the build that began ahead of the end of a save, or begins one.
+    pub(super) fn begin_or_go_on(&mut self, changed: &[PathBuf]) -> Result<(), Failure> {
+        let Some(building) = self.ahead.take() else {
+            return self.begin(changed);
+        };
+        said::building(&self.output, &self.args.packages, changed)?;
+        self.oldest = None;
+        self.rounds.began();
+        self.building = Some(building);
+        Ok(())
+    }
+
+    /// Begins a build of what was saved so far, while it is not sure that this is all: most often it is, and then the build
+    /// has a start of as long as that takes. Only a build that needs no preparation.
+    pub(super) fn begin_ahead(&mut self, so_far: &Saved) -> Result<(), Failure> {
+        let is_at_rest = self.building.is_none() && self.done.is_none();
+        let has_manifest = so_far.files.iter().any(|it| Project::is_manifest(it));
+        let seems_built = seems_built_already(so_far.oldest, self.last_end);
+        if is_at_rest && !has_manifest && !seems_built && !self.may_write_lock() {
+            self.ahead = Some(self.start()?);
+        }
+        Ok(())
+    }
+
+    /// Ends a build that began ahead and does not show all that was saved.
+    pub(super) fn end_ahead(&mut self) {
+        if let Some(building) = self.ahead.take() {
+            building.end();
+            self.groups.cargo.store(0, Ordering::Relaxed);
+            self.last_end = Some(SystemTime::now());
+        }
+    }
+
+    fn start(&self) -> Result<Building, Failure> {
         let is_coloured = self.output.is_terminal() && wants_colours();
         let start = Building::start(&self.args.packages, &self.args.build, is_coloured);
         let building = start.map_err(|source| BuildError::Start {
@@ -41,24 +81,27 @@ impl Session<'_> {
             source,
         })?;
         self.groups.cargo.store(building.id(), Ordering::Relaxed);
-        self.building = Some(building);
-        Ok(())
+        Ok(building)
+    }
+
+    /// Whether a build can write cargo's lock file.
+    fn may_write_lock(&self) -> bool {
+        self.has_other_manifest || !Project::has_lock(&self.sources)
     }
 
     /// Makes cargo see what was saved with an old write time.
     fn show_old_sources_to_cargo(&mut self) {
-        let (Some(oldest), Some(last_end)) = (self.oldest.take(), self.last_end) else {
-            return;
-        };
-        if seems_built(oldest, last_end) {
+        let oldest = self.oldest.take();
+        if seems_built_already(oldest, self.last_end) {
             for profile in self.project.profiles(&self.made) {
                 make_stale(&profile, &self.project.names());
             }
         }
     }
 
-    /// Ends the build that is running, and forgets one whose libraries are not digested yet.
+    /// Ends the builds that are running, and forgets one whose libraries are not digested yet.
     pub(super) fn end_build(&mut self) {
+        self.end_ahead();
         if let Some(building) = self.building.take() {
             building.end();
             self.groups.cargo.store(0, Ordering::Relaxed);
@@ -214,6 +257,12 @@ impl Session<'_> {
             self.groups.beside.store(0, Ordering::Relaxed);
         }
     }
+}
+
+/// Whether cargo would take something that was saved for what the last build was made of.
+fn seems_built_already(oldest: Option<Stamp>, last_end: Option<SystemTime>) -> bool {
+    let both = oldest.zip(last_end);
+    both.is_some_and(|(oldest, last_end)| seems_built(oldest, last_end))
 }
 
 /// Whether the user has not chosen to see no colours, by the word for all programs or by that for cargo.

@@ -8,8 +8,8 @@ use replug::Digest;
 use replug::watch::{Update, Watcher};
 
 use super::super::building::{Building, Said, Told};
-use super::super::eyes::Saved;
 use super::super::keys::Key;
+use super::super::watch::Seen;
 use super::Session;
 use crate::run::{Failure, WorkerEnded};
 use crate::stop::Stop;
@@ -26,7 +26,7 @@ struct SourcesEnded;
 pub(super) enum Woken {
     Stop,
     Key(Key),
-    Saved(Saved),
+    Seen(Seen),
     Said(Said),
     Digested(Vec<(PathBuf, Option<Digest>)>),
     Update(usize, Update),
@@ -43,7 +43,7 @@ impl Session<'_> {
         let mut select = Select::new_biased();
         select.recv(stop.requested());
         select.recv(self.keys.pressed());
-        select.recv(self.watch.saved());
+        select.recv(self.watch.seen());
         select.recv(said);
         select.recv(&self.digested);
         if is_open {
@@ -62,7 +62,7 @@ impl Session<'_> {
             1 => ready
                 .recv(self.keys.pressed())
                 .map_or(Woken::Time, Woken::Key),
-            2 => Woken::Saved(ready.recv(self.watch.saved()).map_err(|_| SourcesEnded)?),
+            2 => Woken::Seen(ready.recv(self.watch.seen()).map_err(|_| SourcesEnded)?),
             // A thread that ended without a word has nothing to tell, as a build without artifacts.
             3 => Woken::Said(
                 ready
