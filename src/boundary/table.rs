@@ -9,7 +9,7 @@ use replug_plugin::{CallError, Interface, Sink};
 
 use super::heap::HEAP;
 use super::image::{Image, LoadFailure};
-use crate::handshake::{ENTRY, Expected, HANDSHAKE, Mismatch, ORDINARY};
+use crate::handshake::{ENTRY, Expected, HANDSHAKE, Met, Mismatch, ORDINARY};
 
 /// The functions of a plugin, as a host calls them.
 pub trait Table: Sized {
@@ -31,15 +31,14 @@ pub(crate) struct Bound<T> {
 
 impl<T: Interface> Bound<T> {
     /// Compares the declarations once more, now that the library is loaded, and takes the functions out of the image.
-    pub(crate) fn of(image: &Image, expected: Expected) -> Result<Bound<T>, LoadFailure> {
+    pub(crate) fn of(image: &Image, met: &mut Met) -> Result<Bound<T>, LoadFailure> {
         let handshake = image.address(HANDSHAKE);
         let handshake = handshake.map_err(|_| Mismatch::NoHandshake)?;
         // SAFETY: a symbol of this name is text with a NUL at its end, as `export!` and the C header have it.
         let handshake = unsafe { CStr::from_ptr(handshake.as_ptr().cast()) };
-        let expected = expected.called_by::<T>();
-        expected.check_text(Some(handshake.to_bytes()))?;
-        if expected.is_ordinary() {
-            share(image, expected)?;
+        met.check(handshake.to_bytes())?;
+        if met.expected.is_ordinary() {
+            share(image, met.expected)?;
         }
         let entry = image.address(ENTRY)?.cast::<Entry>();
         // SAFETY: a symbol of this name, beside a handshake of this format, is an entry, and nobody ever writes to

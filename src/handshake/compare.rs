@@ -133,6 +133,37 @@ impl Expected {
     }
 }
 
+/// An expectation, and the handshake that last met it. Builds from one declaration carry one handshake, so of all but the
+/// first nothing need be taken apart while an owner waits for a load.
+#[derive(Debug)]
+pub(crate) struct Met {
+    pub(crate) expected: Expected,
+    by: Vec<u8>,
+}
+
+impl Met {
+    /// An expectation that nothing has met yet.
+    pub(crate) fn never(expected: Expected) -> Met {
+        Met {
+            expected,
+            by: Vec::new(),
+        }
+    }
+
+    /// Compares the expected declaration with a handshake, as [`check_text`](Expected::check_text) does.
+    ///
+    /// # Errors
+    ///
+    /// As of [`check`](Expected::check).
+    pub(crate) fn check(&mut self, carried: &[u8]) -> Result<(), Mismatch> {
+        if self.by != carried || carried.is_empty() {
+            self.expected.check_text(Some(carried))?;
+            self.by = carried.to_vec();
+        }
+        Ok(())
+    }
+}
+
 /// The handshake that a library carries, taken apart. It is text that is safe to print, and its tables are this host's.
 pub(super) struct Carried<'a> {
     text: &'a str,
@@ -762,6 +793,24 @@ mod tests {
         assert!(
             check(&before, true).starts_with("`add`: number 3 in the plugin, number 2 in the host")
         );
+    }
+
+    #[test]
+    fn what_has_met_an_expectation_meets_it_again_and_makes_nothing_else_meet_it() {
+        let expected = Expected {
+            declaration: HOST,
+            additions: false,
+            root: None,
+        };
+        let mut met = Met::never(expected);
+        let good = format!("{FACTS}{LAYOUTS}{HOST}");
+        let longer = format!("{good}fn wave() -> ()\n");
+        for _ in 0..2 {
+            for bad in ["", "x", &good[..good.len() - 5], &longer] {
+                assert!(met.check(bad.as_bytes()).is_err(), "{bad}");
+            }
+            assert_eq!(met.check(good.as_bytes()), Ok(()));
+        }
     }
 
     /// The time for which this thread has had a processor, which a busy machine does not change.

@@ -13,6 +13,7 @@ mod declared;
 
 use std::ffi::CStr;
 
+pub(crate) use self::compare::Met;
 pub use self::compare::{Difference, Expected, Mismatch};
 pub use self::declared::{Declared, Level};
 pub(crate) use self::lines::Lines;

@@ -23,7 +23,7 @@ use super::retire::{Leftovers, Unload};
 use super::succeed::{HandOver, Handover, prepare, stop_in_vain};
 use crate::boundary::{Bound, Image, LoadFailure, Table};
 use crate::error::Error;
-use crate::handshake::Expected;
+use crate::handshake::{Expected, Met};
 use crate::look::process::Process;
 use crate::options::Options;
 use crate::warning::Warning;
@@ -85,12 +85,20 @@ pub struct Host<T> {
 }
 
 /// Makes the table of functions out of an image, resolving all symbols that the table will ever need.
-type Bind<T> = Box<dyn Fn(&Image) -> Result<Bound<T>, LoadFailure> + Send>;
+type Bind<T> = Box<dyn FnMut(&Image) -> Result<Bound<T>, LoadFailure> + Send>;
+
+/// Takes the functions of a `T` out of images whose declaration is the expected one.
+fn binds<T: Interface>(
+    expected: Expected,
+) -> impl FnMut(&Image) -> Result<Bound<T>, LoadFailure> + Send {
+    let mut met = Met::never(expected.called_by::<T>());
+    move |image| Bound::of(image, &mut met)
+}
 
 impl<T: Interface> Host<T> {
     /// A host of plugins that were built from the declaration of `T`.
     pub fn new() -> Host<T> {
-        Host::binding(|image| Bound::of(image, Expected::of::<T>()))
+        Host::binding(binds(Expected::of::<T>()))
     }
 
     /// Watches for a plugin that was built from the declaration of `T`, or that offers more if the
@@ -110,7 +118,7 @@ impl<T: Interface> Host<T> {
     /// Accepts plugins that offer more than `T` declares, if `expected` [allows more](Expected::or_more). The
     /// functions that are called stay those of `T`, whatever `expected` was made of.
     pub fn expecting(mut self, expected: Expected) -> Host<T> {
-        self.bind = Box::new(move |image| Bound::of(image, expected));
+        self.bind = Box::new(binds(expected));
         self
     }
 
@@ -139,7 +147,9 @@ impl<T: Table> Host<T> {
         })
     }
 
-    fn binding(bind: impl Fn(&Image) -> Result<Bound<T>, LoadFailure> + Send + 'static) -> Host<T> {
+    fn binding(
+        bind: impl FnMut(&Image) -> Result<Bound<T>, LoadFailure> + Send + 'static,
+    ) -> Host<T> {
         Host {
             table: T::absent(),
             live: None,

@@ -40,7 +40,7 @@ pub const LARGE: Pause = Pause {
     title: "the calling thread's pause for a reload, 300 MB of debug information",
     size: 300,
     reloads: 5,
-    rounds: 2,
+    rounds: 4,
 };
 
 /// Of a trial.
