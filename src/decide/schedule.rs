@@ -8,6 +8,11 @@ use std::time::{Duration, Instant};
 /// is found 12 ms later on average, which nobody notices, and forty polls a second of one library are a ten-thousandth of a processor.
 const BRISK: Duration = Duration::from_millis(25);
 
+/// Time between polls, at most, while a build holds back a library that it has put into place: cargo needs some 20 ms from
+/// there to its end. For so long at most, because a build that goes on with other crates can hold its lock for minutes.
+const IMMINENT: Duration = Duration::from_millis(5);
+const IMMINENT_FOR: Duration = Duration::from_millis(250);
+
 /// How long somebody counts as working after a change: longer than most pauses between two builds. Whatever changes
 /// more often than that is polled briskly for ever; each of its changes costs more than all these polls.
 const AT_WORK: Duration = Duration::from_secs(5 * 60);
@@ -40,6 +45,8 @@ pub(crate) struct Schedule {
     steady: bool,
     /// Until when somebody counts as working on a local filesystem; `None` when that is over.
     brisk_until: Option<Instant>,
+    /// Until when the end of a build that holds a library back counts as imminent; `None` if no build does.
+    imminent_until: Option<Instant>,
     /// The jitter's state.
     random: u64,
     first: Option<Instant>,
@@ -59,6 +66,7 @@ impl Schedule {
             interval,
             steady,
             brisk_until: None,
+            imminent_until: None,
             random: seed,
             first: None,
             phase: None,
@@ -75,10 +83,25 @@ impl Schedule {
         }
     }
 
+    /// A poll at `now` found a build that holds a change back.
+    pub(crate) fn held_back(&mut self, now: Instant) {
+        if !self.steady {
+            self.imminent_until.get_or_insert(now + IMMINENT_FOR);
+        }
+    }
+
+    /// A poll found no build that holds a change back.
+    pub(crate) fn let_go(&mut self) {
+        self.imminent_until = None;
+    }
+
     /// When to poll a local filesystem next, after a poll at `now`. No wait is longer than the interval.
     pub(crate) fn next_local(&mut self, now: Instant) -> Instant {
         let pace = match self.brisk_until {
             None => self.interval,
+            Some(_) if self.imminent_until.is_some_and(|until| now < until) => {
+                self.interval.min(IMMINENT)
+            }
             Some(until) if now < until => self.interval.min(BRISK),
             Some(_) => {
                 self.brisk_until = None;
@@ -249,6 +272,32 @@ mod tests {
             }
         }
         assert_eq!(wait_after_a_change(ms(10), false, ms(100)), ms(10));
+    }
+
+    #[test]
+    fn the_end_of_a_build_that_holds_a_library_back_is_imminent_for_a_moment_and_for_each_build_anew()
+     {
+        let mut schedule = Schedule::new(INTERVAL, false, 0);
+        let first = Instant::now();
+        schedule.next_local(first);
+        let mut wait = |now: Instant, is_held| {
+            schedule.works(now);
+            match is_held {
+                true => schedule.held_back(now),
+                false => schedule.let_go(),
+            }
+            schedule.next_local(now) - now
+        };
+        for build in [first, first + AT_WORK] {
+            assert_eq!(wait(build, true), IMMINENT);
+            assert_eq!(wait(build + IMMINENT_FOR - IMMINENT, true), IMMINENT);
+            assert_eq!(wait(build + IMMINENT_FOR, true), BRISK);
+            assert_eq!(wait(build + 2 * IMMINENT_FOR, false), BRISK);
+        }
+        let mut steady = Schedule::new(INTERVAL, true, 0);
+        steady.works(first);
+        steady.held_back(first);
+        assert_eq!(steady.next_local(first) - first, INTERVAL);
     }
 
     #[test]

@@ -366,6 +366,9 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         let mut artifacts = self.watched.artifacts().iter();
         // Not a build that has held its lock for longer than the cap: it may hang for ever.
         let is_building = shared.is_busy && artifacts.any(Artifact::is_gated);
+        if !is_building {
+            self.schedule.let_go();
+        }
         if !(is_building || shared.outbox.has_changes()) {
             return;
         }
@@ -376,6 +379,9 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
             && !artifacts.iter().any(Artifact::leads_elsewhere);
         if is_cheap {
             self.schedule.works(now);
+            if is_building {
+                self.schedule.held_back(now);
+            }
         }
     }
 

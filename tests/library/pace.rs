@@ -11,6 +11,9 @@ use vocabulary::{Artifact, ByHand, Scratch, library};
 /// The longest wait that counts as brisk.
 const BRISK: Duration = Duration::from_millis(50);
 
+/// The longest wait while the end of a build is imminent.
+const IMMINENT: Duration = Duration::from_millis(5);
+
 /// Longer than somebody counts as working after a change.
 const QUIET: Duration = Duration::from_secs(5 * 60 + 1);
 
@@ -86,11 +89,18 @@ fn polls_are_brisk_as_long_as_a_build_holds_a_library_back() {
     let lock = fs::File::create(lock).unwrap();
     lock.lock().unwrap();
     artifact.replace_with(&library(2));
+    let wait = watch.poll();
+    assert!(
+        wait <= IMMINENT,
+        "{wait:?}, when the build may end at any moment"
+    );
     for _ in 0..5 {
         let wait = watch.poll();
         assert!(wait <= BRISK, "{wait:?}");
         watch.pass(QUIET);
     }
+    let wait = watch.poll();
+    assert!(wait > IMMINENT, "{wait:?}, when the build goes on and on");
 }
 
 #[test]

@@ -151,7 +151,7 @@ impl Eyes {
     /// looking.
     pub(super) fn pause(&self, took: Duration, is_busy: bool) -> Duration {
         /// While somebody works: hardly more than the tick of a filesystem's clock.
-        const BUSY: Duration = Duration::from_millis(15);
+        const BUSY: Duration = Duration::from_millis(8);
         /// After long quiet, and where others than this system are asked.
         const IDLE: Duration = Duration::from_millis(100);
         const REMOTE: Duration = Duration::from_millis(200);

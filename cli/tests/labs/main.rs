@@ -7,6 +7,7 @@
 #![cfg(target_os = "linux")]
 
 mod builds;
+mod bytes;
 mod calls;
 mod containers;
 mod counted;
@@ -31,7 +32,6 @@ mod tools;
 mod unmounted;
 mod users;
 mod ways;
-mod workspace;
 
 /// Runs a tool to see whether it is there.
 #[track_caller]
