@@ -157,7 +157,7 @@ fn the_plugin_of_another_workspace_has_the_same_bytes_however_it_is_built() {
         for package in replug {
             let mut clean = cargo();
             clean.args(["clean", "--offline", "-p", package]);
-            super::workspace::run(clean, &directory, &target);
+            super::bytes::run(clean, &directory, &target);
         }
         let one_by_one = ["-j", "1", "-p", PLUGIN];
         assert_eq!(run("build", &one_by_one), by_itself, "built anew");
