@@ -139,3 +139,13 @@ fn the_terminal_is_left_as_it_was_by_a_key_and_by_each_signal() {
         scratch.assert_nothing_staged();
     }
 }
+
+#[test]
+fn a_terminal_that_is_closed_ends_the_session_well_with_all_that_it_began() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    let mut terminal = on_a_terminal(&scratch, &package);
+    wait_for_text(&mut terminal, "as it was");
+    assert_eq!(terminal.close().code(), Some(0));
+    scratch.assert_nothing_staged();
+}

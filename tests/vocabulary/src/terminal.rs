@@ -8,7 +8,9 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Instant;
 
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags};
+use rustix::pipe::PipeFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, SpecialCodeIndex, Winsize, tcgetattr, tcsetwinsize};
 
@@ -19,8 +21,10 @@ pub struct Terminal {
     child: Child,
     written: Receiver<Vec<u8>>,
     text: Vec<u8>,
-    /// The window of the terminal, which must outlive the process.
-    window: OwnedFd,
+    /// The window of the terminal, which outlives the process unless somebody closes it.
+    window: Option<OwnedFd>,
+    /// What keeps the thread that reads the window going.
+    reading: Option<OwnedFd>,
 }
 
 impl Terminal {
@@ -42,7 +46,8 @@ impl Terminal {
     }
 
     fn open(command: &mut Command, columns: u16, has_keyboard: bool) -> Terminal {
-        let window = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        let window =
+            openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&window).unwrap();
         unlockpt(&window).unwrap();
         let size = Winsize {
@@ -72,10 +77,14 @@ impl Terminal {
             .stderr(Stdio::null());
         let mut outside = File::from(window.try_clone().unwrap());
         let (sender, written) = mpsc::channel();
+        let (closed, reading) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).unwrap();
         thread::spawn(move || {
             let mut chunk = [0; 4096];
-            // A terminal that nobody writes to any more is an error to read from.
-            while let Ok(length @ 1..) = outside.read(&mut chunk) {
+            while is_readable(&outside, &closed) {
+                // A terminal that nobody writes to any more is an error to read from.
+                let Ok(length @ 1..) = outside.read(&mut chunk) else {
+                    return;
+                };
                 if sender.send(chunk[..length].to_vec()).is_err() {
                     return;
                 }
@@ -85,8 +94,13 @@ impl Terminal {
             child,
             written,
             text: Vec::new(),
-            window,
+            window: Some(window),
+            reading: Some(reading),
         }
+    }
+
+    fn window(&self) -> &OwnedFd {
+        self.window.as_ref().expect("the terminal is open")
     }
 
     /// Everything that was written so far, with escape sequences.
@@ -121,18 +135,18 @@ impl Terminal {
     pub fn press(&self, key: char) {
         let mut bytes = [0; 4];
         let bytes = key.encode_utf8(&mut bytes).as_bytes();
-        rustix::io::write(&self.window, bytes).unwrap();
+        rustix::io::write(self.window(), bytes).unwrap();
     }
 
     /// Whether the terminal shows what is typed, and hands it over line by line, as a shell expects to find it.
     pub fn is_as_shells_expect(&self) -> bool {
-        let modes = tcgetattr(&self.window).unwrap().local_modes;
+        let modes = tcgetattr(self.window()).unwrap().local_modes;
         modes.contains(LocalModes::ECHO | LocalModes::ICANON)
     }
 
     /// Whether a key stops the program, as Ctrl-Z does under a shell.
     pub fn has_a_key_that_stops(&self) -> bool {
-        tcgetattr(&self.window).unwrap().special_codes[SpecialCodeIndex::VSUSP] != 0
+        tcgetattr(self.window()).unwrap().special_codes[SpecialCodeIndex::VSUSP] != 0
     }
 
     /// Waits until the screen shows something that fits.
@@ -153,6 +167,14 @@ impl Terminal {
         rustix::process::Pid::from_child(&self.child)
     }
 
+    /// Closes the window, as a person does or a connection that is lost, and waits for the end of the process.
+    #[track_caller]
+    pub fn close(&mut self) -> ExitStatus {
+        self.reading = None;
+        self.window = None;
+        wait_for_exit(&mut self.child)
+    }
+
     /// Waits for the end of the process. What it has shown stays on the screen.
     #[track_caller]
     pub fn end(&mut self) -> ExitStatus {
@@ -165,6 +187,16 @@ impl Terminal {
             }
         }
     }
+}
+
+/// Waits until there is something to read, or the end of it; false when the window is to be closed.
+fn is_readable(window: &File, closed: &OwnedFd) -> bool {
+    let mut both = [
+        PollFd::new(window, PollFlags::IN),
+        PollFd::new(closed, PollFlags::IN),
+    ];
+    rustix::io::retry_on_intr(|| poll(&mut both, None)).unwrap();
+    both[1].revents().is_empty()
 }
 
 impl Drop for Terminal {
