@@ -61,6 +61,8 @@ mod refuse;
 
 mod declare;
 
+mod shared;
+
 // What a host offers to its plugin.
 mod offer;
 

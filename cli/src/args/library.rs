@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use replug::{Options, Text};
 
-use super::{TrustArg, size, symbol};
+use super::serving::{TrustArg, size, symbol};
 
 /// How `replug inspect` was called.
 #[derive(Debug, Args)]
