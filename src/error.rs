@@ -20,7 +20,9 @@ pub use crate::stage::room::StageError;
 pub use crate::stage::vet::Refusal;
 
 /// A failed step, and the file it failed on. A live generation goes on running.
-#[derive(Debug, thiserror::Error)]
+///
+/// `Debug` is the line for people that [`chain`] makes, because a `main` that returns an error prints it by `Debug`.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// Asking the filesystem about a file or directory failed.
@@ -293,6 +295,12 @@ impl Error {
     }
 }
 
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&chain(self))
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -334,6 +342,8 @@ mod tests {
         };
         let shown = r"cannot read `libx\nplugin01: \x1b[2J\u{202e}.so`";
         assert_eq!(error.to_string(), shown);
-        assert_eq!(chain(&error), format!(r"{shown}: a daemon's\r\nwords"));
+        let line = format!(r"{shown}: a daemon's\r\nwords");
+        assert_eq!(chain(&error), line);
+        assert_eq!(format!("{error:?}"), line, "what `main` prints");
     }
 }

@@ -235,8 +235,8 @@ impl fmt::Display for Retired {
     }
 }
 
-/// A generation did not become live in time.
-#[derive(Debug, thiserror::Error)]
+/// A generation did not become live in time. `Debug` is a line for people, as of [`Error`], for tests that unwrap.
+#[derive(thiserror::Error)]
 #[error("generation {number} did not become live in time; {}", Instead(*live))]
 pub struct NotLive {
     pub(crate) number: u64,
@@ -244,6 +244,12 @@ pub struct NotLive {
     /// The reason why a build was kept out last.
     #[source]
     pub(crate) kept: Option<Error>,
+}
+
+impl fmt::Debug for NotLive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&chain(self))
+    }
 }
 
 struct Instead(Option<u64>);

@@ -63,6 +63,8 @@ fn what_was_kept_out_meanwhile_is_the_cause() {
         world.told(&error),
         "generation 2 did not become live in time; generation 1 is: cannot initialise `IT`: no licence"
     );
+    let unwrapped = format!("{error:?}");
+    assert!(unwrapped.ends_with(": no licence"), "{unwrapped}");
     world.put(&specimen("other_version", 0));
     let error = world.host.wait_for_generation(2, now).unwrap_err();
     assert_eq!(
