@@ -114,6 +114,8 @@ struct replug_entry {
     "layout Services size 80: image at 0, at_thread_exit at 8, create_key at 16, delete_key at 24, set at 32, get at 40, spawn at 48, handles at 56, looks_up at 64, end at 72\n" \
     "layout Answered size 8: failure at 0\n" \
     "layout Answered of u64 size 16: failure at 0, value at 8\n" \
+    "layout Offer size 24: object at 0, table at 16\n" \
+    "layout Offered of u64 size 16: value at 0, failure at 8\n" \
     "layout Failure size 32: kind at 0, message at 8, free at 24\n" \
     "layout Slice size 16: data at 0, len at 8\n" \
     "layout SliceMut size 16: data at 0, len at 8\n" \

@@ -122,7 +122,7 @@ pub(crate) struct Dev {
 }
 
 /// What is passed on to `cargo build`.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Building")]
 pub(crate) struct Build {
     /// Build with the release profile

@@ -4,10 +4,8 @@
 use std::mem::{offset_of, size_of};
 
 use crate::allocator::Heap;
-use crate::answer::Offered;
 use crate::export::Ordinary;
 use crate::line::Line;
-use crate::offer::RawOffer;
 use crate::pending::{Functions, Pending};
 use crate::text::Text;
 
@@ -75,7 +73,7 @@ const fn written<const N: usize>() -> Text<N> {
 }
 
 /// The sizes of the tables that only the rust level has, each followed by the places of its fields.
-const TABLES: [usize; 22] = [
+const TABLES: [usize; 16] = [
     size_of::<Ordinary>(),
     offset_of!(Ordinary, line),
     offset_of!(Ordinary, allocate_from),
@@ -85,12 +83,6 @@ const TABLES: [usize; 22] = [
     offset_of!(Heap, alloc_zeroed),
     offset_of!(Heap, dealloc),
     offset_of!(Heap, realloc),
-    size_of::<RawOffer>(),
-    offset_of!(RawOffer, object),
-    offset_of!(RawOffer, table),
-    size_of::<Offered<u64>>(),
-    offset_of!(Offered<u64>, value),
-    offset_of!(Offered<u64>, failure),
     size_of::<Pending<()>>(),
     offset_of!(Pending<()>, future),
     offset_of!(Pending<()>, functions),

@@ -3,9 +3,10 @@
 
 use std::mem::{offset_of, size_of};
 
-use crate::answer::{Answered, Failure};
+use crate::answer::{Answered, Failure, Offered};
 use crate::export::Entry;
 use crate::hooks::HookTable;
+use crate::offer::RawOffer;
 use crate::services::Services;
 use crate::sink::RawSink;
 use crate::text::Text;
@@ -40,6 +41,8 @@ const OWN: &[Own] = &[
     ),
     own!("Answered", Answered<()>, failure),
     own!("Answered of u64", Answered<u64>, failure value),
+    own!("Offer", RawOffer, object table),
+    own!("Offered of u64", Offered<u64>, value failure),
     own!("Failure", Failure, kind message free),
     own!("Slice", RawSlice<u8>, data len),
     own!("SliceMut", RawSliceMut<u8>, data len),

@@ -60,15 +60,22 @@ impl Building {
         let stdout = cargo.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let stderr = cargo.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let (say, said) = crossbeam_channel::unbounded();
-        thread::Builder::new()
+        let listening = thread::Builder::new()
             .name("replug-cargo".to_owned())
-            .spawn(move || listen(stdout, stderr, &say))?;
-        Ok(Building {
+            .spawn(move || listen(stdout, stderr, &say));
+        let building = Building {
             cargo,
             said,
             began,
             since,
-        })
+        };
+        match listening {
+            Ok(_) => Ok(building),
+            Err(error) => {
+                building.end();
+                Err(error)
+            }
+        }
     }
 
     /// The queue of what cargo says.

@@ -2,7 +2,7 @@
 //! it.
 //!
 //! The session drives: it alone knows the order. What decides is pure (`depinfo`, `quiet`, `rounds`, `verdict`); what
-//! touches the world decides nothing (`content`, `listing`, `eyes` look; `building`, `beside`, `keys`, `stale` act).
+//! touches the world decides nothing (`content`, `listing`, `eyes` look; `ahead`, `building`, `beside`, `keys`, `stale` act).
 
 // Which files are sources.
 mod depinfo;
@@ -13,7 +13,8 @@ mod content;
 mod eyes;
 mod listing;
 
-// When a save is over, and the thread that finds out.
+// When a save is over, the thread that finds out, and the build that does not wait for that.
+mod ahead;
 mod quiet;
 mod watch;
 

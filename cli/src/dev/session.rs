@@ -14,7 +14,9 @@ use replug::Digest;
 use replug::shown::spelled;
 use replug::watch::{Files as _, OsFiles, Stamp};
 
+use self::builds::wants_colours;
 use self::waiting::Woken;
+use super::ahead::Ahead;
 use super::beside::Beside;
 use super::building::{Building, Said};
 use super::eyes::Saved;
@@ -24,7 +26,7 @@ use super::project::Project;
 use super::rounds::{Rounds, Step};
 use super::said::{self, Status, Times};
 use super::sources::Sources;
-use super::watch::{Seen, Watch};
+use super::watch::Watch;
 use crate::args::Dev;
 use crate::build::BuildError;
 use crate::child;
@@ -79,9 +81,7 @@ struct Session<'a> {
     watch: Watch,
     rounds: Rounds,
     building: Option<Building>,
-    /// A build that began at the first sign of a save. Nobody hears of it before the save is over and it is known that the
-    /// build shows all of the save.
-    ahead: Option<Building>,
+    ahead: Ahead,
     done: Option<Done>,
     digested: Receiver<Vec<(PathBuf, Option<Digest>)>>,
     plugins: Vec<Plugin<'a>>,
@@ -103,7 +103,10 @@ impl<'a> Session<'a> {
     fn new(args: &'a Dev, output: Output, keys: &'a Keys) -> Result<Session<'a>, Failure> {
         let project = Project::of(&args.packages, &args.build);
         let sources = project.sources(None);
-        let watch = Watch::start(sources.clone(), FIRST_LOOK)?;
+        let is_coloured = output.is_terminal() && wants_colours();
+        let (packages, build) = (args.packages.clone(), args.build.clone());
+        let ahead = Ahead::new(move || Building::start(&packages, &build, is_coloured));
+        let watch = Watch::start(sources.clone(), ahead.clone(), FIRST_LOOK)?;
         Ok(Session {
             args,
             output,
@@ -113,7 +116,7 @@ impl<'a> Session<'a> {
             watch,
             rounds: Rounds::default(),
             building: None,
-            ahead: None,
+            ahead,
             done: None,
             digested: never(),
             plugins: Vec::new(),
@@ -138,7 +141,7 @@ impl<'a> Session<'a> {
             match self.wait(stop)? {
                 Woken::Stop | Woken::Key(Key::Quit) => break,
                 Woken::Key(key) => self.press(key)?,
-                Woken::Seen(seen) => self.see(seen)?,
+                Woken::Saved(saved) => self.save(saved)?,
                 Woken::Said(Said::Blocked) => said::blocked(&self.output)?,
                 Woken::Said(Said::Ended(told)) => self.finish(told)?,
                 Woken::Digested(libraries) => {
@@ -183,7 +186,15 @@ impl<'a> Session<'a> {
             // What it started and left behind ends with it.
             self.end_beside();
         }
+        self.ahead.allow(self.is_at_rest(), self.last_end);
         Ok(self.show_status()?)
+    }
+
+    /// Whether the next build needs no preparation and waits for a save.
+    fn is_at_rest(&self) -> bool {
+        let is_over = self.building.is_none() && self.done.is_none();
+        let is_put_off = self.rounds.due().is_some() || self.oldest.is_some();
+        is_over && !is_put_off && !self.may_write_lock()
     }
 
     /// Whether there were as many calls as the user asked for, of all plugins together.
@@ -215,17 +226,6 @@ impl<'a> Session<'a> {
 
     fn help(&self) -> Result<(), Failure> {
         Ok(self.output.tell(&format!("keys: {HELP}"))?)
-    }
-
-    fn see(&mut self, seen: Seen) -> Result<(), Failure> {
-        match seen {
-            Seen::Begun(so_far) => self.begin_ahead(&so_far),
-            Seen::Changed => {
-                self.end_ahead();
-                Ok(())
-            }
-            Seen::Saved(saved) => self.save(saved),
-        }
     }
 
     fn save(&mut self, saved: Saved) -> Result<(), Failure> {
@@ -265,6 +265,7 @@ impl<'a> Session<'a> {
     /// Sets what is to be done and said if the program has to be ended from outside.
     fn tell_last_words(&self, stop: &Stop) {
         let (output, groups) = (self.output.clone(), Arc::clone(&self.groups));
+        let ahead = self.ahead.clone();
         let keys = self.keys.restore();
         let plugins = self.plugins.iter().map(|it| &it.session);
         let removers = plugins
@@ -275,6 +276,7 @@ impl<'a> Session<'a> {
         let first = removers.pop().unwrap_or_default();
         stop.if_stuck(first, move || {
             keys.restore();
+            ahead.kill();
             for group in [&groups.cargo, &groups.beside] {
                 match group.load(Ordering::Relaxed) {
                     0 => {}

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use replug::watch::Stamp;
 
+use super::ahead::Ahead;
 use super::eyes::{Eyes, Saved};
 use super::quiet::Quiet;
 use super::sources::Sources;
@@ -21,18 +22,7 @@ const STIRRED_PAUSE: Duration = Duration::from_millis(10);
 /// The watch over the sources. Dropping it ends the thread.
 pub(super) struct Watch {
     orders: Sender<Order>,
-    seen: Receiver<Seen>,
-}
-
-/// What is seen of a save.
-#[derive(Debug)]
-pub(super) enum Seen {
-    /// These sources have changed so far. If that is all, the same ones are saved when the quiet is over.
-    Begun(Saved),
-    /// What was seen at the begin is not all, or is so no more.
-    Changed,
-    /// These sources were saved, and it is quiet.
-    Saved(Saved),
+    saved: Receiver<Saved>,
 }
 
 /// An order for the thread.
@@ -46,23 +36,25 @@ enum Order {
 }
 
 impl Watch {
-    /// Begins to watch `sources`, and returns when all of them were looked at, or after `patience`.
-    pub(super) fn start(sources: Sources, patience: Duration) -> io::Result<Watch> {
+    /// Begins to watch `sources`, and returns when all of them were looked at, or after `patience`. At the first sign of a
+    /// save a build begins `ahead`.
+    pub(super) fn start(sources: Sources, ahead: Ahead, patience: Duration) -> io::Result<Watch> {
         let (orders, received) = crossbeam_channel::unbounded();
-        let (say, seen) = crossbeam_channel::unbounded();
+        let (say, saved) = crossbeam_channel::unbounded();
         thread::Builder::new()
             .name("replug-sources".to_owned())
-            .spawn(move || watch(&received, &say))?;
-        let watch = Watch { orders, seen };
+            .spawn(move || watch(&received, &ahead, &say))?;
+        let watch = Watch { orders, saved };
         let followed = watch.follow(sources, None);
         // A filesystem that hangs must not take the program along: it is followed once it answers.
         let _ = followed.recv_timeout(patience);
         Ok(watch)
     }
 
-    /// The queue of what is seen.
-    pub(super) fn seen(&self) -> &Receiver<Seen> {
-        &self.seen
+    /// The queue of what was saved. Nothing is in it twice, and what is in it may be no file at all: then the build that
+    /// began ahead showed what is so no more.
+    pub(super) fn saved(&self) -> &Receiver<Saved> {
+        &self.saved
     }
 
     /// Follows other sources; says when all of them were looked at.
@@ -86,24 +78,29 @@ impl Watch {
     }
 }
 
-fn watch(orders: &Receiver<Order>, say: &Sender<Seen>) {
+fn watch(orders: &Receiver<Order>, ahead: &Ahead, say: &Sender<Saved>) {
     let (mut eyes, mut quiet) = (Eyes::default(), Quiet::default());
     let mut last_save = Instant::now();
+    let mut must_build = false;
     loop {
         let began = Instant::now();
-        let seen = match eyes.look(began) {
-            true if quiet.stir(began) => eyes.saved().map(Seen::Begun),
-            true => Some(Seen::Changed),
-            false => None,
-        };
-        let is_over = quiet.is_over(Instant::now());
-        let saved = is_over.then(|| eyes.take_saved().map_or(Seen::Changed, Seen::Saved));
-        if let Some(Seen::Saved(_)) = saved {
-            last_save = began;
+        if eyes.look(began) {
+            match quiet.stir(began) {
+                true => eyes.saved().iter().for_each(|so_far| ahead.begin(so_far)),
+                false => must_build |= ahead.end(),
+            }
         }
-        for seen in seen.into_iter().chain(saved) {
-            if say.send(seen).is_err() {
-                return;
+        if quiet.is_over(Instant::now()) {
+            let saved = eyes.take_saved();
+            // What a build ahead has shown is so no more, and nothing was saved.
+            let in_vain = || (ahead.end() || must_build).then(Saved::default);
+            let saved = saved.or_else(in_vain);
+            must_build = false;
+            if let Some(saved) = saved {
+                last_save = began;
+                if say.send(saved).is_err() {
+                    return;
+                }
             }
         }
         let pause = match quiet.is_stirred() {
@@ -114,9 +111,8 @@ fn watch(orders: &Receiver<Order>, say: &Sender<Seen>) {
             Ok(Order::Follow(sources, since, done)) => {
                 eyes.follow(sources, since, Instant::now());
                 // What counts may have changed before, in eyes for which it did not count.
-                let is_saved = eyes.saved().is_some();
-                if is_saved && !quiet.stir(Instant::now()) && say.send(Seen::Changed).is_err() {
-                    return;
+                if eyes.saved().is_some() && !quiet.stir(Instant::now()) {
+                    must_build |= ahead.end();
                 }
                 let _ = done.send(());
             }
@@ -137,12 +133,8 @@ mod tests {
     /// As long as a thread of a busy machine could need to come to its turn.
     const PATIENCE: Duration = Duration::from_secs(60);
 
-    fn next(watch: &Watch) -> Seen {
-        watch.seen().recv_timeout(PATIENCE).unwrap()
-    }
-
     #[test]
-    fn a_save_is_seen_at_its_begin_at_each_change_and_when_it_is_quiet() {
+    fn a_build_is_to_begin_at_the_first_sign_of_a_save_and_the_save_is_told_when_it_is_quiet() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("lib.rs");
         fs::write(&file, "0").unwrap();
@@ -150,34 +142,21 @@ mod tests {
             named: [file.clone()].into(),
             ..Sources::default()
         };
-        let watch = Watch::start(sources, PATIENCE).unwrap();
+        let (say, begun) = crossbeam_channel::unbounded();
+        let ahead = Ahead::new(move || {
+            say.send(()).unwrap();
+            Err(io::ErrorKind::Other.into())
+        });
+        ahead.allow(true, None);
+        let watch = Watch::start(sources, ahead, PATIENCE).unwrap();
+        // Until the watch has come to rest after its own begin.
+        let _ = watch.saved().recv_timeout(Duration::from_millis(100));
         let aside = directory.path().join("aside");
         fs::write(&aside, "1").unwrap();
         fs::rename(&aside, &file).unwrap();
-        let Seen::Begun(so_far) = next(&watch) else {
-            panic!("it has not begun");
-        };
-        assert_eq!(so_far.files, std::slice::from_ref(&file));
-        let Seen::Saved(saved) = next(&watch) else {
-            panic!("nothing else was written");
-        };
-        assert_eq!(saved, so_far);
-
-        // Written again and again, until it was seen to go on.
-        let mut content = 2;
-        loop {
-            fs::write(&file, content.to_string()).unwrap();
-            content += 1;
-            let seen = watch.seen().recv_timeout(Duration::from_millis(1));
-            if let Ok(Seen::Changed) = seen {
-                break;
-            }
-        }
-        let seen = std::iter::repeat_with(|| next(&watch));
-        let saved = seen.filter_map(|seen| match seen {
-            Seen::Saved(saved) => Some(saved),
-            Seen::Begun(_) | Seen::Changed => None,
-        });
-        assert_eq!(saved.map(|it| it.files).next(), Some(vec![file]));
+        begun.recv_timeout(PATIENCE).unwrap();
+        let saved = watch.saved().recv_timeout(PATIENCE).unwrap();
+        assert_eq!(saved.files, [file]);
+        assert!(watch.saved().is_empty(), "one save is told once");
     }
 }

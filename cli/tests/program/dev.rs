@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use replug::Digest;
 use rustix::process::{Pid, test_kill_process};
 use vocabulary::{Doorbell, Package, Program, Scratch, program, wait_until};
 
@@ -151,13 +152,19 @@ fn a_save_during_a_build_ends_the_build_with_all_that_it_started() {
     assert_eq!(ended.said("built").len(), 1);
 }
 
-/// A cargo that saves the source of `package` once more before it builds a draft, as a formatter does, and then builds
-/// nothing.
-fn cargo_that_saves_drafts(scratch: &Scratch, package: &Package) -> PathBuf {
+/// A cargo that does `first` and then saves the source of `package` once more, with `last` for a draft, before it builds a
+/// draft, as a formatter does; and then builds nothing.
+fn cargo_that_saves_drafts(
+    scratch: &Scratch,
+    package: &Package,
+    first: &str,
+    last: &str,
+) -> PathBuf {
     let script = format!(
         "#!/bin/sh
         if [ \"$1\" = build ] && grep -q draft {source:?}; then
-            sed s/draft/final/ {source:?} > {aside:?} && mv {aside:?} {source:?}
+            {first}
+            sed 's/draft/{last}/' {source:?} > {aside:?} && mv {aside:?} {source:?}
             exec sleep 600
         fi
         exec {cargo:?} \"$@\"\n",
@@ -176,7 +183,8 @@ fn a_build_begins_at_the_first_sign_of_a_save_and_is_told_only_if_it_shows_all_o
     let scratch = Scratch::new();
     let package = Package::plugin(&scratch, "as it was");
     let mut command = command(&scratch, &package, &[]);
-    command.env("CARGO", cargo_that_saves_drafts(&scratch, &package));
+    let cargo = cargo_that_saves_drafts(&scratch, &package, "", "final");
+    command.env("CARGO", cargo);
     let mut program = Program::start(command);
     program.wait_for_answer("as it was");
     // On a machine that is busy, the quiet can be over before cargo has come to its second save.
@@ -188,6 +196,37 @@ fn a_build_begins_at_the_first_sign_of_a_save_and_is_told_only_if_it_shows_all_o
     };
     assert!((1..=20).any(is_one_save));
     program.stop_cleanly(&scratch);
+}
+
+#[test]
+fn what_a_build_put_into_place_that_does_not_show_all_of_a_save_is_never_loaded() {
+    for last in ["final", "as it was"] {
+        let scratch = Scratch::new();
+        let package = Package::plugin(&scratch, "draft");
+        package.build(&[]);
+        let draft = scratch.join("draft.so");
+        fs::copy(package.library(), &draft).unwrap();
+        package.edit("as it was");
+        let first = format!(
+            "cp {draft:?} {library:?}~ && mv {library:?}~ {library:?}",
+            library = package.library()
+        );
+        let mut command = command(&scratch, &package, &[]);
+        let cargo = cargo_that_saves_drafts(&scratch, &package, &first, last);
+        command.env("CARGO", cargo);
+        let mut program = Program::start(command);
+        program.wait_for_answer("as it was");
+        for _ in 0..5 {
+            package.edit("draft");
+            program.wait_for_event("built");
+            program.go_on_for(A_WHILE);
+        }
+        program.wait_for_answer(last);
+        let ended = program.stop_cleanly(&scratch);
+        let draft = Digest::of(&fs::read(&draft).unwrap()).to_string();
+        let loaded = ended.said("loaded");
+        assert!(loaded.iter().all(|it| it.text("sha256") != draft), "{last}");
+    }
 }
 
 #[test]

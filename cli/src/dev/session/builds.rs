@@ -8,11 +8,9 @@ use std::time::{Duration, Instant, SystemTime};
 use crossbeam_channel::never;
 use replug::Digest;
 use replug::shown::shown;
-use replug::watch::Stamp;
 
 use super::super::beside::Beside;
 use super::super::building::{self, Building, Told};
-use super::super::eyes::Saved;
 use super::super::loaded::Plugin;
 use super::super::project::Project;
 use super::super::said;
@@ -35,9 +33,20 @@ impl Session<'_> {
         if self.may_write_lock() {
             self.watch.leave_lock();
         }
-        self.rounds.began();
-        self.building = Some(self.start()?);
+        let is_coloured = self.output.is_terminal() && wants_colours();
+        let start = Building::start(&self.args.packages, &self.args.build, is_coloured);
+        let building = start.map_err(|source| BuildError::Start {
+            package: self.args.packages.join("`, `"),
+            source,
+        })?;
+        self.began(building);
         Ok(())
+    }
+
+    fn began(&mut self, building: Building) {
+        self.rounds.began();
+        self.groups.cargo.store(building.id(), Ordering::Relaxed);
+        self.building = Some(building);
     }
 
     /// Goes on with the build that began ahead of the end of a save, or begins one.
@@ -45,54 +54,22 @@ impl Session<'_> {
         let Some(building) = self.ahead.take() else {
             return self.begin(changed);
         };
-        said::building(&self.output, &self.args.packages, changed)?;
         self.oldest = None;
-        self.rounds.began();
-        self.building = Some(building);
-        Ok(())
-    }
-
-    /// Begins a build of what was saved so far, while it is not sure that this is all: most often it is, and then the build
-    /// has a start of as long as that takes. Only a build that needs no preparation.
-    pub(super) fn begin_ahead(&mut self, so_far: &Saved) -> Result<(), Failure> {
-        let is_at_rest = self.building.is_none() && self.done.is_none();
-        let has_manifest = so_far.files.iter().any(|it| Project::is_manifest(it));
-        let seems_built = seems_built_already(so_far.oldest, self.last_end);
-        if is_at_rest && !has_manifest && !seems_built && !self.may_write_lock() {
-            self.ahead = Some(self.start()?);
-        }
-        Ok(())
-    }
-
-    /// Ends a build that began ahead and does not show all that was saved.
-    pub(super) fn end_ahead(&mut self) {
-        if let Some(building) = self.ahead.take() {
-            building.end();
-            self.groups.cargo.store(0, Ordering::Relaxed);
-            self.last_end = Some(SystemTime::now());
-        }
-    }
-
-    fn start(&self) -> Result<Building, Failure> {
-        let is_coloured = self.output.is_terminal() && wants_colours();
-        let start = Building::start(&self.args.packages, &self.args.build, is_coloured);
-        let building = start.map_err(|source| BuildError::Start {
-            package: self.args.packages.join("`, `"),
-            source,
-        })?;
-        self.groups.cargo.store(building.id(), Ordering::Relaxed);
-        Ok(building)
+        self.began(building);
+        Ok(said::building(&self.output, &self.args.packages, changed)?)
     }
 
     /// Whether a build can write cargo's lock file.
-    fn may_write_lock(&self) -> bool {
+    pub(super) fn may_write_lock(&self) -> bool {
         self.has_other_manifest || !Project::has_lock(&self.sources)
     }
 
     /// Makes cargo see what was saved with an old write time.
     fn show_old_sources_to_cargo(&mut self) {
-        let oldest = self.oldest.take();
-        if seems_built_already(oldest, self.last_end) {
+        let (Some(oldest), Some(last_end)) = (self.oldest.take(), self.last_end) else {
+            return;
+        };
+        if seems_built(oldest, last_end) {
             for profile in self.project.profiles(&self.made) {
                 make_stale(&profile, &self.project.names());
             }
@@ -101,7 +78,7 @@ impl Session<'_> {
 
     /// Ends the builds that are running, and forgets one whose libraries are not digested yet.
     pub(super) fn end_build(&mut self) {
-        self.end_ahead();
+        self.ahead.forbid();
         if let Some(building) = self.building.take() {
             building.end();
             self.groups.cargo.store(0, Ordering::Relaxed);
@@ -259,14 +236,8 @@ impl Session<'_> {
     }
 }
 
-/// Whether cargo would take something that was saved for what the last build was made of.
-fn seems_built_already(oldest: Option<Stamp>, last_end: Option<SystemTime>) -> bool {
-    let both = oldest.zip(last_end);
-    both.is_some_and(|(oldest, last_end)| seems_built(oldest, last_end))
-}
-
 /// Whether the user has not chosen to see no colours, by the word for all programs or by that for cargo.
-fn wants_colours() -> bool {
+pub(super) fn wants_colours() -> bool {
     let is_refused = env::var_os("NO_COLOR").is_some_and(|it| !it.is_empty());
     !is_refused && env::var_os("CARGO_TERM_COLOR").is_none_or(|it| it != "never")
 }

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Select, never};
+use crossbeam_channel::{Select, TryRecvError, never};
 use replug::Digest;
 use replug::watch::{Update, Watcher};
 
 use super::super::building::{Building, Said, Told};
+use super::super::eyes::Saved;
 use super::super::keys::Key;
-use super::super::watch::Seen;
 use super::Session;
 use crate::run::{Failure, WorkerEnded};
 use crate::stop::Stop;
@@ -26,7 +26,7 @@ struct SourcesEnded;
 pub(super) enum Woken {
     Stop,
     Key(Key),
-    Seen(Seen),
+    Saved(Saved),
     Said(Said),
     Digested(Vec<(PathBuf, Option<Digest>)>),
     Update(usize, Update),
@@ -34,16 +34,16 @@ pub(super) enum Woken {
 }
 
 impl Session<'_> {
-    /// Waits for what comes next. What was built is not taken up before the end of the build: then what is loaded is
-    /// what cargo left there.
+    /// Waits for what comes next. What was built is not taken up before the end of the build, nor while a build ahead may
+    /// have put something else there: then what is loaded is what cargo left there.
     pub(super) fn wait(&self, stop: &Stop) -> Result<Woken, Failure> {
         let nothing = never();
         let said = self.building.as_ref().map_or(&nothing, Building::said);
-        let is_open = self.building.is_none() && self.done.is_none() && !self.is_held;
+        let is_open = self.is_open();
         let mut select = Select::new_biased();
         select.recv(stop.requested());
         select.recv(self.keys.pressed());
-        select.recv(self.watch.seen());
+        select.recv(self.watch.saved());
         select.recv(said);
         select.recv(&self.digested);
         if is_open {
@@ -51,31 +51,43 @@ impl Session<'_> {
                 select.recv(plugin.session.plugins.updates());
             }
         }
-        let Ok(ready) = select.select_deadline(self.deadline()) else {
+        let Ok(ready) = select.ready_deadline(self.deadline()) else {
             return Ok(Woken::Time);
         };
-        Ok(match ready.index() {
-            0 => {
-                let _ = ready.recv(stop.requested());
-                Woken::Stop
-            }
-            1 => ready
-                .recv(self.keys.pressed())
-                .map_or(Woken::Time, Woken::Key),
-            2 => Woken::Seen(ready.recv(self.watch.seen()).map_err(|_| SourcesEnded)?),
-            // A thread that ended without a word has nothing to tell, as a build without artifacts.
-            3 => Woken::Said(
-                ready
-                    .recv(said)
-                    .unwrap_or_else(|_| Said::Ended(Told::default())),
-            ),
-            4 => Woken::Digested(ready.recv(&self.digested).unwrap_or_default()),
+        let woken = match ready {
+            0 => Ok(Woken::Stop),
+            1 => self.keys.pressed().try_recv().map(Woken::Key),
+            2 => match self.watch.saved().try_recv() {
+                Err(TryRecvError::Disconnected) => return Err(SourcesEnded.into()),
+                saved => saved.map(Woken::Saved),
+            },
+            3 => match said.try_recv() {
+                // A thread that ended without a word has nothing to tell, as a build without artifacts.
+                Err(TryRecvError::Disconnected) => Ok(Woken::Said(Said::Ended(Told::default()))),
+                said => said.map(Woken::Said),
+            },
+            4 => match self.digested.try_recv() {
+                Err(TryRecvError::Disconnected) => Ok(Woken::Digested(Vec::new())),
+                digested => digested.map(Woken::Digested),
+            },
+            // A build may have begun ahead since the wait began, and ended.
+            _ if !self.is_open() => return Ok(Woken::Time),
             number => {
                 let number = number - 5;
-                let updates = self.plugins[number].session.plugins.updates();
-                Woken::Update(number, ready.recv(updates).map_err(|_| WorkerEnded)?)
+                match self.plugins[number].session.plugins.updates().try_recv() {
+                    Err(TryRecvError::Disconnected) => return Err(WorkerEnded.into()),
+                    update => update.map(|update| Woken::Update(number, update)),
+                }
             }
-        })
+        };
+        // What was ready has nothing after all.
+        Ok(woken.unwrap_or(Woken::Time))
+    }
+
+    /// Whether what is in place is what the last build has left there, and is to be loaded.
+    fn is_open(&self) -> bool {
+        let is_over = self.building.is_none() && self.done.is_none();
+        is_over && !self.is_held && self.ahead.is_none()
     }
 
     fn deadline(&self) -> Instant {
