@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 /// is found 12 ms later on average, which nobody notices, and forty polls a second of one library are a ten-thousandth of a processor.
 const BRISK: Duration = Duration::from_millis(25);
 
-/// Time between polls, at most, while a build holds back a library that it has put into place: cargo needs some 20 ms from
-/// there to its end. For so long at most, because a build that goes on with other crates can hold its lock for minutes.
+/// Time between polls, at most, while a build holds back a library that it has put into place: if that is its last, cargo
+/// needs some 20 ms from there to its end. For so long at most from the first one on, because a build that goes on with other
+/// crates can hold its lock for minutes.
 const IMMINENT: Duration = Duration::from_millis(5);
 const IMMINENT_FOR: Duration = Duration::from_millis(250);
 
