@@ -77,6 +77,11 @@ impl Ahead {
         }
     }
 
+    /// Begins a build of the session's own.
+    pub(super) fn start(&self) -> io::Result<Building> {
+        (self.lock().start)()
+    }
+
     /// The build that began ahead and shows all that was saved.
     pub(super) fn take(&self) -> Option<Building> {
         let mut inner = self.lock();

@@ -4,6 +4,7 @@
 mod builds;
 mod waiting;
 
+use std::env;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,7 +15,6 @@ use replug::Digest;
 use replug::shown::spelled;
 use replug::watch::{Files as _, OsFiles, Stamp};
 
-use self::builds::wants_colours;
 use self::waiting::Woken;
 use super::ahead::Ahead;
 use super::beside::Beside;
@@ -307,4 +307,10 @@ impl<'a> Session<'a> {
         }
         result
     }
+}
+
+/// Whether the user has not chosen to see no colours, by the word for all programs or by that for cargo.
+fn wants_colours() -> bool {
+    let is_refused = env::var_os("NO_COLOR").is_some_and(|it| !it.is_empty());
+    !is_refused && env::var_os("CARGO_TERM_COLOR").is_none_or(|it| it != "never")
 }

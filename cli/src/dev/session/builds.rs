@@ -1,6 +1,5 @@
 //! The builds of a session: how one begins and ends, what is told of it, and who takes what it made.
 
-use std::env;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
@@ -33,9 +32,7 @@ impl Session<'_> {
         if self.may_write_lock() {
             self.watch.leave_lock();
         }
-        let is_coloured = self.output.is_terminal() && wants_colours();
-        let start = Building::start(&self.args.packages, &self.args.build, is_coloured);
-        let building = start.map_err(|source| BuildError::Start {
+        let building = self.ahead.start().map_err(|source| BuildError::Start {
             package: self.args.packages.join("`, `"),
             source,
         })?;
@@ -234,12 +231,6 @@ impl Session<'_> {
             self.groups.beside.store(0, Ordering::Relaxed);
         }
     }
-}
-
-/// Whether the user has not chosen to see no colours, by the word for all programs or by that for cargo.
-pub(super) fn wants_colours() -> bool {
-    let is_refused = env::var_os("NO_COLOR").is_some_and(|it| !it.is_empty());
-    !is_refused && env::var_os("CARGO_TERM_COLOR").is_none_or(|it| it != "never")
 }
 
 /// The command beside cannot be run.
