@@ -18,12 +18,23 @@ const BEFORE: &str = ".before";
 /// library.
 pub(super) fn aside(path: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    let prefix = name_with(path, ".", ".");
+    let prefix = prefix_for(path);
     builder.prefix(&prefix).suffix(".publish");
     // As a linker makes one, less what the umask takes.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(rights::USUAL));
     builder.tempfile_in(directory_of(path))
+}
+
+/// What the name of a file aside begins with: the library's name, unless that leaves no room for the rest.
+fn prefix_for(path: &Path) -> OsString {
+    /// The longest name, in bytes, behind which there is room: a name has 255 of them at most.
+    const LONGEST: usize = 220;
+    let prefix = name_with(path, ".", ".");
+    match prefix.len() {
+        ..=LONGEST => prefix,
+        _ => OsString::from("."),
+    }
 }
 
 /// The name of a file with something in front of it and behind it.
@@ -64,7 +75,7 @@ pub(super) fn keep(path: &Path) -> Result<PathBuf, PublishError> {
 /// A second name of a file, aside; or where files have one name each, a copy.
 fn second_name(path: &Path) -> io::Result<TempPath> {
     let mut builder = tempfile::Builder::new();
-    let prefix = name_with(path, ".", ".");
+    let prefix = prefix_for(path);
     builder.prefix(&prefix).suffix(".publish");
     let linked = builder.make_in(directory_of(path), |name| fs::hard_link(path, name));
     if let Ok(linked) = linked {
@@ -115,5 +126,14 @@ mod tests {
         );
         drop(aside);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_library_with_the_longest_name_has_room_beside_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let library = directory.path().join("x".repeat(252) + ".so");
+        fs::write(&library, "").unwrap();
+        let aside = aside(&library).unwrap();
+        assert!(aside.path().to_string_lossy().ends_with(".publish"));
     }
 }
