@@ -51,8 +51,8 @@ impl Watch {
         Ok(watch)
     }
 
-    /// The queue of what was saved. Nothing is in it twice, and what is in it may be no file at all: then the build that
-    /// began ahead showed what is so no more.
+    /// The queue of saves, each told once. A save without files asks for a build all the same: a build that began ahead was
+    /// ended, and nothing that it showed is so any more.
     pub(super) fn saved(&self) -> &Receiver<Saved> {
         &self.saved
     }
