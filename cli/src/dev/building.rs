@@ -2,20 +2,25 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Stdio};
+use std::sync::PoisonError;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use cargo_metadata::{Artifact, Message};
 use crossbeam_channel::{Receiver, Sender};
 use replug::Digest;
-use replug::shown::spelled_bytes;
+use replug::shown::{shown, spelled_bytes};
 
+use super::earlier::{Copies, Copy};
 use super::verdict::{Verdict, is_blocked};
 use crate::args::Build;
 use crate::build;
 use crate::child;
+
+/// The libraries that a build made, each with its digest. What cannot be read has none.
+pub(super) type Made = Vec<(PathBuf, Option<Digest>)>;
 
 /// A build that is running, or whose end was not noticed yet.
 pub(super) struct Building {
@@ -137,15 +142,30 @@ fn listen_to_words(stderr: ChildStderr, say: &Sender<Said>) -> String {
     words
 }
 
-/// The digest of each library as cargo has left it, in the order of the paths; what cannot be read has none.
-pub(super) fn digest(libraries: Vec<PathBuf>) -> Receiver<Vec<(PathBuf, Option<Digest>)>> {
+/// Takes the digest of each library as cargo has left it, in the order of the paths, and then copies each if copies are
+/// asked for.
+pub(super) fn digest(libraries: Vec<PathBuf>, copies: Option<Copies>) -> Receiver<Made> {
     let (say, digested) = crossbeam_channel::bounded(1);
     let digest_all = move || {
-        let digests = libraries.into_iter().map(|library| {
-            let digest = read(&library);
-            (library, digest)
+        // Locked before anybody can know of the end of this build, and ask for the copies.
+        let copies = copies.as_ref();
+        let copies = copies.map(|it| it.lock().unwrap_or_else(PoisonError::into_inner));
+        let read = libraries.into_iter().map(|library| {
+            let bytes = read(&library);
+            (library, bytes)
+        });
+        let read: Vec<_> = read.collect();
+        let digests = read.iter().map(|(library, bytes)| {
+            let digest = bytes.as_deref().map(Digest::of);
+            (library.clone(), digest)
         });
         let _ = say.send(digests.collect());
+        if let Some(mut copies) = copies {
+            let known = read
+                .iter()
+                .filter_map(|(library, bytes)| Some((library, bytes.as_deref()?)));
+            copies.extend(known.filter_map(|(library, bytes)| copy(library, bytes)));
+        }
     };
     // Hung up if there is no thread, and then nothing is known of the digests.
     let _ = thread::Builder::new()
@@ -154,14 +174,21 @@ pub(super) fn digest(libraries: Vec<PathBuf>) -> Receiver<Vec<(PathBuf, Option<D
     digested
 }
 
-fn read(path: &PathBuf) -> Option<Digest> {
+fn read(path: &Path) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|mut file| file.read_to_end(&mut bytes));
     match read {
-        Ok(_) => Some(Digest::of(&bytes)),
+        Ok(_) => Some(bytes),
         Err(error) => {
             tracing::warn!("cannot read what cargo built: {error}");
             None
         }
     }
+}
+
+fn copy(library: &Path, bytes: &[u8]) -> Option<Copy> {
+    let copied = Copy::of(library, bytes);
+    copied
+        .inspect_err(|error| tracing::warn!("cannot keep a copy of {}: {error}", shown(library)))
+        .ok()
 }

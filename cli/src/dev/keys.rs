@@ -14,13 +14,14 @@ pub(super) use elsewhere::Keys;
 pub(super) enum Key {
     Build,
     Hold,
+    Back,
     Clear,
     Quit,
     Help,
 }
 
 /// The keys for people.
-pub(super) const HELP: &str = "r build, h hold or apply, c clear, q quit, ? help";
+pub(super) const HELP: &str = "r build, h hold or apply, b back, c clear, q quit, ? help";
 
 impl Key {
     #[cfg_attr(not(unix), allow(dead_code))]
@@ -28,6 +29,7 @@ impl Key {
         match byte {
             b'r' => Some(Key::Build),
             b'h' => Some(Key::Hold),
+            b'b' => Some(Key::Back),
             b'c' => Some(Key::Clear),
             b'q' => Some(Key::Quit),
             b'?' => Some(Key::Help),
@@ -201,7 +203,14 @@ mod tests {
         let asked: Vec<_> = keys
             .map(|it| Key::of(it).expect("a key of the help"))
             .collect();
-        let all = [Key::Build, Key::Hold, Key::Clear, Key::Quit, Key::Help];
+        let all = [
+            Key::Build,
+            Key::Hold,
+            Key::Back,
+            Key::Clear,
+            Key::Quit,
+            Key::Help,
+        ];
         assert_eq!(asked, all);
         assert_eq!(Key::of(b'x'), None);
     }

@@ -57,15 +57,15 @@ impl<'a> Plugin<'a> {
         let _ = self.session.plugins.watcher().poll_now(Duration::ZERO);
     }
 
-    /// Takes down what cargo has built, which took so long and ended then.
+    /// Takes down what is to be live: what cargo has built, which took so long, or what was put back, and when that ended.
     pub(super) fn built(
         &mut self,
         digest: Digest,
-        took: Duration,
+        took: Option<Duration>,
         ended: Instant,
     ) -> io::Result<()> {
         self.times = Times {
-            built: Some(took),
+            built: took,
             live: None,
         };
         self.built = Some(Built {

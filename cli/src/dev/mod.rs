@@ -2,7 +2,7 @@
 //! it.
 //!
 //! The session drives: it alone knows the order. What decides is pure (`depinfo`, `quiet`, `rounds`, `verdict`); what
-//! touches the world decides nothing (`content`, `listing`, `eyes` look; `ahead`, `building`, `beside`, `keys`, `stale` act).
+//! touches the world decides nothing (`content`, `listing`, `eyes` look; `ahead`, `building`, `beside`, `earlier`, `keys`, `stale` act).
 
 // Which files are sources.
 mod depinfo;
@@ -18,8 +18,9 @@ mod ahead;
 mod quiet;
 mod watch;
 
-// The workspace, one build of it, and what the build said.
+// The workspace, one build of it, what the build said, and the build before.
 mod building;
+mod earlier;
 mod project;
 mod stale;
 mod verdict;

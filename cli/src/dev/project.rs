@@ -3,8 +3,8 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+use super::building::Made;
 use cargo_metadata::{Artifact, Metadata, MetadataCommand, Package};
-use replug::Digest;
 
 use super::sources::Sources;
 use crate::args::Build;
@@ -72,7 +72,7 @@ impl<'a> Project<'a> {
 
     /// The directories of the profile that is built, in which cargo keeps what it knows of builds: beside the libraries
     /// that were made, or else where the target directory has it.
-    pub(super) fn profiles(&self, made: &[(PathBuf, Option<Digest>)]) -> Vec<PathBuf> {
+    pub(super) fn profiles(&self, made: &Made) -> Vec<PathBuf> {
         let beside = made.iter().filter_map(|(path, _)| path.parent());
         let mut profiles: Vec<_> = beside.map(Path::to_owned).collect();
         let name = match (self.options.release, self.options.profile.as_deref()) {

@@ -9,6 +9,7 @@ use replug::shown::{shown, spelled};
 use replug::watch::plugin_name;
 use serde_json::{Value, json};
 
+use super::building::Made;
 use super::verdict::{Mistake, Verdict};
 use crate::output::{Output, millis};
 
@@ -56,7 +57,7 @@ pub(super) fn built(
     output: &Output,
     took: Duration,
     warnings: usize,
-    artifacts: &[(PathBuf, Option<Digest>)],
+    artifacts: &Made,
 ) -> io::Result<()> {
     let line = |(path, digest): &(PathBuf, Option<Digest>)| json!({ "path": spelled(path), "sha256": digest.map(|it| it.to_string()) });
     let lines: Vec<_> = artifacts.iter().map(line).collect();

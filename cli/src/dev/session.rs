@@ -5,20 +5,19 @@ mod builds;
 mod waiting;
 
 use std::env;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, never};
-use replug::Digest;
 use replug::shown::spelled;
 use replug::watch::{Files as _, OsFiles, Stamp};
 
 use self::waiting::Woken;
 use super::ahead::Ahead;
 use super::beside::Beside;
-use super::building::{Building, Said};
+use super::building::{Building, Made, Said};
+use super::earlier::{Copies, Earlier};
 use super::eyes::Saved;
 use super::keys::{HELP, Key, Keys};
 use super::loaded::Plugin;
@@ -83,11 +82,14 @@ struct Session<'a> {
     building: Option<Building>,
     ahead: Ahead,
     done: Option<Done>,
-    digested: Receiver<Vec<(PathBuf, Option<Digest>)>>,
+    digested: Receiver<Made>,
     plugins: Vec<Plugin<'a>>,
     beside: Option<Beside>,
     /// What the last build made, where nothing is loaded here.
-    made: Vec<(PathBuf, Option<Digest>)>,
+    made: Made,
+    /// The build before, and the copies that are being made of the last one.
+    earlier: Earlier,
+    copies: Copies,
     /// What the next build is to show: whether a manifest is in it, and the earliest write time.
     has_other_manifest: bool,
     oldest: Option<Stamp>,
@@ -122,6 +124,8 @@ impl<'a> Session<'a> {
             plugins: Vec::new(),
             beside: None,
             made: Vec::new(),
+            earlier: Earlier::default(),
+            copies: Copies::default(),
             has_other_manifest: true,
             oldest: None,
             last_end: None,
@@ -217,6 +221,7 @@ impl<'a> Session<'a> {
                 self.output.tell(words)?;
             }
             Key::Hold => self.is_held = !self.is_held,
+            Key::Back => self.go_back()?,
             Key::Clear => self.output.clear()?,
             Key::Help => self.help()?,
             Key::Quit => {}

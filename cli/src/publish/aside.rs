@@ -16,7 +16,7 @@ const BEFORE: &str = ".before";
 
 /// A file beside the place, which is removed unless it is renamed. Its name begins with a dot, and does not end as that of a
 /// library.
-pub(super) fn aside(path: &Path) -> io::Result<NamedTempFile> {
+pub(crate) fn aside(path: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     let prefix = prefix_for(path);
     builder.prefix(&prefix).suffix(".publish");

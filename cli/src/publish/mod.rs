@@ -23,7 +23,8 @@ use replug::{Digest, Options, Trust};
 use serde_json::json;
 use tempfile::NamedTempFile;
 
-use self::aside::{aside, keep, sync_directory};
+pub(crate) use self::aside::aside;
+use self::aside::{keep, sync_directory};
 use self::failure::PublishError;
 use self::place::{before, place};
 use crate::args::Publish;

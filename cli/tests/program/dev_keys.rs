@@ -100,6 +100,40 @@ fn a_build_that_is_held_waits_for_the_key() {
 }
 
 #[test]
+fn the_build_before_comes_back_at_a_key_and_the_newer_one_at_the_next() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    let mut terminal = on_a_terminal(&scratch, &package);
+    wait_for_status(&mut terminal, &["generation 1"]);
+    terminal.press('b');
+    wait_for_text(&mut terminal, "there is no build before this one");
+    package.edit("as edited");
+    wait_for_status(&mut terminal, &["generation 2"]);
+    let digests = |terminal: &Terminal| {
+        let status = terminal.screen().pop().unwrap();
+        let digest = status.rsplit(" · ").next().unwrap().trim().to_owned();
+        (digest, terminal.text().matches("as it was").count())
+    };
+    let (edited, calls) = digests(&terminal);
+    terminal.press('b');
+    wait_for_text(&mut terminal, "the build before is back");
+    wait_for_status(&mut terminal, &["generation 3"]);
+    let was = digests(&terminal).0;
+    assert_ne!(was, edited);
+    terminal.wait_for("calls of what was", |it| digests(it).1 > calls);
+    // What cargo has made is there still, and needs no build.
+    terminal.press('r');
+    wait_for_status(&mut terminal, &["generation 4", &edited]);
+    terminal.press('b');
+    wait_for_status(&mut terminal, &["generation 5", &was]);
+    terminal.press('b');
+    wait_for_status(&mut terminal, &["generation 6", &edited]);
+    terminal.press('q');
+    assert_eq!(terminal.end().code(), Some(0));
+    scratch.assert_nothing_staged();
+}
+
+#[test]
 fn keys_build_clear_and_tell_of_themselves() {
     let scratch = Scratch::new();
     let package = Package::plugin(&scratch, "as it was");

@@ -1,15 +1,16 @@
 //! The builds of a session: how one begins and ends, what is told of it, and who takes what it made.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::never;
-use replug::Digest;
 use replug::shown::shown;
 
 use super::super::beside::Beside;
-use super::super::building::{self, Building, Told};
+use super::super::building::{self, Building, Made, Told};
+use super::super::earlier::Copies;
 use super::super::loaded::Plugin;
 use super::super::project::Project;
 use super::super::said;
@@ -22,6 +23,10 @@ use crate::run::Failure;
 /// How long before the begin of a build a file may have been written that was read by the build, by another clock's
 /// tick.
 const TICK_BEFORE: Duration = Duration::from_millis(10);
+
+/// The words for a build that was put back.
+const BACK: &str =
+    "the build before is back; the next save, or `r`, brings the newer one, and `b` too";
 
 impl Session<'_> {
     /// Begins a build, and ends the one that is running.
@@ -121,7 +126,9 @@ impl Session<'_> {
                 return self.fail(told, took, since);
             }
         };
-        self.digested = building::digest(libraries);
+        self.copies = Copies::default();
+        let copies = self.keys.are_taken().then(|| Arc::clone(&self.copies));
+        self.digested = building::digest(libraries, copies);
         self.done = Some(Done {
             took,
             ended,
@@ -156,16 +163,14 @@ impl Session<'_> {
     }
 
     /// Takes what a build has made, whose digests are known by now: from here on it is loaded.
-    pub(super) fn hand_over(
-        &mut self,
-        libraries: Vec<(PathBuf, Option<Digest>)>,
-    ) -> Result<(), Failure> {
+    pub(super) fn hand_over(&mut self, libraries: Made) -> Result<(), Failure> {
         self.digested = never();
         let Some(done) = self.done.take() else {
             return Ok(());
         };
         self.has_failed = false;
         said::built(&self.output, done.took, done.warnings, &libraries)?;
+        self.earlier.built(&libraries, Arc::clone(&self.copies));
         match self.args.command.is_empty() {
             true => self.load(&libraries, &done)?,
             false => self.run_beside(&libraries)?,
@@ -176,11 +181,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn load(
-        &mut self,
-        libraries: &[(PathBuf, Option<Digest>)],
-        done: &Done,
-    ) -> Result<(), Failure> {
+    fn load(&mut self, libraries: &Made, done: &Done) -> Result<(), Failure> {
         let is_made = |path: &PathBuf| libraries.iter().any(|(made, _)| made == path);
         self.plugins.retain(|plugin| is_made(&plugin.path));
         for (path, digest) in libraries {
@@ -194,14 +195,36 @@ impl Session<'_> {
                 }
             };
             if let Some(digest) = digest {
-                self.plugins[number].built(*digest, done.took, done.ended)?;
+                self.plugins[number].built(*digest, Some(done.took), done.ended)?;
             }
         }
         Ok(())
     }
 
+    /// Puts the build before back, and has it loaded as if it were built now. A build that is running ends: it would take
+    /// the place.
+    pub(super) fn go_back(&mut self) -> Result<(), Failure> {
+        self.end_build();
+        match self.earlier.go_back() {
+            Ok(made) => self.made = made,
+            // All goes on as it is.
+            Err(error) => return Ok(self.output.tell(&replug::chain(&error))?),
+        }
+        self.output.tell(BACK)?;
+        self.has_failed = false;
+        let ended = Instant::now();
+        for plugin in &mut self.plugins {
+            let made = self.made.iter().find(|(path, _)| *path == plugin.path);
+            if let Some((_, Some(digest))) = made {
+                plugin.built(*digest, None, ended)?;
+            }
+            plugin.look_now();
+        }
+        Ok(())
+    }
+
     /// Starts the command beside, unless it runs, and says which libraries it will find as they were.
-    fn run_beside(&mut self, libraries: &[(PathBuf, Option<Digest>)]) -> Result<(), Failure> {
+    fn run_beside(&mut self, libraries: &Made) -> Result<(), Failure> {
         for library in libraries
             .iter()
             .filter(|library| self.made.contains(library))

@@ -1,13 +1,11 @@
 //! What a session waits for, all at once.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Select, TryRecvError, never};
-use replug::Digest;
 use replug::watch::{Update, Watcher};
 
-use super::super::building::{Building, Said, Told};
+use super::super::building::{Building, Made, Said, Told};
 use super::super::eyes::Saved;
 use super::super::keys::Key;
 use super::Session;
@@ -28,7 +26,7 @@ pub(super) enum Woken {
     Key(Key),
     Saved(Saved),
     Said(Said),
-    Digested(Vec<(PathBuf, Option<Digest>)>),
+    Digested(Made),
     Update(usize, Update),
     Time,
 }
