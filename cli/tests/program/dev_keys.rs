@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use rustix::process::{Signal, kill_process};
-use vocabulary::{Package, Scratch, Terminal, program};
+use vocabulary::{Package, Scratch, Terminal, program, wait_until};
 
 /// Enough columns for the whole status.
 const COLUMNS: u16 = 120;
@@ -131,6 +131,35 @@ fn the_build_before_comes_back_at_a_key_and_the_newer_one_at_the_next() {
     terminal.press('q');
     assert_eq!(terminal.end().code(), Some(0));
     scratch.assert_nothing_staged();
+}
+
+#[test]
+fn a_host_beside_the_builds_goes_back_too() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    let said = scratch.join("said");
+    let host = format!(
+        "exec '{}' run --json --every-ms 20 '{}' > '{}'",
+        program().display(),
+        package.library().display(),
+        said.display()
+    );
+    let mut command = Command::new(program());
+    command.arg("dev").args(package.options());
+    command.args(["--", "sh", "-c", &host]);
+    let mut terminal = Terminal::start_with_keyboard(&command, COLUMNS);
+    let answer = || {
+        let said = std::fs::read_to_string(&said).unwrap_or_default();
+        let results = said.lines().filter(|line| line.contains("\"result\""));
+        results.last().unwrap_or_default().to_owned()
+    };
+    wait_until("the host to answer", || answer().contains("as it was"));
+    package.edit("as edited");
+    wait_until("the new answer", || answer().contains("as edited"));
+    terminal.press('b');
+    wait_until("the answer before", || answer().contains("as it was"));
+    terminal.press('q');
+    assert_eq!(terminal.end().code(), Some(0));
 }
 
 #[test]
