@@ -103,6 +103,9 @@ pub use replug_plugin::{
     CallError, HookError, Hooks, Interface, Pending, Shared, Sink, export, interface, shared,
     shown, wire,
 };
+// Where a derive finds what it needs, in a crate that depends on this one only.
+#[doc(hidden)]
+pub use replug_plugin as __plugin;
 
 pub use crate::boundary::{AnyPlugin, Raw, Text, TextFunction};
 #[doc(inline)]

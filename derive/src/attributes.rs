@@ -126,7 +126,7 @@ fn about_type(
     let unknown = || {
         Wrong(
             attribute.span,
-            "only these are known here: `#[shared(crate = replug)]`, for who calls `replug-plugin` that, and \
+            "only these are known here: `#[shared(crate = replug)]`, for a crate that depends on that one and not on `replug-plugin`, and \
             `#[shared(unsafe inert(name))]`, for an attribute of an enum that belongs to another derive",
         )
     };

@@ -46,8 +46,8 @@
 //! Its identity, size and alignment are compared, and the identity tells versions, features and profiles of a crate apart, but not
 //! an edit. So vouch for crates from a registry, which nobody edits, and whose types hold no pointer to code.
 //!
-//! The crate `replug-plugin` is found by that name among the dependencies. One that calls it `replug` says so:
-//! `#[shared(crate = replug)]`. Who gives one of these names to another crate in `Cargo.toml` vouches for that crate.
+//! The crate `replug-plugin` is found by that name among the dependencies. A crate that depends on the host's crate, `replug`, and
+//! not on that one, says so: `#[shared(crate = replug)]`. Who gives one of these names to another crate in `Cargo.toml` vouches for that crate.
 //!
 //! An attribute behind the derive could change an enum after it was read, so only the compiler's own are let through there. Other
 //! macros and derives stand before it. An attribute of an enum that belongs to another derive is named, in words that

@@ -18,7 +18,7 @@ const INTEGERS: &[&str] = &[
 const IMPLEMENTATION: &str = "
     #[allow(unused_extern_crates)]
     const _: () = {
-        extern crate Q_FOUND as Q_CRATE;
+        extern crate Q_FOUND as Q_ALIAS;
 
         #[automatically_derived]
         unsafe impl<Q_DECLARED> Q_CRATE::wire::Shared for Q_TYPE where Q_WHERE {
@@ -117,12 +117,11 @@ pub(crate) fn implementation(item: &Item) -> TokenStream {
         Body::Struct(fields) => written.structure(item, fields),
         Body::Enum(_) => written.enumeration(item),
     }
-    let krate = || one(&item.alias);
     let types = || item.parameters.iter().filter(|it| it.of_const.is_none());
     let shared = |parameters: &mut dyn Iterator<Item = &Ident>, template| {
         let mut found = TokenStream::new();
         for name in parameters {
-            let parts = Parts(vec![("Q_CRATE", krate()), ("Q_T", one(name))]);
+            let parts = Parts(vec![("Q_CRATE", krate(item)), ("Q_T", one(name))]);
             found.extend(parts.fill(template));
         }
         found
@@ -138,7 +137,8 @@ pub(crate) fn implementation(item: &Item) -> TokenStream {
     bounds.extend(item.bounds.clone());
     Parts(vec![
         ("Q_FOUND", one(&item.krate)),
-        ("Q_CRATE", krate()),
+        ("Q_ALIAS", one(&item.alias)),
+        ("Q_CRATE", krate(item)),
         (
             "Q_DECLARED",
             listed(item.parameters.iter().map(|it| it.declared.clone())),
@@ -171,7 +171,7 @@ impl Written {
                 None => ("parameter", one(&parameter.name)),
             };
             self.line(&format!("{word} {}", parameter.name));
-            let parts = Parts(vec![("Q_CRATE", one(&item.alias)), ("Q_OF", of)]);
+            let parts = Parts(vec![("Q_CRATE", krate(item)), ("Q_OF", of)]);
             let place = parts.fill("Q_CRATE::__private::NOWHERE");
             self.field(&parts, place, false);
             if parameter.of_const.is_some() {
@@ -202,7 +202,7 @@ impl Written {
         for (name, of) in members(fields) {
             self.line(&format!("field {name}"));
             let parts = Parts(vec![
-                ("Q_CRATE", one(&item.alias)),
+                ("Q_CRATE", krate(item)),
                 ("Q_FIELD", name.into()),
                 ("Q_OF", of.tokens),
             ]);
@@ -230,7 +230,7 @@ impl Written {
                 Some(value) => {
                     self.line(&format!("variant {} =", variant.name));
                     let parts = Parts(vec![
-                        ("Q_CRATE", one(&item.alias)),
+                        ("Q_CRATE", krate(item)),
                         ("Q_INTEGER", tokens(integer.unwrap_or("isize"))),
                         ("Q_VALUE", value.clone()),
                     ]);
@@ -245,7 +245,7 @@ impl Written {
             for (at, (name, of)) in members(&variant.fields).into_iter().enumerate() {
                 self.line(&format!("field {name}"));
                 let parts = Parts(vec![
-                    ("Q_CRATE", one(&item.alias)),
+                    ("Q_CRATE", krate(item)),
                     ("Q_FIELD", name.into()),
                     ("Q_OF", of.tokens),
                     ("Q_HELD", tokens(&format!("replug_field_{at}"))),
@@ -314,6 +314,11 @@ fn listed(all: impl Iterator<Item = TokenStream>) -> TokenStream {
 
 fn tokens(written: &str) -> TokenStream {
     written.parse().expect("what is written here is Rust")
+}
+
+/// What leads to `replug-plugin`, through the crate that was found.
+fn krate(item: &Item) -> TokenStream {
+    Parts(vec![("Q_ALIAS", one(&item.alias))]).fill("Q_ALIAS::__plugin")
 }
 
 fn one(name: &Ident) -> TokenStream {

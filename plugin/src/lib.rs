@@ -115,6 +115,10 @@ pub use crate::wire::Shared;
 #[doc(hidden)]
 pub use ::core as __core;
 
+// Where a derive finds this crate, by itself or through `replug`.
+#[doc(hidden)]
+pub extern crate self as __plugin;
+
 /// No API: what the macros expand to, and what a host of the same version reads. Anything in here can change at any
 /// time.
 #[doc(hidden)]
