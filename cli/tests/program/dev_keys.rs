@@ -150,8 +150,8 @@ fn a_host_beside_the_builds_goes_back_too() {
     let mut terminal = Terminal::start_with_keyboard(&command, COLUMNS);
     let answer = || {
         let said = std::fs::read_to_string(&said).unwrap_or_default();
-        let results = said.lines().filter(|line| line.contains("\"result\""));
-        results.last().unwrap_or_default().to_owned()
+        let mut results = said.lines().filter(|line| line.contains("\"result\""));
+        results.next_back().unwrap_or_default().to_owned()
     };
     wait_until("the host to answer", || answer().contains("as it was"));
     package.edit("as edited");
