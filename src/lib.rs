@@ -107,7 +107,7 @@ pub use replug_plugin::{
 #[doc(hidden)]
 pub use replug_plugin as __plugin;
 
-pub use crate::boundary::{AnyPlugin, Raw, Text, TextFunction};
+pub use crate::boundary::{AnyPlugin, Raw, Text, TextFunction, leave_plugins};
 #[doc(inline)]
 pub use crate::error::{Error, chain};
 pub use crate::host::handing::Handing;

@@ -441,6 +441,27 @@ pub(crate) fn leave_rest() -> bool {
     residence::leave_rest()
 }
 
+/// Drops the thread-locals that plugins have on this thread, as if the thread had ended. A plugin that is called on this thread
+/// later finds new ones.
+///
+/// With [`Unload::WhenProven`](crate::Unload::WhenProven) the image of a retired generation goes when no thread has thread-locals
+/// of it any more. A thread of a pool has some after a call by [`Handle::live`](crate::Handle::live), and does not end: it says by
+/// this function that it has nothing to do for now. Executors offer a place for that, tokio for one:
+///
+/// ```
+/// let pool = tokio::runtime::Builder::new_multi_thread()
+///     .on_thread_park(replug::leave_plugins)
+///     .build()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// In the middle of a call in which a plugin has called its host, the thread leaves when that call is over, and a
+/// [`Caller`](crate::Caller) or this function is used next. What stays mapped, as each generation at the rust level, keeps its
+/// thread-locals, and so does a thread of the plugin's own.
+pub fn leave_plugins() {
+    residence::leave_all();
+}
+
 impl Drop for Image {
     fn drop(&mut self) {
         IMAGES_IN_USE.fetch_sub(1, Ordering::Relaxed);

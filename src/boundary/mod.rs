@@ -64,7 +64,7 @@ mod any;
 
 pub use self::{
     any::AnyPlugin,
-    image::{Image, LoadFailure, LoaderError, Mapped},
+    image::{Image, LoadFailure, LoaderError, Mapped, leave_plugins},
     symbols::{Raw, Text, TextFunction},
     table::Table,
 };

@@ -6,12 +6,12 @@ use std::fs::{self, File};
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 
 use replug::outcome::{Loaded, Mapped, Retired};
 use replug::{Outcome, Unload};
-use vocabulary::{World, damaged, specimen};
+use vocabulary::{World, damaged, specimen, wait_until};
 
 /// How often each kind of plugin is reloaded.
 const RELOADS: u32 = 50;
@@ -169,6 +169,55 @@ fn a_worker_that_called_a_plugin_keeps_it_mapped_until_the_worker_ends() {
             "{name}: {unloaded:?}"
         );
         assert_eq!(images(&world), 1);
+    }
+}
+
+#[test]
+fn the_threads_of_a_pool_let_a_generation_go_when_they_have_nothing_to_do() {
+    let mut world = World::unloading("thread_local");
+    let pool = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(4)
+        .on_thread_park(replug::leave_plugins)
+        .build()
+        .unwrap();
+    let handle = world.host.handle();
+    for generation in 1..=10 {
+        let all = Arc::new(Barrier::new(4));
+        let calls = (0..4).map(|_| {
+            let (handle, all) = (handle.clone(), Arc::clone(&all));
+            pool.spawn(async move {
+                // Nobody goes on before there is one on each thread.
+                all.wait();
+                handle.live().act(1)
+            })
+        });
+        for call in calls.collect::<Vec<_>>() {
+            pool.block_on(call).unwrap().unwrap();
+        }
+        let mut retired = world.load("thread_local").retired.unwrap();
+        wait_until("the threads to have nothing to do", || {
+            if let Some(Outcome::Retired(later)) = world.host.poll() {
+                retired = later;
+            }
+            retired.mapped.is_none()
+        });
+        assert_eq!(retired.generation, generation);
+        assert_eq!(images(&world), 1);
+    }
+}
+
+#[test]
+fn a_thread_that_leaves_finds_new_thread_locals_in_what_is_to_be_unmapped_and_its_own_in_what_stays()
+ {
+    for (world, next) in [
+        (World::unloading("thread_local"), 1),
+        (World::with("thread_local"), 3),
+    ] {
+        let plugin = world.host.handle();
+        assert_eq!(plugin.live().act(1), Ok(1));
+        assert_eq!(plugin.live().act(1), Ok(2));
+        replug::leave_plugins();
+        assert_eq!(plugin.live().act(1), Ok(next));
     }
 }
 

@@ -133,21 +133,39 @@ unsafe extern "C-unwind" fn end(image: *const c_void) {
 /// that goes on, nothing is done.
 pub(super) fn leave_rest() -> bool {
     if Visited::is_going_on() {
-        return with_seats(|seats| seats.iter().all(|seat| seat.leaves_later.is_none()));
+        return with_seats(|seats| seats.iter().all(|seat| !seat.leaves_later));
     }
     let next = || {
         with_seats(|seats| {
-            let mut seats = seats.iter_mut();
-            seats.find_map(|seat| Some((Arc::clone(&seat.house), seat.leaves_later.take()?)))
+            let seat = seats.iter_mut().find(|seat| seat.leaves_later)?;
+            seat.leaves_later = false;
+            Some(Arc::clone(&seat.house))
         })
     };
-    while let Some((house, attach)) = next() {
+    while let Some(house) = next() {
         run_all(&house);
         // The seat keeps the image mapped until the thread-locals are new.
-        renew(attach as *const c_void);
+        renew(house.attach as *const c_void);
         stand_up(&house);
     }
     true
+}
+
+/// Runs this thread's destructors for all images that are to go, as [`Residence::leave`] does for one. Those that are not can be
+/// on the stack of this thread unseen: a future of theirs calls its host when it wakes.
+pub(super) fn leave_all() {
+    leave_those(|house| house.is_to_go);
+}
+
+/// Leaves these images, now or later.
+fn leave_those(is_to_leave: impl Fn(&Arc<House>) -> bool) {
+    with_seats(|seats| {
+        // A thread that an image started has its code on the stack always.
+        let theirs = seats.iter_mut().filter(|seat| !seat.was_started);
+        let to_leave = theirs.filter(|seat| is_to_leave(&seat.house));
+        to_leave.for_each(|seat| seat.leaves_later = true);
+    });
+    leave_rest();
 }
 
 /// An image's use of this host's services.
@@ -156,8 +174,6 @@ pub(super) struct Residence {
     services: *mut Services,
     house: Arc<House>,
     forever: Option<&'static str>,
-    /// The function that took the services, by which the image is found.
-    attach: Attach,
 }
 
 // SAFETY: the services are only read, and the house is guarded by locks.
@@ -174,7 +190,7 @@ impl Residence {
     pub(super) unsafe fn attach(attach: Attach, is_to_go: bool) -> Residence {
         // The key of the seats must not be made inside of something that a plugin asks for.
         LazyLock::force(&SEATS);
-        let house = Arc::new(House::default());
+        let house = Arc::new(House::new(attach, is_to_go));
         let services = Box::into_raw(Box::new(Services {
             image: Arc::into_raw(Arc::clone(&house)).cast(),
             at_thread_exit,
@@ -207,7 +223,6 @@ impl Residence {
             services,
             house,
             forever,
-            attach,
         }
     }
 
@@ -231,17 +246,7 @@ impl Residence {
     /// image's code can be on the thread's stack: then [`leave_rest`] does it later. Does nothing on a thread that the
     /// image started, for the image's code is always on its stack.
     pub(super) fn leave(&self) {
-        with_seats(|seats| {
-            let mut own: Vec<_> = seats
-                .iter_mut()
-                .filter(|seat| Arc::ptr_eq(&seat.house, &self.house))
-                .collect();
-            if own.iter().all(|seat| !seat.was_started) {
-                own.iter_mut()
-                    .for_each(|seat| seat.leaves_later = Some(self.attach));
-            }
-        });
-        leave_rest();
+        leave_those(|house| Arc::ptr_eq(house, &self.house));
     }
 
     /// The names of the threads that still have something to do with the image: of all such threads, or of those that

@@ -18,8 +18,12 @@ use replug_plugin::__private::{Attach, Destructor};
 const ROUNDS: usize = 4;
 
 /// A house: the seats of one image, and the keys that the image made.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct House {
+    /// The function that took the services, by which the image is found.
+    pub(super) attach: Attach,
+    /// Whether the image is to be unmapped one day, so that threads leave it.
+    pub(super) is_to_go: bool,
     pub(super) keys: Mutex<Vec<Option<Key>>>,
     pub(super) taken: Mutex<Taken>,
     /// Whether the image is being unmapped. What it registers now for this thread ends with its last destructor; what
@@ -58,11 +62,23 @@ pub(super) struct Seat {
     pub(super) was_started: bool,
     pub(super) destructors: Vec<(Destructor, *mut c_void)>,
     pub(super) values: Vec<*mut c_void>,
-    /// A function of the image, if the thread was to leave the image while a plugin could visit the host.
-    pub(super) leaves_later: Option<Attach>,
+    /// Whether the thread was to leave the image while a plugin could visit the host.
+    pub(super) leaves_later: bool,
 }
 
 impl House {
+    pub(super) fn new(attach: Attach, is_to_go: bool) -> House {
+        House {
+            attach,
+            is_to_go,
+            keys: Mutex::default(),
+            taken: Mutex::default(),
+            is_closing: AtomicBool::default(),
+            signal: OnceLock::new(),
+            way_back: OnceLock::new(),
+        }
+    }
+
     pub(super) fn taken(&self) -> MutexGuard<'_, Taken> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -106,7 +122,7 @@ impl Seat {
             was_started: sitter.was_started,
             destructors: Vec::new(),
             values: Vec::new(),
-            leaves_later: None,
+            leaves_later: false,
         }
     }
 }
