@@ -101,6 +101,14 @@ pub enum Error {
         /// What is wrong with the rights.
         source: Distrust,
     },
+    /// A person's check does not let the build run. The check is asked again until it does, or until the bytes change.
+    #[error("cannot admit `{}`", shown(path))]
+    Admission {
+        /// The artifact, or the library that it brings along.
+        path: PathBuf,
+        /// The check's error.
+        source: HookError,
+    },
     /// Opening or reading the artifact failed.
     #[error("cannot read `{}`", shown(path))]
     Read {
@@ -188,7 +196,7 @@ pub enum Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Step {
-    /// Judging who can write the artifact.
+    /// Judging who can write the artifact, and whether it may run.
     Trust,
     /// Making the private copy.
     Stage,
@@ -264,7 +272,7 @@ impl Error {
     /// The step of the pipeline that failed. Everything before the copy exists counts as staging.
     pub fn step(&self) -> Step {
         match self {
-            Error::Trust { .. } => Step::Trust,
+            Error::Trust { .. } | Error::Admission { .. } => Step::Trust,
             Error::Vet { .. } => Step::Vet,
             Error::Handshake { .. } => Step::Handshake,
             Error::Load { .. } => Step::Load,

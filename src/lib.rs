@@ -56,7 +56,8 @@
 // Was a plugin built from the host's declaration? Pure.
 mod handshake;
 
-// The choices of a person.
+// The choices of a person, and whom they let run.
+mod admission;
 pub mod options;
 
 // Everything that the compiler cannot check: images, and their functions.
@@ -107,6 +108,7 @@ pub use replug_plugin::{
 #[doc(hidden)]
 pub use replug_plugin as __plugin;
 
+pub use crate::admission::Applicant;
 pub use crate::boundary::{AnyPlugin, Raw, Text, TextFunction, leave_plugins};
 #[doc(inline)]
 pub use crate::error::{Error, chain};
@@ -118,7 +120,7 @@ pub use crate::host::owner::Host;
 pub use crate::host::retire::Unload;
 pub use crate::host::set::{HostSet, Member};
 pub use crate::host::succeed::Handover;
-pub use crate::look::digest::Digest;
+pub use crate::look::digest::{Digest, NoDigest};
 #[doc(inline)]
 pub use crate::options::{Audit, FsPolicy, GatePolicy, Options, Trust};
 pub use crate::warning::Warning;

@@ -6,6 +6,10 @@ use std::time::Duration;
 
 pub use crate::handshake::Expected;
 
+use replug_plugin::HookError;
+
+use crate::admission::{Applicant, Checks};
+
 /// The longest duration of an option, so that no sum of two can overflow a clock.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -44,6 +48,7 @@ pub struct Options {
     pub(crate) allow_unique: bool,
     pub(crate) expected: Option<Expected>,
     pub(crate) trust: Trust,
+    pub(crate) checks: Checks,
 }
 
 impl Options {
@@ -91,6 +96,7 @@ impl Options {
             allow_unique: false,
             expected: None,
             trust: Trust::default(),
+            checks: Checks::default(),
         }
     }
 
@@ -150,6 +156,47 @@ impl Options {
     /// [strict](Trust::Strict).
     pub fn trust(mut self, trust: Trust) -> Options {
         self.trust = trust;
+        self
+    }
+
+    /// Lets only builds run whose SHA-256 stands in the file `list`, which is read anew for each build that asks. A line
+    /// begins with a digest, as `sha256sum` writes it; lines that begin with `#` say nothing. Any other build is kept out at the
+    /// step `trust`, until its bytes change or its digest is added to the list. What is live stays live when its digest is
+    /// taken from the list. A library that a plugin brings along needs to be in the list, too.
+    ///
+    /// Whoever can write the list decides what runs: nobody judges its rights.
+    pub fn allow(mut self, list: impl Into<PathBuf>) -> Options {
+        self.checks.add_list(list.into());
+        self
+    }
+
+    /// Lets only builds run that this check allows, beside what else is asked of them. What it refuses is kept out at the step
+    /// `trust`, with the error that it gives as the reason, and is asked about again, every two seconds at least, until it is allowed or
+    /// its bytes change.
+    ///
+    /// The check runs on the thread that watches, once the build is known to be whole, to be a library for this host, and to fit
+    /// its interface; it holds up that thread and nothing else. A check that panics refuses.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::collections::HashSet;
+    /// use replug::{Digest, Options};
+    ///
+    /// # let signed = || HashSet::<Digest>::new();
+    /// let known = signed();
+    /// let options = Options::new("plugins").admit(move |applicant| {
+    ///     match known.contains(&applicant.digest()) {
+    ///         true => Ok(()),
+    ///         false => Err("nobody has signed this build".into()),
+    ///     }
+    /// });
+    /// ```
+    pub fn admit(
+        mut self,
+        check: impl Fn(&Applicant<'_>) -> Result<(), HookError> + Send + Sync + 'static,
+    ) -> Options {
+        self.checks.add(check);
         self
     }
 

@@ -27,6 +27,7 @@ use std::path::{Path, PathBuf};
 use replug_plugin::shown::spelled_bytes;
 
 use self::needs::Needs;
+use crate::admission::Applicant;
 use crate::boundary::{self, Mapped};
 use crate::error::Error;
 use crate::handshake::Mismatch;
@@ -199,6 +200,7 @@ fn assemble(parts: Parts<'_>) -> Inspection {
     );
     let verdict = vetted.and_then(|vetted| {
         shake_hands(&vetted, declared.as_ref(), options)?;
+        admit(path, digest, options)?;
         match needs.refused(path) {
             Some(error) => Err(error),
             None => Ok(()),
@@ -265,6 +267,19 @@ fn shake_hands(
     compared.map_err(|source| Error::Handshake {
         path: options.path.clone(),
         source,
+    })
+}
+
+/// Asks the checks of a person, as a host does.
+fn admit(path: &Path, digest: Option<Digest>, options: &Options) -> Result<(), Error> {
+    // What was not read to its end does not come this far.
+    let Some(digest) = digest else {
+        return Ok(());
+    };
+    let asked = options.checks.ask(&Applicant::new(path, digest));
+    asked.map_err(|source| {
+        let path = path.to_owned();
+        Error::Admission { path, source }
     })
 }
 

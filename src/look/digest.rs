@@ -1,6 +1,7 @@
 //! The SHA-256 of a file's content: by it, contents are told apart.
 
 use std::fmt;
+use std::str::FromStr;
 
 // Assembler code is as fast in an unoptimised build. `Cargo.toml` names the same systems.
 #[cfg(all(
@@ -79,6 +80,28 @@ impl Digest {
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// What is not 64 hexadecimal digits, and so no digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a SHA-256 is 64 hexadecimal digits")]
+pub struct NoDigest;
+
+impl FromStr for Digest {
+    type Err = NoDigest;
+
+    fn from_str(text: &str) -> Result<Digest, NoDigest> {
+        let is_hexadecimal = |byte: u8| byte.is_ascii_hexdigit();
+        if text.len() != 64 || !text.bytes().all(is_hexadecimal) {
+            return Err(NoDigest);
+        }
+        let mut digest = [0; 32];
+        for (at, byte) in digest.iter_mut().enumerate() {
+            let digits = &text[2 * at..2 * at + 2];
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| NoDigest)?;
+        }
+        Ok(Digest(digest))
     }
 }
 

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::beside::Beside;
+use super::refused::Refused;
 use super::shared::Shared;
+use crate::admission::Checks;
 use crate::decide::change::{Tracker, Waiting};
 use crate::decide::trouble::{Reached, Trouble};
 use crate::look::clock::Clock;
@@ -37,6 +39,8 @@ pub(super) struct Artifact {
     pub(super) warned: Vec<Warning>,
     /// The libraries that it brings along.
     pub(super) beside: Beside,
+    /// What a person's check did not let run.
+    pub(super) refused: Option<Refused>,
     pub(super) way: Way,
     /// Where a file was found last.
     pub(super) home: Option<Home>,
@@ -60,6 +64,7 @@ impl Artifact {
             owes_a_word: false,
             warned: Vec::new(),
             beside: Beside::default(),
+            refused: None,
             way: Way::default(),
             home: None,
             is_struck: false,
@@ -206,6 +211,16 @@ impl Artifact {
             self.forget();
         }
         has_changed
+    }
+
+    /// Whether what was refused may run by now. Then equal bytes of the artifact are news.
+    pub(super) fn notice_admission(&mut self, now: Instant, checks: &Checks) -> bool {
+        let refused = self.refused.as_mut();
+        let is_admitted = refused.is_some_and(|it| it.is_admitted_now(now, checks));
+        if is_admitted {
+            self.forget();
+        }
+        is_admitted
     }
 
     /// Takes down whether a look saw a regular file.

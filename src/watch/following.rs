@@ -30,7 +30,9 @@ pub(super) fn follow<F: Files, S: Stage, C: Clock>(
     look: io::Result<Snapshot>,
     shared: &mut Shared<F, S, C>,
 ) -> Option<Instant> {
-    let has_moved = artifact.has_moved() | artifact.notice_siblings(&shared.files);
+    let has_moved = artifact.has_moved()
+        | artifact.notice_siblings(&shared.files)
+        | artifact.notice_admission(now, &shared.rules.options.checks);
     if !has_moved && artifact.is_quiet(now, &look) {
         return None;
     }

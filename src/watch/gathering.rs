@@ -201,6 +201,8 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         let vetted = vet::vet(&mut staged, Wanted::default());
         let vetted = vetted.and_then(|it| it.check_process(boundary::process_has).map(|()| it));
         let vetted = vetted.map_err(|refusal| Ungathered::vet(path, refusal))?;
+        let admitted = self.admit(path, digest);
+        admitted.map_err(|error| Ungathered::Refused(Box::new(error)))?;
         let flaws = flaws(&vetted).into_iter().filter(|(holds, _)| *holds);
         gathering
             .warnings

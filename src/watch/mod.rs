@@ -35,11 +35,15 @@ mod doubt;
 
 mod beside;
 
+mod refused;
+
 mod address;
 
 mod artifact;
 
 pub(crate) mod followed;
+
+mod admitting;
 
 pub(crate) mod gathering;
 pub(crate) mod trusting;

@@ -2,6 +2,7 @@
 //! which is its [`Tracker`](crate::decide::change::Tracker)'s to say.
 
 use std::io::{self, Seek, Write};
+use std::sync::Arc;
 
 use replug_plugin::shown::{shown, spelled_bytes};
 
@@ -23,6 +24,7 @@ use crate::look::snapshot::Snapshot;
 use crate::stage::copies::Stage;
 use crate::stage::pen::{Pen, PrivateCopy, Writing};
 use crate::stage::reading::{self, Terms, Unread, Whole};
+use crate::stage::vet::linkage::Linkage;
 use crate::stage::vet::{self, Refusal, Vetted, Wanted};
 use crate::warning::Warning;
 
@@ -102,9 +104,10 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             return self.cannot_stage(source);
         }
         let digest = Some(reading.digest);
+        self.artifact.refused = None;
         match self.judge(&mut staged) {
             Ok(vetted) => match self.shake_hands(&vetted) {
-                Ok(()) => match self.gather(&vetted.linkage) {
+                Ok(()) => match self.admit_and_gather(reading.digest, &vetted.linkage) {
                     Ok(siblings) => {
                         staged.seal(vetted.mapped, &Pen::new());
                         self.hand_over(reading, staged, vetted, siblings);
@@ -173,6 +176,17 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             None if vetted.is_called => Ok(()),
             None => Declared::read(carried, &vetted.lines).map(drop),
         }
+    }
+
+    /// Asks whether the copy may run, and stages what it brings along.
+    fn admit_and_gather(
+        &mut self,
+        digest: Digest,
+        linkage: &Linkage,
+    ) -> Result<Vec<Sibling<S::Staged>>, Ungathered> {
+        let admitted = self.admit(&Arc::clone(&self.artifact.path), digest);
+        admitted.map_err(|error| Ungathered::Refused(Box::new(error)))?;
+        self.gather(linkage)
     }
 
     fn keep_out(&mut self, digest: Option<Digest>, error: Error) {

@@ -4,6 +4,7 @@
 #![cfg(target_os = "linux")]
 
 mod absence;
+mod admission;
 mod faults;
 mod host;
 mod idle;

@@ -39,6 +39,10 @@ pub(crate) struct Inspect {
     #[arg(long, value_name = "HOW", default_value = "warn")]
     trust: TrustArg,
 
+    /// Only what has its SHA-256 in this file would be loaded
+    #[arg(long, value_name = "FILE")]
+    allow: Option<PathBuf>,
+
     /// Write one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -73,6 +77,10 @@ impl Inspect {
         let options = Options::new(path)
             .max_size(self.max_size)
             .trust(self.trust.into());
+        let options = match &self.allow {
+            Some(list) => options.allow(list),
+            None => options,
+        };
         match &self.call {
             Some(call) => options.exports([call.as_c_str(), Text::FREE]),
             None => options,

@@ -55,6 +55,10 @@ pub(crate) struct Serving {
     #[arg(long, value_name = "HOW", default_value = "warn")]
     trust: TrustArg,
 
+    /// Load only what has its SHA-256 in this file, as sha256sum writes it
+    #[arg(long, value_name = "FILE")]
+    allow: Option<PathBuf>,
+
     /// Where private copies live, instead of your runtime directory or the temporary one
     #[arg(long, value_name = "DIR")]
     stage_dir: Option<PathBuf>,
@@ -170,6 +174,10 @@ impl Serving {
             .trust(self.trust.into())
             // Whoever names a function wants that one.
             .or_declared(self.call.is_none());
+        let options = match &self.allow {
+            Some(list) => options.allow(list),
+            None => options,
+        };
         match &self.stage_dir {
             Some(stage_dir) => options.stage_dir(stage_dir),
             None => options,

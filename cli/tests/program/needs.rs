@@ -6,6 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use replug::Digest;
 use rustix::fs::{CWD, Mode, mkfifoat};
 use vocabulary::{Artifact, Line, Program, Scratch};
 
@@ -123,6 +124,27 @@ fn a_library_that_comes_with_one_that_comes_along_comes_too() {
     beside.publish_plugin(1, "$ORIGIN");
     let mut program = beside.watch(&[]);
     program.wait_for_answer("plugin 1 over 7");
+    program.stop_cleanly(&beside.scratch);
+}
+
+#[test]
+fn a_library_that_comes_along_has_to_be_allowed_too() {
+    let beside = Beside::new();
+    beside.publish_helper(1);
+    beside.publish_plugin(1, "$ORIGIN");
+    let list = beside.scratch.join("allowed");
+    let allow = |names: &[&str]| {
+        let line = |name: &&str| {
+            let library = fs::read(beside.directory.join(name)).unwrap();
+            format!("{}  {name}\n", Digest::of(&library))
+        };
+        fs::write(&list, names.iter().map(line).collect::<String>()).unwrap();
+    };
+    allow(&["libplugin.so"]);
+    let mut program = beside.watch(&["--allow", list.to_str().unwrap()]);
+    wait_for_kept(&mut program, "trust", "libhelper.so`: ");
+    allow(&["libplugin.so", "libhelper.so"]);
+    program.wait_for_answer("plugin 1 over 1");
     program.stop_cleanly(&beside.scratch);
 }
 
