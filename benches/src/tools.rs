@@ -54,7 +54,7 @@ fn new(tool: &str, watched: &Watched, pace: Pace) -> Box<dyn Tool> {
         "limit, patient" => Box::new(limit::Limit::new(watched, pace, limit::STILL)),
         "replug" => Box::new(replug::Replug::new(watched, pace)),
         "replug, unloading" => Box::new(replug::Replug::unloading(watched, pace)),
-        "hot-lib-reloader" => hot_lib_reloader::open(watched, pace),
+        "hot-lib-reloader" | "hot-lib-reloader, bacon" => hot_lib_reloader::open(watched, pace),
         "dynamic_reload" => Box::new(dynamic_reload::Reload::new(watched, pace)),
         "inotify" => Box::new(inotify::Events::new(watched)),
         "notify 8" => Box::new(notify::Poll8::new(watched, pace, false)),

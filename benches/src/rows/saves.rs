@@ -56,8 +56,14 @@ impl Row for Saves {
     }
 
     fn tools(&self) -> &'static [&'static str] {
-        // The limit starts cargo itself at the save. replug builds by `replug dev`, hot-lib-reloader by cargo-watch.
-        &["limit", "replug", "hot-lib-reloader"]
+        // The limit starts cargo itself at the save. replug builds by `replug dev`, hot-lib-reloader by cargo-watch
+        // or by bacon.
+        &[
+            "limit",
+            "replug",
+            "hot-lib-reloader",
+            "hot-lib-reloader, bacon",
+        ]
     }
 
     fn columns(&self) -> &'static [Column] {
