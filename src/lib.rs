@@ -109,6 +109,8 @@ pub use replug_plugin::{
 pub use replug_plugin as __plugin;
 
 pub use crate::admission::Applicant;
+#[cfg(feature = "signatures")]
+pub use crate::admission::NoKey;
 pub use crate::boundary::{AnyPlugin, Raw, Text, TextFunction, leave_plugins};
 #[doc(inline)]
 pub use crate::error::{Error, chain};

@@ -8,6 +8,8 @@ pub use crate::handshake::Expected;
 
 use replug_plugin::HookError;
 
+#[cfg(feature = "signatures")]
+use crate::admission::NoKey;
 use crate::admission::{Applicant, Checks};
 
 /// The longest duration of an option, so that no sum of two can overflow a clock.
@@ -168,6 +170,23 @@ impl Options {
     pub fn allow(mut self, list: impl Into<PathBuf>) -> Options {
         self.checks.add_list(list.into());
         self
+    }
+
+    /// Lets only builds run that are signed with this key of minisign's, or with another one that was required before: so keys
+    /// can be changed. `key` is the line that begins with `RW`, or the file that has it.
+    ///
+    /// The signature of `libx.so` is the file `libx.so.minisig` beside it. What is signed is the SHA-256 of the library as
+    /// `sha256sum` writes it: 64 digits and the end of the line. `replug publish --sign` makes such a signature. Any other build
+    /// is kept out at the step `trust`, and asked about again, until its bytes change or its signature is there. A library
+    /// that a plugin brings along needs a signature, too.
+    ///
+    /// # Errors
+    ///
+    /// If the text is no key.
+    #[cfg(feature = "signatures")]
+    pub fn require_signature(mut self, key: &str) -> Result<Options, NoKey> {
+        self.checks.add_key(key)?;
+        Ok(self)
     }
 
     /// Lets only builds run that this check allows, beside what else is asked of them. What it refuses is kept out at the step

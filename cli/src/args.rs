@@ -1,5 +1,6 @@
 //! The options of the command line, and which of their values make sense.
 
+mod admitting;
 mod doctor;
 mod help;
 mod library;

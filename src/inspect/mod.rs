@@ -27,7 +27,6 @@ use std::path::{Path, PathBuf};
 use replug_plugin::shown::spelled_bytes;
 
 use self::needs::Needs;
-use crate::admission::Applicant;
 use crate::boundary::{self, Mapped};
 use crate::error::Error;
 use crate::handshake::Mismatch;
@@ -35,6 +34,7 @@ use crate::look::digest::{Digest, Digester};
 use crate::look::files::Files;
 use crate::look::machine::OsFiles;
 use crate::look::snapshot::Kind;
+use crate::look::text;
 use crate::options::Options;
 use crate::stage::reading::HEAD;
 use crate::stage::vet::facts::{Facts, facts};
@@ -276,7 +276,8 @@ fn admit(path: &Path, digest: Option<Digest>, options: &Options) -> Result<(), E
     let Some(digest) = digest else {
         return Ok(());
     };
-    let asked = options.checks.ask(&Applicant::new(path, digest));
+    let texts = |path: &Path| text::read(&OsFiles, path);
+    let asked = options.checks.ask(path, digest, &texts);
     asked.map_err(|source| {
         let path = path.to_owned();
         Error::Admission { path, source }

@@ -19,6 +19,9 @@ pub(crate) mod files;
 
 pub(crate) mod clock;
 
+// A text that a person writes.
+pub(crate) mod text;
+
 // Where systems differ, and this machine behind the seam.
 pub(crate) mod os;
 

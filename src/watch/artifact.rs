@@ -18,6 +18,7 @@ use crate::look::files::{Files, Names, is_absent};
 use crate::look::home::Home;
 use crate::look::place;
 use crate::look::snapshot::{Kind, Snapshot};
+use crate::look::text;
 use crate::look::way::Way;
 use crate::stage::copies::Stage;
 use crate::warning::Warning;
@@ -214,9 +215,16 @@ impl Artifact {
     }
 
     /// Whether what was refused may run by now. Then equal bytes of the artifact are news.
-    pub(super) fn notice_admission(&mut self, now: Instant, checks: &Checks) -> bool {
+    pub(super) fn notice_admission(
+        &mut self,
+        now: Instant,
+        checks: &Checks,
+        files: &impl Files,
+    ) -> bool {
+        let texts = |path: &Path| text::read(files, path);
+        let ask = |path: &Path, digest| checks.ask(path, digest, &texts).is_ok();
         let refused = self.refused.as_mut();
-        let is_admitted = refused.is_some_and(|it| it.is_admitted_now(now, checks));
+        let is_admitted = refused.is_some_and(|it| it.is_admitted_now(now, ask));
         if is_admitted {
             self.forget();
         }

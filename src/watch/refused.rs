@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::admission::{Applicant, Checks};
 use crate::look::digest::Digest;
 
 /// How long after a refusal the checks are asked again, at the next poll: a person who has just allowed a build waits for it.
@@ -26,12 +25,16 @@ impl Refused {
         }
     }
 
-    /// Whether the checks let them run now. They are not asked at each poll.
-    pub(super) fn is_admitted_now(&mut self, now: Instant, checks: &Checks) -> bool {
+    /// Whether the checks let them run now, by the answer of `ask`. They are not asked at each poll.
+    pub(super) fn is_admitted_now(
+        &mut self,
+        now: Instant,
+        ask: impl FnOnce(&Path, Digest) -> bool,
+    ) -> bool {
         if now < self.ask_at {
             return false;
         }
         self.ask_at = now + ASK_AGAIN;
-        checks.ask(&Applicant::new(&self.path, self.digest)).is_ok()
+        ask(&self.path, self.digest)
     }
 }

@@ -113,6 +113,31 @@ fn a_refused_build_is_not_read_again_and_the_check_is_asked_seldom() {
 }
 
 #[test]
+fn a_check_is_told_what_the_signature_says() {
+    let scratch = Scratch::new();
+    let path = scratch.join("libx.so");
+    publish(&path, 1);
+    let pair = minisign::KeyPair::generate_unencrypted_keypair().unwrap();
+    let signed = format!("{}\n", digest(1));
+    let signature = minisign::sign(None, &pair.sk, signed.as_bytes(), Some("x 1.2"), None).unwrap();
+    fs::write(scratch.join("libx.so.minisig"), signature.to_string()).unwrap();
+    for (wanted, word) in [("x 1.2", "ready"), ("x 1.3", "it is x 1.2")] {
+        let options = Options::new(&path).require_signature(&pair.pk.to_base64());
+        let options = options
+            .unwrap()
+            .admit(move |applicant| match applicant.comment() {
+                Some(comment) if comment == wanted => Ok(()),
+                comment => Err(format!("it is {}", comment.unwrap()).into()),
+            });
+        let mut watch = ByHand::with(&scratch, options, OsFiles);
+        let said = decided(&mut watch);
+        assert!(said.len() == 1 && said[0].contains(word), "{said:?}");
+    }
+    let refused = Options::new(&path).require_signature("RWnone").unwrap_err();
+    assert!(refused.to_string().contains("begins with `RW`"));
+}
+
+#[test]
 fn each_check_must_agree_and_one_that_panics_refuses() {
     let scratch = Scratch::new();
     let path = scratch.join("libx.so");

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use clap::Args;
 use replug::{Options, Text};
 
+use super::admitting::Admitting;
 use super::serving::{TrustArg, size, symbol};
+use crate::publish::is_line;
 
 /// How `replug inspect` was called.
 #[derive(Debug, Args)]
@@ -39,9 +41,8 @@ pub(crate) struct Inspect {
     #[arg(long, value_name = "HOW", default_value = "warn")]
     trust: TrustArg,
 
-    /// Only what has its SHA-256 in this file would be loaded
-    #[arg(long, value_name = "FILE")]
-    allow: Option<PathBuf>,
+    #[command(flatten)]
+    admitting: Admitting,
 
     /// Write one JSON object
     #[arg(long)]
@@ -66,6 +67,14 @@ pub(crate) struct Publish {
     #[arg(long)]
     pub(crate) keep: bool,
 
+    /// Sign the library with this secret key of minisign's; the signature is NAME.minisig beside it
+    #[arg(long, value_name = "KEYFILE")]
+    pub(crate) sign: Option<PathBuf>,
+
+    /// What the signature says of the library [default: its name]
+    #[arg(long, value_name = "TEXT", requires = "sign", value_parser = is_line)]
+    pub(crate) comment: Option<String>,
+
     /// Write one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -77,10 +86,7 @@ impl Inspect {
         let options = Options::new(path)
             .max_size(self.max_size)
             .trust(self.trust.into());
-        let options = match &self.allow {
-            Some(list) => options.allow(list),
-            None => options,
-        };
+        let options = self.admitting.of(options);
         match &self.call {
             Some(call) => options.exports([call.as_c_str(), Text::FREE]),
             None => options,

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use replug::{Audit, FsPolicy, GatePolicy, Options, Text, Trust};
 
 use super::LONGEST_MS;
+use super::admitting::Admitting;
 
 /// The function that is called unless another one is named.
 const FUNCTION: &CStr = c"plugin_function";
@@ -55,9 +56,8 @@ pub(crate) struct Serving {
     #[arg(long, value_name = "HOW", default_value = "warn")]
     trust: TrustArg,
 
-    /// Load only what has its SHA-256 in this file, as sha256sum writes it
-    #[arg(long, value_name = "FILE")]
-    allow: Option<PathBuf>,
+    #[command(flatten)]
+    admitting: Admitting,
 
     /// Where private copies live, instead of your runtime directory or the temporary one
     #[arg(long, value_name = "DIR")]
@@ -174,10 +174,7 @@ impl Serving {
             .trust(self.trust.into())
             // Whoever names a function wants that one.
             .or_declared(self.call.is_none());
-        let options = match &self.allow {
-            Some(list) => options.allow(list),
-            None => options,
-        };
+        let options = self.admitting.of(options);
         match &self.stage_dir {
             Some(stage_dir) => options.stage_dir(stage_dir),
             None => options,

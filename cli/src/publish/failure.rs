@@ -10,6 +10,8 @@ use replug::shown::shown;
 pub(super) enum PublishError {
     #[error("cannot read `{}`", shown(path))]
     Read { path: PathBuf, source: io::Error },
+    #[error("cannot sign with the key in `{}`: {}", shown(path), shown(reason))]
+    Key { path: PathBuf, reason: String },
     #[error("cannot publish `{}`: it is no regular file", shown(.0))]
     NotAFile(PathBuf),
     #[error("cannot publish to `{}`", shown(path))]

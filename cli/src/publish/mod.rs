@@ -8,6 +8,7 @@ mod aside;
 mod failure;
 mod place;
 mod rights;
+mod sign;
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -27,6 +28,8 @@ pub(crate) use self::aside::aside;
 use self::aside::{keep, sync_directory};
 use self::failure::PublishError;
 use self::place::{before, place};
+use self::sign::Signer;
+pub(crate) use self::sign::is_line;
 use crate::args::Publish;
 use crate::output::{Output, absolute};
 use crate::stop::Stop;
@@ -46,6 +49,8 @@ struct Published {
     /// Where that is kept.
     before: Option<PathBuf>,
     is_unchanged: bool,
+    /// Where its signature is.
+    signature: Option<PathBuf>,
     /// Whether owner and group are others than those of the library before.
     is_anothers: bool,
 }
@@ -62,6 +67,10 @@ pub(crate) fn run(args: &Publish) -> Result<ExitCode, Failure> {
 
 fn publish(args: &Publish, stop: &Receiver<()>) -> Result<Published, Failure> {
     let path = place(&args.file, &args.dest)?;
+    let comment = args.comment.as_deref().map(Into::into);
+    let comment = comment.unwrap_or_else(|| spelled(path.file_name().unwrap_or_default()));
+    let signer = args.sign.as_deref().map(|key| Signer::read(key, &comment));
+    let signer = signer.transpose()?;
     let unwritten = |source| PublishError::Write {
         path: path.clone(),
         source,
@@ -78,10 +87,19 @@ fn publish(args: &Publish, stop: &Receiver<()>) -> Result<Published, Failure> {
         seen,
         replaced,
         before: None,
+        signature: None,
         is_anothers: false,
         path: path.clone(),
     };
+    let sign = |published: &mut Published| {
+        let digest = published.seen.digest;
+        let signer = signer.as_ref().zip(digest);
+        let signed = signer.map(|(signer, digest)| signer.sign(digest, &path));
+        published.signature = signed.transpose()?;
+        Ok::<_, PublishError>(())
+    };
     if published.is_unchanged {
+        sign(&mut published)?;
         return Ok(published);
     }
     published.is_anothers =
@@ -94,6 +112,8 @@ fn publish(args: &Publish, stop: &Receiver<()>) -> Result<Published, Failure> {
     if args.keep && before.is_some() {
         published.before = Some(keep(&path)?);
     }
+    // First, so that whoever sees the library finds its signature.
+    sign(&mut published)?;
     let renamed = aside.persist(&path).map_err(|failed| failed.error);
     renamed.map_err(unwritten)?;
     sync_directory(&path)?;
@@ -191,6 +211,7 @@ fn say(output: &Output, published: &Published) -> io::Result<()> {
         replaced,
         before,
         is_unchanged,
+        signature,
         is_anothers,
     } = published;
     let mut warnings: Vec<_> = seen.warnings.iter().map(ToString::to_string).collect();
@@ -204,7 +225,7 @@ fn say(output: &Output, published: &Published) -> io::Result<()> {
     let line = json!({
         "event": "published", "changed": !is_unchanged, "path": spelled(&absolute(path)), "size": seen.size, "sha256": seen.digest.map(|it| it.to_string()),
         "replaced": replaced.map(|it| it.to_string()), "before": before.as_ref().map(|it| spelled(&absolute(it)).into_owned()),
-        "warnings": warnings,
+        "signature": signature.as_ref().map(|it| spelled(&absolute(it)).into_owned()), "warnings": warnings,
     });
     let mut words = match is_unchanged {
         true => format!("{} has these bytes already: {digest}", shown(path)),
@@ -219,6 +240,9 @@ fn say(output: &Output, published: &Published) -> io::Result<()> {
     }
     if let Some(before) = before {
         words = format!("{words}, which is kept as {}", shown(before));
+    }
+    if let Some(signature) = signature {
+        words = format!("{words}, signed as {}", shown(signature));
     }
     for warning in warnings {
         words = format!("{words}\n  warning: {warning}");
@@ -247,6 +271,8 @@ mod tests {
                 file,
                 dest: dest.clone(),
                 keep,
+                sign: None,
+                comment: None,
                 json,
             },
             &requested,

@@ -28,6 +28,7 @@ mod plain_c;
 mod played;
 mod publish;
 mod readme;
+mod signed;
 mod stopping;
 mod storm;
 mod writers;
