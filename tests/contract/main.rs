@@ -14,6 +14,7 @@ mod handles;
 mod hooks;
 mod listed;
 mod logs;
+mod market;
 mod matrix;
 mod mismatches;
 mod misuses;

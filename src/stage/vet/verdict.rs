@@ -94,8 +94,8 @@ pub enum Refusal {
     Libc(String),
     /// Wrong: the library needs the runtime of a sanitizer, which this process lacks and cannot load any more.
     #[error(
-        "it is built with {}, whose runtime has to be in the host from the start; build it without `-fsanitize={}`, or \
-         the host with it", .0.name(), .0.flag()
+        "it is built with {}, whose runtime has to be in the host from the start, for libraries to see; build it without \
+         `-fsanitize={}`, or the host with it, which in Rust takes `-Clink-arg=-rdynamic` beside", .0.name(), .0.flag()
     )]
     Sanitizer(Sanitizer),
     /// Wrong: the library brings along a library that has not the name by which it is needed, so that no private copy

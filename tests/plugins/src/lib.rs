@@ -1,6 +1,7 @@
 //! The declaration that the fixtures are built from, and the functions that all of them share.
 
 pub mod diary;
+pub mod market;
 
 use replug_plugin::{Pending, Sink};
 
