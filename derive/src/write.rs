@@ -16,7 +16,7 @@ const INTEGERS: &[&str] = &[
 /// The implementations. Each `Q_NAME` stands for some tokens. `extern crate` finds the crate among the dependencies, whatever
 /// the user's code calls by its name: what is in it says `unsafe`, or leads to what does, so it must be the real one.
 const IMPLEMENTATION: &str = "
-    #[allow(unused_extern_crates)]
+    #[allow(unused_extern_crates, unused_variables)]
     const _: () = {
         extern crate Q_FOUND as Q_ALIAS;
 
@@ -36,14 +36,14 @@ const IMPLEMENTATION: &str = "
 
         #[automatically_derived]
         unsafe impl<Q_DECLARED> Q_CRATE::wire::Carried for Q_TYPE where Q_WHERE {
-            type Wire = Self;
+            type Wire = Q_CRATE::wire::Moved<Self>;
             type At<'replug_call> = Self;
 
             #[inline(always)]
-            fn send(self) -> Self { self }
+            fn send(self) -> Q_CRATE::wire::Moved<Self> { Q_CRATE::wire::Moved::new(self) }
 
             #[inline(always)]
-            unsafe fn receive(replug_wire: Self, _: &Q_CRATE::wire::Call) -> Self { replug_wire }
+            unsafe fn receive(replug_wire: Q_CRATE::wire::Moved<Self>, _: &Q_CRATE::wire::Call) -> Self { replug_wire.take() }
         }
     };
 ";
@@ -199,24 +199,31 @@ impl Written {
     fn structure(&mut self, item: &Item, fields: &Fields) {
         let mut pattern = TokenStream::new();
         let mut proofs = TokenStream::new();
-        for (name, of) in members(fields) {
+        for (at, (name, of)) in members(fields).into_iter().enumerate() {
             self.line(&format!("field {name}"));
             let parts = Parts(vec![
                 ("Q_CRATE", krate(item)),
                 ("Q_FIELD", name.into()),
                 ("Q_OF", of.tokens),
+                ("Q_HELD", tokens(&format!("replug_field_{at}"))),
             ]);
             // The place is asked of `Self`, so that parameters are those of the type.
             let place = parts.fill("Q_CRATE::__core::mem::offset_of!(Self, Q_FIELD)");
             self.field(&parts, place, of.is_foreign);
-            pattern.extend(parts.fill("Q_FIELD: _,"));
+            pattern.extend(parts.fill("Q_FIELD: Q_HELD,"));
             proofs
                 .extend(parts.fill(
                     "Q_CRATE::__private::field_is::<Q_OF, _>(&raw const replug_it.Q_FIELD);",
                 ));
         }
         let parts = Parts(vec![("Q_PATTERN", pattern), ("Q_PROOFS", proofs)]);
-        self.proof = parts.fill("let Self { Q_PATTERN } = replug_it; Q_PROOFS");
+        // Of a union the fields could not be taken without `unsafe`. Those of a packed struct cannot be borrowed.
+        self.proof = match item.repr.contains("packed") {
+            true => parts.fill(
+                "Q_PROOFS let _ = |replug_it: Self| { let Self { Q_PATTERN } = replug_it; };",
+            ),
+            false => parts.fill("Q_PROOFS let Self { Q_PATTERN } = replug_it;"),
+        };
     }
 
     fn enumeration(&mut self, item: &Item) {

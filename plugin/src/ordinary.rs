@@ -153,6 +153,31 @@ mod tests {
     }
 
     #[test]
+    fn what_an_attribute_could_make_a_scalar_is_passed_as_a_struct() {
+        use std::any::TypeId;
+
+        use crate::wire::{Carried, Moved};
+
+        crate::shared! {
+            struct Letter {
+                number: u8,
+            }
+        }
+
+        fn is_struct<T: Carried + 'static>() -> bool
+        where
+            T::Wire: 'static,
+        {
+            TypeId::of::<T::Wire>() == TypeId::of::<Moved<T>>()
+        }
+
+        assert!(is_struct::<Letter>() && is_struct::<Option<Letter>>() && is_struct::<(Letter,)>());
+        assert!(is_struct::<String>());
+        assert!(!is_struct::<u8>(), "as in C");
+        let _ = Letter { number: 1 }.number;
+    }
+
+    #[test]
     fn the_level_follows_from_what_is_named() {
         for ordinary in [
             <String as Shared>::SHAPE,

@@ -66,30 +66,30 @@ const fn is_same_but_for_raw(name: &[u8], other: &[u8]) -> bool {
 }
 
 /// Whether a type is written with the lifetime `'static`: the host takes back all that it lends, so nothing of it has
-/// that.
+/// that. A `Cow<'static, str>` is not lent but given.
 pub const fn says_static(written: &str) -> bool {
-    says(written.as_bytes(), b"'static")
+    count(written.as_bytes(), b"'static") > count(written.as_bytes(), b"Cow<'static")
 }
 
 /// Whether a type is written with a macro's call. No type that crosses needs a `!` for anything else.
 pub const fn says_macro(written: &str) -> bool {
-    says(written.as_bytes(), b"!")
+    count(written.as_bytes(), b"!") > 0
 }
 
-/// Whether `word` is somewhere in `written`.
-const fn says(written: &[u8], word: &[u8]) -> bool {
-    let mut at = 0;
+/// How often `word` is in `written`.
+const fn count(written: &[u8], word: &[u8]) -> usize {
+    let (mut at, mut count) = (0, 0);
     while at + word.len() <= written.len() {
         let mut same = 0;
         while same < word.len() && written[at + same] == word[same] {
             same += 1;
         }
         if same == word.len() {
-            return true;
+            count += 1;
         }
         at += 1;
     }
-    false
+    count
 }
 
 #[cfg(test)]
@@ -104,6 +104,16 @@ mod tests {
         }
         for name in ["", "r#", "r", "pol", "polls", "greet", "r#type", "_poll"] {
             assert!(!is_taken(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_given_may_be_static_and_what_is_lent_may_not() {
+        for given in ["Cow<'static, str>", "Vec<Cow<'static, str>>", "&str", "u8"] {
+            assert!(!says_static(given), "{given}");
+        }
+        for lent in ["&'static str", "(Cow<'static, str>, &'static u8)"] {
+            assert!(says_static(lent), "{lent}");
         }
     }
 

@@ -195,7 +195,28 @@ macro_rules! scalars {
 
         // SAFETY: as above.
         unsafe impl Plain for $scalar {}
-        $crate::__by_value!($scalar);
+
+        // SAFETY: as above.
+        unsafe impl Argument for $scalar {
+            const SHAPE: Shape = <$scalar as Shared>::SHAPE;
+            type Of = $scalar;
+        }
+
+        // SAFETY: the value crosses as it is.
+        unsafe impl Carried for $scalar {
+            type Wire = $scalar;
+            type At<'call> = $scalar;
+
+            #[inline(always)]
+            fn send(self) -> $scalar {
+                self
+            }
+
+            #[inline(always)]
+            unsafe fn receive(wire: $scalar, _: &Call) -> $scalar {
+                wire
+            }
+        }
     )* };
 }
 
@@ -204,7 +225,7 @@ macro_rules! scalars {
 #[macro_export]
 macro_rules! __by_value {
     ([$($generics:tt)*] [$($carried:tt)*] $value:ty) => {
-        // SAFETY: the value crosses as it is.
+        // SAFETY: the value crosses as it is, in a struct of C's.
         unsafe impl<$($generics)*> $crate::wire::Argument for $value {
             const SHAPE: $crate::__private::Shape = <$value as $crate::wire::Shared>::SHAPE;
             type Of = $value;
@@ -212,23 +233,45 @@ macro_rules! __by_value {
 
         // SAFETY: as above.
         unsafe impl<$($carried)*> $crate::wire::Carried for $value {
-            type Wire = $value;
+            type Wire = $crate::wire::Moved<$value>;
             type At<'call> = $value;
 
             #[inline(always)]
-            fn send(self) -> $value {
-                self
+            fn send(self) -> $crate::wire::Moved<$value> {
+                $crate::wire::Moved::new(self)
             }
 
             #[inline(always)]
-            unsafe fn receive(replug_wire: $value, _: &$crate::wire::Call) -> $value {
-                replug_wire
+            unsafe fn receive(replug_wire: $crate::wire::Moved<$value>, _: &$crate::wire::Call) -> $value {
+                replug_wire.take()
             }
         }
     };
     ($value:ty) => {
         $crate::__by_value!([] [] $value);
     };
+}
+
+/// A value on its way from one side to the other.
+///
+/// A struct that has one scalar is passed as that scalar, of which the sender fills all of a register, and one that is
+/// `repr(C)` is not. An attribute can make a difference of this kind between two builds whose values are the same. In here
+/// all are passed alike. To C this is the value itself.
+#[doc(hidden)]
+#[repr(C)]
+#[derive(Debug)]
+pub struct Moved<T>(T);
+
+impl<T> Moved<T> {
+    #[inline(always)]
+    pub fn new(value: T) -> Moved<T> {
+        Moved(value)
+    }
+
+    #[inline(always)]
+    pub fn take(self) -> T {
+        self.0
+    }
 }
 
 scalars!(bool u8 u16 u32 u64 usize i8 i16 i32 i64 isize f32 f64);

@@ -120,7 +120,7 @@ impl Lines {
         }
         let known = self.lines.entry(id).or_insert_with(|| line.clone());
         // A library that is put together of several parts has some lines several times.
-        self.is_torn |= *known != line;
+        self.is_torn |= !known.says_the_same(&line);
     }
 }
 
@@ -133,6 +133,18 @@ impl TypeLine {
             fields: line.fields.iter().map(field).collect(),
             numbers: line.numbers.to_vec(),
             text: str::from_utf8(line.text).unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// Whether two lines about one type agree. A type of another crate is what it is, whatever way it is spelled where somebody
+    /// vouches for it.
+    fn says_the_same(&self, other: &TypeLine) -> bool {
+        let are_foreign = [self, other]
+            .iter()
+            .all(|it| it.kind == Kind::Foreign as u32);
+        match are_foreign {
+            true => self.layout == other.layout,
+            false => self == other,
         }
     }
 

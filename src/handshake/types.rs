@@ -317,7 +317,8 @@ impl<'a> Comparison<'a> {
             return;
         }
         if host.kind == Kind::Foreign as u32 {
-            if host_id != plugin_id || host.layout != plugin.layout || host.text != plugin.text {
+            // By its identity, whatever way it is spelled.
+            if host_id != plugin_id || host.layout != plugin.layout {
                 self.tell(TypeDifference::Foreign {
                     name: name(),
                     plugin: plugin.layout[0],

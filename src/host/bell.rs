@@ -1,6 +1,7 @@
 //! The bell: a thread that waits for updates in the place of an owner that lives in an executor, and wakes its task.
 
 use std::mem;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
@@ -57,9 +58,11 @@ impl Bell {
         if is_armed && !self.has_rung.load(Ordering::Acquire) {
             return;
         }
+        // Cloned first: that is the executor's, and may panic.
+        let armed = waker.clone();
         self.has_rung.store(false, Ordering::Release);
-        self.armed = Some(waker.clone());
-        // The thread ends only when this end is dropped.
+        self.armed = Some(armed);
+        // The thread ends when this end is dropped, and not before.
         let _ = self.arm.send(waker.clone());
     }
 }
@@ -77,7 +80,7 @@ impl Drop for Bell {
         // A task can end with the wake that the thread gives it, and drop its host there.
         let others = thread.filter(|it| it.thread().id() != thread::current().id());
         if others.is_some_and(|it| it.join().is_err()) {
-            tracing::error!("the thread `{THREAD_NAME}` had ended by a panic of the executor's");
+            tracing::error!("the thread `{THREAD_NAME}` had ended by a panic");
         }
     }
 }
@@ -97,6 +100,9 @@ fn ring_when_due(updates: &Receiver<Update>, armed: &Receiver<Waker>, has_rung: 
             }
         }
         has_rung.store(true, Ordering::Release);
-        waker.wake();
+        // A wake is the executor's, and may panic; the next one is due all the same.
+        if panic::catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err() {
+            tracing::error!("the executor has panicked when `{THREAD_NAME}` woke its task");
+        }
     }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use replug::error::Step;
 use replug::outcome::{Loaded, Mapped};
 use replug::watch::Watcher;
+use replug::wire::{Carried, Moved};
 use replug::{CallError, Host, Options, Outcome, Unload, chain};
 use vocabulary::{Artifact, DEADLINE, Scratch, cargo_build, target_tmp, workspace};
 
@@ -176,6 +177,12 @@ replug::interface! {
         /// Takes two of them.
         fn take(one: Touchy, other: Touchy) -> u64;
     }
+}
+
+#[test]
+fn a_type_of_ones_own_is_passed_as_a_struct_whatever_attributes_it_has() {
+    fn wire<T: Carried<Wire = Moved<T>>>() {}
+    wire::<Touchy>();
 }
 
 #[test]

@@ -153,6 +153,36 @@ fn a_host_can_be_dropped_by_the_very_wake() {
     ends.recv_timeout(DEADLINE).expect("the host is dropped");
 }
 
+/// A task whose first wake panics.
+#[derive(Default)]
+struct Failing(AtomicUsize);
+
+impl Wake for Failing {
+    fn wake(self: Arc<Self>) {
+        assert!(
+            self.0.fetch_add(1, Ordering::Relaxed) > 0,
+            "an executor's own"
+        );
+    }
+}
+
+#[test]
+fn a_wake_that_panics_is_not_the_last() {
+    let scratch = Scratch::new();
+    let mut host = Host::<Text>::watch(plugin_function(), options(&scratch)).unwrap();
+    let woken = Arc::new(Failing::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut context = Context::from_waker(&waker);
+    for number in 1..=3 {
+        while pin!(&mut host).poll_next(&mut context).is_ready() {}
+        let before = woken.0.load(Ordering::Relaxed);
+        scratch.artifact().link(&library(number));
+        wait_until("the task to be woken", || {
+            woken.0.load(Ordering::Relaxed) > before
+        });
+    }
+}
+
 #[test]
 fn nothing_is_left_behind_when_a_host_goes() {
     let scratch = Scratch::new();

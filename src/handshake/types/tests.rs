@@ -268,6 +268,27 @@ fn a_type_of_another_crate_is_one_by_its_identity_and_the_remedy_is_told() {
     assert_eq!(told(&foreign(1, 16)), format!("{another}{sizes}"));
 }
 
+#[test]
+fn a_type_of_another_crate_is_one_type_however_it_is_spelled() {
+    let spelled = |as_what: &str| {
+        let foreign = foreign(1, 12);
+        let line = foreign.get(&[1; 16]).unwrap().clone();
+        let text = format!("foreign {as_what}\n");
+        TypeLine { text, ..line }
+    };
+    let interface = foreign(1, 12).get(&[0; 16]).unwrap().clone();
+    let mixed = [
+        ([0; 16], interface),
+        ([1; 16], spelled("glam::Vec3")),
+        ([1; 16], spelled("Vec3")),
+    ];
+    let mixed = Lines::made_of(mixed);
+    for other in [&mixed, &foreign(1, 12)] {
+        assert!(compare([0; 16], &mixed, [0; 16], other, false).is_empty());
+        assert!(compare([0; 16], other, [0; 16], &mixed, false).is_empty());
+    }
+}
+
 /// The lines of an interface that names one struct with this many fields.
 fn wide(fields: usize) -> Lines {
     let line = |kind, fields, text| TypeLine {

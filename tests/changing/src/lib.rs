@@ -24,3 +24,9 @@ pub fn widening(_: TokenStream, item: TokenStream) -> TokenStream {
 pub fn lengthening(_: TokenStream, item: TokenStream) -> TokenStream {
     changed(item, "last", "last: u8, more")
 }
+
+/// Makes a struct a union.
+#[proc_macro_attribute]
+pub fn uniting(_: TokenStream, item: TokenStream) -> TokenStream {
+    changed(item, "struct", "union")
+}
