@@ -103,7 +103,7 @@ pub(crate) struct Run {
 #[derive(Debug, Args)]
 #[command(
     override_usage = "replug dev [OPTIONS] -p <PACKAGE>.. [-- <COMMAND>..]",
-    after_help = "Keys on a terminal: r build, h hold and apply, c clear, q quit, ? help.\n\
+    after_help = "Keys on a terminal: r build, h hold or apply, b back, s start the command again, c clear, q quit, ? help.\n\
                   Exit status: 0 after q, Ctrl-C, SIGTERM or --count; 1 after a run-time error; 2 for bad usage."
 )]
 pub(crate) struct Dev {

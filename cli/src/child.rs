@@ -37,6 +37,23 @@ pub(crate) fn end(mut child: Child) -> io::Result<()> {
     }
 }
 
+/// Whether the system has stopped the child, and nobody has let it go on.
+pub(crate) fn is_stopped(child: &Child) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::process::{WaitId, WaitIdOptions, waitid};
+        // The state is left there, for whoever waits for the end.
+        let asked = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let state = waitid(WaitId::Pid(Pid::from_child(child)), asked);
+        state.is_ok_and(|state| state.is_some_and(|it| it.stopped()))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = child;
+        false
+    }
+}
+
 /// How often a child is looked at that is waited for.
 const LOOKS: Duration = Duration::from_millis(10);
 

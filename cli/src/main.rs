@@ -83,6 +83,7 @@ fn log_to_stderr() {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(|| Stream::Err)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .fmt_fields(debug_fn(write_field).delimited(" "))
         .without_time()
         // The subscriber would print such errors on the very stream that failed.

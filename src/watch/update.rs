@@ -95,6 +95,11 @@ impl<S> Ready<S> {
         self.digest
     }
 
+    /// The SHA-256 of the plugin's own bytes, whatever it brings along.
+    pub fn own_digest(&self) -> Digest {
+        self.own
+    }
+
     /// The private copy.
     pub fn staged(&self) -> &S {
         &self.staged

@@ -13,6 +13,8 @@ const GRACE: Duration = Duration::from_millis(400);
 /// The user's command while it runs.
 pub(super) struct Beside {
     child: Child,
+    /// Whether it was seen to be stopped.
+    is_stopped: bool,
 }
 
 impl Beside {
@@ -33,12 +35,22 @@ impl Beside {
             command.stdout(io::stderr());
         }
         let child = child::as_group(&mut command).spawn()?;
-        Ok(Beside { child })
+        Ok(Beside {
+            child,
+            is_stopped: false,
+        })
     }
 
     /// The number of its process, which is that of its group.
     pub(super) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Whether the system has stopped it since the last question: it wants something of the terminal, in whose background it is.
+    pub(super) fn has_stopped(&mut self) -> bool {
+        let is_stopped = child::is_stopped(&self.child);
+        let was_stopped = std::mem::replace(&mut self.is_stopped, is_stopped);
+        is_stopped && !was_stopped
     }
 
     /// How it ended, if it has.

@@ -4,16 +4,15 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Stdio};
-use std::sync::PoisonError;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use cargo_metadata::{Artifact, Message};
 use crossbeam_channel::{Receiver, Sender};
 use replug::Digest;
-use replug::shown::{shown, spelled_bytes};
+use replug::shown::spelled_bytes;
 
-use super::earlier::{Copies, Copy};
+use super::earlier::Kept;
 use super::verdict::{Verdict, is_blocked};
 use crate::args::Build;
 use crate::build;
@@ -142,30 +141,15 @@ fn listen_to_words(stderr: ChildStderr, say: &Sender<Said>) -> String {
     words
 }
 
-/// Takes the digest of each library as cargo has left it, in the order of the paths, and then copies each if copies are
-/// asked for.
-pub(super) fn digest(libraries: Vec<PathBuf>, copies: Option<Copies>) -> Receiver<Made> {
+/// The digest of each library as cargo has left it, in the order of the paths.
+pub(super) fn digest(libraries: Vec<PathBuf>) -> Receiver<Made> {
     let (say, digested) = crossbeam_channel::bounded(1);
     let digest_all = move || {
-        // Locked before anybody can know of the end of this build, and ask for the copies.
-        let copies = copies.as_ref();
-        let copies = copies.map(|it| it.lock().unwrap_or_else(PoisonError::into_inner));
-        let read = libraries.into_iter().map(|library| {
-            let bytes = read(&library);
-            (library, bytes)
-        });
-        let read: Vec<_> = read.collect();
-        let digests = read.iter().map(|(library, bytes)| {
-            let digest = bytes.as_deref().map(Digest::of);
-            (library.clone(), digest)
+        let digests = libraries.into_iter().map(|library| {
+            let digest = read(&library);
+            (library, digest)
         });
         let _ = say.send(digests.collect());
-        if let Some(mut copies) = copies {
-            let known = read
-                .iter()
-                .filter_map(|(library, bytes)| Some((library, bytes.as_deref()?)));
-            copies.extend(known.filter_map(|(library, bytes)| copy(library, bytes)));
-        }
     };
     // Hung up if there is no thread, and then nothing is known of the digests.
     let _ = thread::Builder::new()
@@ -174,11 +158,11 @@ pub(super) fn digest(libraries: Vec<PathBuf>, copies: Option<Copies>) -> Receive
     digested
 }
 
-fn read(path: &Path) -> Option<Vec<u8>> {
+fn read(path: &Path) -> Option<Digest> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|mut file| file.read_to_end(&mut bytes));
     match read {
-        Ok(_) => Some(bytes),
+        Ok(_) => Some(Digest::of(&bytes)),
         Err(error) => {
             tracing::warn!("cannot read what cargo built: {error}");
             None
@@ -186,9 +170,10 @@ fn read(path: &Path) -> Option<Vec<u8>> {
     }
 }
 
-fn copy(library: &Path, bytes: &[u8]) -> Option<Copy> {
-    let copied = Copy::of(library, bytes);
-    copied
-        .inspect_err(|error| tracing::warn!("cannot keep a copy of {}: {error}", shown(library)))
+/// Keeps each of the libraries, or none of them.
+pub(super) fn keep(libraries: &[PathBuf]) -> Option<Vec<Kept>> {
+    let kept = libraries.iter().map(|library| Kept::of(library));
+    let kept: io::Result<_> = kept.collect();
+    kept.inspect_err(|error| tracing::debug!(%error, "cannot keep what cargo built"))
         .ok()
 }

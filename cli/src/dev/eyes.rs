@@ -123,8 +123,8 @@ impl Eyes {
 
     /// Whether a change of this file decides about a build.
     fn counts(&self, path: &Path) -> bool {
-        let is_listed =
-            |listed: &Listed| listed.counts() && listed.files.iter().any(|it| it == path);
+        // Also a file that is listed no more, for it was removed.
+        let is_listed = |listed: &Listed| listed.counts() && listed.may_hold(path);
         self.sources.all_count
             || self.sources.named.contains(path)
             || self.directories.iter().any(is_listed)
@@ -232,6 +232,20 @@ mod tests {
         assert_saved(&mut eyes, &[]);
         fs::remove_file(src.join("lib.rs")).unwrap();
         assert_saved(&mut eyes, &[src.join("lib.rs")]);
+    }
+
+    #[test]
+    fn a_file_that_is_gone_from_a_directory_that_a_build_script_named_counts() {
+        let (directory, _src, mut eyes) = followed();
+        let data = directory.path().join("data");
+        fs::create_dir(&data).unwrap();
+        fs::write(data.join("a"), "").unwrap();
+        let mut sources = eyes.sources.clone();
+        sources.named.insert(data.clone());
+        eyes.follow(sources, None, Instant::now());
+        assert_saved(&mut eyes, &[]);
+        fs::remove_file(data.join("a")).unwrap();
+        assert_saved(&mut eyes, &[data.join("a")]);
     }
 
     #[test]

@@ -15,13 +15,15 @@ pub(super) enum Key {
     Build,
     Hold,
     Back,
+    Start,
     Clear,
     Quit,
     Help,
 }
 
 /// The keys for people.
-pub(super) const HELP: &str = "r build, h hold or apply, b back, c clear, q quit, ? help";
+pub(super) const HELP: &str =
+    "r build, h hold or apply, b back, s start the command again, c clear, q quit, ? help";
 
 impl Key {
     #[cfg_attr(not(unix), allow(dead_code))]
@@ -30,6 +32,7 @@ impl Key {
             b'r' => Some(Key::Build),
             b'h' => Some(Key::Hold),
             b'b' => Some(Key::Back),
+            b's' => Some(Key::Start),
             b'c' => Some(Key::Clear),
             b'q' => Some(Key::Quit),
             b'?' => Some(Key::Help),
@@ -207,6 +210,7 @@ mod tests {
             Key::Build,
             Key::Hold,
             Key::Back,
+            Key::Start,
             Key::Clear,
             Key::Quit,
             Key::Help,

@@ -1,11 +1,10 @@
 //! One library that a build makes, loaded and called as `replug run` does it, and what is known of its bytes.
 
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use replug::watch::Update;
+use replug::watch::{News, Ready, Update};
 use replug::{Digest, Outcome};
 
 use super::said::{self, Times};
@@ -57,15 +56,15 @@ impl<'a> Plugin<'a> {
         let _ = self.session.plugins.watcher().poll_now(Duration::ZERO);
     }
 
-    /// Takes down what is to be live: what cargo has built, which took so long, or what was put back, and when that ended.
+    /// Takes down what cargo has built, which took so long and ended then.
     pub(super) fn built(
         &mut self,
         digest: Digest,
-        took: Option<Duration>,
+        took: Duration,
         ended: Instant,
     ) -> io::Result<()> {
         self.times = Times {
-            built: took,
+            built: Some(took),
             live: None,
         };
         self.built = Some(Built {
@@ -80,6 +79,17 @@ impl<'a> Plugin<'a> {
         Ok(())
     }
 
+    /// Takes down what is to be live, though it was not built now.
+    pub(super) fn wait_for(&mut self, digest: Digest, ended: Instant) {
+        self.times = Times::default();
+        let is_told = self.live.is_some_and(|(_, live)| live == digest);
+        self.built = Some(Built {
+            digest,
+            ended,
+            is_told,
+        });
+    }
+
     fn note_told(&mut self) {
         if let Some(built) = &mut self.built {
             built.is_told = true;
@@ -88,36 +98,38 @@ impl<'a> Plugin<'a> {
 
     /// Applies an update. Says whether a new generation is live.
     pub(super) fn apply(&mut self, update: Update) -> io::Result<bool> {
+        let own = match &update.news {
+            News::Ready(ready) if self.is_outdated(ready) => return Ok(false),
+            News::Ready(ready) => Some(ready.own_digest()),
+            _ => None,
+        };
         let applied = self.session.plugins.apply(update);
-        let outcome = applied.as_ref().map(|(_, outcome)| outcome);
-        let loaded = match outcome {
-            Some(Outcome::Loaded(loaded)) => Some(loaded.clone()),
+        let loaded = match (applied.as_ref().map(|(_, outcome)| outcome), own) {
+            (Some(Outcome::Loaded(loaded)), Some(own)) => Some((loaded.generation, own)),
             // It was said already, when the build ended.
-            Some(Outcome::Unchanged(digest)) if self.has_told(*digest) => return Ok(false),
+            (Some(Outcome::Unchanged(digest)), _) if self.has_told(*digest) => return Ok(false),
             _ => None,
         };
         let is_new = self.session.tell(applied)?;
-        if let Some(loaded) = loaded {
-            let own = self.own(loaded.digest, &loaded.staged);
-            self.live = Some((loaded.generation, own));
-            self.prove(loaded.generation, own)?;
+        if let Some((generation, own)) = loaded {
+            self.live = Some((generation, own));
+            self.prove(generation, own)?;
         }
         Ok(is_new)
+    }
+
+    /// Whether a build that was seen before the end of the last one is another one than that: it was in place for a moment, and
+    /// is no more.
+    fn is_outdated(&self, ready: &Ready) -> bool {
+        let is_older = |built: &Built| ready.first_seen() < built.ended;
+        self.built
+            .as_ref()
+            .is_some_and(|built| is_older(built) && ready.own_digest() != built.digest)
     }
 
     fn has_told(&self, digest: Digest) -> bool {
         let built = self.built.as_ref();
         built.is_some_and(|built| built.is_told && built.digest == digest)
-    }
-
-    /// The digest of the library's own bytes. A library that brings others along is known by all of them together; then
-    /// its private copy is read.
-    fn own(&self, digest: Digest, staged: &Path) -> Digest {
-        let is_own = self.built.as_ref().is_some_and(|it| it.digest == digest);
-        match is_own {
-            true => digest,
-            false => fs::read(staged).map_or(digest, |bytes| Digest::of(&bytes)),
-        }
     }
 
     /// Compares what is live with what cargo built, and says which it is.

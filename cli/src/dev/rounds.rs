@@ -48,6 +48,8 @@ struct Suspect {
 impl Rounds {
     /// A build begins.
     pub(super) fn began(&mut self) {
+        // A build in which nothing changed acquits. What it wrote may have been noticed after its end.
+        self.suspect.take_if(|suspect| !suspect.has_changed);
         self.is_building = true;
         self.is_behind = false;
         self.due = None;
@@ -62,21 +64,31 @@ impl Rounds {
         Step::Build
     }
 
-    /// These files were saved.
-    pub(super) fn saved(&mut self, files: &[PathBuf]) -> Step {
-        match (self.is_building, files) {
+    /// These files were saved; or, by the times of their writes, the last build has written them, and that is noticed only
+    /// now.
+    pub(super) fn saved(&mut self, files: &[PathBuf], is_by_build: bool, now: Instant) -> Step {
+        let is_within_build = self.is_building || is_by_build;
+        match (is_within_build, files) {
             (true, [file]) => self.suspect(file),
             (true, _) => self.suspect = None,
             // Between builds no build writes.
             (false, _) => {}
         }
-        match self.is_suspicious() && self.is_building {
-            true => {
-                self.is_behind = true;
-                Step::Later
-            }
-            false => Step::Build,
+        if !self.is_suspicious() || !is_within_build {
+            return Step::Build;
         }
+        match self.is_building {
+            true => self.is_behind = true,
+            false => self.due = Some(now + self.pause()),
+        }
+        Step::Later
+    }
+
+    /// The running build was ended, and nothing follows.
+    pub(super) fn dropped(&mut self) {
+        self.is_building = false;
+        self.is_behind = false;
+        self.due = None;
     }
 
     fn suspect(&mut self, file: &Path) {
@@ -103,8 +115,6 @@ impl Rounds {
         if self.is_behind {
             self.due = Some(now + self.pause());
         }
-        // A build in which nothing changed acquits.
-        self.suspect.take_if(|suspect| !suspect.has_changed);
     }
 
     fn pause(&self) -> Duration {
@@ -142,9 +152,15 @@ mod tests {
     #[test]
     fn a_save_during_a_build_begins_anew() {
         let mut rounds = Rounds::default();
-        assert_eq!(rounds.saved(&file("lib.rs")), Step::Build);
+        assert_eq!(
+            rounds.saved(&file("lib.rs"), false, Instant::now()),
+            Step::Build
+        );
         rounds.began();
-        assert_eq!(rounds.saved(&file("lib.rs")), Step::Build);
+        assert_eq!(
+            rounds.saved(&file("lib.rs"), false, Instant::now()),
+            Step::Build
+        );
         rounds.began();
         rounds.ended(Instant::now());
         assert_eq!(rounds.due(), None);
@@ -155,11 +171,17 @@ mod tests {
         let mut rounds = Rounds::default();
         for _ in 0..SUSPECT_AFTER {
             rounds.began();
-            assert_eq!(rounds.saved(&file("made.rs")), Step::Build);
+            assert_eq!(
+                rounds.saved(&file("made.rs"), false, Instant::now()),
+                Step::Build
+            );
             assert_eq!(rounds.tell_suspect(), None);
         }
         rounds.began();
-        assert_eq!(rounds.saved(&file("made.rs")), Step::Later);
+        assert_eq!(
+            rounds.saved(&file("made.rs"), false, Instant::now()),
+            Step::Later
+        );
         rounds
     }
 
@@ -173,7 +195,10 @@ mod tests {
             assert_eq!(rounds.due(), Some(now + Duration::from_secs(pause)));
             rounds.began();
             assert_eq!(rounds.due(), None);
-            assert_eq!(rounds.saved(&file("made.rs")), Step::Later);
+            assert_eq!(
+                rounds.saved(&file("made.rs"), false, Instant::now()),
+                Step::Later
+            );
         }
     }
 
@@ -188,13 +213,35 @@ mod tests {
     fn a_suspect_that_changes_between_builds_was_saved_by_a_person() {
         let mut rounds = suspicious();
         rounds.ended(Instant::now());
-        assert_eq!(rounds.saved(&file("made.rs")), Step::Build);
+        assert_eq!(
+            rounds.saved(&file("made.rs"), false, Instant::now()),
+            Step::Build
+        );
+    }
+
+    #[test]
+    fn what_a_build_wrote_and_is_noticed_after_its_end_is_suspected_as_well() {
+        let (mut rounds, now) = (Rounds::default(), Instant::now());
+        for _ in 0..SUSPECT_AFTER {
+            rounds.began();
+            rounds.ended(now);
+            assert_eq!(rounds.saved(&file("made.rs"), true, now), Step::Build);
+        }
+        for pause in [1, 2, 4, 8, 16, 32, 60, 60] {
+            rounds.began();
+            rounds.ended(now);
+            assert_eq!(rounds.saved(&file("made.rs"), true, now), Step::Later);
+            assert_eq!(rounds.due(), Some(now + Duration::from_secs(pause)));
+        }
     }
 
     #[test]
     fn another_file_a_key_and_a_build_without_a_change_acquit() {
         let mut rounds = suspicious();
-        assert_eq!(rounds.saved(&file("lib.rs")), Step::Build);
+        assert_eq!(
+            rounds.saved(&file("lib.rs"), false, Instant::now()),
+            Step::Build
+        );
         let mut rounds = suspicious();
         assert_eq!(rounds.asked(), Step::Build);
         let mut rounds = suspicious();
@@ -202,6 +249,9 @@ mod tests {
         rounds.began();
         rounds.ended(Instant::now());
         rounds.began();
-        assert_eq!(rounds.saved(&file("made.rs")), Step::Build);
+        assert_eq!(
+            rounds.saved(&file("made.rs"), false, Instant::now()),
+            Step::Build
+        );
     }
 }

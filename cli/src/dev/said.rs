@@ -189,6 +189,15 @@ pub(super) fn beside(output: &Output, command: &str, process: u32) -> io::Result
     )
 }
 
+/// Says that the system has stopped the command.
+pub(super) fn halted(output: &Output, command: &str) -> io::Result<()> {
+    let reason = "it wants to read from the terminal, or to change it, and is stopped for that: the terminal is this program's; give                   the command another input, such as `< /dev/null`, or start it in a terminal of its own";
+    output.say(
+        json!({ "event": "warning", "command": command, "about": "command-stopped", "reason": reason }),
+        format!("warning, `{}`: {reason}", shown(command)),
+    )
+}
+
 /// Says how the command ended.
 pub(super) fn ended(output: &Output, command: &str, status: &str) -> io::Result<()> {
     let words = format!(

@@ -17,7 +17,7 @@ use self::waiting::Woken;
 use super::ahead::Ahead;
 use super::beside::Beside;
 use super::building::{Building, Made, Said};
-use super::earlier::{Copies, Earlier};
+use super::earlier::{Earlier, Kept};
 use super::eyes::Saved;
 use super::keys::{HELP, Key, Keys};
 use super::loaded::Plugin;
@@ -25,6 +25,7 @@ use super::project::Project;
 use super::rounds::{Rounds, Step};
 use super::said::{self, Status, Times};
 use super::sources::Sources;
+use super::stale::stamp;
 use super::watch::Watch;
 use crate::args::Dev;
 use crate::build::BuildError;
@@ -87,13 +88,14 @@ struct Session<'a> {
     beside: Option<Beside>,
     /// What the last build made, where nothing is loaded here.
     made: Made,
-    /// The build before, and the copies that are being made of the last one.
+    /// The build before, and what is kept of the one that has just ended.
     earlier: Earlier,
-    copies: Copies,
+    kept: Option<Vec<Kept>>,
     /// What the next build is to show: whether a manifest is in it, and the earliest write time.
     has_other_manifest: bool,
     oldest: Option<Stamp>,
-    /// When a build last ended, well or not.
+    /// When a build last began, and when one last ended, well or not.
+    last_begin: Option<SystemTime>,
     last_end: Option<SystemTime>,
     has_failed: bool,
     is_held: bool,
@@ -125,9 +127,10 @@ impl<'a> Session<'a> {
             beside: None,
             made: Vec::new(),
             earlier: Earlier::default(),
-            copies: Copies::default(),
+            kept: None,
             has_other_manifest: true,
             oldest: None,
+            last_begin: None,
             last_end: None,
             has_failed: false,
             is_held: false,
@@ -184,6 +187,9 @@ impl<'a> Session<'a> {
             let stall = plugin.session.plugins.stall();
             plugin.session.tell(stall)?;
         }
+        if self.beside.as_mut().is_some_and(Beside::has_stopped) {
+            said::halted(&self.output, &self.command())?;
+        }
         let status = self.beside.as_mut().and_then(Beside::ended);
         if let Some(status) = status {
             said::ended(&self.output, &self.command(), &status.to_string())?;
@@ -222,6 +228,7 @@ impl<'a> Session<'a> {
             }
             Key::Hold => self.is_held = !self.is_held,
             Key::Back => self.go_back()?,
+            Key::Start => self.start_again()?,
             Key::Clear => self.output.clear()?,
             Key::Help => self.help()?,
             Key::Quit => {}
@@ -236,13 +243,20 @@ impl<'a> Session<'a> {
     fn save(&mut self, saved: Saved) -> Result<(), Failure> {
         self.has_other_manifest |= saved.files.iter().any(|it| Project::is_manifest(it));
         self.oldest = [self.oldest, saved.oldest].into_iter().flatten().min();
-        match self.rounds.saved(&saved.files) {
+        let is_by_build = saved.oldest.is_some_and(|oldest| self.is_by_build(oldest));
+        match self.rounds.saved(&saved.files, is_by_build, Instant::now()) {
             Step::Build => self.begin_or_go_on(&saved.files),
             Step::Later => match self.rounds.tell_suspect() {
                 Some(file) => Ok(said::suspect(&self.output, file)?),
                 None => Ok(()),
             },
         }
+    }
+
+    /// Whether a file that was written then, and is noticed only now, was written while the last build ran.
+    fn is_by_build(&self, written: Stamp) -> bool {
+        let end = self.last_end.is_some_and(|end| written <= stamp(end));
+        end && self.last_begin.is_some_and(|begin| written >= stamp(begin))
     }
 
     fn command(&self) -> String {

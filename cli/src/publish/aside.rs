@@ -16,7 +16,7 @@ const BEFORE: &str = ".before";
 
 /// A file beside the place, which is removed unless it is renamed. Its name begins with a dot, and does not end as that of a
 /// library.
-pub(crate) fn aside(path: &Path) -> io::Result<NamedTempFile> {
+pub(super) fn aside(path: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     let prefix = prefix_for(path);
     builder.prefix(&prefix).suffix(".publish");
@@ -55,36 +55,46 @@ fn directory_of(path: &Path) -> &Path {
 /// Gives what is in the place a second name, in place of what had that name.
 pub(super) fn keep(path: &Path) -> Result<PathBuf, PublishError> {
     let before = path.with_file_name(name_with(path, "", BEFORE));
-    let unkept = |source| PublishError::Keep {
-        path: path.to_owned(),
-        before: before.clone(),
-        source,
-    };
-    let second = second_name(path).map_err(unkept)?;
-    let name = second.to_path_buf();
-    second
-        .persist(&before)
-        .map_err(|failed| unkept(failed.error))?;
-    // A rename of one name of a file over another name of the same file does nothing, and leaves both.
-    match fs::remove_file(name) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(unkept(error)),
-        _ => Ok(before),
+    let kept = second_name(path).and_then(|second| rename_over(second, &before));
+    match kept {
+        Ok(()) => Ok(before),
+        Err(source) => Err(PublishError::Keep {
+            path: path.to_owned(),
+            before,
+            source,
+        }),
     }
 }
 
 /// A second name of a file, aside; or where files have one name each, a copy.
 fn second_name(path: &Path) -> io::Result<TempPath> {
-    let mut builder = tempfile::Builder::new();
-    let prefix = prefix_for(path);
-    builder.prefix(&prefix).suffix(".publish");
-    let linked = builder.make_in(directory_of(path), |name| fs::hard_link(path, name));
-    if let Ok(linked) = linked {
-        return Ok(linked.into_temp_path());
+    if let Ok(linked) = link_aside(path, path) {
+        return Ok(linked);
     }
     let copied = aside(path)?;
     fs::copy(path, copied.path())?;
     copied.as_file().sync_all()?;
     Ok(copied.into_temp_path())
+}
+
+/// A second name of a file, aside of a place.
+pub(crate) fn link_aside(file: &Path, place: &Path) -> io::Result<TempPath> {
+    let mut builder = tempfile::Builder::new();
+    let prefix = prefix_for(place);
+    builder.prefix(&prefix).suffix(".publish");
+    let linked = builder.make_in(directory_of(place), |name| fs::hard_link(file, name))?;
+    Ok(linked.into_temp_path())
+}
+
+/// Renames a file that is aside over a place.
+pub(crate) fn rename_over(aside: TempPath, place: &Path) -> io::Result<()> {
+    let name = aside.to_path_buf();
+    aside.persist(place).map_err(|failed| failed.error)?;
+    // A rename of one name of a file over another name of the same file does nothing, and leaves both.
+    match fs::remove_file(name) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Writes the directory to the disk, where that is possible.

@@ -24,8 +24,8 @@ use replug::{Digest, Options, Trust};
 use serde_json::json;
 use tempfile::NamedTempFile;
 
-pub(crate) use self::aside::aside;
-use self::aside::{keep, sync_directory};
+use self::aside::{aside, keep, sync_directory};
+pub(crate) use self::aside::{link_aside, rename_over};
 use self::failure::PublishError;
 use self::place::{before, place};
 use self::sign::Signer;

@@ -263,10 +263,9 @@ fn a_package_that_makes_no_library_any_more_keeps_what_is_live_until_it_is_mende
     program.stop_cleanly(&scratch);
 }
 
-#[test]
-fn several_packages_are_built_together_and_each_answers() {
-    let scratch = Scratch::new();
-    let package = Package::plugin(&scratch, "one");
+/// A package that answers `one`, and another one beside it, which answers `two`, with its source.
+fn two_packages(scratch: &Scratch) -> (Package, String) {
+    let package = Package::plugin(scratch, "one");
     let root = package.manifest().with_file_name("");
     let source = std::fs::read_to_string(root.join("src/lib.rs")).unwrap();
     let manifest = std::fs::read_to_string(package.manifest()).unwrap();
@@ -274,13 +273,21 @@ fn several_packages_are_built_together_and_each_answers() {
         .replace("tiny", "other")
         .replace("[workspace]\n", "");
     std::fs::create_dir_all(root.join("other/src")).unwrap();
+    let source = source.replace("one", "two");
     package.write("other/Cargo.toml", &other);
-    package.write("other/src/lib.rs", &source.replace("one", "two"));
+    package.write("other/src/lib.rs", &source);
     let members = manifest.replace("[workspace]", "[workspace]\nmembers = [\"other\"]");
     package.write("Cargo.toml", &members);
+    (package, source)
+}
+
+#[test]
+fn several_packages_are_built_together_and_each_answers() {
+    let scratch = Scratch::new();
+    let (package, source) = two_packages(&scratch);
     let mut program = dev(&scratch, &package, &["-p", "other"]);
     program.wait_for_answer("two");
-    package.write("other/src/lib.rs", &source.replace("one", "three"));
+    package.write("other/src/lib.rs", &source.replace("two", "three"));
     let line = program.wait_for_answer("three");
     assert_eq!(
         (line.text("plugin"), line.number("generation")),
@@ -292,6 +299,28 @@ fn several_packages_are_built_together_and_each_answers() {
         ("tiny", 1)
     );
     program.stop_cleanly(&scratch);
+}
+
+#[test]
+fn what_is_built_beside_a_package_that_fails_goes_live_with_it_when_that_is_mended() {
+    let scratch = Scratch::new();
+    let (package, source) = two_packages(&scratch);
+    let mut program = dev(&scratch, &package, &["-p", "other"]);
+    program.wait_for_answer("two");
+    program.wait_for_answer("one");
+    package.write("other/src/lib.rs", &format!("{source} mistake"));
+    program.wait_for_event("failed");
+    package.edit("as edited");
+    program.wait_for_event("failed");
+    program.go_on_for(A_WHILE);
+    let live = |program: &Program| program.said("live").len();
+    assert_eq!(live(&program), 2, "{:?}", program.said("loaded"));
+    package.write("other/src/lib.rs", &source.replace("two", "three"));
+    program.wait_for_answer("as edited");
+    program.wait_for_answer("three");
+    assert_eq!(live(&program), 4);
+    let ended = program.stop_cleanly(&scratch);
+    assert!(ended.said("warning").is_empty());
 }
 
 #[test]

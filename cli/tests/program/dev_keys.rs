@@ -134,6 +134,51 @@ fn the_build_before_comes_back_at_a_key_and_the_newer_one_at_the_next() {
 }
 
 #[test]
+fn to_go_back_to_nothing_ends_no_build() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    let mut terminal = on_a_terminal(&scratch, &package);
+    for (version, generation) in [("as it was", "generation 1"), ("as edited", "generation 2")] {
+        package.edit(version);
+        wait_for_status(&mut terminal, &["building "]);
+        terminal.press('b');
+        wait_for_status(&mut terminal, &["built ", generation]);
+    }
+    wait_for_text(&mut terminal, "there is no build before this one");
+    terminal.press('q');
+    assert_eq!(terminal.end().code(), Some(0));
+}
+
+#[test]
+fn a_key_starts_the_command_again() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    let mut command = Command::new(program());
+    command.arg("dev").args(package.options());
+    command.args(["--", "sh", "-c", "printf 'b%s\\n' egun; exec sleep 600"]);
+    let mut terminal = Terminal::start_with_keyboard(&command, COLUMNS);
+    let begun = |terminal: &Terminal| terminal.text().matches("begun").count();
+    terminal.wait_for("the command", |it| begun(it) == 1);
+    terminal.press('s');
+    terminal.wait_for("the command once more", |it| begun(it) == 2);
+    terminal.press('q');
+    assert_eq!(terminal.end().code(), Some(0));
+}
+
+#[test]
+fn a_command_that_wants_the_terminal_is_said_to_be_stopped() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    let mut command = Command::new(program());
+    command.arg("dev").args(package.options());
+    command.args(["--", "sh", "-c", "read word < /dev/tty"]);
+    let mut terminal = Terminal::start_with_keyboard(&command, COLUMNS);
+    wait_for_text(&mut terminal, "it wants to read from the terminal");
+    terminal.press('q');
+    assert_eq!(terminal.end().code(), Some(0));
+}
+
+#[test]
 fn a_host_beside_the_builds_goes_back_too() {
     let scratch = Scratch::new();
     let package = Package::plugin(&scratch, "as it was");

@@ -1,7 +1,6 @@
 //! The builds of a session: how one begins and ends, what is told of it, and who takes what it made.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -10,7 +9,6 @@ use replug::shown::shown;
 
 use super::super::beside::Beside;
 use super::super::building::{self, Building, Made, Told};
-use super::super::earlier::Copies;
 use super::super::loaded::Plugin;
 use super::super::project::Project;
 use super::super::said;
@@ -47,6 +45,7 @@ impl Session<'_> {
 
     fn began(&mut self, building: Building) {
         self.rounds.began();
+        self.last_begin = Some(building.since);
         self.groups.cargo.store(building.id(), Ordering::Relaxed);
         self.building = Some(building);
     }
@@ -126,9 +125,10 @@ impl Session<'_> {
                 return self.fail(told, took, since);
             }
         };
-        self.copies = Copies::default();
-        let copies = self.keys.are_taken().then(|| Arc::clone(&self.copies));
-        self.digested = building::digest(libraries, copies);
+        // Only a key asks for it.
+        let is_wanted = self.keys.are_taken();
+        self.kept = is_wanted.then(|| building::keep(&libraries)).flatten();
+        self.digested = building::digest(libraries);
         self.done = Some(Done {
             took,
             ended,
@@ -170,7 +170,8 @@ impl Session<'_> {
         };
         self.has_failed = false;
         said::built(&self.output, done.took, done.warnings, &libraries)?;
-        self.earlier.built(&libraries, Arc::clone(&self.copies));
+        let was_live = self.is_all_live();
+        self.earlier.built(&libraries, self.kept.take(), was_live);
         match self.args.command.is_empty() {
             true => self.load(&libraries, &done)?,
             false => self.run_beside(&libraries)?,
@@ -195,19 +196,37 @@ impl Session<'_> {
                 }
             };
             if let Some(digest) = digest {
-                self.plugins[number].built(*digest, Some(done.took), done.ended)?;
+                self.plugins[number].built(*digest, done.took, done.ended)?;
             }
         }
         Ok(())
     }
 
-    /// Puts the build before back, and has it loaded as if it were built now. A build that is running ends: it would take
-    /// the place.
+    /// Whether all that the last build made is live, as far as it is loaded here.
+    fn is_all_live(&self) -> bool {
+        self.plugins.iter().all(|plugin| {
+            let made = self.made.iter().find(|(path, _)| *path == plugin.path);
+            let live = plugin.live().map(|(_, digest)| digest);
+            made.is_some_and(|(_, digest)| *digest == live)
+        })
+    }
+
+    /// Puts the build before back, and has it loaded as if it were built now. A build that is running ends, for it would
+    /// take the place; unless there is nothing to go back to.
     pub(super) fn go_back(&mut self) -> Result<(), Failure> {
+        // A build that has just ended is what one goes back from.
+        if self.done.is_some() {
+            let libraries = self.digested.recv().unwrap_or_default();
+            self.hand_over(libraries)?;
+        }
+        if let Err(error) = self.earlier.check() {
+            return Ok(self.output.tell(&replug::chain(&error))?);
+        }
         self.end_build();
-        match self.earlier.go_back() {
+        self.rounds.dropped();
+        let was_live = self.is_all_live();
+        match self.earlier.go_back(was_live) {
             Ok(made) => self.made = made,
-            // All goes on as it is.
             Err(error) => return Ok(self.output.tell(&replug::chain(&error))?),
         }
         self.output.tell(BACK)?;
@@ -216,11 +235,24 @@ impl Session<'_> {
         for plugin in &mut self.plugins {
             let made = self.made.iter().find(|(path, _)| *path == plugin.path);
             if let Some((_, Some(digest))) = made {
-                plugin.built(*digest, None, ended)?;
+                plugin.wait_for(*digest, ended);
             }
             plugin.look_now();
         }
         Ok(())
+    }
+
+    /// Ends the command beside, and starts it again.
+    pub(super) fn start_again(&mut self) -> Result<(), Failure> {
+        if self.args.command.is_empty() {
+            return Ok(self.output.tell("there is no command to start again")?);
+        }
+        self.end_beside();
+        // Before the first build there is nothing for it.
+        match self.made.is_empty() {
+            true => Ok(()),
+            false => self.start_beside(),
+        }
     }
 
     /// Starts the command beside, unless it runs, and says which libraries it will find as they were.
@@ -233,9 +265,13 @@ impl Session<'_> {
                 said::unchanged(&self.output, path, *digest)?;
             }
         }
-        if self.beside.is_some() {
-            return Ok(());
+        match self.beside.is_some() {
+            true => Ok(()),
+            false => self.start_beside(),
         }
+    }
+
+    fn start_beside(&mut self) -> Result<(), Failure> {
         let (has_input, is_aside) = (!self.keys.are_taken(), self.args.serving.json);
         let started = Beside::start(&self.args.command, has_input, is_aside);
         let beside = started.map_err(|source| CannotRun {

@@ -82,9 +82,10 @@ impl Session<'_> {
         Ok(woken.unwrap_or(Woken::Time))
     }
 
-    /// Whether what is in place is what the last build has left there, and is to be loaded.
+    /// Whether what is in place is what the last build has left there, and is to be loaded. A build that has failed may have
+    /// left some of it: all of it goes live together, once it is mended.
     fn is_open(&self) -> bool {
-        let is_over = self.building.is_none() && self.done.is_none();
+        let is_over = self.building.is_none() && self.done.is_none() && !self.has_failed;
         is_over && !self.is_held && self.ahead.is_none()
     }
 
