@@ -7,6 +7,7 @@ use std::os::windows::ffi::{OsStrExt, OsStringExt};
 use std::os::windows::io::AsRawHandle;
 use std::path::Path;
 
+use replug_plugin::shown::spelled;
 use windows_sys::Win32::Foundation::MAX_PATH;
 use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, FILE_BASIC_INFO, FILE_ID_INFO, FILE_INFO_BY_HANDLE_CLASS,
@@ -23,9 +24,15 @@ pub(crate) struct Told {
     /// The number of the file on its volume. NTFS gives a number that was used before with another count in its upper
     /// bits.
     pub(crate) number: u128,
+    pub(crate) basics: Basics,
+}
+
+/// What Windows tells of an open file by itself, without a question to its volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Basics {
+    pub(crate) attributes: u32,
     pub(crate) links: u32,
     pub(crate) size: u64,
-    pub(crate) attributes: u32,
     /// The time of the last write.
     pub(crate) written: u64,
     /// The time of the last change of content, name or attributes; 0 where the filesystem keeps none (FAT).
@@ -34,24 +41,32 @@ pub(crate) struct Told {
 
 /// Asks about an open file. The right to read its attributes is enough.
 pub(crate) fn tell(file: &File) -> io::Result<Told> {
-    let mut basic = FILE_BASIC_INFO::default();
-    let mut standard = FILE_STANDARD_INFO::default();
-    ask(file, FileBasicInfo, &mut basic)?;
-    ask(file, FileStandardInfo, &mut standard)?;
+    let basics = basics(file)?;
     let (volume, number) = number(file)?;
     Ok(Told {
         volume,
         number,
+        basics,
+    })
+}
+
+/// Asks for the basics of an open file.
+pub(crate) fn basics(file: &File) -> io::Result<Basics> {
+    let mut basic = FILE_BASIC_INFO::default();
+    let mut standard = FILE_STANDARD_INFO::default();
+    ask(file, FileBasicInfo, &mut basic)?;
+    ask(file, FileStandardInfo, &mut standard)?;
+    Ok(Basics {
+        attributes: basic.FileAttributes,
         links: standard.NumberOfLinks,
         size: standard.EndOfFile.cast_unsigned(),
-        attributes: basic.FileAttributes,
         written: basic.LastWriteTime.cast_unsigned(),
         changed: basic.ChangeTime.cast_unsigned(),
     })
 }
 
-/// The volume of an open file, and the file's number there.
-fn number(file: &File) -> io::Result<(u64, u128)> {
+/// The serial number of the volume of an open file, and the file's number there: these two tell a file from all others.
+pub(crate) fn number(file: &File) -> io::Result<(u64, u128)> {
     let mut id = FILE_ID_INFO::default();
     match ask(file, FileIdInfo, &mut id) {
         Ok(()) => {
@@ -120,13 +135,13 @@ pub(crate) fn volume(path: &Path) -> io::Result<Volume> {
     let end = name.iter().position(|it| *it == 0).unwrap_or(name.len());
     let filesystem = OsString::from_wide(&name[..end]);
     Ok(Volume {
-        filesystem: filesystem.to_string_lossy().into_owned(),
+        filesystem: spelled(&filesystem).into_owned(),
         drive,
     })
 }
 
 /// A path as the system takes it, with a zero at its end.
-fn wide(path: &Path) -> io::Result<Vec<u16>> {
+pub(super) fn wide(path: &Path) -> io::Result<Vec<u16>> {
     let mut wide: Vec<u16> = path.as_os_str().encode_wide().collect();
     if wide.contains(&0) {
         return Err(io::ErrorKind::InvalidInput.into());

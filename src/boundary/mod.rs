@@ -52,6 +52,9 @@ mod lease;
 #[cfg(windows)]
 mod files;
 
+// Where the loader looks for what a copy needs.
+mod beside;
+
 // An image, the table of an interface, and symbols by name.
 mod image;
 
@@ -97,7 +100,7 @@ pub(crate) fn has_more_rights() -> bool {
 }
 
 #[cfg(windows)]
-pub(crate) use self::files::{Told, Volume, tell, volume};
+pub(crate) use self::files::{Basics, Told, Volume, basics, number, tell, volume};
 #[cfg(target_os = "linux")]
 pub(crate) use self::lease::lease;
 pub(crate) use self::{

@@ -15,7 +15,7 @@ use windows_sys::Win32::System::WindowsProgramming::{
     DRIVE_CDROM, DRIVE_FIXED, DRIVE_RAMDISK, DRIVE_REMOVABLE,
 };
 
-use crate::boundary::{Told, Volume, tell, volume};
+use crate::boundary::{self, Basics, Told, Volume, tell, volume};
 use crate::look::files::{Filesystem, Locality, Names, Writers};
 use crate::look::holder::Holder;
 use crate::look::rights::{Rights, Standing};
@@ -121,17 +121,17 @@ fn look_open_file(file: &File) -> io::Result<Snapshot> {
 
 fn snapshot(told: &Told) -> Snapshot {
     Snapshot {
-        kind: match told.attributes & FILE_ATTRIBUTE_DIRECTORY {
+        kind: match told.basics.attributes & FILE_ATTRIBUTE_DIRECTORY {
             0 => Kind::File,
             _ => Kind::Directory,
         },
         device: told.volume,
         mount: 0,
         inode: inode(told.number),
-        links: told.links.into(),
-        size: told.size,
-        modified: stamp(told.written),
-        changed: stamp(told.changed),
+        links: told.basics.links.into(),
+        size: told.basics.size,
+        modified: stamp(told.basics.written),
+        changed: stamp(told.basics.changed),
         // NTFS gives a file the birth time of another one that had its name up to 15 s before.
         born: None,
     }
@@ -185,24 +185,30 @@ pub struct Artifact(BufReader<Fleeting>);
 struct Fleeting {
     from: From,
     at: u64,
+    /// Where the file ended when it was read to its end.
+    end: Option<u64>,
 }
 
 #[derive(Debug)]
 enum From {
-    /// The file that had this number when it was found, at its path.
-    Path(PathBuf, (u64, u128)),
+    /// The file of which this was told when it was found, at its path. The looks before and after a reading ask for more.
+    Path(PathBuf, Basics),
     /// A file that somebody has opened.
     Open(File),
 }
 
 pub(crate) fn open(path: &Path) -> io::Result<Artifact> {
-    let number = number_at(path)?;
-    Ok(Artifact::from(From::Path(path.to_owned(), number)))
+    let found = boundary::basics(&open_for_looks(path, FILE_READ_ATTRIBUTES, 0)?)?;
+    Ok(Artifact::from(From::Path(path.to_owned(), found)))
 }
 
 impl Artifact {
     fn from(from: From) -> Artifact {
-        let fleeting = Fleeting { from, at: 0 };
+        let fleeting = Fleeting {
+            from,
+            at: 0,
+            end: None,
+        };
         Artifact(BufReader::with_capacity(AT_A_TIME, fleeting))
     }
 
@@ -234,13 +240,12 @@ impl Seek for Artifact {
 impl Fleeting {
     fn read_at(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match &self.from {
-            From::Path(path, number) => {
+            From::Path(path, found) => {
                 let file = OpenOptions::new()
                     .access_mode(FILE_READ_DATA | FILE_READ_ATTRIBUTES | SYNCHRONIZE)
                     .share_mode(SHARED)
                     .open(path)?;
-                let told = tell(&file)?;
-                match (told.volume, told.number) == *number {
+                match boundary::basics(&file)? == *found {
                     true => file.seek_read(buffer, self.at),
                     // The look that follows tells more.
                     false => Err(ErrorKind::NotFound.into()),
@@ -253,8 +258,13 @@ impl Fleeting {
 
 impl Read for Fleeting {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // The file need not be opened once more to say that there is no more of it.
+        if self.end == Some(self.at) {
+            return Ok(0);
+        }
         let count = self.read_at(buffer)?;
         self.at += count as u64;
+        self.end = (count < buffer.len()).then_some(self.at);
         Ok(count)
     }
 }
@@ -510,8 +520,7 @@ impl HeldDirectory {
 
 /// The number of what a path leads to.
 fn number_at(path: &Path) -> io::Result<(u64, u128)> {
-    let told = tell(&open_for_looks(path, FILE_READ_ATTRIBUTES, 0)?)?;
-    Ok((told.volume, told.number))
+    boundary::number(&open_for_looks(path, FILE_READ_ATTRIBUTES, 0)?)
 }
 
 /// The marks by which a file is told from others.
@@ -535,8 +544,8 @@ fn identity(told: &Told) -> Identity {
     Identity {
         volume: told.volume,
         number: told.number,
-        size: told.size,
-        written: told.written,
+        size: told.basics.size,
+        written: told.basics.written,
     }
 }
 
