@@ -128,7 +128,8 @@ fn snapshot(told: &Told) -> Snapshot {
         device: told.volume,
         mount: 0,
         inode: inode(told.number),
-        links: told.basics.links.into(),
+        // A file that was removed or replaced after it was opened for this look has no name; the next look finds the other.
+        links: told.basics.links.max(1).into(),
         size: told.basics.size,
         modified: stamp(told.basics.written),
         changed: stamp(told.basics.changed),
@@ -392,9 +393,9 @@ pub(crate) fn filesystem(path: &Path) -> io::Result<Filesystem> {
         drive,
         DRIVE_FIXED | DRIVE_REMOVABLE | DRIVE_RAMDISK | DRIVE_CDROM
     );
-    let is_local = is_here && OWN.iter().any(|own| filesystem.eq_ignore_ascii_case(own));
+    let is_local = is_here && OWN.contains(&&*filesystem);
     let named = Filesystem {
-        name: filesystem.to_ascii_lowercase().into(),
+        name: filesystem.into(),
         // Nobody has looked into what clients remember here.
         names: Names::ByPath,
         ..Filesystem::unknown()
