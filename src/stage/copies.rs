@@ -507,7 +507,9 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::stage::owned::{sweep, tests::names_in};
+    #[cfg(unix)]
+    use crate::stage::owned::sweep;
+    use crate::stage::owned::tests::names_in;
 
     fn stage_in(scratch: &Path) -> StageDirectory {
         StageDirectory::new(Some(scratch)).unwrap()
