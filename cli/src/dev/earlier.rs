@@ -1,6 +1,7 @@
 //! The libraries of the last two builds, kept so that a key can put the earlier ones back into their places.
 //!
-//! A copy is a file without a name, on the filesystem of its library: it is gone with the program, however that ends.
+//! A copy is a file without a name, on the filesystem of its library: it is gone with the program, however that ends. On
+//! Windows it has a name for as long.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Seek as _, Write as _};
@@ -130,6 +131,9 @@ mod tests {
             assert_eq!(made[0].1, Some(Digest::of(bytes)));
             assert_eq!(fs::read(&library).unwrap(), bytes);
         }
+        // There a file has its name until it is closed.
+        #[cfg(windows)]
+        drop(earlier);
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
     }
 

@@ -133,7 +133,8 @@ mod tests {
         let lines: Vec<_> = checkout.requirements().collect();
         let replug = format!("{{ path = {} }}", quoted(root));
         assert_eq!(lines[0], ("replug", replug));
-        let plugin = format!("{{ path = {} }}", quoted(&format!("{root}/plugin")));
+        let plugin = Path::new(root).join("plugin");
+        let plugin = format!("{{ path = {} }}", quoted(&spelled(&plugin)));
         assert_eq!(lines[2], ("replug-plugin", plugin));
         let published: Vec<_> = Crates::Published.requirements().collect();
         assert_eq!(published[1], ("replug-derive", format!("\"={VERSION}\"")));
