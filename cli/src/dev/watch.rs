@@ -155,7 +155,8 @@ mod tests {
         fs::write(&aside, "1").unwrap();
         let mut renamed = fs::rename(&aside, &file);
         // Who looks at a file is in the way of a rename over it there, for as long as the look lasts.
-        while cfg!(windows) && renamed.is_err() {
+        let deadline = Instant::now() + PATIENCE;
+        while cfg!(windows) && renamed.is_err() && Instant::now() < deadline {
             renamed = fs::rename(&aside, &file);
         }
         renamed.unwrap();
