@@ -56,7 +56,7 @@ pub(crate) fn build(
         return Err(BuildError::MoreRights { package: name() });
     }
     let mut command = command(&[package], options, "json-render-diagnostics");
-    let start = child::as_group(&mut command).spawn();
+    let start = child::start(&mut command);
     let mut cargo = start.map_err(|source| BuildError::Start {
         package: name(),
         source,

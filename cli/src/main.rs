@@ -18,7 +18,10 @@ mod publish;
 mod run;
 mod stop;
 mod stream;
+#[cfg(windows)]
+mod windows;
 
+use std::env;
 use std::fmt;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -80,10 +83,13 @@ fn log_to_stderr() {
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::WARN.into())
         .from_env_lossy();
+    // Whoever keeps a log in a file has no use for colours.
+    let is_refused = env::var_os("NO_COLOR").is_some_and(|it| !it.is_empty());
+    let is_coloured = Stream::Err.is_terminal() && !is_refused;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(|| Stream::Err)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_ansi(is_coloured)
         .fmt_fields(debug_fn(write_field).delimited(" "))
         .without_time()
         // The subscriber would print such errors on the very stream that failed.

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use replug::Digest;
 
-use crate::child::{self, Group};
+use crate::child::{self, Group, Running};
 
 /// How often a command that runs is looked at, to see its end.
 pub(crate) const LOOKS: Duration = Duration::from_millis(20);
@@ -43,7 +43,7 @@ pub(crate) struct OnLoad {
     command: Option<String>,
     /// Whether what the command says is to stay out of the program's own output.
     is_aside: bool,
-    running: Option<(Load, Child)>,
+    running: Option<(Load, Running)>,
     /// The same for the thread that ends a run which is stuck.
     group: Group,
     waiting: BTreeMap<PathBuf, Load>,
@@ -120,7 +120,7 @@ impl OnLoad {
         }
     }
 
-    fn start(&self, load: &Load) -> io::Result<Child> {
+    fn start(&self, load: &Load) -> io::Result<Running> {
         let mut command = shell(self.command.as_deref().unwrap_or_default());
         command
             .env("REPLUG_PLUGIN", &load.plugin)
@@ -131,7 +131,7 @@ impl OnLoad {
         if self.is_aside {
             command.stdout(io::stderr());
         }
-        child::as_group(&mut command).spawn()
+        child::start(&mut command)
     }
 }
 

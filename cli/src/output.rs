@@ -1,7 +1,7 @@
 //! What the program says: JSON lines for programs, sentences for people, and on a terminal a status line that
 //! stays where it is. The JSON lines are a contract; `docs/cli.md` lists them.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::iter::Sum;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -66,7 +66,7 @@ impl Output {
     pub(crate) fn new(json: bool, started: Instant) -> Output {
         let style = match json {
             true => Style::Json,
-            false if io::stdout().is_terminal() => Style::Terminal,
+            false if Stream::Out.is_terminal() => Style::Terminal,
             false => Style::Plain,
         };
         Output {

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: a request to stop, and the means to stop even if nobody listens.
+//! Ctrl-C, SIGTERM and the end of a console: a request to stop, and the means to stop even if nobody listens.
 
 use std::io::Write;
 use std::process;
@@ -43,13 +43,17 @@ impl Stop {
         let (ended, has_ended) = crossbeam_channel::bounded::<()>(0);
         let last_words = Arc::<Mutex<LastWords>>::default();
         let watchdog = Arc::clone(&last_words);
-        ctrlc::set_handler(move || {
+        let end = Arc::new(move || {
             // A second request is the same request.
             let _ = request.try_send(());
             if has_ended.recv_timeout(GRACE) == Err(RecvTimeoutError::Timeout) {
                 end_from_outside(&watchdog);
             }
-        })?;
+        });
+        let on_signal = Arc::clone(&end);
+        ctrlc::set_handler(move || on_signal())?;
+        #[cfg(windows)]
+        crate::windows::when_console_closes(move || end()).map_err(ctrlc::Error::System)?;
         Ok(Stop {
             requested,
             last_words,

@@ -3,7 +3,7 @@
 //! A pipe can be in non-blocking mode, because another program that has it open chose so: when the pipe is full, a write
 //! then fails. std takes that for an error like any other, and may have written a part of a line by then.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal as _, Write};
 
 /// One of the two streams. Each write is written as a whole, however long nobody reads, unless the reader has gone.
 #[derive(Debug, Clone, Copy)]
@@ -12,6 +12,17 @@ pub(crate) enum Stream {
     Out,
     /// Its logs.
     Err,
+}
+
+impl Stream {
+    /// Whether people see the stream on a terminal that understands escape codes.
+    pub(crate) fn is_terminal(self) -> bool {
+        let is_terminal = match self {
+            Stream::Out => io::stdout().is_terminal(),
+            Stream::Err => io::stderr().is_terminal(),
+        };
+        is_terminal && system::understands_escapes()
+    }
 }
 
 impl Write for Stream {
@@ -72,6 +83,11 @@ mod system {
         metadata.is_ok_and(|it| it.file_type().is_char_device())
     }
 
+    /// Always: that is what terminals do here.
+    pub(super) fn understands_escapes() -> bool {
+        true
+    }
+
     /// Waits until the stream takes more, or its reader has gone. Ctrl-C ends the program all the same.
     pub(super) fn wait_for_room(stream: &impl Locked) -> io::Result<()> {
         match poll(&mut [PollFd::new(stream, PollFlags::OUT)], None) {
@@ -94,6 +110,11 @@ mod system {
         let written = stream.write(bytes)?;
         stream.flush()?;
         Ok(written)
+    }
+
+    /// Whether the console does, once it was told to: before Windows 10 there is none that does.
+    pub(super) fn understands_escapes() -> bool {
+        anstyle_query::windows::enable_ansi_colors() == Some(true)
     }
 
     /// Fails: no stream is in non-blocking mode here.

@@ -14,6 +14,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use libloading::Library;
 
+use super::beside::{Beside, THERE};
 use super::imports::{WayBack, way_back};
 use super::residence::{self, Residence};
 use super::system;
@@ -96,8 +97,7 @@ pub enum LoadFailure {
     },
     /// The library needs another library, and none of that name is where the loader looks.
     #[error(
-        "it needs `{}`, and no such library is where the loader looks; install it, or put it beside this one and link \
-         this one with `-Wl,-rpath,$ORIGIN`",
+        "it needs `{}`, and no such library is where the loader looks; install it, or put it beside this one{THERE}",
         shown(.0)
     )]
     Needs(String),
@@ -231,9 +231,13 @@ impl Mapped {
 }
 
 impl Image {
-    /// Maps a staged copy, all its symbols bound at once and visible to nobody else. This runs the library's
-    /// initialisers. If the image `is_to_go`, what unmapping it later takes is done as well.
-    pub(crate) fn open(staged: &Path, is_to_go: bool) -> Result<Image, LoadFailure> {
+    /// Maps a staged copy of an artifact, all its symbols bound at once and visible to nobody else. This runs the
+    /// library's initialisers. If the image `is_to_go`, what unmapping it later takes is done as well.
+    pub(crate) fn open(
+        staged: &Path,
+        artifact: &Path,
+        is_to_go: bool,
+    ) -> Result<Image, LoadFailure> {
         // The lock is held to the end: two hosts that load at once must not both count the same keys.
         let mut images = images();
         let needed = SPARE_THREAD_KEYS + IMAGES_IN_USE.load(Ordering::Relaxed) + 1;
@@ -241,7 +245,12 @@ impl Image {
         if free < needed {
             return Err(LoadFailure::ThreadKeys { free });
         }
-        let (library, id) = system::open(staged).map_err(LoadFailure::loader)?;
+        let beside = Beside::of(artifact);
+        let refused = |error| match beside.lacks(staged) {
+            Some(name) => LoadFailure::Needs(name),
+            None => LoadFailure::loader(error),
+        };
+        let (library, id) = system::open(staged).map_err(refused)?;
         let library = ManuallyDrop::new(library);
         if !images.insert(id) {
             return Err(LoadFailure::SameImage);
@@ -485,8 +494,8 @@ mod tests {
         let mut mapped = maps.lines().filter_map(|line| line.split_once('/'));
         let libc = mapped.find(|(_, path)| path.contains("/libc.so") || path.contains("/libc-"));
         let libc = format!("/{}", libc.expect("the C library is mapped").1);
-        let first = Image::open(libc.as_ref(), false).unwrap();
-        let again = Image::open(libc.as_ref(), false);
+        let first = Image::open(libc.as_ref(), libc.as_ref(), false).unwrap();
+        let again = Image::open(libc.as_ref(), libc.as_ref(), false);
         assert!(matches!(again, Err(LoadFailure::SameImage)), "{again:?}");
         drop(first);
     }

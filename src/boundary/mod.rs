@@ -48,6 +48,13 @@ mod no_residence;
 #[cfg(target_os = "linux")]
 mod lease;
 
+// What the system tells of a file and of its volume, where std does not ask.
+#[cfg(windows)]
+mod files;
+
+// Where the loader looks for what a copy needs.
+mod beside;
+
 // An image, the table of an interface, and symbols by name.
 mod image;
 
@@ -92,6 +99,8 @@ pub(crate) fn has_more_rights() -> bool {
     system::has_more_rights()
 }
 
+#[cfg(windows)]
+pub(crate) use self::files::{Basics, Told, Volume, basics, number, tell, volume};
 #[cfg(target_os = "linux")]
 pub(crate) use self::lease::lease;
 pub(crate) use self::{

@@ -439,6 +439,15 @@ impl Tracker {
         }
     }
 
+    /// Whether somebody who has the artifact for himself is waited for, and is no trouble yet. What was decided about is
+    /// only compared, and can wait.
+    pub(crate) fn waits_for_writers(&self, now: Instant, rules: &Rules) -> bool {
+        match &self.state {
+            State::Suspect(suspect) => suspect.waits_for_writers(now, rules),
+            State::Settled(_) | State::Absent(_) => true,
+        }
+    }
+
     /// Nobody could say who writes to the artifact, so it was not read.
     pub(crate) fn unproven(&mut self, now: Instant, rules: &Rules) -> Order {
         match &mut self.state {

@@ -346,11 +346,16 @@ impl Suspect {
     /// have finished, so nobody is asked for ever about a file that does not change.
     pub(crate) fn written(&mut self, now: Instant, rules: &Rules) -> Order {
         self.first = None;
-        self.asking = match now < self.snapshot_seen + rules.options.gate_max {
+        self.asking = match self.waits_for_writers(now, rules) {
             true => Asking::Somebody,
             false => Asking::GivenUp,
         };
         Order::Rest(Some(now + LOOK_AGAIN))
+    }
+
+    /// Whether somebody who writes to the file, or has it for himself, is still waited for without a word.
+    pub(crate) fn waits_for_writers(&self, now: Instant, rules: &Rules) -> bool {
+        now < self.snapshot_seen + rules.options.gate_max
     }
 
     /// Nobody could say who writes to the file, so it was not read.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::settle::LOOK_AGAIN;
-use crate::look::os::{HOST_DOWN, TOO_MANY_FILES};
+use crate::look::os::{HOST_DOWN, IN_USE, TOO_MANY_FILES};
 use crate::look::snapshot::Kind;
 
 /// How long a failure that often ends by itself must last to be reported, and how long a failure must be over before
@@ -189,7 +189,7 @@ impl Cause {
             Cause::System(kind, number) => {
                 matches!(
                     Class::of_system(kind, number),
-                    Class::Transient | Class::Stale | Class::FilesOpen
+                    Class::Transient | Class::Stale | Class::FilesOpen | Class::InUse
                 )
             }
             Cause::NotFoundThoughListed | Cause::Incomplete => true,
@@ -219,6 +219,8 @@ pub(crate) enum Class {
     Permission,
     /// This process has as many files open as it may.
     FilesOpen,
+    /// Somebody else has the file for himself: in the usual case, whoever writes it.
+    InUse,
     /// Anything else.
     Transient,
 }
@@ -232,6 +234,7 @@ impl Class {
         match kind {
             _ if number == Some(HOST_DOWN) => Class::RemoteDown,
             _ if number == Some(TOO_MANY_FILES) => Class::FilesOpen,
+            _ if number.is_some_and(|it| IN_USE.contains(&it)) => Class::InUse,
             ErrorKind::NotFound | ErrorKind::NotADirectory => Class::Absent,
             ErrorKind::StaleNetworkFileHandle => Class::Stale,
             ErrorKind::PermissionDenied => Class::Permission,
@@ -259,6 +262,7 @@ impl Class {
                 "give this user the right to read it; if it is on a server, see that the server still lets this machine in"
             }
             Class::FilesOpen => "let this process open more files (`ulimit -n`), or close some",
+            Class::InUse => "another program has it for itself; it is read when that one lets go",
             Class::Transient => "it is tried again; if this lasts, look into the system's log",
         }
     }
@@ -303,6 +307,14 @@ mod tests {
             assert_eq!(Class::of(&error), Class::RemoteDown);
             let mut trouble = Trouble::new(Reached::Look, now);
             assert!(trouble.is_news(now, Cause::from(&error)), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_somebody_has_for_himself_is_no_failure_of_the_system() {
+        for number in IN_USE {
+            let error = io::Error::from_raw_os_error(number);
+            assert_eq!(Class::of(&error), Class::InUse, "{error}");
         }
     }
 

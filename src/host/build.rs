@@ -34,6 +34,10 @@ impl Build {
         Build { generation, ..self }
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.artifact
+    }
+
     /// The path of the artifact, for the log.
     pub(super) fn artifact(&self) -> impl fmt::Display {
         shown(&*self.artifact)

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::ffi::CString;
+use std::path::Path;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use crate::boundary::{self, Image, LoadFailure};
@@ -32,12 +33,12 @@ struct Brought {
     constant: Option<Digest>,
 }
 
-/// Maps a build, after the libraries that it brings along.
+/// Maps a build of this artifact, after the libraries that it brings along.
 ///
 /// # Errors
 ///
 /// If the loader would give the build things of another one, or refuses it.
-pub(super) fn open(ready: &Ready, is_to_go: bool) -> Result<Image, LoadFailure> {
+pub(super) fn open(ready: &Ready, artifact: &Path, is_to_go: bool) -> Result<Image, LoadFailure> {
     // Held to the end: two hosts that load at once must not both be the first.
     let mut company = COMPANY.lock().unwrap_or_else(PoisonError::into_inner);
     let mut missing = Vec::new();
@@ -55,7 +56,7 @@ pub(super) fn open(ready: &Ready, is_to_go: bool) -> Result<Image, LoadFailure> 
         company.add(handle, sibling.digest, &sibling.unique);
     }
     is_vetted(&ready.staged)?;
-    let image = Image::open(ready.staged.path(), is_to_go)?;
+    let image = Image::open(ready.staged.path(), artifact, is_to_go)?;
     company.add(image.id(), ready.own, &ready.unique);
     Ok(image)
 }

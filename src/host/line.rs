@@ -215,7 +215,10 @@ mod tests {
     use crate::look::holder::Holder;
     use crate::options::{GatePolicy, Options};
 
-    const ARTIFACT: &str = "/plugins/libx.so";
+    const ARTIFACT: &str = match cfg!(windows) {
+        true => "/plugins/x.dll",
+        false => "/plugins/libx.so",
+    };
 
     /// The line of an outcome of [`ARTIFACT`].
     fn line(outcome: &Outcome) -> Value {

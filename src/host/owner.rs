@@ -398,7 +398,7 @@ impl<T> Host<T> {
     /// vetted file before and after: a descriptor in place of the path would leave debuggers and backtraces without a
     /// file.
     fn open(&mut self, build: &Build, ready: &Ready, is_to_go: bool) -> Result<Image, LoadFailure> {
-        let image = company::open(ready, is_to_go)?;
+        let image = company::open(ready, build.path(), is_to_go)?;
         if let Err(failure) = company::is_vetted(&ready.staged) {
             self.leftovers.dispose(build.clone(), Arc::new(image));
             return Err(failure);

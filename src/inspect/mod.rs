@@ -33,6 +33,7 @@ use crate::handshake::Mismatch;
 use crate::look::digest::{Digest, Digester};
 use crate::look::files::Files;
 use crate::look::machine::OsFiles;
+use crate::look::os;
 use crate::look::snapshot::Kind;
 use crate::look::text;
 use crate::options::Options;
@@ -110,7 +111,7 @@ pub fn inspect(options: &Options) -> Result<Inspection, Error> {
         path: path.clone(),
         source,
     })?;
-    inspect_open(file, options)
+    inspect_artifact(file, options)
 }
 
 /// Looks at an open file as at the library that these options are about: for a copy that is to come to their path.
@@ -118,7 +119,11 @@ pub fn inspect(options: &Options) -> Result<Inspection, Error> {
 /// # Errors
 ///
 /// As of [`inspect`].
-pub fn inspect_open(mut file: File, options: &Options) -> Result<Inspection, Error> {
+pub fn inspect_open(file: File, options: &Options) -> Result<Inspection, Error> {
+    inspect_artifact(os::opened(file), options)
+}
+
+fn inspect_artifact(mut file: os::Artifact, options: &Options) -> Result<Inspection, Error> {
     let path = &options.path;
     let unread = |source| Error::Read {
         path: path.clone(),
@@ -237,7 +242,7 @@ fn assemble(parts: Parts<'_>) -> Inspection {
 }
 
 /// Vets a file for this process, as a host does with a copy.
-fn vet(file: &mut File, options: &Options) -> Result<Vetted, Error> {
+fn vet(file: &mut os::Artifact, options: &Options) -> Result<Vetted, Error> {
     let wanted = Wanted {
         functions: &options.exports,
         data: &options.exports_data,
@@ -322,7 +327,7 @@ fn mapped(declared: Option<&Result<Declared, Mismatch>>, kept: Option<Mapped>) -
 }
 
 /// The digest of a whole file.
-fn digest(file: &mut File) -> io::Result<Digest> {
+fn digest(file: &mut os::Artifact) -> io::Result<Digest> {
     let (mut digester, mut chunk) = (Digester::new(), vec![0; CHUNK]);
     loop {
         match file.read(&mut chunk) {

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsString;
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +13,7 @@ use crate::boundary::{self, LoadFailure};
 use crate::error::Error;
 use crate::look::files::Files;
 use crate::look::machine::OsFiles;
+use crate::look::os;
 use crate::look::snapshot::Kind;
 use crate::options::Options;
 use crate::stage::cache::{CACHE, LONGEST_CACHE, places};
@@ -195,7 +195,7 @@ impl Looking<'_> {
         };
         let mut file = OsFiles.open(&path).map_err(unread)?;
         let (size, limit) = (
-            file.metadata().map_err(unread)?.len(),
+            OsFiles.look_open(&file).map_err(unread)?.size,
             self.options.max_size,
         );
         if size > limit {
@@ -271,7 +271,7 @@ fn read_cache() -> Option<Vec<u8>> {
 /// Whether there is a library for this machine: the loader passes over others.
 fn is_for_this_machine(path: &Path) -> bool {
     let is_file = OsFiles.look(path).is_ok_and(|it| it.kind == Kind::File);
-    let head = |file: File| {
+    let head = |file: os::Artifact| {
         let mut head = Vec::new();
         file.take(HEAD).read_to_end(&mut head).map(|_| head)
     };

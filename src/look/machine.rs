@@ -1,7 +1,7 @@
 //! This machine's filesystem, behind the seam of [`files`](super::files). Decides nothing.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, Metadata, TryLockError};
+use std::fs::{self, Metadata, TryLockError};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
@@ -20,18 +20,18 @@ use crate::boundary::has_more_rights;
 pub struct OsFiles;
 
 impl Files for OsFiles {
-    type Artifact = File;
+    type Artifact = os::Artifact;
     type Directory = os::Directory;
 
     fn look(&self, path: &Path) -> io::Result<Snapshot> {
         os::look(path)
     }
 
-    fn look_open(&self, artifact: &File) -> io::Result<Snapshot> {
+    fn look_open(&self, artifact: &os::Artifact) -> io::Result<Snapshot> {
         os::look_open(artifact)
     }
 
-    fn open(&self, path: &Path) -> io::Result<File> {
+    fn open(&self, path: &Path) -> io::Result<os::Artifact> {
         os::open(path)
     }
 
@@ -72,7 +72,7 @@ impl Files for OsFiles {
         os::look_from(directory, path)
     }
 
-    fn forget_content(&self, artifact: &File) -> io::Result<()> {
+    fn forget_content(&self, artifact: &os::Artifact) -> io::Result<()> {
         os::forget_content(artifact)
     }
 
@@ -90,7 +90,7 @@ impl Files for OsFiles {
         os::mounted(&std::path::absolute(path).ok()?)
     }
 
-    fn rights(&self, artifact: &File, path: &Path) -> io::Result<Vec<Rights>> {
+    fn rights(&self, artifact: &os::Artifact, path: &Path) -> io::Result<Vec<Rights>> {
         rights(artifact, path)
     }
 
@@ -98,7 +98,7 @@ impl Files for OsFiles {
         os::standing(has_more_rights())
     }
 
-    fn writers(&self, artifact: &File) -> Writers {
+    fn writers(&self, artifact: &os::Artifact) -> Writers {
         os::writers(artifact)
     }
 
@@ -200,7 +200,7 @@ fn route(path: &Path) -> io::Result<Route> {
 }
 
 /// The rights at everything that is passed on the way to an open artifact, and at the artifact.
-fn rights(artifact: &File, path: &Path) -> io::Result<Vec<Rights>> {
+fn rights(artifact: &os::Artifact, path: &Path) -> io::Result<Vec<Rights>> {
     let inventors = os::Inventors::read();
     let inventor = |device| inventors.of_device(device);
     let absolute = std::path::absolute(path)?;
@@ -296,6 +296,7 @@ fn probe(lock: &Path) -> io::Result<Lock> {
 #[cfg(test)]
 mod tests {
     use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
+    use std::fs::File;
 
     use super::*;
 
@@ -305,7 +306,7 @@ mod tests {
         let root = scratch.path();
         fs::create_dir_all(root.join("a/b")).unwrap();
         let library = |stem: &str| format!("{DLL_PREFIX}{stem}{DLL_SUFFIX}");
-        let top = root.join(library("top"));
+        let top = root.join(library("level"));
         let middle = root.join("a").join(library("middle"));
         let deep = root.join("a/b").join(library("deep"));
         for path in [&top, &middle, &deep, &root.join("notes.txt")] {
@@ -426,7 +427,8 @@ mod tests {
             Lock::Free,
             "shared holders write no artifact"
         );
-        holder.unlock().unwrap();
+        drop(holder);
+        let holder = File::open(&path).unwrap();
         holder
             .try_lock()
             .expect("the probe has given its lock back");

@@ -15,7 +15,7 @@ pub(crate) fn is_library_name(name: &OsStr) -> bool {
     let name = spelled(name);
     let middle = name
         .strip_prefix(std::env::consts::DLL_PREFIX)
-        .and_then(|rest| rest.strip_suffix(std::env::consts::DLL_SUFFIX));
+        .and_then(without_suffix);
     middle.is_some_and(|middle| !middle.is_empty() && !name.starts_with('.'))
 }
 
@@ -24,8 +24,19 @@ pub(crate) fn is_library_name(name: &OsStr) -> bool {
 pub(crate) fn is_nearly_a_library_name(name: &OsStr) -> bool {
     let name = spelled(name);
     let is_hidden = name.starts_with('.');
-    let stem = unversioned(&name).strip_suffix(std::env::consts::DLL_SUFFIX);
+    let stem = without_suffix(unversioned(&name));
     !is_hidden && stem.is_some_and(|stem| !stem.is_empty())
+}
+
+/// A name without the extension that libraries have. On Windows `.DLL` is the same extension.
+fn without_suffix(name: &str) -> Option<&str> {
+    const SUFFIX: &str = std::env::consts::DLL_SUFFIX;
+    let (stem, suffix) = name.split_at_checked(name.len().checked_sub(SUFFIX.len())?)?;
+    let is_suffix = match cfg!(windows) {
+        true => suffix.eq_ignore_ascii_case(SUFFIX),
+        false => suffix == SUFFIX,
+    };
+    is_suffix.then_some(stem)
 }
 
 /// A name without the numbers behind it: `libx.so` for `libx.so.1.2`.
@@ -37,7 +48,7 @@ fn unversioned(name: &str) -> &str {
 /// `/usr/lib/libplugin01.so.1`. A name that could move what is printed beside it is [`shown`].
 pub fn plugin_name(artifact: &Path) -> String {
     let name = shown(artifact.file_name().unwrap_or(artifact.as_os_str())).to_string();
-    let known = unversioned(&name).strip_suffix(std::env::consts::DLL_SUFFIX);
+    let known = without_suffix(unversioned(&name));
     let stem = match known.filter(|stem| !stem.is_empty()) {
         Some(stem) => stem,
         // The name without its extension, if it has one.
@@ -140,5 +151,21 @@ mod tests {
         ] {
             assert_eq!(plugin_name(Path::new(path)), name, "{path}");
         }
+    }
+}
+
+#[cfg(all(test, windows))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_extension_of_a_library_is_spelled_in_either_case() {
+        for name in ["plugin01.dll", "B.DLL", "x.Dll"] {
+            assert!(is_library_name(OsStr::new(name)), "{name}");
+        }
+        for name in [".dll", "x.dll.tmp", "x.lib", ".x.dll", "xdll"] {
+            assert!(!is_library_name(OsStr::new(name)), "{name}");
+        }
+        assert_eq!(plugin_name(Path::new(r"C:\plugins\B.DLL")), "B");
     }
 }

@@ -507,7 +507,9 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::stage::owned::{sweep, tests::names_in};
+    #[cfg(unix)]
+    use crate::stage::owned::sweep;
+    use crate::stage::owned::tests::names_in;
 
     fn stage_in(scratch: &Path) -> StageDirectory {
         StageDirectory::new(Some(scratch)).unwrap()
@@ -617,6 +619,8 @@ mod tests {
         );
     }
 
+    // Elsewhere a directory in which a file is open keeps its name.
+    #[cfg(unix)]
     #[test]
     fn a_stage_directory_that_was_tidied_away_is_never_made_again_under_its_name() {
         let scratch = tempfile::tempdir().unwrap();
@@ -636,6 +640,8 @@ mod tests {
         assert!(names_in(scratch.path()).is_empty());
     }
 
+    // Elsewhere a directory in which a file is open keeps its name.
+    #[cfg(unix)]
     #[test]
     fn a_directory_that_took_the_name_of_a_stage_directory_is_not_used() {
         let scratch = tempfile::tempdir().unwrap();
@@ -667,7 +673,8 @@ mod tests {
     fn no_copy_is_made_after_the_stage_was_removed() {
         let scratch = tempfile::tempdir().unwrap();
         let stage = stage_in(scratch.path());
-        let _staged = copy_in(&stage);
+        let mut staged = copy_in(&stage);
+        staged.seal(0, &Pen::new());
         stage.remover().remove().unwrap();
         assert!(names_in(scratch.path()).is_empty());
         assert!(stage.create(Path::new("libx.so")).is_err());

@@ -12,6 +12,7 @@ use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use replug_plugin::shown::shown;
 
@@ -31,7 +32,8 @@ pub(super) struct OwnedDirectory {
     name: OsString,
     parent: HeldDirectory,
     held: HeldDirectory,
-    owner: File,
+    /// The file that is kept locked, until the directory goes.
+    owner: Mutex<Option<File>>,
     process: Process,
 }
 
@@ -56,7 +58,7 @@ impl OwnedDirectory {
                     name,
                     parent,
                     held,
-                    owner,
+                    owner: Mutex::new(Some(owner)),
                     process: Process::this(),
                 });
             }
@@ -68,8 +70,13 @@ impl OwnedDirectory {
         &self.path
     }
 
-    pub(super) fn owner(&self) -> &File {
-        &self.owner
+    /// Tries something with a file in the directory.
+    pub(super) fn try_with_a_file(&self, test: fn(&File) -> io::Result<()>) -> io::Result<()> {
+        self.owner().as_ref().map_or(Ok(()), test)
+    }
+
+    fn owner(&self) -> MutexGuard<'_, Option<File>> {
+        self.owner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The directory's files, by its descriptor.
@@ -82,7 +89,8 @@ impl OwnedDirectory {
         self.held.is_in(&self.parent, &self.name).unwrap_or(false)
     }
 
-    /// Removes the directory with all that is in it, though somebody may be adding to it.
+    /// Removes the directory with all that is in it, though somebody may be adding to it. Where libraries that are loaded
+    /// cannot be removed, the directory stays with them until the next start sweeps it away.
     pub(super) fn remove(&self) -> io::Result<()> {
         /// The most tries. A worker can add a file while the directory is emptied, but not again and again.
         const TRIES: usize = 10;
@@ -90,16 +98,20 @@ impl OwnedDirectory {
         if self.process.is_another() {
             return Ok(());
         }
-        let mut removed = remove(&self.parent, &self.name, &self.held);
+        let mut owner = self.owner();
+        let mut removed = remove(&self.parent, &self.name, &self.held, &mut owner);
         for _ in 1..TRIES {
             match &removed {
                 Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => {
-                    removed = remove(&self.parent, &self.name, &self.held);
+                    removed = remove(&self.parent, &self.name, &self.held, &mut owner);
                 }
                 _ => break,
             }
         }
-        removed
+        match removed {
+            Err(error) if os::stays_while_loaded(&error) => Ok(()),
+            removed => removed.map(drop),
+        }
     }
 }
 
@@ -114,15 +126,46 @@ impl Drop for OwnedDirectory {
     }
 }
 
-/// Empties a directory, and removes it if it still has this name in `parent`.
-fn remove(parent: &HeldDirectory, name: &OsStr, directory: &HeldDirectory) -> io::Result<()> {
-    for each in directory.names()? {
-        absent_is_fine(directory.remove_file(&each))?;
+/// Empties a directory, and removes it if it still has this name in `parent`. Says whether that is done: `false` if what
+/// is loaded stays.
+///
+/// The owner's file goes last, and only if all else went: a directory without one is taken for one that somebody is about
+/// to own, and is never swept while something is in it. The name of that file goes before its lock, so that nobody can
+/// lock it in between; the lock goes before the directory, in which an open file keeps its place on some systems.
+fn remove(
+    parent: &HeldDirectory,
+    name: &OsStr,
+    directory: &HeldDirectory,
+    owner: &mut Option<File>,
+) -> io::Result<bool> {
+    /// How many files that stay are tried in vain. Each reload can have left one, and the program is about to end.
+    const MOST_IN_VAIN: usize = 16;
+    let mut in_vain = 0;
+    let names = match directory.names() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
+        names => names?,
+    };
+    for each in names {
+        if each == OWNER {
+            continue;
+        }
+        match absent_is_fine(directory.remove_file(&each)) {
+            Err(error) if os::stays_while_loaded(&error) => in_vain += 1,
+            removed => removed?,
+        }
+        if in_vain == MOST_IN_VAIN {
+            break;
+        }
     }
-    match directory.is_in(parent, name)? {
-        true => absent_is_fine(parent.remove_directory(name)),
-        false => Ok(()),
+    if in_vain > 0 {
+        return Ok(false);
     }
+    absent_is_fine(directory.remove_file(OWNER.as_ref()))?;
+    *owner = None;
+    if directory.is_in(parent, name)? {
+        absent_is_fine(parent.remove_directory(name))?;
+    }
+    Ok(true)
 }
 
 fn absent_is_fine(removed: io::Result<()>) -> io::Result<()> {
@@ -155,7 +198,7 @@ fn take_possession(directory: &HeldDirectory) -> io::Result<Option<File>> {
     }
     // A sweeper that removed the directory before we had the lock has removed this file as well.
     match directory.open_file(OWNER.as_ref()) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) if os::is_being_removed(&error) => Ok(None),
         found => found.map(|_| Some(owner)),
     }
 }
@@ -194,8 +237,8 @@ fn remove_unowned(parent: &HeldDirectory, name: &OsStr) -> io::Result<bool> {
         owner => owner?,
     };
     match owner.try_lock() {
-        // The lock is held until the directory is gone, so that an owner who is about to lock the file knows.
-        Ok(()) => remove(parent, name, &directory).map(|()| true),
+        // The lock is held until its file has no name, so that an owner who is about to lock the file knows.
+        Ok(()) => remove(parent, name, &directory, &mut Some(owner)),
         Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(error)) => Err(error),
     }
@@ -295,6 +338,8 @@ pub(super) mod tests {
         assert!(remove_unowned(&parent, name).unwrap());
     }
 
+    // Elsewhere a directory in which a file is open keeps its name.
+    #[cfg(unix)]
     #[test]
     fn nothing_is_removed_from_a_directory_that_took_the_name() {
         let scratch = tempfile::tempdir().unwrap();

@@ -387,7 +387,7 @@ fn try_in(parent: &Path, can_map_code: CanMapCode) -> Result<Option<Place>, Stag
     let real = parents::fit(parent).map_err(failed)?;
     sweep(&real);
     let owned = OwnedDirectory::make(&real).map_err(failed)?;
-    if let Err(error) = can_map_code(owned.owner()) {
+    if let Err(error) = owned.try_with_a_file(can_map_code) {
         tracing::warn!(
             "cannot map code from `{}`: {error}; trying the next place",
             shown(parent)

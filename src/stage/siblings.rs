@@ -68,6 +68,8 @@ pub(crate) fn candidates(needed: &str, directories: &[Candidate]) -> Vec<Candida
 mod tests {
     use super::*;
 
+    // What a library says of places is in the words of Unix.
+    #[cfg(unix)]
     #[test]
     fn what_lies_beside_the_library_or_is_told_from_there_is_brought_along() {
         for (search, expected) in [

@@ -13,7 +13,7 @@ use super::trusting::Judged;
 use super::update::Sibling;
 use crate::boundary;
 use crate::decide::settle::Proof;
-use crate::decide::trouble::{Cause, Reached};
+use crate::decide::trouble::{Cause, Class, Reached};
 use crate::error::{Distrust, Error};
 use crate::look::clock::Clock;
 use crate::look::digest::Digest;
@@ -300,7 +300,11 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             (Err(Unread::Torn(_) | Unread::Written | Unread::Unproven), _) => {
                 Err(Ungathered::Later)
             }
-            (Err(Unread::Artifact(error)), _) if is_absent(&error) => Err(Ungathered::Later),
+            (Err(Unread::Artifact(error)), _)
+                if is_absent(&error) || Class::of(&error) == Class::InUse =>
+            {
+                Err(Ungathered::Later)
+            }
             (Err(Unread::Artifact(error)), _) => Err(Ungathered::unread(path, error)),
             (Err(Unread::Staged(error)), _) => Err(Ungathered::unstaged(path, error)),
         }

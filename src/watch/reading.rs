@@ -14,7 +14,7 @@ use super::update::{News, Ready, Sibling};
 use crate::boundary;
 use crate::decide::change::Verdict;
 use crate::decide::settle::{Order, Proof, Reading};
-use crate::decide::trouble::{Cause, Reached};
+use crate::decide::trouble::{Cause, Class, Reached};
 use crate::error::Error;
 use crate::handshake::{Declared, Mismatch};
 use crate::look::clock::Clock;
@@ -294,6 +294,15 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             // half file is waited for, so it is tried again as soon as after a failure.
             Err(Unread::Artifact(error)) if is_absent(&error) => {
                 Err(self.artifact.tracker.failed(ended))
+            }
+            Err(Unread::Artifact(error))
+                if Class::of(&error) == Class::InUse
+                    && self
+                        .artifact
+                        .tracker
+                        .waits_for_writers(ended, &self.shared.rules) =>
+            {
+                Err(self.artifact.tracker.written(ended, &self.shared.rules))
             }
             Err(Unread::Artifact(source)) => {
                 let (cause, path) = (Cause::from(&source), self.path());

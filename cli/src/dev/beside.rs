@@ -2,17 +2,17 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use crate::child;
+use crate::child::{self, Running};
 
 /// How long the command has to heed the request to end: less than the program itself has when it is told to stop.
 const GRACE: Duration = Duration::from_millis(400);
 
 /// The user's command while it runs.
 pub(super) struct Beside {
-    child: Child,
+    child: Running,
     /// Whether it was seen to be stopped.
     is_stopped: bool,
 }
@@ -34,7 +34,7 @@ impl Beside {
         if is_aside {
             command.stdout(io::stderr());
         }
-        let child = child::as_group(&mut command).spawn()?;
+        let child = child::start(&mut command)?;
         Ok(Beside {
             child,
             is_stopped: false,

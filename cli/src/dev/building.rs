@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, ChildStdout, Stdio};
+use std::process::{ChildStderr, ChildStdout, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -16,14 +16,14 @@ use super::earlier::Kept;
 use super::verdict::{Verdict, is_blocked};
 use crate::args::Build;
 use crate::build;
-use crate::child;
+use crate::child::{self, Running};
 
 /// The libraries that a build made, each with its digest. What cannot be read has none.
 pub(super) type Made = Vec<(PathBuf, Option<Digest>)>;
 
 /// A build that is running, or whose end was not noticed yet.
 pub(super) struct Building {
-    cargo: Child,
+    cargo: Running,
     said: Receiver<Said>,
     pub(super) began: Instant,
     /// The same moment by the clock of the files.
@@ -60,7 +60,7 @@ impl Building {
         let (began, since) = (Instant::now(), SystemTime::now());
         let mut command = build::command(packages, options, format);
         command.stderr(Stdio::piped());
-        let mut cargo = child::as_group(&mut command).spawn()?;
+        let mut cargo = child::start(&mut command)?;
         let stdout = cargo.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let stderr = cargo.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let (say, said) = crossbeam_channel::unbounded();

@@ -881,6 +881,27 @@ fn a_file_that_is_written_to_is_waited_for_and_read_when_its_writer_is_gone() {
 }
 
 #[test]
+fn who_has_a_file_for_himself_is_waited_for_as_long_as_a_shut_gate_and_then_is_trouble() {
+    // Where nobody tells who writes, only the opening that is refused shows it.
+    let mut watch = Watch::resting_on(linked(1), "old");
+    assert!(watch.tracker.waits_for_writers(watch.now, &watch.rules));
+    watch.look(written(1, 6));
+    let since = watch.now;
+    while watch.tracker.waits_for_writers(watch.now, &watch.rules) {
+        let order = watch.tracker.written(watch.now, &watch.rules);
+        assert_eq!(watch.rest(order), LOOK_AGAIN.as_millis());
+        assert_eq!(watch.tracker.waiting(), Some(Waiting::Written(None)));
+        watch.pass(Duration::from_secs(1));
+    }
+    assert_eq!(watch.now - since, GATE_MAX);
+    watch.look(written(1, 7));
+    assert!(
+        watch.tracker.waits_for_writers(watch.now, &watch.rules),
+        "he has written meanwhile"
+    );
+}
+
+#[test]
 fn a_file_that_arrived_whole_is_not_read_while_somebody_could_write_to_it() {
     let mut watch = where_writers_show();
     assert_eq!(watch.look(linked(2)), Order::Stage);

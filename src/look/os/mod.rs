@@ -41,6 +41,15 @@ pub(crate) use posix::{make_link, remove_link};
 pub(crate) use system::{make_link, remove_link};
 
 #[cfg(unix)]
+pub(crate) use posix::{IN_USE, is_being_removed, opened, stays_while_loaded};
+#[cfg(unix)]
+pub(crate) use std::fs::File as Artifact;
+#[cfg(windows)]
+pub(crate) use system::Artifact;
+#[cfg(windows)]
+pub(crate) use system::{IN_USE, is_being_removed, opened, stays_while_loaded};
+
+#[cfg(unix)]
 pub(crate) use owners::{Ancestor, ancestors, rights};
 #[cfg(windows)]
 pub(crate) use system::{Ancestor, ancestors, rights};

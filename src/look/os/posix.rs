@@ -47,6 +47,24 @@ pub(crate) fn open_lock(path: &Path) -> io::Result<Option<File>> {
     Ok(owners.contains(&Some(metadata.uid())).then_some(file))
 }
 
+/// The system's error numbers for a file that somebody else has for himself: here everybody can open everything.
+pub(crate) const IN_USE: [i32; 0] = [];
+
+/// A file that is open already, to be read as an artifact: that is nothing else here.
+pub(crate) fn opened(file: File) -> File {
+    file
+}
+
+/// Never: the file of a loaded library can be removed.
+pub(crate) fn stays_while_loaded(_error: &io::Error) -> bool {
+    false
+}
+
+/// Whether an error says that a file was removed, or is just being removed.
+pub(crate) fn is_being_removed(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
+}
+
 /// Makes a symbolic link to a file or directory.
 #[cfg(feature = "testing")]
 pub(crate) fn make_link(original: &Path, name: &Path) -> io::Result<()> {

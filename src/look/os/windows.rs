@@ -1,13 +1,22 @@
-//! Windows, by the calls that std offers. These give no inode numbers, so a replaced file shows in its times and its
-//! size.
+//! Windows: handles that are in nobody's way, what the system tells by them, and the volume of a path.
 
 use std::ffi::{CStr, OsStr, OsString};
-use std::fs::{self, File, Metadata};
-use std::io;
-use std::os::windows::fs::MetadataExt;
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::os::windows::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::look::files::{Filesystem, Names, Writers};
+use windows_sys::Win32::Storage::FileSystem::{
+    FILE_ATTRIBUTE_DIRECTORY, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT,
+    FILE_READ_ATTRIBUTES, FILE_READ_DATA, FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE,
+    READ_CONTROL, SYNCHRONIZE,
+};
+use windows_sys::Win32::System::WindowsProgramming::{
+    DRIVE_CDROM, DRIVE_FIXED, DRIVE_RAMDISK, DRIVE_REMOVABLE,
+};
+
+use crate::boundary::{self, Basics, Told, Volume, tell, volume};
+use crate::look::files::{Filesystem, Locality, Names, Writers};
 use crate::look::holder::Holder;
 use crate::look::rights::{Rights, Standing};
 use crate::look::snapshot::{Kind, Snapshot, Stamp};
@@ -21,6 +30,29 @@ pub(crate) const HOST_DOWN: i32 = 10064;
 /// The system's error number for a process that has as many files open as it may (ERROR_TOO_MANY_OPEN_FILES).
 pub(crate) const TOO_MANY_FILES: i32 = 4;
 
+/// The system's error numbers for a file that cannot be removed now: it is mapped as a library (ERROR_ACCESS_DENIED), or
+/// somebody has it open or mapped (ERROR_SHARING_VIOLATION, ERROR_USER_MAPPED_FILE). Or for a directory in which files
+/// keep their names until they are closed (ERROR_DIR_NOT_EMPTY).
+const STAYS: [i32; 4] = [5, 32, 145, 1224];
+
+/// The system's error numbers for a file of which somebody else has all, or a part, for himself (ERROR_SHARING_VIOLATION,
+/// ERROR_LOCK_VIOLATION).
+pub(crate) const IN_USE: [i32; 2] = [32, 33];
+
+/// Whether an error says that a file stays for as long as it is loaded.
+pub(crate) fn stays_while_loaded(error: &io::Error) -> bool {
+    error.raw_os_error().is_some_and(|it| STAYS.contains(&it))
+}
+
+/// Whether an error says that a file was removed, or is just being removed: some filesystems keep the name until the last
+/// who has the file open lets go, and refuse everybody meanwhile.
+pub(crate) fn is_being_removed(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::NotFound | ErrorKind::PermissionDenied
+    )
+}
+
 /// Whether a file can be made that exists in memory only.
 pub(crate) const HAS_MEMORY_FILES: bool = false;
 
@@ -29,13 +61,34 @@ pub(crate) fn has_plain_looks() -> bool {
     false
 }
 
+/// Looks at a file, symbolic links followed. Who only reads attributes is in nobody's way: a handle with that right alone
+/// counts for nothing when somebody else wants the file for himself.
 pub(crate) fn look(path: &Path) -> io::Result<Snapshot> {
-    fs::metadata(path).map(|metadata| snapshot(&metadata))
+    look_open_file(&open_for_looks(path, FILE_READ_ATTRIBUTES, 0)?)
 }
 
+/// Looks at a symbolic link itself, in the same way.
 pub(crate) fn look_link(path: &Path) -> io::Result<Snapshot> {
-    fs::symlink_metadata(path).map(|metadata| snapshot(&metadata))
+    let open = open_for_looks(path, FILE_READ_ATTRIBUTES, FILE_FLAG_OPEN_REPARSE_POINT)?;
+    let snapshot = look_open_file(&open)?;
+    let kind = match open.metadata()?.is_symlink() {
+        true => Kind::Link,
+        false => snapshot.kind,
+    };
+    Ok(Snapshot { kind, ..snapshot })
 }
+
+fn open_for_looks(path: &Path, access: u32, flags: u32) -> io::Result<File> {
+    OpenOptions::new()
+        .access_mode(access)
+        .share_mode(SHARED)
+        // Without this flag no directory is opened.
+        .custom_flags(FILE_FLAG_BACKUP_SEMANTICS | flags)
+        .open(path)
+}
+
+/// Everything that others may do with a file while it is open here.
+const SHARED: u32 = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
 
 /// A directory to look from: on Linux only, where the gain was measured.
 #[derive(Debug)]
@@ -49,24 +102,46 @@ pub(crate) fn look_from(directory: &Directory, _path: &Path) -> io::Result<Snaps
     match *directory {}
 }
 
-pub(crate) fn look_open(file: &File) -> io::Result<Snapshot> {
-    file.metadata().map(|metadata| snapshot(&metadata))
+/// Looks at an artifact that is to be read.
+pub(crate) fn look_open(artifact: &Artifact) -> io::Result<Snapshot> {
+    match &artifact.0.get_ref().from {
+        // A client of a server may answer for attributes from its memory, and asks the server for more rights.
+        From::Path(path, _) => look_open_file(&open_for_looks(
+            path,
+            FILE_READ_ATTRIBUTES | READ_CONTROL,
+            0,
+        )?),
+        From::Open(file) => look_open_file(file),
+    }
 }
 
-fn snapshot(metadata: &Metadata) -> Snapshot {
-    let modified = stamp(metadata.last_write_time());
+fn look_open_file(file: &File) -> io::Result<Snapshot> {
+    tell(file).map(|told| snapshot(&told))
+}
+
+fn snapshot(told: &Told) -> Snapshot {
     Snapshot {
-        kind: kind(metadata),
-        device: 0,
+        kind: match told.basics.attributes & FILE_ATTRIBUTE_DIRECTORY {
+            0 => Kind::File,
+            _ => Kind::Directory,
+        },
+        device: told.volume,
         mount: 0,
-        inode: 0,
-        links: 1,
-        size: metadata.file_size(),
-        modified,
-        // std tells no change time here; the write time in its place claims nothing more.
-        changed: modified,
-        born: Some(stamp(metadata.creation_time())),
+        inode: inode(told.number),
+        // A file that was removed or replaced after it was opened for this look has no name; the next look finds the other.
+        links: told.basics.links.max(1).into(),
+        size: told.basics.size,
+        modified: stamp(told.basics.written),
+        changed: stamp(told.basics.changed),
+        // NTFS gives a file the birth time of another one that had its name up to 15 s before.
+        born: None,
     }
+}
+
+/// A file's number in 64 bits. NTFS needs no more; of the numbers of ReFS, which have 128, the halves are mixed.
+fn inode(number: u128) -> u64 {
+    let (high, low) = ((number >> 64) as u64, number as u64);
+    low ^ high.rotate_left(32)
 }
 
 /// A FILETIME counts 100 ns from 1601; only equality matters here, so the epoch stays.
@@ -94,8 +169,127 @@ pub(crate) fn largest_file() -> Option<u64> {
     None
 }
 
-pub(crate) fn open(path: &Path) -> io::Result<File> {
-    File::open(path)
+/// How many bytes are read at a time, so that a library is open only once or a few times: most have not much more.
+const AT_A_TIME: usize = 4 << 20;
+
+/// An artifact to be read, which is open only while bytes are read.
+///
+/// Whoever wants a file for himself, as linkers do, is refused while anybody else has it open for reading. So nobody has:
+/// the file is opened for each few megabytes anew, and closed before they are hashed and copied. Whether that was one and
+/// the same content all the time, the looks before and after the reading say. Whoever has the file for himself meanwhile
+/// is waited for.
+#[derive(Debug)]
+pub struct Artifact(BufReader<Fleeting>);
+
+/// A file that is open only while it is read.
+#[derive(Debug)]
+struct Fleeting {
+    from: From,
+    at: u64,
+    /// Where the file ended when it was read to its end.
+    end: Option<u64>,
+}
+
+#[derive(Debug)]
+enum From {
+    /// The file of which this was told when it was found, at its path. The looks before and after a reading ask for more.
+    Path(PathBuf, Basics),
+    /// A file that somebody has opened.
+    Open(File),
+}
+
+pub(crate) fn open(path: &Path) -> io::Result<Artifact> {
+    let found = boundary::basics(&open_for_looks(path, FILE_READ_ATTRIBUTES, 0)?)?;
+    Ok(Artifact::from(From::Path(path.to_owned(), found)))
+}
+
+impl Artifact {
+    fn from(from: From) -> Artifact {
+        let fleeting = Fleeting {
+            from,
+            at: 0,
+            end: None,
+        };
+        Artifact(BufReader::with_capacity(AT_A_TIME, fleeting))
+    }
+
+    pub(crate) fn metadata(&self) -> io::Result<Metadata> {
+        match &self.0.get_ref().from {
+            From::Path(path, _) => fs::metadata(path),
+            From::Open(file) => file.metadata(),
+        }
+    }
+}
+
+/// A file that is open already, to be read like an artifact.
+pub(crate) fn opened(file: File) -> Artifact {
+    Artifact::from(From::Open(file))
+}
+
+impl Read for Artifact {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Seek for Artifact {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
+impl Fleeting {
+    fn read_at(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &self.from {
+            From::Path(path, found) => {
+                let file = OpenOptions::new()
+                    .access_mode(FILE_READ_DATA | FILE_READ_ATTRIBUTES | SYNCHRONIZE)
+                    .share_mode(SHARED)
+                    .open(path)?;
+                match boundary::basics(&file)? == *found {
+                    true => file.seek_read(buffer, self.at),
+                    // The look that follows tells more.
+                    false => Err(ErrorKind::NotFound.into()),
+                }
+            }
+            From::Open(file) => file.seek_read(buffer, self.at),
+        }
+    }
+}
+
+impl Read for Fleeting {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // The file need not be opened once more to say that there is no more of it.
+        if self.end == Some(self.at) {
+            return Ok(0);
+        }
+        let count = self.read_at(buffer)?;
+        self.at += count as u64;
+        self.end = (count < buffer.len()).then_some(self.at);
+        Ok(count)
+    }
+}
+
+impl Seek for Fleeting {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let (from, by) = match to {
+            SeekFrom::Start(at) => (at, 0),
+            SeekFrom::Current(by) => (self.at, by),
+            SeekFrom::End(by) => (self.length()?, by),
+        };
+        let before = || io::Error::from(ErrorKind::InvalidInput);
+        self.at = from.checked_add_signed(by).ok_or_else(before)?;
+        Ok(self.at)
+    }
+}
+
+impl Fleeting {
+    fn length(&self) -> io::Result<u64> {
+        match &self.from {
+            From::Path(path, _) => look(path).map(|found| found.size),
+            From::Open(file) => file.metadata().map(|found| found.len()),
+        }
+    }
 }
 
 /// Opens a file of a build, only to ask who holds a lock on it.
@@ -179,20 +373,40 @@ pub(crate) fn names(directory: &Path, each: &mut dyn FnMut(&OsStr)) -> io::Resul
 }
 
 /// Does nothing: a read here sees what the system sees, and std has no call to make the system forget.
-pub(crate) fn forget_content(_file: &File) -> io::Result<()> {
+pub(crate) fn forget_content(_artifact: &Artifact) -> io::Result<()> {
     Ok(())
 }
 
 /// Nobody knows who writes to a file here.
-pub(crate) fn writers(_file: &File) -> Writers {
+pub(crate) fn writers(_artifact: &Artifact) -> Writers {
     Writers::Unknown
 }
 
-pub(crate) fn filesystem(_path: &Path) -> io::Result<Filesystem> {
-    Ok(Filesystem {
+/// The filesystems of Windows itself, which answer from what they have and remember nothing of others.
+const OWN: [&str; 6] = ["NTFS", "ReFS", "FAT", "FAT32", "exFAT", "UDF"];
+
+/// Asks which volume `path` is on. On drives of this machine only the system's own filesystems count as local: a program
+/// can show as a drive whatever it likes.
+pub(crate) fn filesystem(path: &Path) -> io::Result<Filesystem> {
+    let Volume { filesystem, drive } = volume(path)?;
+    let is_here = matches!(
+        drive,
+        DRIVE_FIXED | DRIVE_REMOVABLE | DRIVE_RAMDISK | DRIVE_CDROM
+    );
+    let is_local = is_here && OWN.contains(&&*filesystem);
+    let named = Filesystem {
+        name: filesystem.into(),
         // Nobody has looked into what clients remember here.
         names: Names::ByPath,
         ..Filesystem::unknown()
+    };
+    Ok(match is_local {
+        true => Filesystem {
+            locality: Locality::Local,
+            looks_can_lag: false,
+            ..named
+        },
+        false => named,
     })
 }
 
@@ -211,21 +425,27 @@ pub(crate) fn is_running(_pid: u32, _start: u64) -> bool {
 }
 
 pub(crate) fn memory_file(_name: &CStr, _serial: u64) -> io::Result<(File, PathBuf)> {
-    Err(io::ErrorKind::Unsupported.into())
+    Err(ErrorKind::Unsupported.into())
 }
 
-/// A directory, by its path: std opens no directories here, and the temporary directory of a user is accessible to that
-/// user only.
+/// A directory, by its path and its number: what is in it is reached by its path, for the temporary directory of a user is
+/// accessible to that user only.
 #[derive(Debug)]
 pub(crate) struct HeldDirectory {
     path: PathBuf,
+    number: (u64, u128),
 }
 
 impl HeldDirectory {
     /// Takes the directory that `path` leads to.
     pub(crate) fn open(path: &Path) -> io::Result<HeldDirectory> {
-        let path = path.to_owned();
-        fs::read_dir(&path).map(|_| HeldDirectory { path })
+        fs::read_dir(path)?;
+        HeldDirectory::at(path.to_owned())
+    }
+
+    fn at(path: PathBuf) -> io::Result<HeldDirectory> {
+        let number = number_at(&path)?;
+        Ok(HeldDirectory { path, number })
     }
 
     /// Makes a directory with the rights of the directory above.
@@ -238,8 +458,8 @@ impl HeldDirectory {
     pub(crate) fn private(&self, name: &OsStr) -> io::Result<HeldDirectory> {
         let path = self.path.join(name);
         match fs::symlink_metadata(&path)?.is_dir() {
-            true => Ok(HeldDirectory { path }),
-            false => Err(io::ErrorKind::NotADirectory.into()),
+            true => HeldDirectory::at(path),
+            false => Err(ErrorKind::NotADirectory.into()),
         }
     }
 
@@ -248,9 +468,13 @@ impl HeldDirectory {
         Ok(true)
     }
 
-    /// Whether there is a directory of that name.
+    /// Whether the directory has that name in another one.
     pub(crate) fn is_in(&self, parent: &HeldDirectory, name: &OsStr) -> io::Result<bool> {
-        Ok(parent.path.join(name).is_dir())
+        match number_at(&parent.path.join(name)) {
+            Ok(number) => Ok(number == self.number),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Does nothing: nobody here tidies by such a mark.
@@ -295,27 +519,34 @@ impl HeldDirectory {
     }
 }
 
-/// The marks by which a file is told from others: std tells no number of a file here.
+/// The number of what a path leads to.
+fn number_at(path: &Path) -> io::Result<(u64, u128)> {
+    boundary::number(&open_for_looks(path, FILE_READ_ATTRIBUTES, 0)?)
+}
+
+/// The marks by which a file is told from others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Identity {
+    volume: u64,
+    number: u128,
     size: u64,
-    born: u64,
     written: u64,
 }
 
 pub(crate) fn identity_of(file: &File) -> io::Result<Identity> {
-    file.metadata().map(|metadata| identity(&metadata))
+    tell(file).map(|told| identity(&told))
 }
 
 pub(crate) fn identity_at(path: &Path) -> io::Result<Identity> {
-    fs::metadata(path).map(|metadata| identity(&metadata))
+    identity_of(&open_for_looks(path, FILE_READ_ATTRIBUTES, 0)?)
 }
 
-fn identity(metadata: &Metadata) -> Identity {
+fn identity(told: &Told) -> Identity {
     Identity {
-        size: metadata.file_size(),
-        born: metadata.creation_time(),
-        written: metadata.last_write_time(),
+        volume: told.volume,
+        number: told.number,
+        size: told.basics.size,
+        written: told.basics.written,
     }
 }
 
@@ -344,10 +575,10 @@ pub(crate) fn is_unmapped(_user: u32) -> bool {
 
 /// Nothing is given back here.
 pub(crate) fn give_back(_file: &File, _from: u64) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
+    Err(ErrorKind::Unsupported.into())
 }
 
 /// There are no memory files here.
 pub(crate) fn seal_memory(_file: &File) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
+    Err(ErrorKind::Unsupported.into())
 }
