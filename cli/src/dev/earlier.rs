@@ -78,8 +78,8 @@ impl Earlier {
     pub(super) fn go_back(&mut self, was_live: bool) -> Result<Made, CannotGoBack> {
         self.check()?;
         let before = self.before.as_ref().ok_or(CannotGoBack::First)?;
-        let kept = before.kept.iter().flatten();
-        kept.map(Kept::put_back).collect::<Result<(), _>>()?;
+        let mut kept = before.kept.iter().flatten();
+        kept.try_for_each(Kept::put_back)?;
         let made = before.made.clone();
         mem::swap(&mut self.now, &mut self.before);
         if !was_live {
