@@ -159,7 +159,8 @@ macro_rules! interface {
         }
 
         // The types of the declaration are read in here, so the names in here must be none that a type could have, or
-        // the length of an array in one.
+        // the length of an array in one. The text of a long declaration takes the compiler some seconds.
+        #[allow(long_running_const_eval)]
         const _: () = {
             $( $crate::__harmless!($($about)*); )*
             $( $( $crate::__harmless!($($doc)*); )* )+

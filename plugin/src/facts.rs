@@ -54,22 +54,24 @@ pub const SHUFFLES: bool = {
 };
 
 const fn written<const N: usize>() -> Text<N> {
-    let text = Text::new().put("compiler ").put(env!("REPLUG_COMPILER"));
-    let text = text.put("\nfeatures ").put(env!("REPLUG_FEATURES"));
-    let text = text.put("\nflags ").put(env!("REPLUG_FLAGS"));
-    let mut text = text.put("\nprobe");
+    let mut text = Text::new();
+    text.put("compiler ").put(env!("REPLUG_COMPILER"));
+    text.put("\nfeatures ").put(env!("REPLUG_FEATURES"));
+    text.put("\nflags ").put(env!("REPLUG_FLAGS"));
+    text.put("\nprobe");
     let mut at = 0;
     while at < PROBE.len() {
-        text = text.put(" ").number(PROBE[at]);
+        text.put(" ").number(PROBE[at]);
         at += 1;
     }
-    text = text.put("\ntables");
+    text.put("\ntables");
     let mut at = 0;
     while at < TABLES.len() {
-        text = text.put(" ").number(TABLES[at]);
+        text.put(" ").number(TABLES[at]);
         at += 1;
     }
-    text.put("\n")
+    text.put("\n");
+    text
 }
 
 /// The sizes of the tables that only the rust level has, each followed by the places of its fields.

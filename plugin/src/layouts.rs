@@ -54,15 +54,15 @@ const fn written<const N: usize>() -> Text<N> {
     let mut at = 0;
     while at < OWN.len() {
         let Own { name, size, fields } = &OWN[at];
-        text = text.put("layout ").put(name).put(" size ").number(*size);
+        text.put("layout ").put(name).put(" size ").number(*size);
         let mut field = 0;
         while field < fields.len() {
             let (name, offset) = fields[field];
-            text = text.put(if field == 0 { ": " } else { ", " });
-            text = text.put(name).put(" at ").number(offset);
+            text.put(if field == 0 { ": " } else { ", " });
+            text.put(name).put(" at ").number(offset);
             field += 1;
         }
-        text = text.put("\n");
+        text.put("\n");
         at += 1;
     }
     text

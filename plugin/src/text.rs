@@ -12,7 +12,7 @@ pub const FORMAT: &str = "replug handshake 2";
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Text of at most `N` bytes. Bytes that do not fit are counted and not kept, so that a first run finds out the
-/// length.
+/// length. Written in its place: to move a long text at each word takes the compiler many seconds.
 #[derive(Debug, Clone, Copy)]
 pub struct Text<const N: usize> {
     bytes: [u8; N],
@@ -50,19 +50,18 @@ impl<const N: usize> Text<N> {
         }
     }
 
-    pub(crate) const fn put(mut self, text: &str) -> Text<N> {
+    pub(crate) const fn put(&mut self, text: &str) -> &mut Text<N> {
         let mut at = 0;
-        while at < text.len() {
-            if self.len < N {
-                self.bytes[self.len] = text.as_bytes()[at];
-            }
-            self.len += 1;
+        // The first run only counts.
+        while N > 0 && at < text.len() && self.len + at < N {
+            self.bytes[self.len + at] = text.as_bytes()[at];
             at += 1;
         }
+        self.len += text.len();
         self
     }
 
-    pub(crate) const fn number(self, number: usize) -> Text<N> {
+    pub(crate) const fn number(&mut self, number: usize) -> &mut Text<N> {
         const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
         let text = match number / 10 {
             0 => self,
@@ -71,7 +70,7 @@ impl<const N: usize> Text<N> {
         text.put(DIGITS[number % 10])
     }
 
-    const fn shape(self, shape: &Shape) -> Text<N> {
+    const fn shape(&mut self, shape: &Shape) -> &mut Text<N> {
         match shape {
             Shape::Scalar(name) => self.put(name),
             Shape::Array(of, count) => self.put("[").shape(of).put("; ").number(*count).put("]"),
@@ -90,7 +89,7 @@ impl<const N: usize> Text<N> {
         }
     }
 
-    const fn shapes(self, shapes: &[Shape]) -> Text<N> {
+    const fn shapes(&mut self, shapes: &[Shape]) -> &mut Text<N> {
         let mut text = self;
         let mut at = 0;
         while at < shapes.len() {
@@ -101,7 +100,7 @@ impl<const N: usize> Text<N> {
     }
 
     /// Writes the line of the struct that `shape` leads to, and the lines of the structs in it.
-    const fn layouts(self, shape: &Shape) -> Text<N> {
+    const fn layouts(&mut self, shape: &Shape) -> &mut Text<N> {
         match shape {
             Shape::Scalar(_) => self,
             // What an ordinary type consists of, a line of its own says; these are what it is made for.
@@ -126,7 +125,7 @@ impl<const N: usize> Text<N> {
     }
 
     /// Writes the line of what a host offers, and the lines of the structs in it.
-    const fn offer(self, offer: &Offer) -> Text<N> {
+    const fn offer(&mut self, offer: &Offer) -> &mut Text<N> {
         let mut text = self.put("host ").put(offer.name).put(" {");
         let mut at = 0;
         while at < offer.functions.len() {
@@ -157,7 +156,7 @@ impl<const N: usize> Text<N> {
         text
     }
 
-    const fn layout(self, layout: &Layout) -> Text<N> {
+    const fn layout(&mut self, layout: &Layout) -> &mut Text<N> {
         let text = self.put("type ").put(layout.name).put(" size ");
         let text = text.number(layout.size).put(" align ").number(layout.align);
         let mut text = text.put(" {");
@@ -181,7 +180,7 @@ impl<const N: usize> Text<N> {
         text
     }
 
-    const fn function(self, function: &Function) -> Text<N> {
+    const fn function(&mut self, function: &Function) -> &mut Text<N> {
         let text = self.put("fn ").put(function.name).put("(");
         let text = text.shapes(function.takes).put(") -> ");
         let mut text = text.shape(&function.returns).put("\n");
@@ -195,34 +194,38 @@ impl<const N: usize> Text<N> {
 
     /// Writes a declaration.
     pub const fn declaration(name: &str, version: u32, functions: &[Function]) -> Text<N> {
-        let text = Text::new().put("interface ").put(name).put(" version ");
-        let text = text.number(version as usize).put("\n");
-        let mut text = match are_ordinary(functions) {
-            true => text.put(LEVEL),
-            false => text,
-        };
+        let mut text = Text::new();
+        text.put("interface ").put(name).put(" version ");
+        text.number(version as usize).put("\n");
+        if are_ordinary(functions) {
+            text.put(LEVEL);
+        }
         let mut at = 0;
         while at < functions.len() {
-            text = text.function(&functions[at]);
+            text.function(&functions[at]);
             at += 1;
         }
         text
     }
 
     const fn handshake(declaration: &str, panics: &str) -> Text<N> {
-        let text = Text::new()
-            .put(FORMAT)
+        let mut text = Text::new();
+        text.put(FORMAT)
             .put("\nreplug-plugin ")
             .put(VERSION)
             .put("\nrustc ")
-            .put(env!("REPLUG_RUSTC"));
-        let text = text.put("\ntarget ").put(env!("REPLUG_TARGET"));
-        let text = text.put("\npanic ").put(panics).put("\n").put(LAYOUTS);
-        let text = match is_ordinary(declaration) {
-            true => text.put(FACTS),
-            false => text,
-        };
-        text.put(declaration).put("\0")
+            .put(env!("REPLUG_RUSTC"))
+            .put("\ntarget ")
+            .put(env!("REPLUG_TARGET"))
+            .put("\npanic ")
+            .put(panics)
+            .put("\n")
+            .put(LAYOUTS);
+        if is_ordinary(declaration) {
+            text.put(FACTS);
+        }
+        text.put(declaration).put("\0");
+        text
     }
 }
 
