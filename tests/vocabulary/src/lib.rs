@@ -44,7 +44,7 @@ mod terminal;
 pub use artifact::Artifact;
 pub use by_hand::{ByHand, Hands, stage_in};
 pub use c::{c_example, c_library};
-pub use cargo::{cargo, cargo_build};
+pub use cargo::{built, cargo, cargo_build, rustc};
 pub use doorbell::{Doorbell, Visitor};
 pub use fixture::{
     Build, backtracer, key_taker, library, mixable, plugin, plugin_function, sleeper, version,
