@@ -62,8 +62,7 @@ fn plugin01(flags: &[&str]) -> Library {
 }
 
 fn rustc(arguments: &[&str], source: &str) -> Library {
-    let rustc = std::env::var("RUSTC").unwrap_or("rustc".into());
-    let mut command = Command::new(rustc);
+    let mut command = vocabulary::rustc();
     command
         .args(["--edition", "2024", "--crate-name", "built"])
         .args(arguments);

@@ -28,8 +28,13 @@ pub fn built(target: &Path, profile: &str) -> PathBuf {
 /// The compiler, for libraries that the running test can load.
 pub fn rustc() -> Command {
     let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
-    if let Some(name) = env::var_os("CARGO_BUILD_TARGET") {
-        rustc.arg("--target").arg(name);
-    }
+    let Ok(name) = env::var("CARGO_BUILD_TARGET") else {
+        return rustc;
+    };
+    // What cargo would give the compiler for that system.
+    let flags = name.replace('-', "_").to_uppercase();
+    let flags = env::var(format!("CARGO_TARGET_{flags}_RUSTFLAGS")).unwrap_or_default();
+    rustc.args(["--target", &name]);
+    rustc.args(flags.split_whitespace());
     rustc
 }
