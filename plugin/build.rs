@@ -53,7 +53,7 @@ fn main() {
     println!("cargo::rustc-env=REPLUG_FLAGS={}", flags());
     // The target on which plugins ask their host instead of libc, and so can be unmapped.
     println!("cargo::rustc-check-cfg=cfg(unloads)");
-    if target == "x86_64-unknown-linux-gnu" {
+    if target == "x86_64-unknown-linux-gnu" || target == "aarch64-unknown-linux-gnu" {
         println!("cargo::rustc-cfg=unloads");
     }
     println!("cargo::rustc-check-cfg=cfg(ordinary)");

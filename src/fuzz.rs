@@ -65,6 +65,13 @@ pub fn vet(bytes: &[u8]) {
         follow(vet::image::vet_image(&ReadCache::new(&mut staged), wanted));
         staged.assert_bounded();
     }
+    if let Ok(FileKind::MachO64 | FileKind::MachOFat32 | FileKind::MachOFat64) =
+        FileKind::parse(bytes)
+    {
+        let mut staged = Counted::new(bytes);
+        follow(vet::vet_macho(&mut staged, wanted));
+        staged.assert_bounded();
+    }
 }
 
 /// Compares `carried` with a declaration.

@@ -100,7 +100,7 @@ fn plugin() -> Vec<u8> {
         .current_dir(&root)
         .status();
     assert!(built.unwrap().success(), "the plugin does not compile");
-    fs::read(root.join("target/debug/librules.so")).unwrap()
+    fs::read(vocabulary::built(&root.join("target"), "debug").join("librules.so")).unwrap()
 }
 
 fn write(path: &Path, content: &str) {

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use vocabulary::{Scratch, Speaker, target_tmp, workspace};
+use vocabulary::{Scratch, Speaker, built, target_tmp, workspace};
 
 /// Crates that only the program needs, or hosts that ask for a feature.
 const OF_OTHERS: [&str; 9] = [
@@ -159,8 +159,12 @@ fn the_plugin_and_the_host_of_readme_greet_and_greet_anew() {
     let host = target_tmp().join("readme-host");
     let greeter: PathBuf = packages.scratch.join("greeter/target");
     packages.build("greeter", &greeter);
+    // Where another system was named to cargo, it builds elsewhere, and README's host does not look there.
+    if !greeter.join("debug").exists() {
+        std::os::unix::fs::symlink(built(&greeter, "debug"), greeter.join("debug")).unwrap();
+    }
     packages.build("host", &host);
-    let mut command = Command::new(host.join("debug/host"));
+    let mut command = Command::new(built(&host, "debug").join("host"));
     let mut running = Speaker::start(&mut command, &packages.scratch);
     running.wait_for("generation 1 (");
     running.wait_for("hello, world");

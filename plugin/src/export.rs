@@ -143,7 +143,7 @@ impl Ordinary {
 /// saved: a `fn(u32, &[u8]) -> Result<State, impl Display>` with the version and the bytes. What cannot be taken over is
 /// kept out, and the generation before stays.
 ///
-/// On Linux with glibc on x86-64 the library asks its host instead of libc for what concerns threads, so that it can
+/// On Linux with glibc on x86-64 and aarch64 the library asks its host instead of libc for what concerns threads, so that it can
 /// be unmapped. The library gets an allocator: that of its host if ordinary Rust crosses, and otherwise the system's,
 /// but for the buffer of standard output, which std would leave behind. A plugin with a `#[global_allocator]` of its own
 /// adds `, own_allocator`; then only plain data can cross.

@@ -19,14 +19,14 @@ mod imports;
 // What a host does for the threads that an image has something to do with. Elsewhere it does nothing for them, and
 // `replug-plugin` does not ask; its build script names the same systems.
 #[cfg(all(
-    target_arch = "x86_64",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
     target_os = "linux",
     target_env = "gnu",
     target_pointer_width = "64"
 ))]
 mod residence;
 #[cfg(not(all(
-    target_arch = "x86_64",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
     target_os = "linux",
     target_env = "gnu",
     target_pointer_width = "64"
@@ -36,7 +36,7 @@ mod residence;
 // Compiled with the tests here as well, so that it goes on compiling elsewhere.
 #[cfg(all(
     test,
-    target_arch = "x86_64",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
     target_os = "linux",
     target_env = "gnu",
     target_pointer_width = "64"
@@ -87,12 +87,9 @@ pub(crate) fn way_back_by<'n>(
 }
 
 /// Whether hosts here unmap anything at all.
-pub(crate) const UNMAPS: bool = cfg!(all(
-    target_arch = "x86_64",
-    target_os = "linux",
-    target_env = "gnu",
-    target_pointer_width = "64"
-));
+pub(crate) fn unmaps() -> bool {
+    residence::forbidden().is_none()
+}
 
 /// Whether this process has more rights than the user who started it.
 pub(crate) fn has_more_rights() -> bool {

@@ -9,6 +9,11 @@ pub(super) fn leave_rest() -> bool {
 
 pub(super) fn leave_all() {}
 
+/// Why no image can be unmapped in this process.
+pub(super) fn forbidden() -> Option<&'static str> {
+    Some("images are unmapped on Linux with glibc on x86-64 and aarch64 only")
+}
+
 #[derive(Debug)]
 pub(super) struct Residence;
 
@@ -18,7 +23,7 @@ impl Residence {
     }
 
     pub(super) fn forever(&self) -> Option<&'static str> {
-        Some("images are unmapped on Linux with glibc on x86-64 only")
+        forbidden()
     }
 
     pub(super) fn signal(&self) -> Option<i32> {

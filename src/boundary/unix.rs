@@ -10,6 +10,7 @@ use std::ptr::NonNull;
 
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use replug_plugin::shown::shown;
+#[cfg(not(target_vendor = "apple"))]
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 /// Maps a library, and says by which handle the loader knows it: no other that is mapped has the same.
@@ -165,6 +166,8 @@ pub(super) fn has_more_rights() -> bool {
     geteuid() != getuid() || getegid() != getgid()
 }
 
+/// Whether code can be mapped from the filesystem of an open file, by trying it.
+#[cfg(not(target_vendor = "apple"))]
 pub(super) fn can_map_code(file: &File) -> io::Result<()> {
     /// The length of the mapping that is tried: one page of the smallest kind. Nothing ever touches the page.
     const LENGTH: usize = 4096;
@@ -174,4 +177,37 @@ pub(super) fn can_map_code(file: &File) -> io::Result<()> {
     // SAFETY: the mapping was made above and nothing points into it.
     unsafe { munmap(mapping, LENGTH) }?;
     Ok(())
+}
+
+/// Whether code can be mapped from the filesystem of an open file, by how that is mounted. macOS can refuse to map a file
+/// as code that has no signature, and the file that is asked about here is empty.
+#[cfg(target_vendor = "apple")]
+pub(super) fn can_map_code(file: &File) -> io::Result<()> {
+    let mounted = rustix::fs::fstatfs(file)?;
+    refuse_if_marked(mounted.f_flags.into(), libc::MNT_NOEXEC as u64)
+}
+
+/// Refuses a mount that has this mark, with the error that trying would end in.
+#[cfg(any(test, target_vendor = "apple"))]
+fn refuse_if_marked(flags: u64, mark: u64) -> io::Result<()> {
+    match flags & mark {
+        0 => Ok(()),
+        _ => Err(io::Error::from_raw_os_error(libc::EACCES)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::refuse_if_marked;
+    use std::io::ErrorKind;
+
+    #[test]
+    fn a_mount_from_which_nothing_may_run_is_refused_like_a_mapping() {
+        const NOEXEC: u64 = 4;
+        for flags in [0, 0x1000, 0x0010_1008] {
+            assert!(refuse_if_marked(flags, NOEXEC).is_ok(), "{flags:#x}");
+            let refused = refuse_if_marked(flags | NOEXEC, NOEXEC).unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::PermissionDenied, "{flags:#x}");
+        }
+    }
 }

@@ -131,7 +131,7 @@ impl Company {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux", target_env = "gnu"))]
 mod tests {
     use super::*;
 
@@ -142,7 +142,6 @@ mod tests {
         }
     }
 
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
     #[test]
     fn only_equal_constants_may_be_one_for_two_builds() {
         for (first, second, passes) in [
@@ -173,7 +172,6 @@ mod tests {
         }
     }
 
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
     #[test]
     fn what_the_process_has_for_all_its_libraries_is_one_for_all() {
         let mut company = Company::default();

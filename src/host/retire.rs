@@ -27,9 +27,9 @@ pub enum Unload {
     ///
     /// When a generation is retired, the owner thread drops its thread-locals of the image, and so does the thread of
     /// each [`Caller`](crate::Caller) when the caller notices. Only for plugins made with
-    /// [`export!`](crate::export!), on Linux with glibc on x86-64; all other images stay mapped, and
-    /// [`Retired::mapped`] says why. Pointers that a plugin gave away in other ways, such as a callback that it
-    /// registered in a library of the host which it found by name, are not seen; `docs/contract.md` has the list.
+    /// [`export!`](crate::export!), on Linux with glibc on x86-64, and on aarch64 from glibc 2.39 on; all other images
+    /// stay mapped, and [`Retired::mapped`] says why. Pointers that a plugin gave away in other ways, such as a callback
+    /// that it registered in a library of the host which it found by name, are not seen; `docs/contract.md` has the list.
     WhenProven,
 }
 

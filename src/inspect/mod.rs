@@ -319,7 +319,7 @@ fn of_unique(vetted: &Vetted, options: &Options) -> Option<Warning> {
 fn mapped(declared: Option<&Result<Declared, Mismatch>>, kept: Option<Mapped>) -> Option<Mapped> {
     match declared {
         Some(Ok(declared)) if declared.level() == Level::OrdinaryRust => Some(Mapped::Ordinary),
-        Some(Ok(declared)) if boundary::UNMAPS && declared.made_with().is_some() => kept,
+        Some(Ok(declared)) if boundary::unmaps() && declared.made_with().is_some() => kept,
         _ => Some(Mapped::Forever(
             "it was not built with `export!` for this system",
         )),

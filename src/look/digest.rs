@@ -69,6 +69,11 @@ impl Digest {
         digester.finish()
     }
 
+    /// The digest's 32 bytes.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The first eight hexadecimal digits, for people.
     pub fn short(&self) -> impl fmt::Display {
         // A width, because leading zeros are digits too.

@@ -85,7 +85,7 @@ impl Place {
                 "a 9p client that is mounted with `cache=loose` never asks for what it remembers; with `cache=none` or \
                  `cache=mmap` it does",
             ),
-            "cifs" | "smb2" | "ceph" | "vboxsf" => {
+            "cifs" | "smb2" | "smbfs" | "afpfs" | "webdav" | "p9fs" | "ceph" | "vboxsf" => {
                 Some("nobody has tried replug there; what no look shows, the audits find")
             }
             _ => Some(

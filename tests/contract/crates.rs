@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use vocabulary::{cargo_build, target_tmp, workspace};
+use vocabulary::{built, cargo_build, target_tmp, workspace};
 
 /// The crates, each with the types that the plugin has otherwise if it has another version of the crate, or another
 /// feature of it.
@@ -34,14 +34,14 @@ fn build(packages: &[&str], features: &str) -> PathBuf {
     for package in packages {
         cargo.args(["-p", package]);
     }
-    let built = cargo
+    let status = cargo
         .args(["--quiet", "--locked", "--features", features])
         .arg("--target-dir")
         .arg(&target)
         .current_dir(workspace().join("tests/contract/crates"))
         .status();
-    assert!(built.unwrap().success(), "it does not compile: {features}");
-    target.join("debug")
+    assert!(status.unwrap().success(), "it does not compile: {features}");
+    built(&target, "debug")
 }
 
 /// What the host says of each plugin.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use fixtures::{Bell, Fixture, Thing, Visitor};
 use replug::outcome::{Mapped, Retired};
 use replug::{CallError, Caller, Handle, Host, Lent, Options, Outcome, Unload};
-use vocabulary::{Artifact, DEADLINE, Scratch, World, specimen};
+use vocabulary::{Artifact, DEADLINE, Rule, Scratch, World, holds, specimen};
 
 /// How many threads come and go.
 const VISITORS: usize = 400;
@@ -26,6 +26,9 @@ fn bell(bell: extern "C" fn() -> u64) -> u64 {
 
 #[test]
 fn hooks_that_call_back_while_the_host_swaps_reach_what_is_live() {
+    if !holds(Rule::Unmaps) {
+        return;
+    }
     static HANDLE: Mutex<Option<Handle<Fixture>>> = Mutex::new(None);
     static REACHED: Mutex<Vec<Result<u64, CallError>>> = Mutex::new(Vec::new());
     extern "C" fn ring() -> u64 {
@@ -65,6 +68,9 @@ fn a_host_that_is_dropped_inside_a_call_leaves_the_call_its_plugin() {
 
 #[test]
 fn a_host_that_moves_to_another_thread_leaves_the_thread_locals_of_the_first_behind() {
+    if !holds(Rule::Unmaps) {
+        return;
+    }
     let mut world = World::unloading("thread_local");
     assert_eq!(world.host.act(1), Ok(1));
     assert_eq!(world.host.act(1), Ok(2));
@@ -81,6 +87,9 @@ fn a_host_that_moves_to_another_thread_leaves_the_thread_locals_of_the_first_beh
 
 #[test]
 fn a_host_outlives_the_thread_that_made_it() {
+    if !holds(Rule::Unmaps) {
+        return;
+    }
     let first = thread::spawn(|| {
         let world = World::unloading("thread_local");
         world.host.act(1).unwrap();
@@ -113,6 +122,9 @@ thread_local! {
 
 #[test]
 fn a_thread_that_ends_with_a_caller_and_a_loan_in_its_thread_locals_gives_both_back() {
+    if !holds(Rule::Unmaps) {
+        return;
+    }
     for reload_first in [false, true] {
         let mut world = World::unloading("thread_local");
         let handle = world.host.handle();
@@ -145,6 +157,9 @@ fn a_thread_that_ends_with_a_caller_and_a_loan_in_its_thread_locals_gives_both_b
 
 #[test]
 fn hundreds_of_threads_that_come_and_go_hold_no_generation() {
+    if !holds(Rule::Unmaps) {
+        return;
+    }
     let mut world = World::unloading("thread_local");
     let handle = world.host.handle();
     let mut visitors = Vec::new();
@@ -238,6 +253,9 @@ impl Bell for Visited {
 
 #[test]
 fn a_plugin_that_calls_back_keeps_its_thread_locals_until_its_call_ends() {
+    if !holds(Rule::Unmaps) {
+        return;
+    }
     let ways: [fn(&mut Visited); 2] = [Visited::renew, |visited| drop(visited.caller.take())];
     for then in ways {
         let mut visited = Visited::new(then);
@@ -288,6 +306,9 @@ impl Bell for Told {
 
 #[test]
 fn a_thread_that_could_not_leave_a_plugin_in_a_call_leaves_it_at_the_next() {
+    if !holds(Rule::Unmaps) {
+        return;
+    }
     let mut visited = Visited::new(|_| {});
     let handle = visited.host.as_ref().unwrap().handle();
     let (rung, was_rung) = mpsc::channel();

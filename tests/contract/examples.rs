@@ -36,7 +36,7 @@ static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
         .status()
         .expect("cargo can be started");
     assert!(built.success(), "the examples do not compile");
-    target.join("debug")
+    vocabulary::built(&target, "debug")
 });
 
 #[test]
@@ -118,7 +118,7 @@ fn richer_rules() -> Vec<u8> {
         .current_dir(&root)
         .status();
     assert!(built.unwrap().success(), "the richer rules do not compile");
-    fs::read(root.join("target/debug/libgame_rules.so")).unwrap()
+    fs::read(vocabulary::built(&root.join("target"), "debug").join("libgame_rules.so")).unwrap()
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod futures;
 mod handing;
 mod handles;
 mod hooks;
+mod left_out;
 mod listed;
 mod logs;
 mod market;

@@ -13,7 +13,7 @@ use replug::outcome::{Loaded, Mapped};
 use replug::watch::Watcher;
 use replug::wire::{Carried, Moved};
 use replug::{CallError, Host, Options, Outcome, Unload, chain};
-use vocabulary::{Artifact, DEADLINE, Scratch, cargo_build, target_tmp, workspace};
+use vocabulary::{Artifact, DEADLINE, Scratch, built, cargo_build, target_tmp, workspace};
 
 #[path = "ordinary/town.rs"]
 mod town;
@@ -149,7 +149,7 @@ static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
     let members: Vec<_> = plugins.iter().map(|it| it.0).collect();
     let manifest = format!("[workspace]\nresolver = \"3\"\nmembers = {members:?}\n");
     write(&root.join("Cargo.toml"), &manifest);
-    let built = cargo_build()
+    let status = cargo_build()
         .args(["--quiet", "--offline"])
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .current_dir(&root)
@@ -157,8 +157,8 @@ static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
         .arg(root.join("target"))
         .status()
         .expect("cargo can be started");
-    assert!(built.success(), "the plugins do not compile");
-    root.join("target/debug")
+    assert!(status.success(), "the plugins do not compile");
+    built(&root.join("target"), "debug")
 });
 
 /// An argument that panics when it is dropped.

@@ -11,7 +11,7 @@ use std::thread;
 
 use replug::outcome::{Loaded, Mapped, Retired};
 use replug::{Outcome, Unload};
-use vocabulary::{World, damaged, specimen, wait_until};
+use vocabulary::{Rule, World, damaged, holds, specimen, wait_until};
 
 /// How often each kind of plugin is reloaded.
 const RELOADS: u32 = 50;
@@ -52,6 +52,9 @@ fn reload_many_times(name: &str) -> usize {
 
 #[test]
 fn what_a_plugin_does_with_threads_and_output_keeps_no_image_mapped() {
+    if !holds(Rule::Unmaps) {
+        return;
+    }
     for name in [
         "pure",
         "println",
@@ -111,6 +114,9 @@ fn of_what_stays_mapped_the_rest_leaves_the_disk() {
 
 #[test]
 fn a_thread_that_a_plugin_forgot_keeps_it_mapped_and_is_named() {
+    if !holds(Rule::Unmaps) {
+        return;
+    }
     let (mut world, retired) = retire("detached");
     let forgotten = Mapped::Threads(vec!["forgotten-1".to_owned()]);
     assert_eq!(retired.mapped, Some(forgotten));
@@ -124,6 +130,9 @@ fn a_thread_that_a_plugin_forgot_keeps_it_mapped_and_is_named() {
 
 #[test]
 fn a_thread_that_a_plugin_forgot_is_named_even_if_nothing_is_to_be_unmapped() {
+    if !holds(Rule::Unmaps) {
+        return;
+    }
     let mut world = World::with("detached");
     world.host.act(7).unwrap();
     let retired = world.load("detached").retired.unwrap();
@@ -135,6 +144,9 @@ fn a_thread_that_a_plugin_forgot_is_named_even_if_nothing_is_to_be_unmapped() {
 
 #[test]
 fn a_worker_that_called_a_plugin_keeps_it_mapped_until_the_worker_ends() {
+    if !holds(Rule::Unmaps) {
+        return;
+    }
     for name in ["thread_local", "current"] {
         let mut world = World::unloading(name);
         let handle = world.host.handle();
@@ -174,6 +186,9 @@ fn a_worker_that_called_a_plugin_keeps_it_mapped_until_the_worker_ends() {
 
 #[test]
 fn the_threads_of_a_pool_let_a_generation_go_when_they_have_nothing_to_do() {
+    if !holds(Rule::Unmaps) {
+        return;
+    }
     let mut world = World::unloading("thread_local");
     let pool = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(4)
@@ -209,6 +224,9 @@ fn the_threads_of_a_pool_let_a_generation_go_when_they_have_nothing_to_do() {
 #[test]
 fn a_thread_that_leaves_finds_new_thread_locals_in_what_is_to_be_unmapped_and_its_own_in_what_stays()
  {
+    if !holds(Rule::Unmaps) {
+        return;
+    }
     for (world, next) in [
         (World::unloading("thread_local"), 1),
         (World::with("thread_local"), 3),
@@ -223,6 +241,9 @@ fn a_thread_that_leaves_finds_new_thread_locals_in_what_is_to_be_unmapped_and_it
 
 #[test]
 fn a_caller_lets_go_of_a_retired_generation_at_its_next_call() {
+    if !holds(Rule::Unmaps) {
+        return;
+    }
     let mut world = World::unloading("thread_local");
     let handle = world.host.handle();
     let (next, turns) = mpsc::channel::<()>();
@@ -251,6 +272,9 @@ fn a_caller_lets_go_of_a_retired_generation_at_its_next_call() {
 
 #[test]
 fn what_becomes_of_an_image_is_decided_when_it_is_loaded() {
+    if !holds(Rule::Unmaps) {
+        return;
+    }
     let mut world = World::with("thread_local");
     world.host = world.host.unloading(Unload::WhenProven);
     let mapped = |loaded: Loaded| loaded.retired.unwrap().mapped;
@@ -267,6 +291,9 @@ const SIGNAL: i32 = rustix::process::Signal::WINCH.as_raw();
 
 #[test]
 fn a_plugin_that_handled_a_signal_stays_mapped_though_it_handles_it_no_more() {
+    if !holds(Rule::Unmaps) {
+        return;
+    }
     for how in [1, 2] {
         let mut world = World::unloading("signal");
         world.host.act(how).unwrap();
@@ -283,6 +310,9 @@ fn a_plugin_that_handled_a_signal_stays_mapped_though_it_handles_it_no_more() {
 
 #[test]
 fn handlers_of_retired_generations_can_be_called_by_later_ones() {
+    if !holds(Rule::Unmaps) {
+        return;
+    }
     let mut world = World::unloading("signal");
     for how in 1..=5 {
         world.host.act(how).unwrap();
@@ -332,6 +362,9 @@ fn names_that_keep_an_image() -> Vec<String> {
 
 #[test]
 fn each_import_by_which_libc_keeps_a_pointer_keeps_the_image_and_is_named() {
+    if !holds(Rule::Unmaps) {
+        return;
+    }
     for symbol in names_that_keep_an_image() {
         let Some(Mapped::WayBack(way)) = mapped_with_import(&symbol) else {
             panic!("{symbol} keeps no image");
@@ -346,6 +379,9 @@ fn each_import_by_which_libc_keeps_a_pointer_keeps_the_image_and_is_named() {
 
 #[test]
 fn a_plugin_whose_imports_cannot_be_read_stays_mapped() {
+    if !holds(Rule::Unmaps) {
+        return;
+    }
     /// Where the header of a library says where the table of sections is, and how long it is.
     const SECTIONS: [Range<usize>; 2] = [0x28..0x30, 0x3c..0x40];
     let mut world = World::unloading("pure");
@@ -362,6 +398,9 @@ fn a_plugin_whose_imports_cannot_be_read_stays_mapped() {
 
 #[test]
 fn imports_that_leave_nothing_behind_keep_no_image() {
+    if !holds(Rule::Unmaps) {
+        return;
+    }
     for symbol in [
         "bsearch",
         "dl_iterate_phdr",
@@ -386,6 +425,9 @@ fn imports_that_leave_nothing_behind_keep_no_image() {
 
 #[test]
 fn a_plugin_that_needs_another_library_stays_mapped_and_the_library_is_named() {
+    if !holds(Rule::Unmaps) {
+        return;
+    }
     let (_world, retired) = retire("needs");
     let library = Mapped::Library("libstdc++.so.6".to_owned());
     assert_eq!(retired.mapped, Some(library));
@@ -397,6 +439,9 @@ fn a_plugin_that_needs_another_library_stays_mapped_and_the_library_is_named() {
 
 #[test]
 fn what_a_plugin_looks_up_by_its_name_counts_as_an_import() {
+    if !holds(Rule::Unmaps) {
+        return;
+    }
     let looked_up = |number| {
         let mut world = World::unloading("looks_up");
         world.host.act(number).unwrap();
@@ -410,6 +455,9 @@ fn what_a_plugin_looks_up_by_its_name_counts_as_an_import() {
 
 #[test]
 fn destructors_of_a_plugin_run_when_it_is_unmapped_and_may_use_thread_locals() {
+    if !holds(Rule::Unmaps) {
+        return;
+    }
     let notes = AtomicU64::new(0);
     let mut world = World::unloading("destructors");
     let address = (&raw const notes).expose_provenance();
@@ -428,6 +476,9 @@ fn destructors_of_a_plugin_run_when_it_is_unmapped_and_may_use_thread_locals() {
 
 #[test]
 fn a_dropped_host_unmaps_what_it_had_and_its_handles_find_nothing() {
+    if !holds(Rule::Unmaps) {
+        return;
+    }
     let world = World::unloading("println");
     let handle = world.host.handle();
     world.host.act(1).unwrap();

@@ -59,14 +59,20 @@ unsafe extern "C" {
 /// The type of `dlsym`.
 type FindSymbol = unsafe extern "C" fn(*mut c_void, *const c_char) -> *mut c_void;
 
-/// Libc's own `dlsym`. Its name leads to [`find_symbol`] here, so it is asked for by its version, the one that every
-/// glibc on x86-64 has.
+/// The version of `dlsym` that every glibc for this processor has: the first one that was made for it.
+const FIRST_GLIBC: &CStr = if cfg!(target_arch = "aarch64") {
+    c"GLIBC_2.17"
+} else {
+    c"GLIBC_2.2.5"
+};
+
+/// Libc's own `dlsym`. Its name leads to [`find_symbol`] here, so it is asked for by its version.
 fn libc_dlsym() -> FindSymbol {
     static FOUND: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
     let mut found = FOUND.load(Ordering::Relaxed);
     if found.is_null() {
         // SAFETY: null asks for the first function of this name that is visible to all, and both texts end with a NUL.
-        found = unsafe { dlvsym(ptr::null_mut(), c"dlsym".as_ptr(), c"GLIBC_2.2.5".as_ptr()) };
+        found = unsafe { dlvsym(ptr::null_mut(), c"dlsym".as_ptr(), FIRST_GLIBC.as_ptr()) };
         if found.is_null() {
             // There is no libc without this function, and no way to go on.
             process::abort();
@@ -207,6 +213,26 @@ pub unsafe extern "C-unwind" fn getenv(name: *const c_char) -> *mut c_char {
     unsafe { libc(name) }
 }
 
+/// The instruction of this processor by which a name leads on.
+#[cfg(target_arch = "x86_64")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __jump {
+    () => {
+        "jmp"
+    };
+}
+
+/// The instruction of this processor by which a name leads on.
+#[cfg(target_arch = "aarch64")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __jump {
+    () => {
+        "b"
+    };
+}
+
 /// Defines the names of libc's functions in the library that uses this macro.
 ///
 /// The names are weak, because std refers to the first of them weakly, and link-time optimisation may put both into
@@ -220,7 +246,7 @@ macro_rules! __interpose {
             ".weak \\name",
             ".hidden \\name",
             ".type \\name, @function",
-            "\\name: jmp \\target",
+            $crate::__core::concat!("\\name: ", $crate::__jump!(), " \\target"),
             ".size \\name, . - \\name",
             ".endm",
             ".pushsection .text.replug, \"ax\", @progbits",

@@ -16,6 +16,7 @@ use std::ptr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock};
 
+pub(super) use self::locals::forbidden;
 use self::locals::renew;
 use self::seats::{
     House, Key, SEATS, Sitter, house_of, leave, run_all, stand_up, with_seat, with_seats,
@@ -212,6 +213,7 @@ impl Residence {
         };
         let forever = match early {
             _ if !is_to_go => None,
+            _ if forbidden().is_some() => forbidden(),
             0 if is_asked() => None,
             0 => Some("its standard library asks libc instead of its host"),
             _ => Some(

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use vocabulary::{cargo_build, target_tmp, workspace};
+use vocabulary::{built, cargo_build, target_tmp, workspace};
 
 use super::*;
 
@@ -205,16 +205,16 @@ fn no_edit_of_a_definition_passes_and_equal_definitions_do() {
     crate_of(&root, "of_plugin", &plugins);
     let manifest = "[workspace]\nresolver = \"3\"\nmembers = [\"of_host\", \"of_plugin\"]\n";
     fs::write(root.join("Cargo.toml"), manifest).unwrap();
-    let built = cargo_build()
+    let status = cargo_build()
         .args(["--quiet", "--offline"])
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .current_dir(&root)
         .arg("--target-dir")
         .arg(root.join("target"))
         .status();
-    assert!(built.unwrap().success(), "the definitions do not compile");
+    assert!(status.unwrap().success(), "the definitions do not compile");
     let lines = |name| {
-        let library = fs::read(root.join("target/debug").join(name)).unwrap();
+        let library = fs::read(built(&root.join("target"), "debug").join(name)).unwrap();
         let mut lines = Lines::default();
         lines.scan(&library, 0);
         lines

@@ -15,6 +15,7 @@ mod openers;
 mod owners;
 #[cfg(unix)]
 mod posix;
+// Compiled with the tests everywhere, for the table decides, and no machine of that kind runs these tests.
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
 mod system;
@@ -24,6 +25,8 @@ mod system;
 #[cfg(windows)]
 #[path = "windows.rs"]
 mod system;
+#[cfg(any(test, target_vendor = "apple", target_os = "freebsd"))]
+mod types;
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) use system::{holder, opener};

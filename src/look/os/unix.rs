@@ -11,7 +11,9 @@ use rustix::process::{Pid, test_kill_process};
 
 pub(crate) use super::held::{HeldDirectory, Identity, identity_at, identity_of, own_user};
 pub(crate) use super::posix::{HOST_DOWN, TOO_MANY_FILES, largest_file, open_lock, standing};
-use crate::look::files::{Filesystem, Names, Writers};
+#[cfg(not(any(target_vendor = "apple", target_os = "freebsd")))]
+use crate::look::files::Names;
+use crate::look::files::{Filesystem, Writers};
 use crate::look::holder::Holder;
 use crate::look::snapshot::{Kind, Snapshot, Stamp};
 
@@ -120,6 +122,19 @@ pub(crate) fn writers(_file: &File) -> Writers {
     Writers::Unknown
 }
 
+/// Asks which filesystem `path` is on.
+#[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
+pub(crate) fn filesystem(path: &Path) -> io::Result<Filesystem> {
+    let found = rustix::fs::statfs(path)?;
+    let name = found.f_fstypename.iter().map(|&byte| byte as u8);
+    let name: Vec<_> = name.take_while(|&byte| byte != 0).collect();
+    #[allow(clippy::unnecessary_cast)] // On FreeBSD they have as many bits already.
+    let is_marked_local = found.f_flags as u64 & libc::MNT_LOCAL as u64 != 0;
+    Ok(super::types::filesystem(&name, is_marked_local))
+}
+
+/// Unknown: the other systems have calls of their own for it.
+#[cfg(not(any(target_vendor = "apple", target_os = "freebsd")))]
 pub(crate) fn filesystem(_path: &Path) -> io::Result<Filesystem> {
     Ok(Filesystem {
         // Nobody has looked into what clients remember here.

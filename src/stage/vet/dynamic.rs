@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use object::elf::{self, DynamicTag};
 use object::read::ReadRef;
-use object::read::elf::{Dyn, FileHeader, GnuHashTable, HashTable, ProgramHeader, Sym};
+use object::read::elf::{Dyn, FileHeader, GnuHashTable, HashTable, ProgramHeader, Rela, Sym};
 use object::{NativeEndian as E, pod};
 
 use super::checks::{check_inside, is_blank, until_nul};
@@ -95,6 +95,30 @@ impl<'a, H: FileHeader<Endian = E>> Dynamic<'a, H> {
     pub(super) fn strings<D: ReadRef<'a>>(&self, data: D) -> Option<&'a [u8]> {
         let strings = self.table(elf::DT_STRTAB, data)?;
         strings.get(..self.value(elf::DT_STRSZ)?.try_into().ok()?)
+    }
+
+    /// Whether thread-locals of the library lie at fixed places (initial-exec): the linker says so, or, as GNU's does not
+    /// on aarch64, the loader is to fill in the distance to one.
+    pub(super) fn has_static_locals<D: ReadRef<'a>>(&self, header: &H, data: D) -> bool {
+        let flags = self.value(elf::DT_FLAGS).unwrap_or(0);
+        let is_said = flags & elf::DF_STATIC_TLS.0 != 0;
+        let is_unsaid = || {
+            let asks = |it: &H::Rela| it.r_type(E, false) == elf::R_AARCH64_TLS_TPREL;
+            header.e_machine(E) == elf::EM_AARCH64 && self.relocations(data).iter().any(asks)
+        };
+        is_said || is_unsaid()
+    }
+
+    /// The relocations of data.
+    fn relocations<D: ReadRef<'a>>(&self, data: D) -> &'a [H::Rela] {
+        let bytes = || {
+            let (start, most) = (self.value(elf::DT_RELA)?, self.value(elf::DT_RELASZ)?);
+            let (offset, size) = self.place(start, most)?;
+            data.read_bytes_at(offset, size).ok()
+        };
+        let bytes = bytes().unwrap_or_default();
+        let count = bytes.len() / size_of::<H::Rela>();
+        pod::slice_from_bytes(bytes, count).map_or(&[], |(found, _)| found)
     }
 
     /// The segment that an address is in.

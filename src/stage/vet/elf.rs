@@ -42,8 +42,7 @@ pub(super) fn vet<'a, D: ReadRef<'a>>(data: D, wanted: Wanted<'_>) -> Checked<Ve
     if let Some(libc) = linkage.other_libc() {
         return Err(Refusal::Libc(libc.to_owned()));
     }
-    let flags = dynamic.value(elf::DT_FLAGS).unwrap_or(0);
-    let static_tls = flags & elf::DF_STATIC_TLS.0 != 0;
+    let static_tls = dynamic.has_static_locals(header, data);
     let is_called = check_exports(wanted, find).is_ok();
     let handshake = handshake.map(<[u8]>::to_vec);
     let mut lines = Lines::default();

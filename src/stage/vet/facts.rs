@@ -17,6 +17,7 @@ use super::elf::Header;
 use super::kind::{format_of, kind_of};
 use super::linkage::Linkage;
 use super::linked;
+use super::macho;
 use crate::boundary::{self, Mapped};
 
 /// The most symbols that are kept by name. Whole browsers have some hundred thousand; nobody reads more of a list.
@@ -77,15 +78,19 @@ pub(crate) fn facts(file: impl Read + Seek) -> Facts {
     let data = Bounded::new(&cache, &read);
     let kind = FileKind::parse(data).ok();
     let is_native = kind_of(data).is_ok();
+    // Of a universal file, the slice for this machine is described.
+    let slice = kind.and_then(|_| macho::slices(data, macho::OWN).ok()?.first().copied());
+    let (start, size) = slice.unwrap_or((0, data.len().unwrap_or(0)));
+    let slice = Bounded::new(cache.range(start, size), &read);
     Facts {
         format: kind.map(|kind| match kind {
             FileKind::Archive => "archive",
             kind => format_of(kind),
         }),
-        machine: kind.and_then(|_| machine(data)),
+        machine: kind.and_then(|_| machine(slice)),
         tables: match kind {
             Some(FileKind::Elf32 | FileKind::Elf64) if is_native => of_elf(data),
-            Some(_) if is_native => of_image(data),
+            Some(_) if is_native => of_image(slice),
             _ => None,
         },
     }
@@ -135,7 +140,7 @@ fn of_elf<'a, D: ReadRef<'a>>(data: D) -> Option<Tables> {
     let linkage = linked::read(&dynamic, &symbols, data);
     let segments = header.program_headers(E, data).ok()?;
     let has_locals = segments.iter().any(|it| it.p_type(E) == elf::PT_TLS);
-    let flags = dynamic.value(elf::DT_FLAGS).unwrap_or(0);
+    let has_static_locals = dynamic.has_static_locals(header, data);
     let flags_1 = dynamic.value(elf::DT_FLAGS_1).unwrap_or(0);
     let mut exports = Exports::default();
     for export in &symbols.exports {
@@ -144,7 +149,7 @@ fn of_elf<'a, D: ReadRef<'a>>(data: D) -> Option<Tables> {
     Some(Tables {
         exported: symbols.exports.len(),
         exports: exports.found,
-        thread_locals: match (flags & elf::DF_STATIC_TLS.0 != 0, has_locals) {
+        thread_locals: match (has_static_locals, has_locals) {
             (true, _) => ThreadLocals::Static,
             (false, true) => ThreadLocals::Dynamic,
             (false, false) => ThreadLocals::Absent,

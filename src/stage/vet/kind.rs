@@ -17,6 +17,11 @@ pub(super) fn kind_of<'a, D: ReadRef<'a>>(data: D) -> Checked<FileKind> {
     match FileKind::parse(data) {
         _ if head.is_empty() => Err(Refusal::Empty),
         Ok(FileKind::Archive) => Err(Refusal::Kind("a static library")),
+        Ok(kind @ (FileKind::MachOFat32 | FileKind::MachOFat64))
+            if cfg!(target_vendor = "apple") =>
+        {
+            Ok(kind)
+        }
         Ok(kind) if format_of(kind) != NATIVE.0 => Err(Refusal::Format(format_of(kind))),
         Ok(kind) => Ok(kind),
         Err(_) if begun => missing("header"),

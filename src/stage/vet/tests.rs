@@ -62,8 +62,7 @@ fn plugin01(flags: &[&str]) -> Library {
 }
 
 fn rustc(arguments: &[&str], source: &str) -> Library {
-    let rustc = std::env::var("RUSTC").unwrap_or("rustc".into());
-    let mut command = Command::new(rustc);
+    let mut command = vocabulary::rustc();
     command
         .args(["--edition", "2024", "--crate-name", "built"])
         .args(arguments);
@@ -349,6 +348,40 @@ fn initial_exec_thread_locals_are_reported() {
     let source = "static __thread int i; int next(void) { return i++; }";
     let library = c_library(&["-ftls-model=initial-exec"], source);
     assert!(vetted(&library.bytes, &[c"next"]).unwrap().static_tls);
+}
+
+/// The linker of GNU says nothing of them on aarch64, so there only the loader's work tells. The same work by another
+/// number, on the processor of these tests, makes a file as that linker leaves it.
+#[test]
+#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+fn thread_locals_at_fixed_places_are_seen_on_aarch64_where_no_linker_has_said_so() {
+    let source = "__thread int mine; int *next(void) { return &mine; }";
+    for (model, is_static) in [("initial-exec", true), ("global-dynamic", false)] {
+        let library = c_library(&[&format!("-ftls-model={model}")], source);
+        let mut bytes = library.patched(18, &elf::EM_AARCH64.0.to_ne_bytes());
+        // An entry of the dynamic section is a tag and a value, one of the relocations a place, a type, a symbol and a
+        // distance.
+        for entry in bytes[library.section(".dynamic")].chunks_exact_mut(16) {
+            if entry[..8] == elf::DT_FLAGS.0.to_ne_bytes() {
+                entry[8] &= !(elf::DF_STATIC_TLS.0 as u8);
+            }
+        }
+        for entry in bytes[library.section(".rela.dyn")].chunks_exact_mut(24) {
+            if entry[8..12] == elf::R_X86_64_TPOFF64.0.to_ne_bytes() {
+                entry[8..12].copy_from_slice(&elf::R_AARCH64_TLS_TPREL.0.to_ne_bytes());
+            }
+        }
+        let found = facts::facts(Cursor::new(&bytes)).tables.unwrap();
+        let wanted = match is_static {
+            true => facts::ThreadLocals::Static,
+            false => facts::ThreadLocals::Dynamic,
+        };
+        assert_eq!(found.thread_locals, wanted, "{}", library.made);
+        if ARCH == "aarch64" {
+            let vetted = vetted(&bytes, &[c"next"]).unwrap();
+            assert_eq!(vetted.static_tls, is_static, "{}", library.made);
+        }
+    }
 }
 
 #[test]

@@ -26,8 +26,7 @@ pub(super) const NATIVE: (&str, &[u8]) = match (cfg!(windows), cfg!(target_vendo
 pub(crate) struct Vetted {
     /// Whether the library has all the functions that were asked for, and not only a declaration in their place.
     pub(crate) is_called: bool,
-    /// Whether the library uses initial-exec thread-locals (`DF_STATIC_TLS`). Their room is fixed when the process
-    /// starts, so only a few copies of the library can ever be loaded.
+    /// Whether the library uses initial-exec thread-locals. Their room is fixed when the process starts, so only a few copies of the library can ever be loaded.
     pub(crate) static_tls: bool,
     /// The end of the part that a loader maps, in bytes; behind that part are sections for debuggers.
     pub(crate) mapped: u64,
@@ -65,6 +64,9 @@ pub enum Refusal {
     /// Incomplete: a part that every finished library has is absent, damaged or still zeros.
     #[error("its {0} is missing")]
     Missing(&'static str),
+    /// Incomplete: the library has a code signature, and the page that begins at this byte is not the one that was signed.
+    #[error("its page at byte {0} is not the one that its code signature was made for")]
+    Page(u64),
     /// Wrong: the file starts like no native code of any system.
     #[error("it is not a shared library: it starts with `{}`", .0.escape_ascii())]
     Unknown(Vec<u8>),
@@ -120,7 +122,10 @@ pub(super) type Checked<T = ()> = Result<T, Refusal>;
 impl Refusal {
     /// Whether a writer may still be at work, so that a later look may find a good library.
     pub fn is_incomplete(&self) -> bool {
-        matches!(self, Self::Empty | Self::Cut(..) | Self::Missing(_))
+        matches!(
+            self,
+            Self::Empty | Self::Cut(..) | Self::Missing(_) | Self::Page(_)
+        )
     }
 }
 

@@ -4,12 +4,11 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use replug::TextFunction;
 
-use crate::{target_tmp, workspace};
+use crate::{rustc, target_tmp, workspace};
 
 /// The version text that is compiled in, and that [`library`] replaces with a text of the same length.
 const MARKER: &str = "version-00000000";
@@ -218,8 +217,7 @@ impl Fixture {
 }
 
 fn compile(source: &Path, flags: &[&str], output: &Path) -> Vec<u8> {
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let made = Command::new(rustc)
+    let made = rustc()
         .args([
             "--edition",
             "2024",

@@ -12,9 +12,10 @@
     reason = "a new scratch directory is made on the disk, which nobody expects of a default value"
 )]
 
-// What was built, how long to wait, and how a table is gone through.
+// What was built, what holds on which system, how long to wait, and how a table is gone through.
 mod cargo;
 mod places;
+mod rules;
 mod table;
 mod waiting;
 
@@ -44,7 +45,7 @@ mod terminal;
 pub use artifact::Artifact;
 pub use by_hand::{ByHand, Hands, stage_in};
 pub use c::{c_example, c_library};
-pub use cargo::{cargo, cargo_build};
+pub use cargo::{built, cargo, cargo_build, rustc};
 pub use doorbell::{Doorbell, Visitor};
 pub use fixture::{
     Build, backtracer, key_taker, library, mixable, plugin, plugin_function, sleeper, version,
@@ -54,6 +55,7 @@ pub use line::Line;
 pub use package::{Package, workspace_of_plugin01};
 pub use places::{program, target_tmp, workspace};
 pub use program::{Ended, Program};
+pub use rules::{Rule, holds};
 pub use saves::Saves;
 pub use scratch::{Scratch, copies_in};
 pub use speaker::Speaker;

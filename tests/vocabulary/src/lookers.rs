@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::{cargo_build, target_tmp, workspace};
+use crate::{built, cargo_build, target_tmp, workspace};
 
 /// The kinds of lookers: with `stat` in a loop, and as notify's `PollWatcher` does.
 pub const KINDS: [&str; 2] = ["stat", "notify"];
@@ -17,17 +17,17 @@ pub const KINDS: [&str; 2] = ["stat", "notify"];
 pub fn program() -> &'static Path {
     static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
         let target = target_tmp().join("looker");
-        let built = cargo_build()
+        let status = cargo_build()
             .args(["--quiet", "--locked", "-p", "looker", "--manifest-path"])
             .arg(workspace().join("Cargo.toml"))
             .arg("--target-dir")
             .arg(&target)
             .status();
         assert!(
-            built.is_ok_and(|status| status.success()),
+            status.is_ok_and(|status| status.success()),
             "the pollers to compare with do not compile"
         );
-        target.join("debug/looker")
+        built(&target, "debug").join("looker")
     });
     &BUILT
 }

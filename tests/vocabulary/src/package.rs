@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use crate::fixture::plugin_source;
-use crate::{Scratch, cargo_build, workspace};
+use crate::{Scratch, built, cargo_build, workspace};
 
 /// A package with one library.
 pub struct Package {
@@ -63,9 +63,7 @@ impl Package {
 
     /// The path of the library that cargo builds with the `dev` profile.
     pub fn library(&self) -> PathBuf {
-        self.target()
-            .join("debug")
-            .join(format!("lib{}.so", Package::NAME))
+        built(&self.target(), "debug").join(format!("lib{}.so", Package::NAME))
     }
 
     /// The options by which cargo and replug build this package and no other, into its own target directory.

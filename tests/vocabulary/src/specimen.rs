@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use crate::{cargo_build, target_tmp, workspace};
+use crate::{built, cargo_build, target_tmp, workspace};
 
 /// The directory where cargo leaves the plugins.
 static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -19,11 +19,11 @@ static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
         ]
         .concat(),
     );
-    target.join("release/examples")
+    built(&target, "release").join("examples")
 });
 
 fn build(target: &Path, which: &[&str]) {
-    let built = cargo_build()
+    let status = cargo_build()
         .args(["--quiet", "--locked", "--release", "-p", "fixtures"])
         .args(which)
         .arg("--target-dir")
@@ -31,7 +31,7 @@ fn build(target: &Path, which: &[&str]) {
         .current_dir(workspace())
         .status()
         .expect("cargo can be started");
-    assert!(built.success(), "the fixtures do not compile");
+    assert!(status.success(), "the fixtures do not compile");
 }
 
 /// The fixture of this name. Each number makes another build of it, with other bytes.
