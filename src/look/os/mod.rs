@@ -3,6 +3,8 @@
 
 #[cfg(target_os = "linux")]
 mod groups;
+#[cfg(windows)]
+mod handles;
 #[cfg(unix)]
 mod held;
 #[cfg(target_os = "linux")]
@@ -15,7 +17,6 @@ mod openers;
 mod owners;
 #[cfg(unix)]
 mod posix;
-// Compiled with the tests everywhere, for the table decides, and no machine of that kind runs these tests.
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
 mod system;
@@ -25,6 +26,7 @@ mod system;
 #[cfg(windows)]
 #[path = "windows.rs"]
 mod system;
+// Compiled with the tests everywhere, for the table decides, and no machine of that kind runs these tests.
 #[cfg(any(test, target_vendor = "apple", target_os = "freebsd"))]
 mod types;
 
