@@ -125,6 +125,8 @@ fn a_text_that_is_nowhere_and_a_package_that_is_nowhere_are_told() {
     let error = plugin01().replace("no such text", "").unwrap_err();
     let told = "cannot replace `no such text`: no source file of `plugin01` has it";
     assert_eq!(format!("{error:?}"), told);
+    // Nothing would be everywhere.
+    assert!(plugin01().replace("", "x").is_err());
     let error = Source::of("plugin02").unwrap_err();
     let shown = format!("{error:?}");
     assert!(

@@ -467,7 +467,7 @@ pub(crate) fn leave_rest() -> bool {
 /// Not for a callback of the host's global allocator, which can run beneath a plugin's code.
 ///
 /// In the middle of a call in which a plugin has called its host, the thread leaves when that call is over, and a
-/// [`Caller`](crate::Caller) or this function is used next. What stays mapped, as each generation at the rust level, keeps its
+/// [`Caller`](crate::Caller) or this function is used next. What is never unmapped, as each generation at the rust level, keeps its
 /// thread-locals, and so does a thread of the plugin's own.
 pub fn leave_plugins() {
     residence::leave_all();

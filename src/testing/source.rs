@@ -113,7 +113,8 @@ impl Source {
         let mut found = false;
         for file in self.rust_files()? {
             let content = fs::read_to_string(&file).map_err(failed(&file))?;
-            if content.contains(text) {
+            // Nothing at all is everywhere, and would be replaced between any two letters.
+            if !text.is_empty() && content.contains(text) {
                 found = true;
                 replace(&file, content.replace(text, by).as_bytes())?;
             }
