@@ -129,11 +129,18 @@ impl Sources {
 
     fn add_files(&mut self, files: Vec<PathBuf>, root: &Path) {
         let packages = self.rooms.clone();
+        let mut met = BTreeSet::new();
         for file in files.into_iter().map(|file| root.join(file)) {
             if self.is_outside(&file) {
                 continue;
             }
             let directory = directory_of(&file);
+            if met.insert(directory.to_owned()) {
+                // Cargo's word leaves out packages outside of the workspace, but for those that one of it names itself.
+                let mut manifests = directory.ancestors().map(|it| it.join(MANIFEST));
+                let own = manifests.find(|it| self.named.contains(it) || it.is_file());
+                self.named.extend(own);
+            }
             // The directory of a whole package holds much that is no source.
             if !packages.iter().any(|root| root.starts_with(directory)) {
                 self.rooms.insert(directory.to_owned());
@@ -207,6 +214,18 @@ mod tests {
         assert_eq!(sources.named, named.map(PathBuf::from).into());
         let rooms = ["/w/data", "/w/tiny"];
         assert_eq!(sources.rooms, rooms.map(PathBuf::from).into());
+    }
+
+    #[test]
+    fn the_manifest_of_a_package_elsewhere_is_a_source() {
+        let directory = tempfile::tempdir().unwrap();
+        let package = directory.path().join("far");
+        fs::create_dir_all(package.join("src/below")).unwrap();
+        fs::write(package.join(MANIFEST), "").unwrap();
+        let file = package.join("src/below/mod.rs");
+        let mut sources = Sources::default();
+        sources.add_files(vec![file.clone()], Path::new("/w"));
+        assert_eq!(sources.named, [package.join(MANIFEST), file].into());
     }
 
     #[test]
