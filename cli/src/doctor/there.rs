@@ -122,15 +122,31 @@ fn news<S>(news: News<S>) -> Option<Said> {
     }
 }
 
+/// Why a path cannot be looked at, if that is not because nothing is there.
+fn cannot_look(path: &Path) -> Option<io::Error> {
+    let error = OsFiles.look(path).err()?;
+    let is_absent = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
+    (!is_absent).then_some(error)
+}
+
 /// What is to be said of the kind of thing at the path.
 fn kind_of(path: &Path, kind: Option<Kind>) -> Option<Said> {
     match kind {
-        None => Some(Said::note(
-            "path",
-            format!("there is nothing at `{}` that can be looked at; a host waits for it", shown(path)),
-            Some("build the library, or name its path as cargo prints it"),
-            page::DOCTOR,
-        )),
+        None => Some(match cannot_look(path) {
+            // A host says so only when it has lasted.
+            Some(error) => Said::finding(
+                "path",
+                format!("cannot look at `{}`: {error}", shown(path)),
+                "mend the path: a host waits for that as for a server that is away",
+                page::ERRORS,
+            ),
+            None => Said::note(
+                "path",
+                format!("there is nothing at `{}` that can be looked at; a host waits for it", shown(path)),
+                Some("build the library, or name its path as cargo prints it"),
+                page::DOCTOR,
+            ),
+        }),
         Some(Kind::File) => is_mounted_alone(path).then(|| {
             Said::finding(
                 "mount",

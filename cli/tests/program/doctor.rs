@@ -54,6 +54,21 @@ fn line_about<'a>(ended: &'a Ended, about: &str) -> &'a Line {
 }
 
 #[test]
+fn a_path_that_leads_nowhere_for_ever_is_a_finding() {
+    let scratch = Scratch::new();
+    let path = plugins(&scratch).join("librules.so");
+    symlink(&path, &path).unwrap();
+    let ended = doctor(&scratch, &path);
+    let said = ended.said.iter().map(|line| format!("{line:?}"));
+    assert!(
+        said.clone().any(|it| it.contains("cannot look at")),
+        "{:?}",
+        ended.said
+    );
+    ended.assert_failed(1, &[]);
+}
+
+#[test]
 fn where_all_is_well_it_says_so_and_leaves_nothing() {
     let scratch = Scratch::new();
     let directory = plugins(&scratch);
