@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use fixtures::market::{Basket, Clerk, Market};
-use replug::{CallError, Handle, Host, Options, Outcome, Pending, chain};
+use replug::{CallError, Handle, Host, Outcome, Pending, chain};
 use vocabulary::{Artifact, DEADLINE, Scratch, specimen, wait_until};
 
 /// How many generations a basket lies on its shelf, if there are twice as many.
@@ -329,11 +329,7 @@ fn what_crosses_is_whole_under_calls_from_eight_threads_while_generations_come_a
     let callers = number("REPLUG_CALLERS", 8);
     let scratch = Scratch::new();
     let artifact = scratch.artifact();
-    let options = Options::new(artifact.path())
-        .stage_dir(scratch.stage())
-        .interval(Duration::from_millis(2))
-        .settle(Duration::from_millis(10));
-    let mut host = Host::<Market>::watch(options).unwrap();
+    let mut host = Host::<Market>::watch(scratch.options()).unwrap();
     load(&mut host, &artifact, 1);
     let common = Arc::new(Common {
         handle: host.handle(),

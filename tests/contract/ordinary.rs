@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use replug::error::Step;
 use replug::outcome::{Loaded, Mapped};
@@ -228,10 +228,7 @@ impl Hosted {
     fn watched_by(watch: impl FnOnce(Options) -> Host<Rules>) -> Hosted {
         let scratch = Scratch::new();
         let artifact = scratch.artifact();
-        let options = Options::new(artifact.path())
-            .stage_dir(scratch.stage())
-            .interval(Duration::from_millis(2))
-            .settle(Duration::from_millis(10));
+        let options = scratch.options();
         Hosted {
             host: watch(options),
             artifact,

@@ -3,6 +3,9 @@
 use std::fs;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use replug::Options;
 
 use crate::{Artifact, library};
 
@@ -41,6 +44,14 @@ impl Scratch {
     /// The artifact that most tests watch. A new scratch directory has no file there.
     pub fn artifact(&self) -> Artifact {
         Artifact::at(self.join("libplugin01.so"))
+    }
+
+    /// The options of a host that watches this artifact, and does not let a test wait.
+    pub fn options(&self) -> Options {
+        Options::new(self.artifact().path())
+            .stage_dir(self.stage())
+            .interval(Duration::from_millis(2))
+            .settle(Duration::from_millis(10))
     }
 
     /// A directory with a library for each of these numbers, named by its place in the list; and the paths of the

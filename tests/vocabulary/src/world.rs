@@ -1,6 +1,6 @@
 //! A host whose plugins are the fixtures of `tests/plugins`, and the artifact that it watches.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use fixtures::Fixture;
 use replug::error::Step;
@@ -31,10 +31,7 @@ impl World {
     pub fn watched_by(watch: impl FnOnce(Options) -> Host<Fixture>) -> World {
         let scratch = Scratch::new();
         let artifact = scratch.artifact();
-        let options = Options::new(artifact.path())
-            .stage_dir(scratch.stage())
-            .interval(Duration::from_millis(2))
-            .settle(Duration::from_millis(10));
+        let options = scratch.options();
         World {
             host: watch(options),
             artifact,
