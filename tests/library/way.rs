@@ -12,8 +12,9 @@ use replug::watch::{Locality, News};
 use replug::{Audit, FsPolicy, Options};
 use vocabulary::{Artifact, Asked, ByHand, Nfs, Scratch, Spy, library};
 
-/// The requests for the names on the way to a directory, from the root of its filesystem on: for the name of each
-/// directory, for a look at it, and for the names in it.
+/// The requests for the names on the way to a directory of a test, from the root of its filesystem on: for the name of
+/// each directory, for a look at it, and for the names in the directory of the test. How many names the directories above
+/// hold is nobody's business here, and decides whether they are read; see [`is_of_a_test`].
 pub fn asks_on_the_way_to(directory: &Path) -> Vec<Asked> {
     let device = |path: &Path| fs::metadata(path).unwrap().dev();
     let mut above: Vec<_> = directory
@@ -29,7 +30,16 @@ pub fn asks_on_the_way_to(directory: &Path) -> Vec<Asked> {
             Asked::Names(directory),
         ]
     };
-    above.into_iter().flat_map(ask).collect()
+    let asked = above.into_iter().flat_map(ask);
+    asked
+        .filter(|asked| is_of_a_test(asked, directory))
+        .collect()
+}
+
+/// Whether a request depends on nothing but the test whose directory this is: not on how many names others have put into
+/// the directories above.
+pub fn is_of_a_test(asked: &Asked, directory: &Path) -> bool {
+    !matches!(asked, Asked::Names(above) if above != directory && directory.starts_with(above))
 }
 
 /// The root of a filesystem that is on NFS as long as it is mounted, and a library some directories below.
