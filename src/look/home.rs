@@ -16,6 +16,8 @@ pub(crate) struct Home {
     /// end, if there were any.
     links: Box<[(PathBuf, u64)]>,
     end: Option<PathBuf>,
+    /// The device that a file was on which was seen since, at the end of another way that nobody could follow.
+    seen_on: Option<u64>,
 }
 
 impl Home {
@@ -26,15 +28,32 @@ impl Home {
             device,
             links: links.collect(),
             end: way.detour_end().map(Path::to_owned),
+            seen_on: None,
         }
     }
 
     /// Whether this is the home of what is on that device, at the end of that way.
     pub(crate) fn is_at_the_end_of(&self, way: &Way, device: u64) -> bool {
+        self.device == device && self.is_of(way)
+    }
+
+    /// Whether that way leads to this home.
+    fn is_of(&self, way: &Way) -> bool {
         let links = self.links.iter().map(|(path, _)| path);
-        self.device == device
-            && links.eq(way.links().map(|link| &link.path))
-            && self.end.as_deref() == way.detour_end()
+        links.eq(way.links().map(|link| &link.path)) && self.end.as_deref() == way.detour_end()
+    }
+
+    /// Takes down that a file was seen on this device while its home could not be asked for. If that way led to another
+    /// home, all that is known of the new one is the device of the file.
+    pub(crate) fn note_seen(&mut self, way: &Way, device: u64) {
+        if self.seen_on.is_some() || !self.is_of(way) {
+            self.seen_on = Some(device);
+        }
+    }
+
+    /// Whether this is where the file was seen last.
+    pub(crate) fn is_current(&self) -> bool {
+        self.seen_on.is_none()
     }
 
     /// Whether the home of something else is on this device too.
@@ -57,12 +76,17 @@ impl Home {
                 Err(error) => return Err(error),
             }
         }
+        if let Some(device) = self.seen_on {
+            // A device of the file alone is not always one of a directory: so it was on this one, or on that of before.
+            let above = device_above(&files.route(path)?.end, files)?;
+            return Ok(above != device && above != self.device);
+        }
         let end = self.end.as_deref().unwrap_or(path);
         if device_above(end, files)? == self.device {
             return Ok(false);
         }
-        // A path that leads elsewhere by now says nothing of the filesystem of before.
         let route = files.route(path)?;
+        // A path that leads elsewhere by now says nothing of the filesystem of before.
         let links = self.links.iter().map(|(path, _)| path);
         let leads_there = self.end.as_ref().is_none_or(|end| *end == route.end);
         Ok(leads_there && links.eq(&route.links))

@@ -197,7 +197,8 @@ impl Artifact {
         let Ok(snapshot) = look else {
             return false;
         };
-        self.trouble.is_none() && self.tracker.is_quiet(now, snapshot)
+        let is_at_home = self.home.as_ref().is_some_and(Home::is_current);
+        self.trouble.is_none() && is_at_home && self.tracker.is_quiet(now, snapshot)
     }
 
     /// Whether the way to the artifact leads elsewhere than before, as was found out when the way was asked.

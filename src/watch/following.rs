@@ -120,7 +120,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         }
         self.recovered(Reached::Kind);
         self.note_names(&snapshot);
-        let target = self.remember_the_way();
+        let target = self.remember_the_way(snapshot.device);
         // The time is asked for only now: an idle poll asks no clock.
         let now = self.shared.clock.now();
         let (mut order, whereabouts) =
@@ -153,8 +153,9 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         }
     }
 
-    /// Learns the way to the artifact, while it is suspect. Returns the path at the end of the way.
-    fn remember_the_way(&mut self) -> Option<PathBuf> {
+    /// Learns the way to the artifact, which was seen on this device, while it is suspect. Returns the path at the end of
+    /// the way.
+    fn remember_the_way(&mut self, device: u64) -> Option<PathBuf> {
         let Artifact {
             path,
             listed,
@@ -164,14 +165,17 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         } = &mut *self.artifact;
         let files = &self.shared.files;
         // If the way cannot be followed any more, the next look will see that.
-        let end = self.shared.learn(way, path, !*listed).ok()?;
-        if let Ok(device) = device_above(way.end(path), files)
+        let end = self.shared.learn(way, path, !*listed).ok();
+        let above = end.is_some().then(|| device_above(way.end(path), files));
+        if let Some(Ok(above)) = above
             // If the directory was unmounted since the look at the artifact, its device is the wrong home.
             && files.look(path).is_ok()
         {
-            *home = Some(Home::at_the_end_of(way, device));
+            *home = Some(Home::at_the_end_of(way, above));
+        } else if let Some(home) = home {
+            home.note_seen(way, device);
         }
-        Some(end)
+        end
     }
 
     fn say_whereabouts(&mut self, whereabouts: Option<Whereabouts>) {

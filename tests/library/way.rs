@@ -251,6 +251,69 @@ fn a_directory_behind_a_link_is_asked_again_once_it_is_not_covered_any_more() {
     }
 }
 
+/// A link on a mount, which was swapped while nobody said what the directory is to which the link leads by now.
+#[test]
+fn a_library_at_the_end_of_a_way_that_could_not_be_followed_is_missing_if_removed_and_not_if_covered()
+ {
+    for (is_covered, wanted) in [(true, "degraded"), (false, "missing")] {
+        let scratch = Scratch::new();
+        let (mount, files) = Mount::new(&scratch, |_| {});
+        let (link, ends) = (mount.root.join("current"), ["v1", "v2"]);
+        for (number, end) in (1..).zip(ends) {
+            let directory = mount.root.join(end);
+            fs::create_dir(&directory).unwrap();
+            Artifact::at(directory.join("libx.so")).link(&library(number));
+        }
+        symlink("v1", &link).unwrap();
+        let faults = files.faults.clone();
+        let mut watch = ByHand::watch(&scratch, &link.join("libx.so"), files);
+        assert_eq!(watch.poll_until_settled(), 1);
+
+        let end = mount.root.join("v2");
+        let failing = end.clone();
+        faults.begin(move |asked| (*asked == Asked::Look(failing.clone())).then_some(110));
+        symlink("v2", mount.root.join("new")).unwrap();
+        fs::rename(mount.root.join("new"), &link).unwrap();
+        assert_eq!(watch.poll_until_settled(), 1, "it is found all the same");
+        fs::remove_file(end.join("libx.so")).unwrap();
+        if is_covered {
+            mount.nfs.cover(&end);
+        }
+        faults.end();
+        assert_eq!(watch.news_of_a_while(), [wanted], "covered: {is_covered}");
+    }
+}
+
+#[test]
+fn a_way_that_could_not_be_followed_is_learned_once_it_can_be() {
+    let scratch = Scratch::new();
+    let asked = Rc::<RefCell<Vec<Asked>>>::default();
+    let heard = Rc::clone(&asked);
+    let files = Spy::on_this_machine(move |asked| heard.borrow_mut().push(asked));
+    let path = scratch.join("current/libx.so");
+    for (number, version) in (1..).zip(["v1", "v2"]) {
+        fs::create_dir(scratch.join(version)).unwrap();
+        Artifact::at(scratch.join(version).join("libx.so")).link(&library(number));
+    }
+    symlink("v1", scratch.join("current")).unwrap();
+    let faults = files.faults.clone();
+    let mut watch = ByHand::watch(&scratch, &path, files);
+    assert_eq!(watch.poll_until_settled(), 1);
+    let end = scratch.join("v2");
+    faults.begin(move |asked| (*asked == Asked::Look(end.clone())).then_some(110));
+    symlink("v2", scratch.join("new")).unwrap();
+    fs::rename(scratch.join("new"), scratch.join("current")).unwrap();
+    assert_eq!(watch.poll_until_settled(), 1);
+    faults.end();
+    let mut is_followed = || {
+        asked.borrow_mut().clear();
+        watch.poll();
+        asked.take().contains(&Asked::Route(path.clone()))
+    };
+    assert!(is_followed(), "nobody knows where it is at home");
+    assert!(!is_followed(), "an idle poll follows no way");
+}
+
 #[test]
 fn a_watched_directory_that_is_a_swapped_link_is_another_directory() {
     let scratch = Scratch::new();
