@@ -85,12 +85,13 @@ fn watch(orders: &Receiver<Order>, ahead: &Ahead, say: &Sender<Saved>) {
     loop {
         let began = Instant::now();
         if eyes.look(began) {
-            match quiet.stir(began) {
+            match quiet.stir(Instant::now()) {
                 true => eyes.saved().iter().for_each(|so_far| ahead.begin(so_far)),
                 false => must_build |= ahead.end(),
             }
         }
-        if quiet.is_over(Instant::now()) {
+        // A look shows what was there when it began: a long one says nothing of the time that it took.
+        if quiet.is_over(began) {
             let saved = eyes.take_saved();
             // What a build ahead has shown is so no more, and nothing was saved.
             let in_vain = || (ahead.end() || must_build).then(Saved::default);

@@ -1,7 +1,7 @@
 //! Saves in all ways, at all moments of a build: the last state is live at the end.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use vocabulary::{Package, Saves, Scratch, pause};
 
@@ -12,6 +12,9 @@ const SAVES: u32 = 20;
 
 /// The longest time between two saves: longer than a build of this package.
 const LONGEST_PAUSE_MS: u64 = 500;
+
+/// How far apart the steps of a save may be for them to be one: well below the quiet that a build waits for.
+const ONE_SAVE: Duration = Duration::from_millis(20);
 
 /// How long a build that nobody needs would take to be seen.
 const A_WHILE: Duration = Duration::from_millis(600);
@@ -24,17 +27,26 @@ fn after_saves_in_all_ways_at_all_moments_the_last_state_is_live_and_nothing_is_
     let source = fs::read_to_string(&file).unwrap();
     let mut program = dev(&scratch, &package, &[]);
     program.wait_for_answer("as it was");
-    let mut saves = Saves::new(1);
+    let (mut saves, mut most_builds) = (Saves::new(1), 1);
     for number in 1..=SAVES {
         let text = source.replace("as it was", &format!("save {number}."));
-        saves.save(&file, text.as_bytes());
+        let begun = Instant::now();
+        let steps = saves.save(&file, text.as_bytes());
+        most_builds += match begun.elapsed() < ONE_SAVE {
+            true => 1,
+            // On a busy machine, a save can take as long as several.
+            false => steps,
+        };
         pause(Duration::from_millis(saves.below(LONGEST_PAUSE_MS)));
     }
     let last = program.wait_for_answer(&format!("save {SAVES}."));
     let builds = program.said("building").len();
     program.go_on_for(A_WHILE);
     assert_eq!(program.said("building").len(), builds, "{last:?}");
-    assert!(builds <= 1 + SAVES as usize, "at most one for each save");
+    assert!(
+        builds <= most_builds,
+        "{builds}, and at most {most_builds}: one for each save"
+    );
     let ended = program.stop_cleanly(&scratch);
     let live = ended.said("live").last().unwrap().number("generation");
     assert_eq!(live, last.number("generation"));
