@@ -363,7 +363,7 @@ pub const WAYS: &[Mutant] = &[
     mutant(
         "an unmounted filesystem is no removal of a file",
         "src/watch/following.rs",
-        "*home = Some(Home::at_the_end_of(way, device));",
+        "*home = Some(Home::at_the_end_of(way, above));",
         "",
         &["missing"],
     ),
