@@ -30,9 +30,10 @@ static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
 #[global_allocator]
 static MARKED: Marked = Marked;
 
-/// The layout of a block with its mark, and the place of the block in it.
+/// The layout of a block with its mark, and the place of the block in it. As with `malloc`, a block is aligned for anything:
+/// an unwinder asks for 16 bytes of an exception's block, and the standard library for 8.
 fn marked(layout: Layout) -> (Layout, usize) {
-    Layout::new::<usize>()
+    Layout::new::<u128>()
         .extend(layout)
         .expect("a block is small")
 }
