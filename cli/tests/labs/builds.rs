@@ -102,7 +102,8 @@ fn each_clean_build_on_the_server_is_loaded_once_and_soon() {
             let all = &ended.said;
             assert!(times.count() <= gone_long, "{gone}, {gone_long}: {all:#?}");
         }
-        assert_eq!(ended.said("returned").len(), missing.len());
+        let returned = ended.said("returned").len();
+        assert_eq!(returned, missing.len(), "{:#?}", ended.said);
     }
     scratch.assert_nothing_staged();
 }
