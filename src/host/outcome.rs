@@ -33,7 +33,7 @@ pub enum Outcome {
     Unchanged(Digest),
     /// The artifact is gone.
     Missing,
-    /// The artifact is back.
+    /// The artifact is back. An owner who takes news seldom need not have heard that it was gone.
     Returned,
     /// The artifact cannot be looked at or read for now.
     Degraded(Error),

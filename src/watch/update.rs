@@ -49,7 +49,7 @@ pub enum News<S = Staged> {
     },
     /// The artifact is gone, for longer than a replacement takes. The live generation stays.
     Missing,
-    /// The artifact is back.
+    /// The artifact is back. An owner who takes news seldom need not have heard that it was gone.
     Returned,
     /// The artifact cannot be looked at or read for now. The live generation stays.
     Degraded(Error),
