@@ -18,6 +18,10 @@ pub use crate::decide::trust::{Distrust, Flaw};
 pub use crate::handshake::{Difference, Mismatch, TypeDifference};
 pub use crate::stage::room::StageError;
 pub use crate::stage::vet::Refusal;
+#[cfg(feature = "trial")]
+pub use crate::trials::part::NoTrial;
+#[cfg(feature = "trial")]
+pub use crate::trials::verdict::{TrialEnd, TrialFailure, TrialPart};
 
 /// A failed step, and the file it failed on. A live generation goes on running.
 ///
@@ -141,6 +145,33 @@ pub enum Error {
         /// What differs between the declarations.
         source: Mismatch,
     },
+    /// Builds are to be tried, and this process cannot have that done.
+    #[cfg(feature = "trial")]
+    #[error("cannot watch `{}` and try its builds", shown(path))]
+    NoTrial {
+        /// The artifact or directory.
+        path: PathBuf,
+        /// Why not.
+        source: NoTrial,
+    },
+    /// The build could not be tried, for a reason that is not the build's. It is tried as soon as that is over.
+    #[cfg(feature = "trial")]
+    #[error("cannot try `{}` in a helper process", shown(path))]
+    NotTried {
+        /// The artifact.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The build did not pass its trial. It is not tried again until its bytes change.
+    #[cfg(feature = "trial")]
+    #[error("cannot hand over `{}`", shown(path))]
+    Trial {
+        /// The artifact.
+        path: PathBuf,
+        /// What became of the helper.
+        source: TrialFailure,
+    },
     /// The dynamic loader, or one of the checks around it, refused the staged copy.
     #[error("cannot load `{}`", shown(path))]
     Load {
@@ -204,6 +235,8 @@ pub enum Step {
     Vet,
     /// Comparing the plugin's declaration with the host's.
     Handshake,
+    /// Trying the copy in a helper process.
+    Trial,
     /// Handing the copy to the dynamic loader.
     Load,
     /// Letting the new generation get ready.
@@ -275,6 +308,8 @@ impl Error {
             Error::Trust { .. } | Error::Admission { .. } => Step::Trust,
             Error::Vet { .. } => Step::Vet,
             Error::Handshake { .. } => Step::Handshake,
+            #[cfg(feature = "trial")]
+            Error::NoTrial { .. } | Error::NotTried { .. } | Error::Trial { .. } => Step::Trial,
             Error::Load { .. } => Step::Load,
             Error::Hook { hook, .. } => match hook {
                 Hook::Init => Step::Init,
@@ -296,6 +331,15 @@ impl Error {
             Error::Stage { source, .. } => Some(Class::of(source))
                 .filter(|class| *class == Class::FilesOpen)
                 .map(Class::advice),
+            #[cfg(feature = "trial")]
+            Error::NotTried { .. } => Some(
+                "it is tried as soon as a helper can be started; if this lasts, allow this user more processes (`ulimit -u`), \
+                 or free memory",
+            ),
+            #[cfg(feature = "trial")]
+            Error::Trial { .. } => {
+                Some("mend the build; these bytes are not tried again, other ones are")
+            }
             Error::MountLost { .. } => Some("mount it again"),
             Error::NotFoundThoughListed { .. } => Some(Class::Stale.advice()),
             _ => None,
@@ -316,6 +360,7 @@ impl fmt::Display for Step {
             Step::Stage => "stage",
             Step::Vet => "vet",
             Step::Handshake => "handshake",
+            Step::Trial => "trial",
             Step::Load => "load",
             Step::Init => "init",
             Step::Save => "save",

@@ -60,6 +60,10 @@ mod handshake;
 mod admission;
 pub mod options;
 
+// Builds that are tried in a helper process before they are handed over.
+#[cfg(feature = "trial")]
+mod trials;
+
 // Everything that the compiler cannot check: images, and their functions.
 mod boundary;
 
@@ -125,6 +129,8 @@ pub use crate::host::succeed::Handover;
 pub use crate::look::digest::{Digest, NoDigest};
 #[doc(inline)]
 pub use crate::options::{Audit, FsPolicy, GatePolicy, Options, Trust};
+#[cfg(feature = "trial")]
+pub use crate::trials::Trial;
 pub use crate::warning::Warning;
 
 /// The parts of an [`Outcome`].
@@ -134,6 +140,12 @@ pub mod outcome {
     #[cfg(feature = "serde")]
     pub use crate::host::line::Line;
     pub use crate::host::outcome::{Kept, Loaded, NotLive, Retired};
+}
+
+/// A program's own part in the trials of builds, with the feature `trial`.
+#[cfg(feature = "trial")]
+pub mod trial {
+    pub use crate::host::helping::run_if_asked;
 }
 
 /// Tables of functions of one's own, for hosts that are made by [`Host::with`].
@@ -146,3 +158,8 @@ pub mod table {
 #[cfg(doctest)]
 #[doc = include_str!("../docs/contract.md")]
 struct Documents;
+
+/// As above.
+#[cfg(all(doctest, feature = "trial"))]
+#[doc = include_str!("../docs/production.md")]
+struct Production;

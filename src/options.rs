@@ -11,6 +11,8 @@ use replug_plugin::HookError;
 #[cfg(feature = "signatures")]
 use crate::admission::NoKey;
 use crate::admission::{Applicant, Checks};
+#[cfg(feature = "trial")]
+use crate::trials::Trial;
 
 /// The longest duration of an option, so that no sum of two can overflow a clock.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -51,6 +53,8 @@ pub struct Options {
     pub(crate) expected: Option<Expected>,
     pub(crate) trust: Trust,
     pub(crate) checks: Checks,
+    #[cfg(feature = "trial")]
+    pub(crate) trial: Option<Trial>,
 }
 
 impl Options {
@@ -99,6 +103,8 @@ impl Options {
             expected: None,
             trust: Trust::default(),
             checks: Checks::default(),
+            #[cfg(feature = "trial")]
+            trial: None,
         }
     }
 
@@ -216,6 +222,18 @@ impl Options {
         check: impl Fn(&Applicant<'_>) -> Result<(), HookError> + Send + Sync + 'static,
     ) -> Options {
         self.checks.add(check);
+        self
+    }
+
+    /// Tries each build in a helper process before it is handed over, once for its bytes. A build that dies, fails or hangs there is
+    /// kept out at the step `trial`, and what is live goes on. The program must take part: its `main` begins with
+    /// [`run_if_asked`](crate::trial::run_if_asked), or watching is an error.
+    ///
+    /// Trials hold up neither the owner's thread nor looks at other libraries. A build goes live as much later as its trial
+    /// takes.
+    #[cfg(feature = "trial")]
+    pub fn trial(mut self, trial: Trial) -> Options {
+        self.trial = Some(trial);
         self
     }
 

@@ -105,5 +105,5 @@ pub(crate) use self::{
     process::{
         JOINS_UNIQUE, KNOWS_BY_SONAME, has_itself, keep, loaded_as, note_brought, process_has,
     },
-    table::{Bound, BoundHooks, Leased},
+    table::{Bound, BoundHooks, Leased, State},
 };

@@ -112,6 +112,18 @@ pub(crate) struct State {
     bytes: Vec<u8>,
 }
 
+#[cfg(feature = "trial")]
+impl State {
+    pub(crate) fn new(version: u32, bytes: Vec<u8>) -> State {
+        State { version, bytes }
+    }
+
+    /// The version and the bytes.
+    pub(crate) fn into_parts(self) -> (u32, Vec<u8>) {
+        (self.version, self.bytes)
+    }
+}
+
 impl BoundHooks {
     pub(crate) fn init(&self) -> Result<(), CallError> {
         // SAFETY: the image is mapped: whoever has the hooks has the image too.

@@ -108,6 +108,8 @@ impl Trouble {
     pub(crate) fn keeps_out(&self) -> bool {
         match self.at {
             Reached::Trust | Reached::Stage => true,
+            #[cfg(feature = "trial")]
+            Reached::Trial => true,
             // Half a library is waited for, until its writer is seen to be gone.
             Reached::Beside => self.said.iter().any(|(at, _)| *at == Reached::Beside),
             Reached::Look | Reached::Kind | Reached::Read => false,
@@ -131,6 +133,9 @@ pub(crate) enum Reached {
     /// Staging the libraries that the artifact brings along. To read and stage the artifact itself overcomes nothing
     /// that fails here.
     Beside,
+    /// Starting a helper process that tries the artifact.
+    #[cfg(feature = "trial")]
+    Trial,
 }
 
 impl Reached {

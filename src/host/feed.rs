@@ -12,6 +12,8 @@ use replug_plugin::shown::shown;
 
 #[cfg(feature = "stream")]
 use super::bell::Bell;
+#[cfg(feature = "trial")]
+use crate::trials::states::States;
 use crate::watch::pulse::Stall;
 use crate::watch::update::Update;
 use crate::watch::watcher::Watcher;
@@ -72,6 +74,12 @@ impl Feed {
 
     pub(super) fn watcher(&self) -> Option<&Watcher> {
         self.watcher.as_ref()
+    }
+
+    /// Where a trial looks for the state of the live generation, if that is wanted.
+    #[cfg(feature = "trial")]
+    pub(super) fn states(&self) -> Option<States> {
+        self.watcher.as_ref()?.states().cloned()
     }
 
     /// Asks the worker, if there is one, for another copy of an artifact.

@@ -44,6 +44,10 @@ pub(crate) mod handing;
 
 mod plain;
 
+// A host in a helper process, which tries a build.
+#[cfg(feature = "trial")]
+pub(crate) mod helping;
+
 pub(crate) mod set;
 
 // Both as streams of their outcomes.

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 use replug_plugin::Interface;
+#[cfg(feature = "trial")]
+use replug_plugin::shown::shown;
 
 use super::build::Build;
 use super::company;
@@ -21,11 +23,13 @@ use super::noted::noted;
 use super::outcome::{Kept, Loaded, Next, NotLive, Outcome, Retired};
 use super::retire::{Leftovers, Unload};
 use super::succeed::{HandOver, Handover, prepare, stop_in_vain};
-use crate::boundary::{Bound, Image, LoadFailure, Table};
+use crate::boundary::{Bound, BoundHooks, Image, LoadFailure, State, Table};
 use crate::error::Error;
 use crate::handshake::{Expected, Met};
 use crate::look::process::Process;
 use crate::options::Options;
+#[cfg(feature = "trial")]
+use crate::trials::states::States;
 use crate::warning::Warning;
 use crate::watch::update::{Ready, Update};
 use crate::watch::watcher::Watcher;
@@ -78,6 +82,9 @@ pub struct Host<T> {
     leftovers: Leftovers,
     /// The copies that were taken away before they were loaded.
     lost: Lost,
+    /// Where a trial looks for the state of the live generation, if that is wanted.
+    #[cfg(feature = "trial")]
+    states: Option<States>,
     /// The way to tell handles of a swap, once there are handles.
     published: OnceCell<Box<dyn Publish<T>>>,
     /// The process that the host was made in.
@@ -159,6 +166,8 @@ impl<T: Table> Host<T> {
             unload: Unload::Never,
             leftovers: Leftovers::default(),
             lost: Lost::default(),
+            #[cfg(feature = "trial")]
+            states: None,
             published: OnceCell::new(),
             process: Process::this(),
         }
@@ -179,7 +188,21 @@ impl<T> Host<T> {
     /// Makes this host take its updates from `watcher`, and own the watcher from now on.
     pub fn watching(mut self, watcher: Watcher) -> Host<T> {
         self.feed = Feed::of(watcher);
+        #[cfg(feature = "trial")]
+        self.share_states(self.feed.states());
         self
+    }
+
+    /// Leaves the state of each live generation where a trial looks for it.
+    #[cfg(feature = "trial")]
+    pub(super) fn share_states(&mut self, states: Option<States>) {
+        self.states = states;
+    }
+
+    /// Takes the functions out of an image.
+    #[cfg(feature = "trial")]
+    pub(super) fn bind(&mut self, image: &Image) -> Result<Bound<T>, LoadFailure> {
+        (self.bind)(image)
     }
 
     /// The watcher that this host takes its updates from.
@@ -312,6 +335,10 @@ impl<T> Host<T> {
             published.withdraw();
         }
         let live = self.live.take()?;
+        #[cfg(feature = "trial")]
+        if let Some(states) = &self.states {
+            states.keep(live.build.path(), None);
+        }
         Some(self.retire(live))
     }
 
@@ -347,11 +374,14 @@ impl<T> Host<T> {
         })?;
         let image = Arc::new(image);
         let old = self.live.as_ref().and_then(|live| live.hooks.as_ref());
-        if let Err((hook, source)) = prepare(&build, hooks.as_ref(), old) {
-            self.leftovers.dispose(build, image);
-            let path = artifact.to_path_buf();
-            return Err(Error::Hook { path, hook, source });
-        }
+        let taken_over = match prepare(&build, hooks.as_ref(), old) {
+            Ok(taken_over) => taken_over,
+            Err((hook, source)) => {
+                self.leftovers.dispose(build, image);
+                let path = artifact.to_path_buf();
+                return Err(Error::Hook { path, hook, source });
+            }
+        };
         let generations = Handover {
             new: &table,
             old: self.live.is_some().then_some(&self.table),
@@ -362,6 +392,7 @@ impl<T> Host<T> {
             let path = artifact.to_path_buf();
             return Err(Error::Handover { path, source });
         }
+        self.leave_state(artifact, hooks.as_ref(), taken_over);
         self.generations += 1;
         let staged = ready.staged.path().to_owned();
         let (digest, generation) = (ready.digest, self.generations);
@@ -393,6 +424,27 @@ impl<T> Host<T> {
             retired,
         })
     }
+
+    /// Leaves the state of a generation that is about to be live where a trial looks for it: what it took over, or what it
+    /// begins with.
+    #[cfg(feature = "trial")]
+    fn leave_state(&self, artifact: &Path, hooks: Option<&BoundHooks>, taken_over: Option<State>) {
+        let Some(states) = &self.states else {
+            return;
+        };
+        let begun_with = || match hooks.map_or(Ok(None), BoundHooks::save) {
+            Ok(state) => state,
+            Err(error) => {
+                tracing::debug!(artifact = %shown(artifact), %error, "no state for a trial");
+                None
+            }
+        };
+        let state = taken_over.or_else(begun_with);
+        states.keep(artifact, state.map(State::into_parts));
+    }
+
+    #[cfg(not(feature = "trial"))]
+    fn leave_state(&self, _: &Path, _: Option<&BoundHooks>, _: Option<State>) {}
 
     /// Maps the very file that was vetted. The loader opens it once more by its path, so the path is compared with the
     /// vetted file before and after: a descriptor in place of the path would leave debuggers and backtraces without a

@@ -3,7 +3,7 @@
 use std::ffi::CString;
 
 use super::owner::Host;
-use crate::boundary::{Raw, Text, TextFunction};
+use crate::boundary::{AnyPlugin, Raw, Text, TextFunction};
 use crate::error::Error;
 use crate::options::Options;
 use crate::watch::watcher::Watcher;
@@ -13,6 +13,13 @@ impl Host<Raw> {
     pub fn new<S: Into<CString>>(names: impl IntoIterator<Item = S>) -> Host<Raw> {
         let names: Vec<CString> = names.into_iter().map(Into::into).collect();
         Host::with(move |image| Raw::bind(image, &names))
+    }
+}
+
+impl Host<AnyPlugin> {
+    /// A host of plugins of either kind, that calls `function` of those which have it.
+    pub fn new(function: TextFunction) -> Host<AnyPlugin> {
+        Host::with(move |image| AnyPlugin::bind(image, &function))
     }
 }
 

@@ -114,10 +114,8 @@ impl HostSet<AnyPlugin> {
     /// As [`Watcher::new`].
     pub fn watch(function: TextFunction, options: Options) -> Result<HostSet<AnyPlugin>, Error> {
         let watcher = Watcher::new(options.exports([function.name(), Text::FREE]))?;
-        Ok(HostSet::with(watcher, move || {
-            let function = function.clone();
-            Host::with(move |image| AnyPlugin::bind(image, &function))
-        }))
+        let new_host = move || Host::<AnyPlugin>::new(function.clone());
+        Ok(HostSet::with(watcher, new_host))
     }
 }
 
@@ -218,6 +216,8 @@ impl<T> HostSet<T> {
             Next::Load(ready) => {
                 let new_member = || {
                     let mut host = (self.new_host)();
+                    #[cfg(feature = "trial")]
+                    host.share_states(self.feed.states());
                     self.unload
                         .iter()
                         .for_each(|unload| host.set_unload(*unload));

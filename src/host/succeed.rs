@@ -3,7 +3,7 @@
 use replug_plugin::{CallError, HookError};
 
 use super::build::Build;
-use crate::boundary::BoundHooks;
+use crate::boundary::{BoundHooks, State};
 use crate::error::Hook;
 
 /// The two generations of a handover: both can be called, and nobody else calls the new one yet.
@@ -19,12 +19,13 @@ pub struct Handover<'a, T> {
 /// What a host does in a handover.
 pub(super) type HandOver<'f, T> = &'f mut dyn FnMut(Handover<'_, T>) -> Result<(), HookError>;
 
-/// Runs the hooks on the way to a new generation, in their order. Whatever fails, the old generation is as it was.
+/// Runs the hooks on the way to a new generation, in their order, and returns the state that it took over. Whatever fails, the
+/// old generation is as it was.
 pub(super) fn prepare(
     build: &Build,
     new: Option<&BoundHooks>,
     old: Option<&BoundHooks>,
-) -> Result<(), (Hook, CallError)> {
+) -> Result<Option<State>, (Hook, CallError)> {
     if let Some(new) = new {
         new.init().map_err(|error| (Hook::Init, error))?;
     }
@@ -47,14 +48,22 @@ pub(super) fn stop_in_vain(build: &Build, new: Option<&BoundHooks>) {
     }
 }
 
-fn carry_over(new: Option<&BoundHooks>, old: Option<&BoundHooks>) -> Result<(), (Hook, CallError)> {
+fn carry_over(
+    new: Option<&BoundHooks>,
+    old: Option<&BoundHooks>,
+) -> Result<Option<State>, (Hook, CallError)> {
     let saved = old.map_or(Ok(None), BoundHooks::save);
     let Some(state) = saved.map_err(|error| (Hook::Save, error))? else {
-        return Ok(());
+        return Ok(None);
     };
-    let restored = match new {
-        Some(new) => new.restore(&state),
+    restore(new, &state).map_err(|error| (Hook::Restore, error))?;
+    Ok(Some(state))
+}
+
+/// Lets a build take over a state.
+pub(super) fn restore(new: Option<&BoundHooks>, state: &State) -> Result<(), CallError> {
+    match new {
+        Some(new) => new.restore(state),
         None => Err(CallError::Refused("it has no hooks".to_owned())),
-    };
-    restored.map_err(|error| (Hook::Restore, error))
+    }
 }

@@ -475,6 +475,10 @@ impl PrivateCopy for Staged {
         self.end_hole()
     }
 
+    fn loadable(&self) -> Option<&Path> {
+        Some(&self.path)
+    }
+
     /// Closes the copy's file. Thousands of copies can be live at a time, and a process can have only so many files
     /// open.
     fn seal(&mut self, mapped: u64, _pen: &Pen) {

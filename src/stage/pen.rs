@@ -2,6 +2,7 @@
 //! write to a copy, and a poller writes before vet only.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
 
 /// A private copy, while a [`Poller`](crate::watch::Poller) makes it. Reading it is anybody's right; writing takes a
 /// [`Pen`], so that nothing comes to the loader that was changed after vet has seen it.
@@ -25,6 +26,12 @@ pub trait PrivateCopy: Read + Seek {
     /// Takes note that the copy is complete and was read for the last time, so that it holds nothing open that it does
     /// not need. A loader maps only its first `mapped` bytes.
     fn seal(&mut self, _mapped: u64, _pen: &Pen) {}
+
+    /// The path by which a loader can open the copy; `None` if there is none, as of a copy in a simulation. Without one no
+    /// build can be tried before it is handed over.
+    fn loadable(&self) -> Option<&Path> {
+        None
+    }
 }
 
 /// The right to write to private copies. Only a poller has one, and lends it for one writing at a time.

@@ -10,6 +10,8 @@ use std::time::Instant;
 use super::beside::Beside;
 use super::refused::Refused;
 use super::shared::Shared;
+#[cfg(feature = "trial")]
+use super::underway::Verdict;
 use crate::admission::Checks;
 use crate::decide::change::{Tracker, Waiting};
 use crate::decide::trouble::{Reached, Trouble};
@@ -42,6 +44,9 @@ pub(super) struct Artifact {
     pub(super) beside: Beside,
     /// What a person's check did not let run.
     pub(super) refused: Option<Refused>,
+    /// The bytes that were tried last, and what became of them.
+    #[cfg(feature = "trial")]
+    pub(super) tried: Option<Box<Verdict>>,
     pub(super) way: Way,
     /// Where a file was found last.
     pub(super) home: Option<Home>,
@@ -66,6 +71,8 @@ impl Artifact {
             warned: Vec::new(),
             beside: Beside::default(),
             refused: None,
+            #[cfg(feature = "trial")]
+            tried: None,
             way: Way::default(),
             home: None,
             is_struck: false,

@@ -178,6 +178,11 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         end
     }
 
+    #[cfg(not(feature = "trial"))]
+    fn is_tried(&self) -> bool {
+        false
+    }
+
     fn say_whereabouts(&mut self, whereabouts: Option<Whereabouts>) {
         match whereabouts {
             Some(Whereabouts::Missing) => self.say(News::Missing),
@@ -229,6 +234,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             self.say(News::Waiting(reason));
         }
         if self.artifact.owes_a_word
+            && !self.is_tried()
             && let Some(digest) = self.artifact.tracker.settled_on()
         {
             self.say(News::Unchanged { digest });

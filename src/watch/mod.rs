@@ -28,6 +28,9 @@ pub(crate) mod pulse;
 mod alive;
 
 // The things that all artifacts of a poller share.
+#[cfg(feature = "trial")]
+mod underway;
+
 mod shared;
 
 // One artifact: its state, how its file is read, and how its changes are followed.
@@ -47,6 +50,9 @@ mod admitting;
 
 pub(crate) mod gathering;
 pub(crate) mod trusting;
+
+#[cfg(feature = "trial")]
+mod trying;
 
 mod reading;
 

@@ -14,6 +14,8 @@ use crossbeam_channel::Receiver;
 
 use super::artifact::Artifact;
 use super::directory::{Directory, Polled};
+#[cfg(feature = "trial")]
+use super::followed::Followed;
 use super::following::follow;
 use super::pulse::{Counts, Pulse};
 use super::shared::Shared;
@@ -29,6 +31,8 @@ use crate::look::snapshot::Kind;
 use crate::measures::Polls;
 use crate::options::{FsPolicy, Options};
 use crate::stage::copies::{Stage, StageDirectory};
+#[cfg(feature = "trial")]
+use crate::trials::{part, states::States};
 
 /// Watches one path, without a thread of its own: the path of a library, or of a directory of libraries.
 ///
@@ -122,8 +126,8 @@ impl Poller {
     ///
     /// # Errors
     ///
-    /// If there is no place for staged copies, or the path is relative and the working directory is gone. The path
-    /// itself need not exist yet.
+    /// If there is no place for staged copies, the path is relative and the working directory is gone, or builds are to be tried
+    /// and this program takes no part in that. The path itself need not exist yet.
     pub fn new(mut options: Options) -> Result<Poller, Error> {
         options.path = OsFiles
             .absolute(&options.path)
@@ -131,6 +135,11 @@ impl Poller {
                 path: options.path,
                 source,
             })?;
+        #[cfg(feature = "trial")]
+        part::check(options.trial.as_ref()).map_err(|source| {
+            let path = options.path.clone();
+            Error::NoTrial { path, source }
+        })?;
         let stage = StageDirectory::new(options.stage_dir.as_deref())?;
         Ok(Poller::with(options, OsFiles, stage, Monotonic))
     }
@@ -229,6 +238,11 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         self.shared.stage.tidy();
         self.shared.begin();
         let wanted = self.poll_watched(now);
+        #[cfg(feature = "trial")]
+        let wanted = [wanted, self.follow_trials(now)]
+            .into_iter()
+            .flatten()
+            .min();
         // Before the news are delivered: who acts on them can then see how many polls and digests they took.
         self.counts.set(self.polls, self.shared.digests);
         self.note_work(now);
@@ -251,6 +265,8 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
     /// Forgets the decision about an artifact, for an owner who has let go of it: should the artifact be published again,
     /// it is ready again, whatever its bytes.
     pub fn forget(&mut self, artifact: &Path) {
+        #[cfg(feature = "trial")]
+        self.shared.trials.give_up(artifact);
         if let Some(found) = self.watched.find_mut(artifact) {
             found.forget();
         }
@@ -267,6 +283,8 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
 
     /// Ends all pauses: the next poll looks at everything and tries everything again, whatever has failed lately.
     pub(crate) fn end_pauses(&mut self) {
+        #[cfg(feature = "trial")]
+        self.shared.trials.end_pauses();
         let now = self.shared.clock.now();
         match &mut self.watched {
             Watched::File(artifact) => artifact.end_pauses(now),
@@ -291,6 +309,31 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         let wanted = [wanted, held_until].into_iter().flatten().min();
         let next = wanted.map_or(next, |wanted| next.min(wanted)).max(now);
         (next, took)
+    }
+
+    /// Goes on with the builds that are being tried. Returns when to look after them again.
+    #[cfg(feature = "trial")]
+    fn follow_trials(&mut self, now: Instant) -> Option<Instant> {
+        if self.shared.trials.is_empty() {
+            return None;
+        }
+        for ended in self.shared.trials.ended() {
+            // Nobody waits for the build of a library that is let go of.
+            if let Some(artifact) = self.watched.find_mut(ended.artifact()) {
+                let shared = &mut self.shared;
+                Followed { artifact, shared }.tried(now, ended);
+            }
+        }
+        let Shared { trials, rules, .. } = &mut self.shared;
+        trials.retain(|artifact| self.watched.find_mut(artifact).is_some());
+        trials.begin(now, rules.options.trial.as_ref());
+        trials.next_look(now)
+    }
+
+    /// Where trials look for the state of a live generation, if that is wanted.
+    #[cfg(feature = "trial")]
+    pub(crate) fn states(&self) -> Option<&States> {
+        self.shared.rules.options.trial.as_ref()?.states.as_ref()
     }
 
     /// Polls the file or directory that was last seen at the path, or else its successor. Returns when to poll again,

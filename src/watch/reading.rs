@@ -70,6 +70,9 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         };
         self.recovered(Reached::Stage);
         let order = self.artifact.tracker.staged(reading, &self.shared.rules);
+        if order.is_none() {
+            self.give_trial_up();
+        }
         match (order, refusal) {
             (Some(order), _) => order,
             // The rest of the file was not read, so nobody knows its digest.
@@ -202,7 +205,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
     ) {
         self.warn_of(&vetted);
         let first_seen = self.artifact.tracker.first_seen().unwrap_or(reading.begun);
-        self.say(News::Ready(Ready {
+        self.try_or_hand_over(Ready {
             digest: unit_digest(reading.digest, &siblings),
             staged,
             first_seen,
@@ -210,8 +213,17 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             unique: vetted.linkage.unique,
             allows_unique: self.shared.rules.options.allow_unique,
             siblings,
-        }));
+        });
     }
+
+    /// Without trials, what is ready is handed over.
+    #[cfg(not(feature = "trial"))]
+    fn try_or_hand_over(&mut self, ready: Ready<S::Staged>) {
+        self.say(News::Ready(ready));
+    }
+
+    #[cfg(not(feature = "trial"))]
+    fn give_trial_up(&mut self) {}
 
     /// Says what a person should know about a good build.
     fn warn_of(&mut self, vetted: &Vetted) {

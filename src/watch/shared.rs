@@ -11,6 +11,8 @@ use replug_plugin::shown::shown;
 
 use super::alive::Alive;
 use super::pulse::Pulse;
+#[cfg(feature = "trial")]
+use super::underway::Underway;
 use super::update::{News, Outbox};
 use crate::decide::settle::Rules;
 use crate::decide::trouble::Trouble;
@@ -46,6 +48,9 @@ pub(super) struct Shared<F: Files, S: Stage, C: Clock> {
     pub(super) stage: S,
     pub(super) clock: C,
     pub(super) outbox: Outbox<S::Staged>,
+    /// The builds that are being tried.
+    #[cfg(feature = "trial")]
+    pub(super) trials: Underway<S::Staged>,
     pub(super) digests: u64,
     /// The flaws in the rights of artifacts that were said.
     pub(super) distrusted: Said,
@@ -86,6 +91,8 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
             stage,
             clock,
             outbox: Outbox::new(),
+            #[cfg(feature = "trial")]
+            trials: Underway::default(),
             digests: 0,
             distrusted: Said::default(),
             gates: Gates::default(),

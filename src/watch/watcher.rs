@@ -24,6 +24,8 @@ use crate::look::process::Process;
 use crate::look::snapshot::Kind;
 use crate::options::Options;
 use crate::stage::copies::{Remover, Stage, Staged};
+#[cfg(feature = "trial")]
+use crate::trials::states::States;
 
 /// The worker's name in debuggers and process lists.
 const THREAD_NAME: &str = "replug-watcher";
@@ -68,6 +70,9 @@ pub struct Watcher {
     counts: Arc<Counts>,
     pulse: Arc<Pulse>,
     vigil: Vigil,
+    /// Where trials look for the state of a live generation, if that is wanted.
+    #[cfg(feature = "trial")]
+    states: Option<States>,
     /// The process that the worker is in.
     process: Process,
 }
@@ -88,8 +93,8 @@ impl Watcher {
     ///
     /// # Errors
     ///
-    /// If there is no place for staged copies, no thread can be started, or the path is relative and the working directory
-    /// is gone.
+    /// If there is no place for staged copies, no thread can be started, the path is relative and the working directory
+    /// is gone, or builds are to be tried and this program takes no part in that.
     pub fn new(options: Options) -> Result<Watcher, Error> {
         Watcher::spawn(Poller::new(options)?)
     }
@@ -114,6 +119,8 @@ impl Watcher {
         let (surveyor, surveyed) = mpsc::sync_channel(0);
         let counts = poller.counts();
         let path: Arc<Path> = poller.path().into();
+        #[cfg(feature = "trial")]
+        let states = poller.states().cloned();
         let worker = JoinOnDrop::spawn(Arc::clone(&path), {
             let mounted = mounted.clone();
             move || {
@@ -143,6 +150,8 @@ impl Watcher {
             counts,
             pulse,
             vigil: Vigil::new(Instant::now()),
+            #[cfg(feature = "trial")]
+            states,
             process: Process::this(),
         })
     }
@@ -179,6 +188,12 @@ impl Watcher {
     /// The means to remove all staged copies, for a program that ends while the worker may still be at work.
     pub fn remover(&self) -> &Remover {
         &self.remover
+    }
+
+    /// Where trials look for the state of a live generation, if that is wanted.
+    #[cfg(feature = "trial")]
+    pub(crate) fn states(&self) -> Option<&States> {
+        self.states.as_ref()
     }
 
     /// How often to ask for a [`stall`](Watcher::stall): often enough to learn of a stall within five seconds.

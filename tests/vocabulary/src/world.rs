@@ -29,7 +29,11 @@ impl World {
 
     /// A world whose host is made of the usual options by `watch`.
     pub fn watched_by(watch: impl FnOnce(Options) -> Host<Fixture>) -> World {
-        let scratch = Scratch::new();
+        World::watched_in(Scratch::new(), watch)
+    }
+
+    /// A world in a scratch directory that the test has made something of, whose host is made of the usual options by `watch`.
+    pub fn watched_in(scratch: Scratch, watch: impl FnOnce(Options) -> Host<Fixture>) -> World {
         let artifact = scratch.artifact();
         let options = scratch.options();
         World {
