@@ -6,6 +6,7 @@ mod help;
 mod library;
 mod new;
 mod serving;
+mod trying;
 
 use std::ffi::OsString;
 use std::fmt;

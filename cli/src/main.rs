@@ -46,6 +46,13 @@ fn main() -> ExitCode {
     {
         error.exit();
     }
+    let serving = match &command {
+        args::Command::Run(args) => Some(&args.serving),
+        args::Command::Dev(args) => Some(&args.serving),
+        _ => None,
+    };
+    // In a process that was started to try a build, this does not return.
+    serving.iter().for_each(|serving| run::take_part(serving));
     log_to_stderr();
     let ended = match command {
         args::Command::Run(args) => run::run(&args).map(|()| ExitCode::SUCCESS),

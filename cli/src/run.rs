@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, select_biased};
 use replug::shown::shown;
 use replug::watch::{Watcher, plugin_name};
-use replug::{AnyPlugin, HostSet, Outcome, TextFunction};
+use replug::{AnyPlugin, Host, HostSet, Outcome, TextFunction, trial};
 
 use crate::args::{Run, Serving};
 use crate::build;
@@ -56,6 +56,17 @@ fn function(args: &Serving) -> TextFunction {
     #[allow(unsafe_code)]
     unsafe {
         TextFunction::new(args.called())
+    }
+}
+
+/// Takes part in trials, if builds are tried.
+pub(crate) fn take_part(args: &Serving) {
+    if let Some(is_called) = args.tries() {
+        let host = Host::<AnyPlugin>::new(function(args));
+        trial::run_if_asked(host, |plugin| {
+            let text = plugin.text().filter(|_| is_called);
+            text.map_or(Ok(()), |text| Ok(text.call(&args.arg).map(drop)?))
+        });
     }
 }
 

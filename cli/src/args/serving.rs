@@ -9,6 +9,7 @@ use replug::{Audit, FsPolicy, GatePolicy, Options, Text, Trust};
 
 use super::LONGEST_MS;
 use super::admitting::Admitting;
+use super::trying::Trying;
 
 /// The function that is called unless another one is named.
 const FUNCTION: &CStr = c"plugin_function";
@@ -58,6 +59,9 @@ pub(crate) struct Serving {
 
     #[command(flatten)]
     admitting: Admitting,
+
+    #[command(flatten)]
+    trying: Trying,
 
     /// Where private copies live, instead of your runtime directory or the temporary one
     #[arg(long, value_name = "DIR")]
@@ -144,6 +148,11 @@ impl Serving {
         self.call.clone().unwrap_or_else(|| FUNCTION.to_owned())
     }
 
+    /// Whether builds are tried in helper processes, and whether the function is called there.
+    pub(crate) fn tries(&self) -> Option<bool> {
+        self.trying.is_wanted().then_some(self.trying.trial_call)
+    }
+
     /// Whether to wait while a cargo build holds its lock.
     pub(crate) fn gate(&self) -> GatePolicy {
         match self.gate {
@@ -174,7 +183,7 @@ impl Serving {
             .trust(self.trust.into())
             // Whoever names a function wants that one.
             .or_declared(self.call.is_none());
-        let options = self.admitting.of(options);
+        let options = self.trying.of(self.admitting.of(options));
         match &self.stage_dir {
             Some(stage_dir) => options.stage_dir(stage_dir),
             None => options,
@@ -182,7 +191,7 @@ impl Serving {
     }
 }
 
-fn ms(duration: Duration) -> u64 {
+pub(super) fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(LONGEST_MS)
 }
 

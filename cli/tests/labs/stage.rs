@@ -82,6 +82,16 @@ fn a_stage_directory_that_cannot_map_code_is_passed_over_for_the_next() {
 
 #[test]
 fn where_no_directory_can_map_code_copies_live_in_memory_and_each_is_the_new_one() {
+    live_in_memory(&[]);
+}
+
+#[test]
+fn a_copy_in_memory_is_tried_like_any_other() {
+    live_in_memory(&["--trial"]);
+}
+
+/// Loads some builds with these options where no directory can map code.
+fn live_in_memory(options: &[&str]) {
     let scratch = Scratch::new();
     let artifact = scratch.artifact();
     let temporary = scratch.join("tmp");
@@ -107,6 +117,7 @@ fn where_no_directory_can_map_code_copies_live_in_memory_and_each_is_the_new_one
         .args(["--interval-ms", "20", "--every-ms", "20"])
         .env("TMPDIR", &temporary)
         .env_remove("XDG_RUNTIME_DIR")
+        .args(options)
         .arg(artifact.path());
     let stage = scratch.stage();
     let mut mounts = vec![noexec(&stage)];

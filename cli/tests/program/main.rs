@@ -31,4 +31,5 @@ mod readme;
 mod signed;
 mod stopping;
 mod storm;
+mod tried;
 mod writers;

@@ -1,0 +1,94 @@
+//! `replug run --trial`: builds that a helper process tries first.
+
+use std::fs;
+
+use vocabulary::{Program, Scratch, c_library, library, version};
+
+/// A plugin that dies while it is loaded.
+const DIES: &str = r#"
+    char *plugin_function(const char *input);
+    void plugin_free(char *answer);
+    char *plugin_function(const char *input) { (void)input; return 0; }
+    void plugin_free(char *answer) { (void)answer; }
+    __attribute__((constructor)) static void construct(void) { *(volatile char *)0 = 1; }
+"#;
+
+/// A plugin that dies when it is called.
+const DIES_IN_A_CALL: &str = r#"
+    #include <stdio.h>
+    #include <stdlib.h>
+    char *plugin_function(const char *input);
+    void plugin_free(char *answer);
+    char *plugin_function(const char *input) { fprintf(stderr, "%s, \033[2Jfarewell\n", input); abort(); }
+    void plugin_free(char *answer) { (void)answer; }
+"#;
+
+#[test]
+fn a_build_that_crashes_is_kept_out_by_its_trial_and_the_good_one_after_it_is_live() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.replace_with(&library(1));
+    let mut program = Program::watch(&scratch, artifact.path(), &["--trial"]);
+    program.wait_for_answer(&version(1));
+    artifact.replace_with(&c_library(DIES, &scratch));
+    let line = program.wait_for_event("kept");
+    assert_eq!((line.text("step"), line.number("generation")), ("trial", 1));
+    let reason = line.text("reason");
+    assert!(
+        reason.contains("died of signal 11 (SIGSEGV) while it was loaded"),
+        "{reason}"
+    );
+    artifact.replace_with(&library(2));
+    program.wait_for_answer(&version(2));
+    let ended = program.stop_cleanly(&scratch);
+    assert_eq!(ended.said("loaded").len(), 2);
+}
+
+#[test]
+fn the_function_is_called_in_a_trial_if_that_is_wanted_and_its_last_words_are_shown() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.replace_with(&library(1));
+    let options = [
+        "--trial",
+        "--trial-call",
+        "--arg",
+        "you",
+        "--trial-ms",
+        "600000",
+    ];
+    let mut program = Program::watch(&scratch, artifact.path(), &options);
+    program.wait_for_answer(&version(1));
+    artifact.replace_with(&c_library(DIES_IN_A_CALL, &scratch));
+    let line = program.wait_for_event("kept");
+    let reason = line.text("reason");
+    assert!(reason.contains("(SIGABRT) in its self-test"), "{reason}");
+    assert!(
+        reason.contains(r"its last words: `you, \x1b[2Jfarewell`"),
+        "{reason}"
+    );
+    artifact.replace_with(&library(2));
+    program.wait_for_answer(&version(2));
+    program.stop_cleanly(&scratch);
+}
+
+#[test]
+fn each_library_of_a_directory_is_tried() {
+    let scratch = Scratch::new();
+    let (directory, paths) = scratch.directory_of("plugins", 1..=6);
+    fs::write(&paths[3], c_library(DIES, &scratch)).unwrap();
+    let mut program = Program::watch(&scratch, &directory, &["--trial"]);
+    for number in [1, 2, 3, 5, 6] {
+        program.wait_for_answer(&version(number));
+    }
+    if program.said("kept").is_empty() {
+        program.wait_for_event("kept");
+    }
+    let kept = program.said("kept");
+    assert_eq!(kept.len(), 1);
+    assert_eq!(
+        (kept[0].text("plugin"), kept[0].text("step")),
+        ("03", "trial")
+    );
+    program.stop_cleanly(&scratch);
+}
