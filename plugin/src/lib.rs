@@ -48,6 +48,8 @@ mod same;
 
 mod text;
 
+mod declaration;
+
 // The lines of types, which a host finds in a library's file.
 mod line;
 

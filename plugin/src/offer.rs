@@ -18,6 +18,8 @@ pub struct Offer {
     pub name: &'static str,
     /// The functions, each with whether it takes `&mut self`.
     pub functions: &'static [(bool, Function)],
+    /// All of this, written out, as [`Text::definition`](crate::text::Text::definition) does it.
+    pub text: &'static str,
 }
 
 /// A reference to a trait object of the host's. Only the host knows what its halves are.
@@ -252,10 +254,20 @@ macro_rules! __offer {
                 ),
             )+];
 
+            const REPLUG_OFFER: $crate::__private::Offer = $crate::__private::Offer {
+                name: $crate::__core::stringify!($Host),
+                functions: REPLUG_FUNCTIONS,
+                text: "",
+            };
+            const REPLUG_LEN: $crate::__core::primitive::usize = $crate::__private::Text::<0>::definition(
+                &$crate::__private::Shape::Offer(&REPLUG_OFFER),
+            ).len();
+            const REPLUG_TEXT: $crate::__private::Text<REPLUG_LEN> =
+                $crate::__private::Text::definition(&$crate::__private::Shape::Offer(&REPLUG_OFFER));
             const REPLUG_SHAPE: $crate::__private::Shape = $crate::__private::Shape::Offer(
                 &$crate::__private::Offer {
-                    name: $crate::__core::stringify!($Host),
-                    functions: REPLUG_FUNCTIONS,
+                    text: $crate::__private::Text::as_str(&REPLUG_TEXT),
+                    ..REPLUG_OFFER
                 },
             );
 
