@@ -1,6 +1,6 @@
 //! A handshake as text, written by the compiler. One fact a line, so that two texts can be compared by people.
 
-use std::ptr;
+use std::{ptr, str};
 
 use crate::facts::FACTS;
 use crate::layouts::LAYOUTS;
@@ -44,10 +44,18 @@ impl<const N: usize> Text<N> {
     /// If the text is not `N` bytes long.
     pub const fn as_str(&self) -> &str {
         assert!(self.len == N, "text of another length than was counted");
-        match std::str::from_utf8(&self.bytes) {
-            Ok(text) => text,
-            Err(_) => panic!("text is put together of whole texts"),
-        }
+        // SAFETY: as many bytes were written as there is room for, so none was left out: whole texts and digits. To look at each
+        // of them takes the compiler longer than to write them.
+        unsafe { str::from_utf8_unchecked(&self.bytes) }
+    }
+
+    /// This text with no more room than it takes.
+    pub(crate) const fn cut<const LEN: usize>(&self) -> Text<LEN> {
+        assert!(self.len == LEN && LEN <= N, "text that did not fit");
+        let mut bytes = [0; LEN];
+        // SAFETY: so many bytes are in both, as was just seen.
+        unsafe { ptr::copy_nonoverlapping(self.bytes.as_ptr(), bytes.as_mut_ptr(), LEN) };
+        Text { bytes, len: LEN }
     }
 
     /// The text, if it fitted.
@@ -74,12 +82,22 @@ impl<const N: usize> Text<N> {
     }
 
     pub(crate) const fn number(&mut self, number: usize) -> &mut Text<N> {
-        const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
-        let text = match number / 10 {
-            0 => self,
-            more => self.number(more),
-        };
-        text.put(DIGITS[number % 10])
+        let (mut digits, mut more) = (1, number / 10);
+        while more > 0 {
+            digits += 1;
+            more /= 10;
+        }
+        // From the last digit on, each if it fits.
+        let (mut left, mut at) = (number, self.len + digits);
+        while at > self.len {
+            at -= 1;
+            if at < N {
+                self.bytes[at] = b'0' + (left % 10) as u8;
+            }
+            left /= 10;
+        }
+        self.len += digits;
+        self
     }
 
     const fn handshake(declaration: &str, panics: &str) -> Text<N> {
@@ -129,4 +147,21 @@ pub const fn handshake_len(declaration: &str, panics: &str) -> usize {
 /// The handshake itself, with a NUL at its end.
 pub const fn handshake_text<const N: usize>(declaration: &str, panics: &str) -> [u8; N] {
     Text::<N>::handshake(declaration, panics).bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_written_with_all_its_digits_and_counted_where_it_does_not_fit() {
+        for number in [0, 7, 10, 99, 100, 4096, usize::MAX] {
+            let mut text = Text::<64>::new();
+            text.put("at ").number(number).put(".");
+            assert_eq!(text.written(), Some(&*format!("at {number}.")));
+            let mut counted = Text::<0>::new();
+            counted.put("at ").number(number).put(".");
+            assert_eq!(counted.len(), text.len());
+        }
+    }
 }
