@@ -146,7 +146,7 @@ pub mod __private {
         };
     }
     pub use crate::offer::{Offer, Proxy, RawObject, RawOffer, is_mut, is_self, raise};
-    pub use crate::refuse::{TAKEN, is_taken, says_macro, says_static};
+    pub use crate::refuse::{TAKEN, is_taken, says_dyn, says_macro, says_static};
     pub use crate::same::{SameAs, field_is};
     pub use crate::services::{Attach, Destructor, FIRST_KEY, Services, Start};
     pub use crate::shape::{Field, Function, Layout, Shape, are_ordinary};
@@ -156,7 +156,7 @@ pub mod __private {
         FORMAT, LEVEL, Text, VERSION, handshake_len, handshake_text, is_ordinary,
     };
     pub use crate::visit::{Visited, offers};
-    pub use crate::wire::{is_lent, lends_too_many};
+    pub use crate::wire::{is_lent, lends_too_many, shape_of};
 }
 
 #[cfg(test)]

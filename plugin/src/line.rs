@@ -250,18 +250,10 @@ impl<T> NotShared for Vouched<T> {}
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __foreign_line {
-    ($of:ty, $text:expr) => {
+    ($of:ty, $text:expr, $wrong:expr) => {
         const _: () = {
             use $crate::__private::NotShared as _;
-            $crate::__core::assert!(
-                !$crate::__private::Vouched::<$of>::IS_SHARED,
-                $crate::__core::concat!(
-                    "`",
-                    $crate::__core::stringify!($of),
-                    "` crosses by itself, by its definition: leave out \
-                    `#[shared(unsafe foreign)]`",
-                ),
-            );
+            $crate::__core::assert!(!$crate::__private::Vouched::<$of>::IS_SHARED, "{}", $wrong);
         };
 
         fn replug_foreign_line() -> $crate::__private::Line {

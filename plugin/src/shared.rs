@@ -68,19 +68,20 @@ macro_rules! shared {
                 )+],
                 text: "",
             };
-            const REPLUG_LEN: $crate::__core::primitive::usize = $crate::__private::Text::<0>::definition(
-                &$crate::__private::Shape::Struct(&REPLUG_LAYOUT),
-            ).len();
-            const REPLUG_TEXT: $crate::__private::Text<REPLUG_LEN> =
-                $crate::__private::Text::definition(&$crate::__private::Shape::Struct(&REPLUG_LAYOUT));
-
             // SAFETY: the struct is `repr(C)`, and shape and line are taken from the compiler.
             unsafe impl $crate::wire::Shared for $Shared {
-                const SHAPE: $crate::__private::Shape =
+                const SHAPE: $crate::__private::Shape = {
+                    // In here no type of the user's is named that could mean one of these.
+                    const REPLUG_LEN: $crate::__core::primitive::usize = $crate::__private::Text::<0>::definition(
+                        &$crate::__private::Shape::Struct(&REPLUG_LAYOUT),
+                    ).len();
+                    const REPLUG_TEXT: $crate::__private::Text<REPLUG_LEN> =
+                        $crate::__private::Text::definition(&$crate::__private::Shape::Struct(&REPLUG_LAYOUT));
                     $crate::__private::Shape::Struct(&$crate::__private::Layout {
                         text: $crate::__private::Text::as_str(&REPLUG_TEXT),
                         ..REPLUG_LAYOUT
-                    });
+                    })
+                };
                 $crate::__line!(
                     Own,
                     [$($crate::__private::LineField::of::<$Field>(
