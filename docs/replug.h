@@ -123,7 +123,7 @@ struct replug_entry {
 
 /* The handshake with the host's declaration behind it. "panic unwind" says that nothing ends the process. */
 #define REPLUG_HANDSHAKE(declaration) \
-    "replug handshake 2\n"            \
+    "replug handshake 3\n"            \
     "rustc a C compiler\n"            \
     "panic unwind\n" REPLUG_LAYOUTS declaration
 

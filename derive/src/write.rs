@@ -86,9 +86,13 @@ impl Parts {
     /// What leads to the line of a field's type that another crate has defined.
     fn foreign_line(&self) -> TokenStream {
         let of = self.part("Q_OF").unwrap_or_default().to_string();
-        let foreign = text(&format!("foreign {}\n", spelled(&of)));
-        self.and([("Q_FOREIGN", foreign)])
-            .fill("{ Q_CRATE::__foreign_line!(Q_OF, Q_FOREIGN); replug_foreign_line }")
+        let of = spelled(&of);
+        let foreign = text(&format!("foreign {of}\n"));
+        let wrong = text(&format!(
+            "`{of}` crosses by itself, by its definition: leave out `#[shared(unsafe foreign)]`"
+        ));
+        self.and([("Q_FOREIGN", foreign), ("Q_WRONG", wrong)])
+            .fill("{ Q_CRATE::__foreign_line!(Q_OF, Q_FOREIGN, Q_WRONG); replug_foreign_line }")
     }
 
     fn part(&self, name: &str) -> Option<TokenStream> {

@@ -215,7 +215,9 @@ mod stdout {
 #[macro_export]
 macro_rules! __allocate {
     () => {
-        #[global_allocator]
-        static REPLUG_ALLOCATOR: $crate::__private::Allocator = $crate::__private::Allocator;
+        const _: () = {
+            #[global_allocator]
+            static REPLUG_ALLOCATOR: $crate::__private::Allocator = $crate::__private::Allocator;
+        };
     };
 }

@@ -326,6 +326,9 @@ macro_rules! interface {
             }
         };
     };
+    ($($other:tt)*) => {
+        $crate::__wrong_interface!($($other)*);
+    };
 }
 
 /// The type that a function of a declaration returns: the one that is written, or `()` if none is.
@@ -461,5 +464,91 @@ macro_rules! __harmless {
             "`#[", $crate::__core::stringify!($($other)*), "]` cannot stand in an interface: an attribute can change what the \
             handshake says of a function; docs and `allow`, `expect`, `warn`, `deny`, `forbid` can",
         ));
+    };
+}
+
+/// Says what is wrong with an interface that nothing else could read.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __wrong_interface {
+    (
+        $(#[$($about:tt)*])*
+        $vis:vis interface $Table:ident, plugin trait $Plugin:ident, version $version:literal {
+            $($functions:tt)*
+        }
+        $($offers:tt)*
+    ) => {
+        $crate::__wrong_function!($($functions)*);
+    };
+    ($($other:tt)*) => {
+        $crate::__core::compile_error!(
+            "an interface is declared like this: `pub interface Name, plugin trait Trait, version 1 { fn name(argument: Type) \
+            -> Type; }`, and behind it stands what the host offers, if it offers anything: `host trait Name { fn name(&self, \
+            argument: Type) -> Type; }`"
+        );
+    };
+}
+
+/// Says what is wrong with the first function of an interface that nothing else could read.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __wrong_function {
+    // A good one.
+    (
+        $(#[$($doc:tt)*])*
+        $(async $is_async:vis)? fn $name:ident($($arg:ident: $takes:ty),* $(,)?) $(-> $returns:ty)?;
+        $($rest:tt)*
+    ) => {
+        $crate::__wrong_function!($($rest)*);
+    };
+    ($(#[$($doc:tt)*])* $(async)? fn $name:ident(&$($rest:tt)*) $($more:tt)*) => {
+        $crate::__wrong_function!(@self $name);
+    };
+    ($(#[$($doc:tt)*])* $(async)? fn $name:ident(self $($rest:tt)*) $($more:tt)*) => {
+        $crate::__wrong_function!(@self $name);
+    };
+    ($(#[$($doc:tt)*])* $(async)? fn $name:ident(mut $($rest:tt)*) $($more:tt)*) => {
+        $crate::__core::compile_error!($crate::__core::concat!(
+            "`", $crate::__core::stringify!($name), "`: an argument of a declaration is a name and a type; `mut` is for the plugin \
+            to say, where it implements the function"
+        ));
+    };
+    ($(#[$($doc:tt)*])* $(async)? fn $name:ident<$($rest:tt)*) => {
+        $crate::__core::compile_error!($crate::__core::concat!(
+            "`", $crate::__core::stringify!($name), "`: a function that crosses has no parameters in `<>`: the plugin is compiled \
+            before anybody knows by what types it is called; name the types, one function for each"
+        ));
+    };
+    (
+        $(#[$($doc:tt)*])*
+        $(async)? fn $name:ident($($args:tt)*) $(-> $returns:ty)? { $($body:tt)* }
+        $($rest:tt)*
+    ) => {
+        $crate::__wrong_function!(@body $name "the plugin writes it, where it implements the trait");
+    };
+    ($(#[$($doc:tt)*])* pub $($rest:tt)*) => {
+        $crate::__core::compile_error!(
+            "a function of an interface is as visible as the interface: leave out `pub`"
+        );
+    };
+    () => {
+        $crate::__core::compile_error!("an interface has one function at least");
+    };
+    (@self $name:ident) => {
+        $crate::__core::compile_error!($crate::__core::concat!(
+            "`", $crate::__core::stringify!($name), "`: a function of an interface has no `self`: a plugin is code. What it keeps \
+            is lent to it by the host, as `state: &mut State`, or is its own, by `export!(.., state: State as ..)`"
+        ));
+    };
+    (@body $name:ident $where:literal) => {
+        $crate::__core::compile_error!($crate::__core::concat!(
+            "`", $crate::__core::stringify!($name), "`: a declaration has no body: put `;` behind the function; ", $where
+        ));
+    };
+    ($($other:tt)*) => {
+        $crate::__core::compile_error!(
+            "a function of an interface is declared like this: `fn name(argument: Type, other: Type) -> Type;`, or with `async` before \
+            it"
+        );
     };
 }

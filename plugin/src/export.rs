@@ -245,7 +245,7 @@ macro_rules! export {
         $crate::__private::Entry::new(&REPLUG_TABLE).with_hooks::<$Plugin>()
     };
     (@entry $Plugin:ty, $hooks:tt, $state:tt) => {
-        $crate::__private::Entry::new(&REPLUG_TABLE).with_hooks::<ReplugKeeper>()
+        $crate::__private::Entry::new(&REPLUG_TABLE).with_hooks::<$crate::__private::Keeper<$Plugin>>()
     };
     (@state $Plugin:ty, $hooks:tt, []) => {};
     (@state $Plugin:ty, $hooks:tt, [$State:ty, ($($to:tt)*), ($($version:literal)?), ($($migrate:path)?)]) => {
@@ -268,11 +268,9 @@ macro_rules! export {
 
         $crate::export!(@once $Plugin, $hooks);
 
-        struct ReplugKeeper;
-
-        impl $crate::Hooks for ReplugKeeper {
-            const STATE: $crate::__core::option::Option<$crate::__core::primitive::u32> =
-                $crate::__core::option::Option::Some($crate::export!(@version $($version)?));
+        // The keeper itself has no name in here, where it would hide a type of the user's.
+        impl $crate::__private::Keeps for $Plugin {
+            const VERSION: $crate::__core::primitive::u32 = $crate::export!(@version $($version)?);
 
             fn init() -> $crate::__core::result::Result<(), $crate::HookError> {
                 $crate::__private::State::init(&REPLUG_STATE, || $crate::export!(@hook $Plugin, $hooks, init))
@@ -303,7 +301,9 @@ macro_rules! export {
         }
     };
     (@hook $Plugin:ty, [], $hook:ident) => { $crate::__core::result::Result::Ok(()) };
-    (@hook $Plugin:ty, [Hooks], $hook:ident) => { <$Plugin as $crate::Hooks>::$hook() };
+    (@hook $Plugin:ty, [Hooks], $hook:ident) => { $crate::export!(@run $Plugin, $hook) };
+    (@run $Plugin:ty, init) => { $crate::__private::init::<$Plugin>() };
+    (@run $Plugin:ty, stop) => { <$Plugin as $crate::Hooks>::stop() };
     (@once $Plugin:ty, []) => {};
     (@once $Plugin:ty, [Hooks]) => {
         const _: () = $crate::__core::assert!(
@@ -327,6 +327,9 @@ macro_rules! export {
     };
     // Nothing of it is left out by who calls this arm: each library has its allocator, or exchanges plain data.
     (@ $Plugin:ty, $Interface:ty, $hooks:tt, $state:tt, $memory:ident) => {
+        // Its name is what the compiler says of a second `export!`.
+        #[allow(dead_code)]
+        const A_LIBRARY_HAS_ONE_EXPORT: () = ();
         $crate::__interpose!();
         $crate::export!(@memory $Interface, $memory);
 

@@ -2,6 +2,8 @@
 
 use std::error::Error;
 use std::marker::PhantomData;
+use std::panic;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::answer::{Answered, try_answer};
 use crate::sink::{RawSink, Sink};
@@ -76,12 +78,14 @@ pub trait Hooks {
         Ok(())
     }
 
-    /// Writes the plugin's own state, without taking it away.
+    /// Writes the plugin's own state, without taking it away. A plugin that writes this function and has no
+    /// [`STATE`](Hooks::STATE) is kept out, because nothing would ask for what it saves.
     ///
     /// # Errors
     ///
     /// If the state cannot be written. This generation stays.
     fn save(_state: &mut Vec<u8>) -> Result<(), HookError> {
+        IS_UNWRITTEN.store(true, Ordering::Relaxed);
         Ok(())
     }
 
@@ -93,6 +97,27 @@ pub trait Hooks {
     fn restore(version: u32, _state: &[u8]) -> Result<(), HookError> {
         Err(format!("it has no use for state of version {version}").into())
     }
+}
+
+/// Whether the last `save` that ran was that of the trait, which is nobody's. No constant tells the two apart.
+static IS_UNWRITTEN: AtomicBool = AtomicBool::new(false);
+
+/// Runs `init`, unless the plugin saves a state that nothing would ask for. `save` takes nothing away, so it can be tried.
+///
+/// # Errors
+///
+/// As `init`, or if there is a `save` and no `STATE`.
+pub fn init<P: Hooks>() -> Result<(), HookError> {
+    if P::STATE.is_none() {
+        IS_UNWRITTEN.store(false, Ordering::Relaxed);
+        let _ = panic::catch_unwind(|| P::save(&mut Vec::new()));
+        if !IS_UNWRITTEN.load(Ordering::Relaxed) {
+            return Err("its `Hooks` have `save` and no `STATE`, so nothing would ask for what it saves; add `const STATE: \
+                Option<u32> = Some(1);`, or leave out `save`"
+                .into());
+        }
+    }
+    P::init()
 }
 
 /// The hooks as C sees them. Safe code can neither make a table nor call through one.
@@ -170,7 +195,7 @@ impl<P: Hooks> Hooked<P> {
     };
 
     unsafe extern "C" fn init() -> Answered<()> {
-        try_answer(P::init)
+        try_answer(init::<P>)
     }
 
     unsafe extern "C" fn stop() -> Answered<()> {

@@ -68,9 +68,10 @@ const fn written<const N: usize>() -> Text<N> {
     text
 }
 
-const LEN: usize = written::<0>().len();
+/// More room than the text takes. It is written once: each crate that is compiled writes it anew.
+const WHOLE: Text<8192> = written();
 
-const WRITTEN: Text<LEN> = written();
+const WRITTEN: Text<{ WHOLE.len() }> = WHOLE.cut();
 
 /// The layouts of replug's own tables: a line for each.
 pub const LAYOUTS: &str = WRITTEN.as_str();

@@ -48,6 +48,8 @@ mod same;
 
 mod text;
 
+mod declaration;
+
 // The lines of types, which a host finds in a library's file.
 mod line;
 
@@ -130,11 +132,11 @@ pub mod __private {
     pub use crate::answer::{Answered, Offered, answer, drop_unused};
     pub use crate::export::{Entry, Ordinary};
     pub use crate::facts::{FACTS, SHUFFLES};
-    pub use crate::hooks::HookTable;
+    pub use crate::hooks::{HookTable, init};
     pub use crate::layouts::LAYOUTS;
     pub use crate::line::{
-        CAN_BE_ORDINARY, Head, Kind, Line, LineField, MAGIC, NOWHERE, Record, bytes_of, id_bytes,
-        len_of,
+        CAN_BE_ORDINARY, Head, Kind, Line, LineField, MAGIC, NOWHERE, NotShared, Record, Vouched,
+        bytes_of, id_bytes, len_of,
     };
     #[cfg(unloads)]
     pub mod interpose {
@@ -144,17 +146,17 @@ pub mod __private {
         };
     }
     pub use crate::offer::{Offer, Proxy, RawObject, RawOffer, is_mut, is_self, raise};
-    pub use crate::refuse::{TAKEN, is_taken, says_macro, says_static};
+    pub use crate::refuse::{TAKEN, is_taken, says_dyn, says_macro, says_static};
     pub use crate::same::{SameAs, field_is};
     pub use crate::services::{Attach, Destructor, FIRST_KEY, Services, Start};
     pub use crate::shape::{Field, Function, Layout, Shape, are_ordinary};
-    pub use crate::state::State;
+    pub use crate::state::{Keeper, Keeps, State};
     pub use crate::table::{Implemented, Slot};
     pub use crate::text::{
         FORMAT, LEVEL, Text, VERSION, handshake_len, handshake_text, is_ordinary,
     };
     pub use crate::visit::{Visited, offers};
-    pub use crate::wire::{is_lent, lends_too_many};
+    pub use crate::wire::{is_lent, lends_too_many, shape_of};
 }
 
 #[cfg(test)]

@@ -5,7 +5,10 @@
 //! make the line, so types that contain each other have lines too.
 
 use std::any::TypeId;
+use std::marker::PhantomData;
 use std::mem::size_of;
+
+use crate::wire::Shared;
 
 /// The beginning of each line, by which a host finds it. The last number is the version of what follows.
 pub const MAGIC: [u8; 16] = *b"\xf7replug-line\xf7\0\0\x01";
@@ -224,12 +227,35 @@ macro_rules! __line {
     };
 }
 
+/// A type for which somebody vouches. One that crosses by itself has a line already, and of two lines about one type that differ
+/// neither is believed.
+#[derive(Debug)]
+pub struct Vouched<T>(PhantomData<T>);
+
+impl<T: Shared> Vouched<T> {
+    /// The type crosses by itself. This is found before what the trait says of each type.
+    pub const IS_SHARED: bool = true;
+}
+
+/// What is said of a type for which nothing else is said.
+pub trait NotShared {
+    /// The type does not cross by itself.
+    const IS_SHARED: bool = false;
+}
+
+impl<T> NotShared for Vouched<T> {}
+
 /// Writes a function that leads to the line of a type of another crate, for which somebody vouches.
 #[cfg(ordinary)]
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __foreign_line {
-    ($of:ty, $text:expr) => {
+    ($of:ty, $text:expr, $wrong:expr) => {
+        const _: () = {
+            use $crate::__private::NotShared as _;
+            $crate::__core::assert!(!$crate::__private::Vouched::<$of>::IS_SHARED, "{}", $wrong);
+        };
+
         fn replug_foreign_line() -> $crate::__private::Line {
             const {
                 &$crate::__private::Record::new(

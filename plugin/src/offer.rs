@@ -18,6 +18,8 @@ pub struct Offer {
     pub name: &'static str,
     /// The functions, each with whether it takes `&mut self`.
     pub functions: &'static [(bool, Function)],
+    /// All of this, written out, as [`Text::definition`](crate::text::Text::definition) does it.
+    pub text: &'static str,
 }
 
 /// A reference to a trait object of the host's. Only the host knows what its halves are.
@@ -125,6 +127,28 @@ macro_rules! __offer {
             $($rest)*
         );
     };
+    // What is none of these, in words.
+    (
+        @functions $vis:vis $Host:ident $about:tt $done:tt
+        $(#[$($doc:tt)*])*
+        fn $name:ident(& $(mut)? self $($args:tt)*) $(-> $returns:ty)? { $($body:tt)* }
+        $($rest:tt)*
+    ) => {
+        $crate::__wrong_function!(@body $name "the host writes it, where a type of the host's implements the trait");
+    };
+    (
+        @functions $vis:vis $Host:ident $about:tt $done:tt
+        $(#[$($doc:tt)*])*
+        fn $name:ident < $($rest:tt)*
+    ) => {
+        $crate::__wrong_function!(fn $name < $($rest)*);
+    };
+    (@functions $vis:vis $Host:ident $($rest:tt)*) => {
+        $crate::__core::compile_error!($crate::__core::concat!(
+            "a function of `", $crate::__core::stringify!($Host), "` is declared like this: `fn name(&self, argument: Type) -> Type;`, \
+            or with `&mut self`: it is called on what the host lends"
+        ));
+    };
     (
         @make $vis:vis $Host:ident [$([$($about:tt)*])*]
         $({
@@ -150,6 +174,16 @@ macro_rules! __offer {
                         "arguments are lent for the call: none can be 'static",
                     );
                     $crate::__one_type!($takes);
+                    const _: () = $crate::__core::assert!(
+                        !$crate::__private::says_dyn(
+                            $crate::__core::stringify!($takes), $crate::__core::stringify!($Host),
+                        ),
+                        $crate::__core::concat!(
+                            "`", $crate::__core::stringify!($name), "`: what a host offers cannot take itself, as `dyn ",
+                            $crate::__core::stringify!($Host), "`: give what it would be asked for a `host trait` of its own, or \
+                            lend a number or a name by which the host finds the other one",
+                        ),
+                    );
                 )*
                 $( $crate::__one_type!($returns); )?
                 $crate::__few_lent!($($takes),*);
@@ -246,18 +280,38 @@ macro_rules! __offer {
                     $crate::__private::is_mut($crate::__core::stringify!($($mutable)?)),
                     $crate::__private::Function {
                         name: $crate::__core::stringify!($name),
-                        takes: &[$(<$takes as $crate::wire::Argument>::SHAPE),*],
+                        // Nothing but the error below is said of a trait that lends itself, not that its shape is in itself.
+                        takes: &[$(
+                            if $crate::__private::says_dyn(
+                                $crate::__core::stringify!($takes), $crate::__core::stringify!($Host),
+                            ) {
+                                $crate::__private::Shape::Tuple(&[])
+                            } else {
+                                $crate::__private::shape_of::<$takes>()
+                            }
+                        ),*],
                         returns: <$crate::__answer_type!($($returns)?) as $crate::wire::Shared>::SHAPE,
                     },
                 ),
             )+];
 
-            const REPLUG_SHAPE: $crate::__private::Shape = $crate::__private::Shape::Offer(
-                &$crate::__private::Offer {
-                    name: $crate::__core::stringify!($Host),
-                    functions: REPLUG_FUNCTIONS,
-                },
-            );
+            const REPLUG_OFFER: $crate::__private::Offer = $crate::__private::Offer {
+                name: $crate::__core::stringify!($Host),
+                functions: REPLUG_FUNCTIONS,
+                text: "",
+            };
+            const REPLUG_SHAPE: $crate::__private::Shape = {
+                // In here no type of the user's is named that could mean one of these.
+                const REPLUG_LEN: $crate::__core::primitive::usize = $crate::__private::Text::<0>::definition(
+                    &$crate::__private::Shape::Offer(&REPLUG_OFFER),
+                ).len();
+                const REPLUG_TEXT: $crate::__private::Text<REPLUG_LEN> =
+                    $crate::__private::Text::definition(&$crate::__private::Shape::Offer(&REPLUG_OFFER));
+                $crate::__private::Shape::Offer(&$crate::__private::Offer {
+                    text: $crate::__private::Text::as_str(&REPLUG_TEXT),
+                    ..REPLUG_OFFER
+                })
+            };
 
             /// What the functions of the host take and return.
             #[allow(unreachable_pub)]
@@ -338,5 +392,11 @@ macro_rules! __offer {
     ) => {
         $crate::__offer!(@functions $vis $Host [$([$($about)*])*] [] $($functions)+);
         $crate::__offer!([$vis] $($more)*);
+    };
+    ([$vis:vis] $($other:tt)+) => {
+        $crate::__core::compile_error!(
+            "behind an interface stands only what the host offers, each with one function at least: `host trait Name { fn \
+            name(&self, argument: Type) -> Type; }`"
+        );
     };
 }

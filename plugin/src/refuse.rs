@@ -76,15 +76,40 @@ pub const fn says_macro(written: &str) -> bool {
     count(written.as_bytes(), b"!") > 0
 }
 
+/// Whether a type is written as `dyn` of this very trait, not of one in another module.
+pub const fn says_dyn(written: &str, name: &str) -> bool {
+    let (written, name) = (written.as_bytes(), name.as_bytes());
+    let word = b"dyn ";
+    let mut at = 0;
+    while at + word.len() + name.len() <= written.len() {
+        let end = at + word.len() + name.len();
+        if begins(written, at, word) && begins(written, at + word.len(), name) {
+            let goes_on = end < written.len()
+                && (written[end].is_ascii_alphanumeric()
+                    || matches!(written[end], b'_' | b':' | 0x80..));
+            if !goes_on {
+                return true;
+            }
+        }
+        at += 1;
+    }
+    false
+}
+
+/// Whether `word` is in `written` at a place.
+const fn begins(written: &[u8], at: usize, word: &[u8]) -> bool {
+    let mut same = 0;
+    while same < word.len() && at + same < written.len() && written[at + same] == word[same] {
+        same += 1;
+    }
+    same == word.len()
+}
+
 /// How often `word` is in `written`.
 const fn count(written: &[u8], word: &[u8]) -> usize {
     let (mut at, mut count) = (0, 0);
     while at + word.len() <= written.len() {
-        let mut same = 0;
-        while same < word.len() && written[at + same] == word[same] {
-            same += 1;
-        }
-        if same == word.len() {
+        if begins(written, at, word) {
             count += 1;
         }
         at += 1;
@@ -114,6 +139,22 @@ mod tests {
         }
         for lent in ["&'static str", "(Cow<'static, str>, &'static u8)"] {
             assert!(says_static(lent), "{lent}");
+        }
+    }
+
+    #[test]
+    fn a_trait_is_known_by_its_whole_name() {
+        for own in ["&mut dyn Engine", "&dyn Engine", "& mut (dyn Engine + '_)"] {
+            assert!(says_dyn(own, "Engine"), "{own}");
+        }
+        for other in [
+            "&dyn Engines",
+            "&dyn other::Engine",
+            "&dyn Engine::Own",
+            "Engine",
+            "",
+        ] {
+            assert!(!says_dyn(other, "Engine"), "{other}");
         }
     }
 

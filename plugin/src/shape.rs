@@ -2,6 +2,9 @@
 //!
 //! Nothing here runs at run time in a plugin: all of it is computed by the compiler.
 
+use std::mem::size_of;
+use std::slice;
+
 use crate::offer::Offer;
 
 /// The shape of a type, as C sees it. The two sides compare the texts of their shapes.
@@ -68,6 +71,8 @@ pub struct Layout {
     pub align: usize,
     /// The struct's fields, in order.
     pub fields: &'static [Field],
+    /// All of this, written out, as [`Text::definition`](crate::text::Text::definition) does it.
+    pub text: &'static str,
 }
 
 /// One field of a struct.
@@ -116,4 +121,43 @@ pub const fn are_ordinary(functions: &[Function]) -> bool {
         at += 1;
     }
     false
+}
+
+/// So many bytes that are compared in one step.
+#[repr(C, packed)]
+struct Chunk(u128);
+
+impl Chunk {
+    const SIZE: usize = size_of::<Chunk>();
+
+    /// A text as far as it is whole chunks.
+    const fn all(text: &str) -> &[Chunk] {
+        // SAFETY: the text has so many bytes, and a chunk can be any bytes at any address.
+        unsafe { slice::from_raw_parts(text.as_ptr().cast(), text.len() / Chunk::SIZE) }
+    }
+}
+
+/// Whether two texts are one; no constant can be made by `==`. The compiler takes its time for each step, and more for each
+/// call.
+pub(crate) const fn is_same(one: &str, other: &str) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    let (chunks, other_chunks) = (Chunk::all(one), Chunk::all(other));
+    let mut at = 0;
+    while at < chunks.len() {
+        if chunks[at].0 != other_chunks[at].0 {
+            return false;
+        }
+        at += 1;
+    }
+    let (bytes, other_bytes) = (one.as_bytes(), other.as_bytes());
+    at *= Chunk::SIZE;
+    while at < bytes.len() {
+        if bytes[at] != other_bytes[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
 }

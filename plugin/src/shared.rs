@@ -55,21 +55,33 @@ macro_rules! shared {
                 $( let _ = { replug_shared.$field }; )+
             };
 
+            const REPLUG_LAYOUT: $crate::__private::Layout = $crate::__private::Layout {
+                name: $crate::__core::stringify!($Shared),
+                size: $crate::__core::mem::size_of::<$Shared>(),
+                align: $crate::__core::mem::align_of::<$Shared>(),
+                fields: &[$(
+                    $crate::__private::Field {
+                        name: $crate::__core::stringify!($field),
+                        offset: $crate::__core::mem::offset_of!($Shared, $field),
+                        shape: <$Field as $crate::wire::Plain>::PLAIN,
+                    },
+                )+],
+                text: "",
+            };
             // SAFETY: the struct is `repr(C)`, and shape and line are taken from the compiler.
             unsafe impl $crate::wire::Shared for $Shared {
-                const SHAPE: $crate::__private::Shape =
+                const SHAPE: $crate::__private::Shape = {
+                    // In here no type of the user's is named that could mean one of these.
+                    const REPLUG_LEN: $crate::__core::primitive::usize = $crate::__private::Text::<0>::definition(
+                        &$crate::__private::Shape::Struct(&REPLUG_LAYOUT),
+                    ).len();
+                    const REPLUG_TEXT: $crate::__private::Text<REPLUG_LEN> =
+                        $crate::__private::Text::definition(&$crate::__private::Shape::Struct(&REPLUG_LAYOUT));
                     $crate::__private::Shape::Struct(&$crate::__private::Layout {
-                        name: $crate::__core::stringify!($Shared),
-                        size: $crate::__core::mem::size_of::<$Shared>(),
-                        align: $crate::__core::mem::align_of::<$Shared>(),
-                        fields: &[$(
-                            $crate::__private::Field {
-                                name: $crate::__core::stringify!($field),
-                                offset: $crate::__core::mem::offset_of!($Shared, $field),
-                                shape: <$Field as $crate::wire::Plain>::PLAIN,
-                            },
-                        )+],
-                    });
+                        text: $crate::__private::Text::as_str(&REPLUG_TEXT),
+                        ..REPLUG_LAYOUT
+                    })
+                };
                 $crate::__line!(
                     Own,
                     [$($crate::__private::LineField::of::<$Field>(

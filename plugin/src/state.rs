@@ -3,12 +3,13 @@
 
 use std::any::type_name;
 use std::fmt::{self, Debug, Display};
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
-use crate::hooks::HookError;
+use crate::hooks::{HookError, Hooks};
 
 /// The state of a plugin, for all its threads. Nothing is made before somebody asks for it.
 pub struct State<T> {
@@ -174,6 +175,64 @@ impl<T: Default> State<T> {
         // One that `init` made, dropped when nobody is kept waiting.
         drop(before);
         Ok(())
+    }
+}
+
+/// A plugin whose state is kept, as `export!` writes it down. The functions are those of [`Hooks`].
+pub trait Keeps {
+    /// The version of the state.
+    const VERSION: u32;
+
+    /// Runs the plugin's own `init`.
+    ///
+    /// # Errors
+    ///
+    /// As [`State::init`].
+    fn init() -> Result<(), HookError>;
+
+    /// Runs the plugin's own `stop`, and drops the state.
+    ///
+    /// # Errors
+    ///
+    /// As [`State::stop`].
+    fn stop() -> Result<(), HookError>;
+
+    /// Writes the state.
+    ///
+    /// # Errors
+    ///
+    /// As [`State::save`].
+    fn save(bytes: &mut Vec<u8>) -> Result<(), HookError>;
+
+    /// Takes over a state.
+    ///
+    /// # Errors
+    ///
+    /// As [`State::restore`].
+    fn restore(version: u32, bytes: &[u8]) -> Result<(), HookError>;
+}
+
+/// The hooks of a plugin whose state is kept.
+#[derive(Debug)]
+pub struct Keeper<P>(PhantomData<P>);
+
+impl<P: Keeps> Hooks for Keeper<P> {
+    const STATE: Option<u32> = Some(P::VERSION);
+
+    fn init() -> Result<(), HookError> {
+        P::init()
+    }
+
+    fn stop() -> Result<(), HookError> {
+        P::stop()
+    }
+
+    fn save(bytes: &mut Vec<u8>) -> Result<(), HookError> {
+        P::save(bytes)
+    }
+
+    fn restore(version: u32, bytes: &[u8]) -> Result<(), HookError> {
+        P::restore(version, bytes)
     }
 }
 

@@ -93,6 +93,11 @@ pub unsafe trait Argument: Carried {
     const FIELD: LineField = LineField::of::<Self::Of>(NOWHERE, <Self::Of>::replug_line);
 }
 
+/// The shape of an argument, asked for only if the function is called: a constant is asked for by each body that names it.
+pub const fn shape_of<T: Argument>() -> Shape {
+    T::SHAPE
+}
+
 /// The way in which a value goes from host to plugin. All references have one; whether what they refer to can cross is
 /// for [`Argument`] to say, so that a type that cannot is one error.
 ///

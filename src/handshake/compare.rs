@@ -314,7 +314,9 @@ pub enum Mismatch {
     #[error("its handshake cannot be read")]
     Unreadable,
     /// The library was made by another version of replug.
-    #[error("its handshake is `{0}`, this host speaks `{FORMAT}`")]
+    #[error(
+        "its handshake is `{0}`, this host speaks `{FORMAT}`; build both with one version of replug"
+    )]
     Format(String),
     /// The plugin was built with a version of `replug-plugin` that this host does not fit.
     #[error(
@@ -445,12 +447,9 @@ impl Declaration<'_> {
             differences.extend(unknown.map(|(name, _)| Difference::Unknown((*name).to_owned())));
         }
         for &(name, host) in &self.layouts {
-            // Two structs may have one name.
-            if plugin.layouts.contains(&(name, host)) {
-                continue;
-            }
             // A struct that the plugin does not have shows in the signature of the function that takes it.
-            if let Some((_, plugin)) = plugin.layouts.iter().find(|(other, _)| *other == name) {
+            let found = plugin.layouts.iter().find(|(other, _)| *other == name);
+            if let Some((_, plugin)) = found.filter(|(_, plugin)| *plugin != host) {
                 let (name, plugin, host) = (name.to_owned(), (*plugin).to_owned(), host.to_owned());
                 differences.push(Difference::Layout { name, plugin, host });
             }
@@ -598,7 +597,7 @@ mod tests {
         fn step(&mut struct World) -> ()\n\
         type World size 16 align 8 { frames: u64 at 0, mean: f64 at 8 }\n";
 
-    const FACTS: &str = "replug handshake 2\nrustc rustc 1.95.0\ntarget here\npanic unwind\n";
+    const FACTS: &str = "replug handshake 3\nrustc rustc 1.95.0\ntarget here\npanic unwind\n";
 
     fn check(carried: &str, additions: bool) -> String {
         let expected = Expected {
@@ -764,8 +763,8 @@ mod tests {
         const TWO: &str = "interface Greeter version 1\n\
             fn greet(&struct One) -> ()\n\
             type One size 1 align 1 { at: u8 at 0 }\n\
-            fn step(&struct One) -> ()\n\
-            type One size 8 align 8 { at: u64 at 0 }\n";
+            fn step(&struct One#2) -> ()\n\
+            type One#2 size 8 align 8 { at: u64 at 0 }\n";
         let expected = Expected {
             declaration: TWO,
             additions: false,
@@ -773,13 +772,20 @@ mod tests {
         };
         let equal = format!("{FACTS}{LAYOUTS}{TWO}");
         assert_eq!(expected.check_text(Some(equal.as_bytes())), Ok(()));
-        let lines: Vec<_> = TWO.lines().collect();
-        let swapped = [0, 1, 4, 3, 2].map(|line| lines[line]).join("\n");
-        let swapped = format!("{FACTS}{LAYOUTS}{swapped}\n");
-        assert_eq!(
-            expected.check_text(Some(swapped.as_bytes())),
-            Err(Mismatch::Unreadable)
-        );
+        let told = |from: &str, to: &str| {
+            let other = equal.replace(from, to);
+            let mismatch = expected.check_text(Some(other.as_bytes())).unwrap_err();
+            mismatch.to_string()
+        };
+        let said = told("at: u64 at 0", "at: f64 at 0");
+        let words = "`One#2`: plugin has size 8 align 8 { at: f64 at 0 }, host has size 8 align 8 { at: u64 at 0 }; rebuild";
+        assert!(said.starts_with(words), "{said}");
+        let said = told("step(&struct One#2)", "step(&struct One)");
+        let words = "`step`: plugin takes (&struct One), host calls (&struct One#2); rebuild";
+        assert!(said.starts_with(words), "{said}");
+        // Without one of the two, nothing that the host knows is described differently.
+        let said = told("type One#2 size 8 align 8 { at: u64 at 0 }\n", "");
+        assert_eq!(said, Mismatch::Unreadable.to_string());
     }
 
     #[test]
@@ -844,10 +850,11 @@ mod tests {
         let cases = [
             ("", "its handshake cannot be read"),
             (
-                "replug handshake 3\nelse",
-                "its handshake is `replug handshake 3`, this host speaks `replug handshake 2`",
+                "replug handshake 2\nelse",
+                "its handshake is `replug handshake 2`, this host speaks `replug handshake 3`; build both with one version of \
+                replug",
             ),
-            ("replug handshake 2\nfn\n", "its handshake cannot be read"),
+            ("replug handshake 3\nfn\n", "its handshake cannot be read"),
         ];
         for (carried, expected) in cases {
             assert_eq!(check(carried, false), expected);

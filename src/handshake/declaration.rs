@@ -1,7 +1,5 @@
 //! A declaration, parsed from its text: the compiler that built a library, its functions, and the structs that cross.
 
-use std::collections::HashSet;
-
 /// A declaration, parsed into its facts.
 #[derive(Debug, Default)]
 pub(super) struct Declaration<'a> {
@@ -23,7 +21,6 @@ pub(super) struct Declaration<'a> {
 impl<'a> Declaration<'a> {
     pub(super) fn parse(text: &'a str) -> Option<Declaration<'a>> {
         let mut found = Declaration::default();
-        let mut seen = HashSet::new();
         for line in text.lines() {
             let (word, rest) = line.split_once(' ')?;
             match word {
@@ -42,13 +39,8 @@ impl<'a> Declaration<'a> {
                     let at = rest.find('(')?;
                     found.functions.push(rest.split_at(at));
                 }
-                "type" | "host" => {
-                    let layout = rest.split_once(' ')?;
-                    // A struct is described with each function that it crosses in.
-                    if seen.insert(layout) {
-                        found.layouts.push(layout);
-                    }
-                }
+                // Of several with one name, all but the first have a number behind it: `World#2`.
+                "type" | "host" => found.layouts.push(rest.split_once(' ')?),
                 // A fact that the host does not need.
                 _ => {}
             }

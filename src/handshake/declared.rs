@@ -216,8 +216,8 @@ mod tests {
         let hidden = good.replace("greet", "gr\u{1b}et");
         for (handshake, words) in [
             (
-                good.replace("handshake 2", "handshake 3"),
-                "its handshake is `replug handshake 3`",
+                good.replace("handshake 3", "handshake 2"),
+                "its handshake is `replug handshake 2`",
             ),
             (
                 good.replace(VERSION, "99.0.0"),

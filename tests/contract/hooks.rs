@@ -52,6 +52,13 @@ const KEPT_OUT: &[(&str, &str, Step, &str)] = &[
         "cannot initialise `IT`: the plugin panicked: init went wrong",
     ),
     (
+        "counter",
+        "saves_for_nobody",
+        Step::Init,
+        "cannot initialise `IT`: its `Hooks` have `save` and no `STATE`, so nothing would ask for what it saves; add `const \
+         STATE: Option<u32> = Some(1);`, or leave out `save`",
+    ),
+    (
         "save_panics",
         "pure",
         Step::Save,

@@ -11,6 +11,7 @@ mod examples;
 mod futures;
 mod handing;
 mod handles;
+mod heaps;
 mod hooks;
 mod left_out;
 mod listed;

@@ -211,13 +211,13 @@ fn a_handshake_that_is_damaged_is_kept_out_by_both() {
     let cases: [(&[u8], &[u8], &str); 5] = [
         (own.as_bytes(), other.as_bytes(), &misfit),
         (
+            b"replug handshake 3\n",
             b"replug handshake 2\n",
-            b"replug handshake 7\n",
-            "its handshake is `replug handshake 7`, this host speaks `replug handshake 2`",
+            "its handshake is `replug handshake 2`, this host speaks `replug handshake 3`; build both with one version of replug",
         ),
         (
-            b"replug handshake 2\n",
-            b"replug handshake 2\0",
+            b"replug handshake 3\n",
+            b"replug handshake 3\0",
             "its handshake cannot be read",
         ),
         (
@@ -247,7 +247,7 @@ fn a_handshake_that_is_damaged_is_kept_out_by_both() {
 fn a_handshake_that_ends_half_way_is_kept_out() {
     let diary = Diary::open();
     let whole = specimen("diary_one", 0);
-    let start = b"replug handshake 2\n";
+    let start = b"replug handshake 3\n";
     let at = whole.windows(start.len()).position(|it| it == start);
     let at = at.unwrap();
     let end = at + whole[at..].iter().position(|&byte| byte == 0).unwrap();

@@ -63,7 +63,7 @@ fn a_plugin_that_no_host_could_call_is_kept_out_with_the_reason() {
             "it was built with `panic = \"abort\"`",
         ),
         (
-            damaged("init_panics", b"replug handshake 2", b"replug handshake 9"),
+            damaged("init_panics", b"replug handshake 3", b"replug handshake 9"),
             "its handshake is `replug handshake 9`",
         ),
         (

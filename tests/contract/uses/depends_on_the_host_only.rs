@@ -13,7 +13,7 @@ pub enum Hero {
     Alive {
         name: String,
         #[shared(unsafe foreign)]
-        since: std::time::Instant,
+        on: std::thread::ThreadId,
     },
     Dead,
 }

@@ -36,11 +36,19 @@ pub struct Held {
     pub cells: [u8; REPLUG_TEXT],
 }
 
+replug::shared! {
+    /// Plain data, by the same names.
+    pub struct Flat {
+        pub cells: [std::primitive::u8; REPLUG_LEN],
+        pub more: [std::primitive::u8; REPLUG_TEXT],
+    }
+}
+
 replug::interface! {
     /// All of them.
     pub interface All, plugin trait Do, version 1 {
         /// Taken.
-        fn take(held: &Held, valued: Valued, engine: &mut dyn Engine);
+        fn take(held: &Held, flat: &Flat, valued: Valued, engine: &mut dyn Engine);
     }
     /// The host's.
     host trait Engine {
@@ -57,6 +65,7 @@ fn numbers<T: replug::Shared>() -> Vec<u64> {
 fn main() {
     assert_eq!(numbers::<Valued>(), [1, 2, 9]);
     assert_eq!(numbers::<Long<7>>(), [7]);
+    assert_eq!(size_of::<Flat>(), 3);
     let held = <Held as replug::Shared>::replug_line();
     let id = |it: usize| held.fields[it].id;
     assert_eq!(id(1), std::any::TypeId::of::<Long<1>>());

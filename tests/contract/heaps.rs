@@ -1,0 +1,52 @@
+//! Hosts with allocators of their own: the crates `heap_host` and `heap_plugin` in `crates/`.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use vocabulary::{Scratch, built, cargo_build, target_tmp, workspace};
+
+/// Builds the plugin, and the host with this allocator in the place of the system's.
+#[track_caller]
+fn build(allocator: &str) -> [PathBuf; 2] {
+    let target = target_tmp().join("crates");
+    let status = cargo_build()
+        .args([
+            "--quiet",
+            "--locked",
+            "-p",
+            "heap_host",
+            "-p",
+            "heap_plugin",
+        ])
+        .args(["--features", &format!("heap_host/{allocator}")])
+        .arg("--target-dir")
+        .arg(&target)
+        .current_dir(workspace().join("tests/contract/crates"))
+        .status();
+    assert!(
+        status.unwrap().success(),
+        "it does not compile with {allocator}"
+    );
+    let built = built(&target, "debug");
+    ["heap_host", "libheap_plugin.so"].map(|name| built.join(name))
+}
+
+#[test]
+fn threads_exchange_memory_with_reloaded_plugins_whatever_allocator_the_host_has() {
+    for allocator in ["mimalloc", "jemalloc"] {
+        let [host, plugin] = build(allocator);
+        let scratch = Scratch::new();
+        let output = Command::new(host)
+            .arg(plugin)
+            .arg(scratch.artifact().path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "{allocator}: {}, {said}",
+            output.status
+        );
+        assert_eq!(output.stdout, b"50 reloads\n", "{allocator}");
+    }
+}
