@@ -68,14 +68,10 @@ impl<const N: usize> Text<N> {
     pub(crate) const fn put(&mut self, text: &str) -> &mut Text<N> {
         // The first run only counts. What is copied in one step takes the compiler a fraction of what a loop takes.
         if text.len() <= N && self.len <= N - text.len() {
-            // SAFETY: so many bytes lie behind the place, as was just seen, and `text` is not among them.
-            unsafe {
-                ptr::copy_nonoverlapping(
-                    text.as_ptr(),
-                    self.bytes.as_mut_ptr().add(self.len),
-                    text.len(),
-                );
-            }
+            // SAFETY: the place is in this text or at its end, as was just seen.
+            let place = unsafe { self.bytes.as_mut_ptr().add(self.len) };
+            // SAFETY: so many bytes lie behind the place, and `text` is not among them.
+            unsafe { ptr::copy_nonoverlapping(text.as_ptr(), place, text.len()) };
         }
         self.len += text.len();
         self
