@@ -12,6 +12,7 @@ use replug_plugin::{CallError, HookError};
 use crate::decide::trouble::Class;
 use crate::look::built::is_package_name;
 use crate::look::snapshot::Kind;
+use crate::store::StoreError;
 
 pub use crate::boundary::{LoadFailure, LoaderError};
 pub use crate::decide::trust::{Distrust, Flaw};
@@ -198,6 +199,22 @@ pub enum Error {
         /// The host's error.
         source: HookError,
     },
+    /// The build was left, or has ended its host, and is not loaded again.
+    #[error("will not load `{}`: {}", shown(path), shown(reason))]
+    Left {
+        /// The artifact.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// A build cannot come back out of the store.
+    #[error("cannot go back to a build of `{}`", shown(path))]
+    Back {
+        /// The artifact.
+        path: PathBuf,
+        /// What is in the way.
+        source: StoreError,
+    },
     /// The library of a cargo package is not where cargo would have left it.
     #[error("cannot find the library of `{}`: {}", shown(package), NotBuilt { package, tried, command })]
     Package {
@@ -247,6 +264,8 @@ pub enum Step {
     Restore,
     /// What the host itself does before the swap.
     Handover,
+    /// What the store says of the build, and taking one out of the store.
+    Store,
 }
 
 /// A hook of a plugin that can keep a new generation out.
@@ -317,6 +336,7 @@ impl Error {
                 Hook::Restore => Step::Restore,
             },
             Error::Handover { .. } => Step::Handover,
+            Error::Left { .. } | Error::Back { .. } => Step::Store,
             _ => Step::Stage,
         }
     }
@@ -342,6 +362,7 @@ impl Error {
             }
             Error::MountLost { .. } => Some("mount it again"),
             Error::NotFoundThoughListed { .. } => Some(Class::Stale.advice()),
+            Error::Left { .. } => Some("build something else, or release it (`replug release`)"),
             _ => None,
         }
     }
@@ -366,6 +387,7 @@ impl fmt::Display for Step {
             Step::Save => "save",
             Step::Restore => "restore",
             Step::Handover => "handover",
+            Step::Store => "store",
         })
     }
 }

@@ -86,6 +86,9 @@ mod measures;
 // The library of a cargo package.
 mod package;
 
+// The last builds, and what became of each.
+pub mod store;
+
 // The first half: finds out that a finished new library exists.
 pub mod watch;
 

@@ -53,6 +53,10 @@ pub struct Options {
     pub(crate) expected: Option<Expected>,
     pub(crate) trust: Trust,
     pub(crate) checks: Checks,
+    pub(crate) store: Option<PathBuf>,
+    pub(crate) store_copies: usize,
+    pub(crate) probation: Duration,
+    pub(crate) probation_failures: Option<u32>,
     #[cfg(feature = "trial")]
     pub(crate) trial: Option<Trial>,
 }
@@ -74,6 +78,14 @@ impl Options {
     /// The largest file, in bytes, that is taken for a library unless told otherwise: whole browsers and frameworks for
     /// machine learning, with all debug information, are smaller.
     pub const MAX_SIZE: u64 = 4 * 1024 * 1024 * 1024;
+
+    /// How many copies of each plugin a store keeps unless told otherwise: enough to go back past a few bad builds of a day, and
+    /// with plugins of 20 MB less than a cargo build leaves behind.
+    pub const STORE_COPIES: usize = 8;
+
+    /// How long a new generation is on probation unless told otherwise: code that crashes mostly does so in its first calls, and
+    /// a supervisor that starts a host again does so within seconds.
+    pub const PROBATION: Duration = Duration::from_secs(60);
 
     /// The options to watch `path`: a library file or a directory of libraries, whether the path exists yet or not.
     ///
@@ -103,6 +115,10 @@ impl Options {
             expected: None,
             trust: Trust::default(),
             checks: Checks::default(),
+            store: None,
+            store_copies: Options::STORE_COPIES,
+            probation: Options::PROBATION,
+            probation_failures: None,
             #[cfg(feature = "trial")]
             trial: None,
         }
@@ -253,6 +269,38 @@ impl Options {
     /// Where to make the directory for staged copies, instead of the system's temporary directory.
     pub fn stage_dir(mut self, stage_dir: impl Into<PathBuf>) -> Options {
         self.stage_dir = Some(stage_dir.into());
+        self
+    }
+
+    /// Keeps the last builds in the directory `store`, with what became of each, so that the host can go
+    /// [back](crate::Host::back), by itself too when a new build has ended it. The directory is made for this user alone, and is
+    /// that of one host: another host that names it goes on without, and says so.
+    pub fn store(mut self, store: impl Into<PathBuf>) -> Options {
+        self.store = Some(store.into());
+        self
+    }
+
+    /// How many copies of each plugin a store keeps; 2 at least: the live one, and one to go back to.
+    pub fn store_copies(mut self, copies: usize) -> Options {
+        self.store_copies = copies.max(2);
+        self
+    }
+
+    /// How long a new generation is on probation, for a host with a store. If the process dies meanwhile by what the build did,
+    /// the next start loads the last good build, and says why; a build that did so twice is not loaded again until its bytes
+    /// differ or it is [released](crate::Host::release).
+    ///
+    /// So that this can be told from a death from outside, a handler of the signals by which code crashes (`SIGSEGV`, `SIGABRT` and
+    /// their like) takes note, and passes each on to the handler that was there before. Zero is no probation, and no handler.
+    pub fn probation(mut self, probation: Duration) -> Options {
+        self.probation = probation.min(LONGEST);
+        self
+    }
+
+    /// Goes back when more than `most` calls of a generation fail while it is on probation. The host says which calls have failed,
+    /// by [`Host::call_failed`](crate::Host::call_failed).
+    pub fn probation_failures(mut self, most: u32) -> Options {
+        self.probation_failures = Some(most);
         self
     }
 

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use replug_plugin::shown::shown;
 
 use crate::decide::trust::Distrust;
+use crate::look::digest::Digest;
 
 /// Something that a person should know about an artifact, although replug goes on with it.
 ///
@@ -113,6 +114,19 @@ pub enum Warning {
          nothing is reloaded here; make a new host in this process"
     )]
     Forked,
+    /// The store cannot be used, or not written to.
+    #[error(
+        "{0}; what is loaded goes on, new builds are loaded, and what could not be kept cannot be gone back to"
+    )]
+    Store(String),
+    /// A build was on probation when its process ended, or has failed its probation.
+    #[error("of its build {}: {}", digest.short(), shown(reason))]
+    Died {
+        /// The digest of the build.
+        digest: Digest,
+        /// What is known, and what is not.
+        reason: String,
+    },
     /// Others than this user and root can change the library.
     #[error("{0} (with trust `strict` it is kept out; with `off` nothing is said)")]
     Trust(Distrust),
@@ -183,6 +197,8 @@ impl Warning {
             Warning::PlainLooks => "plain-looks",
             Warning::Forked => "forked",
             Warning::Trust(_) => "trust",
+            Warning::Store(_) => "store",
+            Warning::Died { .. } => "died",
         }
     }
 }

@@ -96,6 +96,16 @@ fn an_idle_poll_of_a_library_allocates_nothing() {
 }
 
 #[test]
+fn an_idle_poll_of_a_host_with_a_store_allocates_nothing() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.overwrite(&library(1));
+    let options = Options::new(artifact.path()).store(scratch.join("store"));
+    // Whose signals these are is not this test's to change.
+    assert_idle_polls_of(options.probation(Duration::ZERO), &scratch, 1);
+}
+
+#[test]
 fn an_idle_poll_of_a_directory_allocates_nothing() {
     let scratch = Scratch::new();
     let directory = scratch.join("plugins");

@@ -6,9 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The names of files that stand for a module of another name, one for each system.
-const ALIASES: [(&str, &str); 6] = [
+const ALIASES: [(&str, &str); 7] = [
     ("boundary/unix", "boundary/system"),
     ("boundary/windows", "boundary/system"),
+    ("boundary/no_crash", "boundary/crash"),
     ("boundary/no_residence", "boundary/residence"),
     ("look/os/linux", "look/os/system"),
     ("look/os/unix", "look/os/system"),

@@ -135,10 +135,25 @@ macro_rules! interface {
                     let _replug_visited = $crate::__private::Visited::begin(REPLUG_LENDS);
                     // SAFETY: the function is called while `self` is borrowed, and not kept.
                     let replug_function = unsafe { $crate::__private::Slot::get(&self.$name) };
-                    // SAFETY: the table is that of an image which stays mapped while `self` is borrowed, and the
-                    // image was built from an equal declaration.
-                    let replug_answered = unsafe {
-                        replug_function($(<$takes as $crate::wire::Carried>::send($arg)),*)
+                    $( let $arg = <$takes as $crate::wire::Carried>::send($arg); )*
+                    // Two calls in the text, so that whoever notes nothing has nothing to do behind the call.
+                    let replug_answered = match $crate::__private::is_asked_where() {
+                        // SAFETY: the table is that of an image which stays mapped while `self` is borrowed, and the
+                        // image was built from an equal declaration.
+                        false => unsafe {
+                            replug_function($($arg),*)
+                        },
+                        true => {
+                            let _replug_called = $crate::__private::Called::begin(
+                                replug_function as *const $crate::__core::ffi::c_void,
+                            );
+                            // SAFETY: as above.
+                            let replug_noted = unsafe {
+                                replug_function($($arg),*)
+                            };
+                            $crate::__core::mem::drop(_replug_called);
+                            replug_noted
+                        }
                     };
                     // SAFETY: the plugin's half of this macro made the answer.
                     let replug_result = unsafe { replug_answered.into_result() };
@@ -172,9 +187,9 @@ macro_rules! interface {
                 const _: () = $crate::__core::assert!(
                     !$crate::__private::is_taken($crate::__core::stringify!($name)),
                     "a function of an interface has the name of a method of `Host`, `Plugin` or `Member`, which would \
-                    be called in its place; these names are taken: apply, artifact, borrow, borrow_mut, clone, \
+                    be called in its place; these names are taken: apply, artifact, back, back_to, borrow, borrow_mut, call_failed, clone, \
                     deref, deref_mut, digest, drop, expecting, generation, handle, into, is_missing, live, name, \
-                    poll, staged, stall, sweep, to_owned, try_into, type_id, unloading, updates, wait, \
+                    poll, release, staged, stall, sweep, to_owned, try_into, type_id, unloading, updates, wait, \
                     wait_for_generation, watcher, watching",
                 );
                 $(

@@ -80,6 +80,17 @@ impl Checks {
         Ok(())
     }
 
+    /// The place of a library's signature, if signatures are asked for.
+    pub(crate) fn signature_of(&self, library: &Path) -> Option<PathBuf> {
+        #[cfg(feature = "signatures")]
+        return (!self.keys.is_empty()).then(|| signature::place(library));
+        #[cfg(not(feature = "signatures"))]
+        return {
+            let _ = library;
+            None
+        };
+    }
+
     /// Asks each check about the bytes of a library.
     pub(crate) fn ask(
         &self,

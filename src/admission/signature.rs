@@ -36,7 +36,7 @@ impl FromStr for Key {
 }
 
 /// The place of a library's signature.
-fn place(library: &Path) -> PathBuf {
+pub(super) fn place(library: &Path) -> PathBuf {
     let mut name = library.as_os_str().to_owned();
     name.push(SUFFIX);
     name.into()

@@ -312,6 +312,12 @@ impl Image {
         }
     }
 
+    /// The path of the copy that was mapped.
+    #[cfg(unix)]
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The handle by which the loader knows the image.
     pub(crate) fn id(&self) -> usize {
         self.id

@@ -44,6 +44,13 @@ mod residence;
 #[allow(dead_code)]
 mod no_residence;
 
+// What a process that crashes leaves for its successor.
+#[cfg(unix)]
+mod crash;
+#[cfg(not(unix))]
+#[path = "no_crash.rs"]
+mod crash;
+
 // What the system tells of the writers of a file.
 #[cfg(target_os = "linux")]
 mod lease;
@@ -101,6 +108,7 @@ pub(crate) use self::files::{Basics, Told, Volume, basics, number, tell, volume}
 #[cfg(target_os = "linux")]
 pub(crate) use self::lease::lease;
 pub(crate) use self::{
+    crash::{Loading, Notes, Watched, forget_note, has_noted, note_to, watch},
     image::{can_map_code, leave_rest},
     process::{
         JOINS_UNIQUE, KNOWS_BY_SONAME, has_itself, keep, loaded_as, note_brought, process_has,

@@ -64,6 +64,61 @@ pub(super) fn loaded_as(name: &CStr) -> Option<usize> {
     Some(handle as usize)
 }
 
+/// The first address of the library that was loaded from this path, and the first behind it.
+#[cfg(target_os = "linux")]
+pub(super) fn extent(path: &Path) -> Option<(usize, usize)> {
+    let mut sought = Sought {
+        path: path.as_os_str().as_encoded_bytes(),
+        extent: None,
+    };
+    // SAFETY: `note_extent` takes the pointer that is passed for it. Meanwhile the loader keeps its list as it is.
+    unsafe { libc::dl_iterate_phdr(Some(note_extent), (&raw mut sought).cast()) };
+    sought.extent
+}
+
+/// Elsewhere nobody asks.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn extent(_path: &Path) -> Option<(usize, usize)> {
+    None
+}
+
+/// A path, and where the library that was loaded from it is.
+#[cfg(target_os = "linux")]
+struct Sought<'p> {
+    path: &'p [u8],
+    extent: Option<(usize, usize)>,
+}
+
+#[cfg(target_os = "linux")]
+unsafe extern "C" fn note_extent(
+    listed: *mut libc::dl_phdr_info,
+    _size: usize,
+    sought: *mut c_void,
+) -> libc::c_int {
+    // SAFETY: the loader passes an entry of its list.
+    let listed = unsafe { &*listed };
+    // SAFETY: `extent` passes the pointer, and does not use it again until the list is through.
+    let sought = unsafe { &mut *sought.cast::<Sought<'_>>() };
+    if listed.dlpi_name.is_null() {
+        return 0;
+    }
+    // SAFETY: a name that is there is text with a NUL at its end, for as long as the library is mapped.
+    let name = unsafe { CStr::from_ptr(listed.dlpi_name) };
+    if name.to_bytes() != sought.path {
+        return 0;
+    }
+    // SAFETY: an entry has as many program headers as it says, for as long as the library is mapped.
+    let headers = unsafe { std::slice::from_raw_parts(listed.dlpi_phdr, listed.dlpi_phnum.into()) };
+    let base = listed.dlpi_addr as usize;
+    let loaded = headers.iter().filter(|it| it.p_type == libc::PT_LOAD);
+    let ends = loaded.map(|it| {
+        let start = base.wrapping_add(it.p_vaddr as usize);
+        (start, start.wrapping_add(it.p_memsz as usize))
+    });
+    sought.extent = ends.reduce(|all, one| (all.0.min(one.0), all.1.max(one.1)));
+    1
+}
+
 /// Whether an address is where code of a library can run.
 #[cfg(target_os = "linux")]
 pub(super) fn is_code(address: NonNull<c_void>) -> bool {

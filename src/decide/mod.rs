@@ -18,6 +18,9 @@ pub(crate) mod schedule;
 // When to look at all the libraries of a directory.
 pub(crate) mod rounds;
 
+// How long a new generation is watched.
+pub(crate) mod probation;
+
 // Whom we trust to write what we load.
 pub(crate) mod trust;
 

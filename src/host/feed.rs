@@ -3,6 +3,7 @@
 
 use std::mem;
 use std::path::Path;
+use std::sync::Arc;
 #[cfg(feature = "stream")]
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -12,10 +13,13 @@ use replug_plugin::shown::shown;
 
 #[cfg(feature = "stream")]
 use super::bell::Bell;
+use super::outcome::Outcome;
+use crate::error::chain;
+use crate::store::StoreError;
 #[cfg(feature = "trial")]
 use crate::trials::states::States;
 use crate::watch::pulse::Stall;
-use crate::watch::update::Update;
+use crate::watch::update::{Became, Report, Update};
 use crate::watch::watcher::Watcher;
 
 /// A queue of updates, and the watcher behind it if the host owns one.
@@ -74,6 +78,34 @@ impl Feed {
 
     pub(super) fn watcher(&self) -> Option<&Watcher> {
         self.watcher.as_ref()
+    }
+
+    /// Tells the worker what became of a build, if that is to be kept in a store.
+    pub(super) fn report(&self, artifact: &Arc<Path>, outcome: &Outcome) {
+        let Some(watcher) = self.watcher.as_ref().filter(|it| it.keeps()) else {
+            return;
+        };
+        let (digest, became) = match outcome {
+            Outcome::Loaded(loaded) => (loaded.digest, Became::Live(loaded.generation)),
+            Outcome::Kept(kept) => {
+                let Some(digest) = kept.digest else { return };
+                let step = kept.error.step().to_string();
+                let reason = chain(&kept.error);
+                (digest, Became::Kept { step, reason })
+            }
+            _ => return,
+        };
+        watcher.became(Report {
+            artifact: Arc::clone(artifact),
+            digest,
+            became,
+        });
+    }
+
+    /// The watcher, if it keeps a store.
+    pub(super) fn keeper(&self) -> Result<&Watcher, StoreError> {
+        let watcher = self.watcher.as_ref().filter(|it| it.keeps());
+        watcher.ok_or(StoreError::NoStore)
     }
 
     /// Where a trial looks for the state of the live generation, if that is wanted.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::build::Build;
-use crate::boundary::{BoundHooks, Image};
+use crate::boundary::{BoundHooks, Image, Watched};
 use crate::look::digest::Digest;
 use crate::stage::copies::Staged;
 use crate::watch::update::Sibling;
@@ -19,6 +19,8 @@ pub(super) struct Live {
     pub(super) staged: Staged,
     /// The copies of the libraries that came along: whoever prints a backtrace looks into them.
     pub(super) _siblings: Vec<Sibling>,
+    /// Where its code is, for whoever is to know what has ended the process.
+    pub(super) _watched: Option<Watched>,
     pub(super) generation: u64,
     pub(super) build: Build,
     /// The digest of the library alone, whatever came along.

@@ -23,11 +23,13 @@ use super::noted::noted;
 use super::outcome::{Kept, Loaded, Next, NotLive, Outcome, Retired};
 use super::retire::{Leftovers, Unload};
 use super::succeed::{HandOver, Handover, prepare, stop_in_vain};
-use crate::boundary::{Bound, BoundHooks, Image, LoadFailure, State, Table};
+use crate::boundary::{self, Bound, BoundHooks, Image, LoadFailure, State, Table};
 use crate::error::Error;
 use crate::handshake::{Expected, Met};
+use crate::look::digest::Digest;
 use crate::look::process::Process;
 use crate::options::Options;
+use crate::store::{StoreError, prefix_of};
 #[cfg(feature = "trial")]
 use crate::trials::states::States;
 use crate::warning::Warning;
@@ -269,6 +271,56 @@ impl<T> Host<T> {
         Ok(())
     }
 
+    /// Goes back to the build that was live before this one: out of the [store](Options::store), at once, without its builder, and
+    /// through the same steps as every update. What comes of it is the outcome of a later [`poll`](Host::poll): `Loaded`, or `Kept`
+    /// at the step `store`. The build that was live is then left: it is not loaded again until its bytes differ or it is
+    /// [released](Host::release).
+    ///
+    /// # Errors
+    ///
+    /// If the host has no store.
+    pub fn back(&self) -> Result<(), StoreError> {
+        let watcher = self.feed.keeper()?;
+        watcher.go_back(watcher.path(), None);
+        Ok(())
+    }
+
+    /// Goes back to the build of this digest, as [`back`](Host::back) does to the one before.
+    ///
+    /// # Errors
+    ///
+    /// As [`back`](Host::back).
+    pub fn back_to(&self, digest: Digest) -> Result<(), StoreError> {
+        let watcher = self.feed.keeper()?;
+        watcher.go_back(watcher.path(), Some(digest));
+        Ok(())
+    }
+
+    /// Lets the build of this digest be loaded again, if it was left or has ended its host; all such builds without a digest. If it
+    /// is at its path, it is loaded.
+    ///
+    /// # Errors
+    ///
+    /// As [`back`](Host::back).
+    pub fn release(&self, digest: Option<Digest>) -> Result<(), StoreError> {
+        self.feed.keeper()?.release(digest);
+        Ok(())
+    }
+
+    /// Says that a call of the live generation has failed, for a host that wants to [go back](Options::probation_failures) from a
+    /// build of which too many do while it is on probation.
+    ///
+    /// # Errors
+    ///
+    /// As [`back`](Host::back).
+    pub fn call_failed(&self) -> Result<(), StoreError> {
+        let watcher = self.feed.keeper()?;
+        if let Some(live) = &self.live {
+            watcher.call_failed(live.build.path(), live.build.digest);
+        }
+        Ok(())
+    }
+
     /// Applies one update: loads a copy that is ready, and passes on all other news. `None` if the update brings the
     /// bytes that are live already.
     pub fn apply(&mut self, update: Update) -> Option<Outcome> {
@@ -283,6 +335,7 @@ impl<T> Host<T> {
         let outcome = match Next::after(update.news, self.generation()) {
             Next::Load(ready) => {
                 let outcome = self.take_up(&update.artifact, ready, hand_over)?;
+                self.feed.report(&update.artifact, &outcome);
                 if self.has_lost_copy(&outcome) {
                     self.feed.stage_again(&update.artifact);
                 }
@@ -363,7 +416,11 @@ impl<T> Host<T> {
         let begun = Instant::now();
         let build = Build::of(artifact, ready.digest);
         let is_to_go = self.unload == Unload::WhenProven;
+        let number = ready.is_kept.then(|| prefix_of(ready.digest));
+        let _loading = number.map(boundary::Loading::begin);
         let image = self.open(&build, &ready, is_to_go);
+        let watched = image.as_ref().ok().zip(number);
+        let watched = watched.map(|(image, number)| boundary::watch(image, number));
         let bound = image.and_then(|image| Ok(((self.bind)(&image)?, image)));
         let (Bound { table, hooks }, image) = bound.map_err(|failure| {
             let path = artifact.to_path_buf();
@@ -401,6 +458,7 @@ impl<T> Host<T> {
             image,
             staged: ready.staged,
             _siblings: ready.siblings,
+            _watched: watched,
             build: build.live_as(generation),
             #[cfg(feature = "testing")]
             own: ready.own,

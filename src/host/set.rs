@@ -19,8 +19,10 @@ use super::retire::Unload;
 use crate::boundary::{AnyPlugin, Table, Text, TextFunction};
 use crate::error::Error;
 use crate::handshake::Expected;
+use crate::look::digest::Digest;
 use crate::look::naming::plugin_name;
 use crate::options::Options;
+use crate::store::StoreError;
 use crate::warning::Warning;
 use crate::watch::update::Update;
 use crate::watch::watcher::Watcher;
@@ -177,6 +179,43 @@ impl<T> HostSet<T> {
         retired
     }
 
+    /// Takes the plugin of this name back to the build that was live before, or to that of a digest, as [`Host::back`] does.
+    ///
+    /// # Errors
+    ///
+    /// If the set has no store.
+    pub fn back(&self, name: &str, to: Option<Digest>) -> Result<(), StoreError> {
+        let watcher = self.feed.keeper()?;
+        if let Some(member) = self.get(name) {
+            watcher.go_back(&member.artifact, to);
+        }
+        Ok(())
+    }
+
+    /// Lets a build be loaded again, as [`Host::release`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`back`](HostSet::back).
+    pub fn release(&self, digest: Option<Digest>) -> Result<(), StoreError> {
+        self.feed.keeper()?.release(digest);
+        Ok(())
+    }
+
+    /// Says that a call of the plugin at this path has failed, as [`Host::call_failed`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`back`](HostSet::back).
+    pub fn call_failed(&self, artifact: &Path) -> Result<(), StoreError> {
+        let watcher = self.feed.keeper()?;
+        let live = self.members.get(artifact).and_then(|it| it.live());
+        if let Some(digest) = live.map(|live| live.digest()) {
+            watcher.call_failed(artifact, digest);
+        }
+        Ok(())
+    }
+
     /// Applies the next update that waits, if one does, and names its artifact; news about the whole directory names
     /// the directory. Never waits itself.
     pub fn poll(&mut self) -> Option<(Arc<Path>, Outcome)> {
@@ -233,6 +272,7 @@ impl<T> HostSet<T> {
                     .or_insert_with(new_member);
                 member.is_missing = false;
                 let outcome = member.host.take_up(&artifact, ready, &mut |_| Ok(()))?;
+                self.feed.report(&artifact, &outcome);
                 if member.host.has_lost_copy(&outcome) {
                     self.feed.stage_again(&artifact);
                 }

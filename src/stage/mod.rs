@@ -4,7 +4,7 @@
 mod owned;
 
 // Where such a directory can be made.
-mod parents;
+pub(crate) mod parents;
 
 // Where copies are made now, and which are to leave.
 pub(crate) mod room;

@@ -42,7 +42,7 @@ pub(super) enum Unfit {
 }
 
 /// The real path of a directory that is fit to hold a stage directory.
-pub(super) fn fit(parent: &Path) -> io::Result<PathBuf> {
+pub(crate) fn fit(parent: &Path) -> io::Result<PathBuf> {
     let (real, way) = os::ancestors(parent)?;
     match way
         .iter()

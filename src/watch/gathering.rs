@@ -20,7 +20,7 @@ use crate::look::digest::Digest;
 use crate::look::files::{Files, is_absent};
 use crate::look::snapshot::{Kind, Snapshot};
 use crate::stage::copies::Stage;
-use crate::stage::pen::{Pen, PrivateCopy as _, Writing};
+use crate::stage::pen::Writing;
 use crate::stage::reading::{self, Terms, Unread, Whole};
 use crate::stage::siblings::{Candidate, candidates, directories};
 use crate::stage::vet::linkage::Linkage;
@@ -224,8 +224,6 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         };
         boundary::note_brought(&soname);
         self.bring(path, &linkage, handed_on, gathering)?;
-        // All of it is mapped by the loader as it likes, so all of it stays.
-        staged.seal(u64::MAX, &Pen::new());
         gathering.siblings.push(Sibling {
             soname,
             digest,

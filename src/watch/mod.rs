@@ -27,6 +27,9 @@ pub(crate) mod pulse;
 // Files that give such a sign at each question.
 mod alive;
 
+// A store in the hands of a worker.
+mod keeper;
+
 // The things that all artifacts of a poller share.
 #[cfg(feature = "trial")]
 mod underway;
@@ -50,6 +53,10 @@ mod admitting;
 
 pub(crate) mod gathering;
 pub(crate) mod trusting;
+
+mod returning;
+
+mod keeping;
 
 #[cfg(feature = "trial")]
 mod trying;

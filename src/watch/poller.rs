@@ -5,7 +5,7 @@
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::mem;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::slice;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,10 +19,11 @@ use super::followed::Followed;
 use super::following::follow;
 use super::pulse::{Counts, Pulse};
 use super::shared::Shared;
-use super::update::{News, Update};
+use super::update::{News, Report, Update};
 use crate::decide::schedule::Schedule;
 use crate::error::Error;
 use crate::look::clock::{Clock, Monotonic};
+use crate::look::digest::Digest;
 use crate::look::files::{Files, Locality};
 use crate::look::home::Home;
 use crate::look::machine::OsFiles;
@@ -237,6 +238,8 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         self.measured.count();
         self.shared.stage.tidy();
         self.shared.begin();
+        let again = self.shared.keep(now);
+        self.stage_each_again(&again);
         let wanted = self.poll_watched(now);
         #[cfg(feature = "trial")]
         let wanted = [wanted, self.follow_trials(now)]
@@ -247,6 +250,10 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         self.counts.set(self.polls, self.shared.digests);
         self.note_work(now);
         self.deliver(now);
+        self.shared.finish_keeping();
+        let keeping = self.shared.keeping.as_ref();
+        let probation = keeping.and_then(|keeping| keeping.next());
+        let wanted = [wanted, probation].into_iter().flatten().min();
         let (next, took) = self.next(now, wanted);
         // A poll within a pause has learned nothing new.
         let is_failing = self.shared.has_looked.then(|| self.is_failing(took));
@@ -270,6 +277,9 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         if let Some(found) = self.watched.find_mut(artifact) {
             found.forget();
         }
+        if let Some(keeping) = &mut self.shared.keeping {
+            keeping.live.remove(artifact);
+        }
     }
 
     /// Makes another copy of an artifact though its file has not changed, at the next poll, for an owner whose copy was
@@ -279,6 +289,38 @@ impl<F: Files, S: Stage, C: Clock> Poller<F, S, C> {
         if let Some(found) = self.watched.find_mut(artifact) {
             found.stage_again(now);
         }
+    }
+
+    fn stage_each_again(&mut self, artifacts: &[PathBuf]) {
+        artifacts.iter().for_each(|it| self.stage_again(it));
+    }
+
+    /// Whether the builds are kept in a store.
+    pub(crate) fn keeps(&self) -> bool {
+        self.shared.keeping.is_some()
+    }
+
+    /// Takes down what became of a build that was handed over.
+    pub(crate) fn became(&mut self, report: Report) {
+        let now = self.shared.clock.now();
+        self.shared.became(now, report);
+    }
+
+    /// Goes back to the build of an artifact before the live one, or to that of a digest.
+    pub(crate) fn go_back(&mut self, artifact: &Path, to: Option<Digest>) {
+        self.shared.owner_goes_back(artifact, to);
+    }
+
+    /// Lets builds in again that were left.
+    pub(crate) fn release(&mut self, digest: Option<Digest>) {
+        let again = self.shared.owner_releases(digest);
+        self.stage_each_again(&again);
+    }
+
+    /// Counts a call of a live build that has failed.
+    pub(crate) fn call_failed(&mut self, artifact: &Path, digest: Digest) {
+        let now = self.shared.clock.now();
+        self.shared.call_failed(now, artifact, digest);
     }
 
     /// Ends all pauses: the next poll looks at everything and tries everything again, whatever has failed lately.
@@ -464,7 +506,6 @@ mod tests {
     use std::cell::Cell;
     use std::fs;
     use std::os::unix::fs::symlink;
-    use std::path::PathBuf;
     use std::rc::Rc;
 
     use super::*;

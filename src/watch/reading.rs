@@ -111,8 +111,16 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         match self.judge(&mut staged) {
             Ok(vetted) => match self.shake_hands(&vetted) {
                 Ok(()) => match self.admit_and_gather(reading.digest, &vetted.linkage) {
-                    Ok(siblings) => {
+                    Ok(mut siblings) => {
+                        let unit = unit_digest(reading.digest, &siblings);
+                        if !self.is_let_in(unit) {
+                            return self.decide(reading, Verdict::Wrong);
+                        }
+                        self.keep_build(unit, reading.digest, &mut staged, &mut siblings);
                         staged.seal(vetted.mapped, &Pen::new());
+                        // All of these are mapped by the loader as it likes, so all of each stays.
+                        let copies = siblings.iter_mut().map(|it| &mut it.staged);
+                        copies.for_each(|it| it.seal(u64::MAX, &Pen::new()));
                         self.hand_over(reading, staged, vetted, siblings);
                         self.decide(reading, Verdict::Good)
                     }
@@ -158,7 +166,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
     }
 
     /// Vets a copy, for this host and this process.
-    fn judge(&self, staged: &mut S::Staged) -> Result<Vetted, Refusal> {
+    pub(super) fn judge(&self, staged: &mut S::Staged) -> Result<Vetted, Refusal> {
         let options = &self.shared.rules.options;
         let wanted = Wanted {
             functions: &options.exports,
@@ -172,7 +180,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
 
     /// Compares the declaration that the copy was built from with the host's, if the host has one. Of a copy that passed
     /// vet by its declaration, the declaration must be one of this version of replug's.
-    fn shake_hands(&self, vetted: &Vetted) -> Result<(), Mismatch> {
+    pub(super) fn shake_hands(&self, vetted: &Vetted) -> Result<(), Mismatch> {
         let carried = vetted.handshake.as_deref();
         match self.shared.rules.options.expected {
             Some(expected) => expected.check(carried, &vetted.lines),
@@ -193,6 +201,10 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
     }
 
     fn keep_out(&mut self, digest: Option<Digest>, error: Error) {
+        if let Some(digest) = digest {
+            let path = Arc::clone(&self.artifact.path);
+            self.shared.note_kept(&path, digest, &error);
+        }
         self.say(News::Kept { digest, error });
     }
 
@@ -213,6 +225,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             unique: vetted.linkage.unique,
             allows_unique: self.shared.rules.options.allow_unique,
             siblings,
+            is_kept: self.shared.keeping.is_some(),
         });
     }
 

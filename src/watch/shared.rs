@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use replug_plugin::shown::shown;
 
 use super::alive::Alive;
+use super::keeper::Keeping;
 use super::pulse::Pulse;
 #[cfg(feature = "trial")]
 use super::underway::Underway;
@@ -70,6 +71,8 @@ pub(super) struct Shared<F: Files, S: Stage, C: Clock> {
     /// How long this poll took to look at all libraries of a remote directory, which has a pace of its own.
     pub(super) round_took: Duration,
     pub(super) pulse: Arc<Pulse>,
+    /// The store, if the host has one.
+    pub(super) keeping: Option<Box<Keeping>>,
 }
 
 impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
@@ -78,6 +81,7 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
         // directory, nothing is found by a relative path, as the first look will say.
         options.path = files.absolute(&options.path).unwrap_or(options.path);
         let pulse = Arc::<Pulse>::default();
+        let keeping = Keeping::of(&options);
         let mounted = files.mounted(&options.path);
         let place = Place::on(mounted.unwrap_or_else(Filesystem::unknown), &options);
         Shared {
@@ -105,6 +109,7 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
             has_looked: false,
             round_took: Duration::ZERO,
             pulse,
+            keeping,
         }
     }
 

@@ -71,9 +71,12 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
 
     fn keep_out_tried(&mut self, digest: Digest, source: TrialFailure) {
         let path = self.path();
+        let error = Error::Trial { path, source };
+        self.shared
+            .keep_no_longer(&self.artifact.path, digest, &error);
         self.say(News::Kept {
             digest: Some(digest),
-            error: Error::Trial { path, source },
+            error,
         });
     }
 

@@ -75,6 +75,25 @@ pub struct Ready<S = Staged> {
     pub(crate) allows_unique: bool,
     /// The libraries that come along, each after those that it needs itself.
     pub(crate) siblings: Vec<Sibling<S>>,
+    /// Whether a store keeps it, and wants to know what becomes of it.
+    pub(crate) is_kept: bool,
+}
+
+/// What became of a build that was handed over, as its owner tells the worker.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) artifact: Arc<Path>,
+    pub(crate) digest: Digest,
+    pub(crate) became: Became,
+}
+
+/// The end of an update, for a store.
+#[derive(Debug)]
+pub(crate) enum Became {
+    /// It is live, as this generation.
+    Live(u64),
+    /// It was kept out.
+    Kept { step: String, reason: String },
 }
 
 /// A library that a plugin brings along.
@@ -275,6 +294,7 @@ mod tests {
             unique: Vec::new(),
             allows_unique: false,
             siblings: Vec::new(),
+            is_kept: false,
         })
     }
 

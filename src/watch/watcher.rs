@@ -15,9 +15,10 @@ use replug_plugin::shown::shown;
 
 use super::poller::Poller;
 use super::pulse::{Counts, Pulse, Stall, Vigil};
-use super::update::Update;
+use super::update::{Report, Update};
 use crate::error::Error;
 use crate::look::clock::Clock;
+use crate::look::digest::Digest;
 use crate::look::files::Files;
 use crate::look::place::Place;
 use crate::look::process::Process;
@@ -70,6 +71,7 @@ pub struct Watcher {
     counts: Arc<Counts>,
     pulse: Arc<Pulse>,
     vigil: Vigil,
+    keeps: bool,
     /// Where trials look for the state of a live generation, if that is wanted.
     #[cfg(feature = "trial")]
     states: Option<States>,
@@ -86,6 +88,14 @@ enum Order {
     Forget(PathBuf),
     /// To make another copy of an artifact.
     StageAgain(PathBuf),
+    /// To take down what became of a build.
+    Became(Report),
+    /// To go back to a build of an artifact.
+    Back(PathBuf, Option<Digest>),
+    /// To let builds in again.
+    Release(Option<Digest>),
+    /// To count a call that has failed.
+    CallFailed(PathBuf, Digest),
 }
 
 impl Watcher {
@@ -118,6 +128,7 @@ impl Watcher {
         // Without room for a message: what is sent was received, or is refused because nobody waits any longer.
         let (surveyor, surveyed) = mpsc::sync_channel(0);
         let counts = poller.counts();
+        let keeps = poller.keeps();
         let path: Arc<Path> = poller.path().into();
         #[cfg(feature = "trial")]
         let states = poller.states().cloned();
@@ -150,6 +161,7 @@ impl Watcher {
             counts,
             pulse,
             vigil: Vigil::new(Instant::now()),
+            keeps,
             #[cfg(feature = "trial")]
             states,
             process: Process::this(),
@@ -241,6 +253,34 @@ impl Watcher {
         let _ = self.orders.send(Order::StageAgain(artifact.to_owned()));
     }
 
+    /// Whether the builds are kept in a store.
+    pub(crate) fn keeps(&self) -> bool {
+        self.keeps
+    }
+
+    // A worker that has ended by a fault keeps nothing, which was said.
+
+    /// Tells the worker what became of a build.
+    pub(crate) fn became(&self, report: Report) {
+        let _ = self.orders.send(Order::Became(report));
+    }
+
+    /// Goes back to the build of an artifact before the live one, or to that of a digest.
+    pub(crate) fn go_back(&self, artifact: &Path, to: Option<Digest>) {
+        let _ = self.orders.send(Order::Back(artifact.to_owned(), to));
+    }
+
+    /// Lets builds in again that were left.
+    pub(crate) fn release(&self, digest: Option<Digest>) {
+        let _ = self.orders.send(Order::Release(digest));
+    }
+
+    /// Has a failed call counted.
+    pub(crate) fn call_failed(&self, artifact: &Path, digest: Digest) {
+        let order = Order::CallFailed(artifact.to_owned(), digest);
+        let _ = self.orders.send(order);
+    }
+
     /// How many polls have been made.
     pub fn polls(&self) -> u64 {
         self.counts.polls()
@@ -280,6 +320,10 @@ fn work<F: Files, S: Stage, C: Clock>(mut poller: Poller<F, S, C>, orders: &mpsc
             }
             Ok(Order::Forget(artifact)) => poller.forget(&artifact),
             Ok(Order::StageAgain(artifact)) => poller.stage_again(&artifact),
+            Ok(Order::Became(report)) => poller.became(report),
+            Ok(Order::Back(artifact, to)) => poller.go_back(&artifact, to),
+            Ok(Order::Release(digest)) => poller.release(digest),
+            Ok(Order::CallFailed(artifact, digest)) => poller.call_failed(&artifact, digest),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }

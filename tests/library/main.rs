@@ -10,6 +10,7 @@ mod host;
 mod idle;
 mod pace;
 mod remote;
+mod store;
 mod stream;
 mod trust;
 mod turns;

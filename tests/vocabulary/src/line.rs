@@ -28,6 +28,11 @@ impl Line {
             .unwrap_or_else(|| panic!("no text `{field}` in {self:?}"))
     }
 
+    /// Whether the field holds a text.
+    pub fn is_text(&self, field: &str) -> bool {
+        self.0[field].is_string()
+    }
+
     /// The number in a field, which must be there.
     #[track_caller]
     pub fn number(&self, field: &str) -> u64 {
