@@ -3,6 +3,7 @@
 mod admitting;
 mod doctor;
 mod help;
+mod keeping;
 mod library;
 mod new;
 mod serving;
@@ -20,6 +21,7 @@ use replug::watch::{Files as _, Kind, OsFiles, Watcher};
 
 pub(crate) use self::doctor::Doctor;
 pub(crate) use self::help::{Completions, Man};
+pub(crate) use self::keeping::{Asking, Back, History, Release};
 pub(crate) use self::library::{Inspect, Publish};
 pub(crate) use self::new::{HostKind, New};
 pub(crate) use self::serving::Serving;
@@ -45,6 +47,12 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Put a library into its place, so that nobody ever sees half of it
     Publish(Publish),
+    /// Go back to the build before the live one, or to another one, out of a host's store
+    Back(Back),
+    /// Let a build be loaded again that was left, or has ended its host
+    Release(Release),
+    /// Say what became of each build in a host's store
+    History(History),
     /// Say what would make replug late, wrong or unsafe here, and what to do about it
     Doctor(Doctor),
     /// Make a workspace of a declaration, a plugin and a host, which builds, runs and tests as it is

@@ -1,6 +1,6 @@
 //! The program `replug`: `replug run` loads a plugin, calls it, and swaps it when a new build is there; `dev` makes the
 //! builds, too; `inspect` says what a library is, `publish` puts one into its place, and `doctor` says what is to be
-//! mended. `new` makes a workspace to begin with; `completions` and `man` are the help in other forms.
+//! mended. `back`, `release` and `history` are for a host that keeps a store. `new` makes a workspace to begin with; `completions` and `man` are the help in other forms.
 //!
 //! It only connects: options to the library, what the library says to output, and signals to the end.
 
@@ -17,6 +17,7 @@ mod output;
 mod publish;
 mod run;
 mod stop;
+mod store;
 mod stream;
 #[cfg(windows)]
 mod windows;
@@ -28,6 +29,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use replug::shown::shown;
+use replug::store::Verb;
 use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
@@ -59,6 +61,9 @@ fn main() -> ExitCode {
         args::Command::Dev(args) => dev::dev(&args.without_gate()).map(|()| ExitCode::SUCCESS),
         args::Command::Inspect(args) => inspect::run(&args),
         args::Command::Publish(args) => publish::run(&args),
+        args::Command::Back(args) => store::ask(Verb::Back, &args.asking),
+        args::Command::Release(args) => store::ask(Verb::Release, &args.asking),
+        args::Command::History(args) => store::history(&args),
         args::Command::Doctor(args) => doctor::run(&args),
         args::Command::New(args) => new::run(&args).map(|()| ExitCode::SUCCESS),
         args::Command::Completions(args) => help::completions(&args).map(|()| ExitCode::SUCCESS),

@@ -296,6 +296,10 @@ impl<'a> Session<'a> {
             let value = text.call(&self.args.arg);
             if let Err(error) = &value {
                 tracing::error!("cannot call `{}`: {error}", shown(artifact));
+                if self.args.counts_failures() {
+                    // Failures can be counted only with a store.
+                    let _ = self.plugins.call_failed(artifact);
+                }
             }
             self.output
                 .result(artifact, &plugin, value.ok().as_deref())?;

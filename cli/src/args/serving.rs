@@ -9,6 +9,7 @@ use replug::{Audit, FsPolicy, GatePolicy, Options, Text, Trust};
 
 use super::LONGEST_MS;
 use super::admitting::Admitting;
+use super::keeping::Keeping;
 use super::trying::Trying;
 
 /// The function that is called unless another one is named.
@@ -59,6 +60,9 @@ pub(crate) struct Serving {
 
     #[command(flatten)]
     admitting: Admitting,
+
+    #[command(flatten)]
+    keeping: Keeping,
 
     #[command(flatten)]
     trying: Trying,
@@ -143,6 +147,11 @@ impl Serving {
         Duration::from_millis(self.every_ms)
     }
 
+    /// Whether calls that fail are counted.
+    pub(crate) fn counts_failures(&self) -> bool {
+        self.keeping.counts_failures()
+    }
+
     /// The function that is called.
     pub(crate) fn called(&self) -> CString {
         self.call.clone().unwrap_or_else(|| FUNCTION.to_owned())
@@ -183,7 +192,8 @@ impl Serving {
             .trust(self.trust.into())
             // Whoever names a function wants that one.
             .or_declared(self.call.is_none());
-        let options = self.trying.of(self.admitting.of(options));
+        let options = self.keeping.of(self.admitting.of(options));
+        let options = self.trying.of(options);
         match &self.stage_dir {
             Some(stage_dir) => options.stage_dir(stage_dir),
             None => options,

@@ -28,6 +28,7 @@ mod publishing;
 mod served;
 mod shared;
 mod stage;
+mod store;
 mod tools;
 mod unmounted;
 mod users;

@@ -30,6 +30,7 @@ mod publish;
 mod readme;
 mod signed;
 mod stopping;
+mod store;
 mod storm;
 mod tried;
 mod writers;
