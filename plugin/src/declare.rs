@@ -135,25 +135,10 @@ macro_rules! interface {
                     let _replug_visited = $crate::__private::Visited::begin(REPLUG_LENDS);
                     // SAFETY: the function is called while `self` is borrowed, and not kept.
                     let replug_function = unsafe { $crate::__private::Slot::get(&self.$name) };
-                    $( let $arg = <$takes as $crate::wire::Carried>::send($arg); )*
-                    // Two calls in the text, so that whoever notes nothing has nothing to do behind the call.
-                    let replug_answered = match $crate::__private::is_asked_where() {
-                        // SAFETY: the table is that of an image which stays mapped while `self` is borrowed, and the
-                        // image was built from an equal declaration.
-                        false => unsafe {
-                            replug_function($($arg),*)
-                        },
-                        true => {
-                            let _replug_called = $crate::__private::Called::begin(
-                                replug_function as *const $crate::__core::ffi::c_void,
-                            );
-                            // SAFETY: as above.
-                            let replug_noted = unsafe {
-                                replug_function($($arg),*)
-                            };
-                            $crate::__core::mem::drop(_replug_called);
-                            replug_noted
-                        }
+                    // SAFETY: the table is that of an image which stays mapped while `self` is borrowed, and the
+                    // image was built from an equal declaration.
+                    let replug_answered = unsafe {
+                        replug_function($(<$takes as $crate::wire::Carried>::send($arg)),*)
                     };
                     // SAFETY: the plugin's half of this macro made the answer.
                     let replug_result = unsafe { replug_answered.into_result() };

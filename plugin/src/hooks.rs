@@ -1,14 +1,11 @@
 //! The turning points of a plugin's life, and how its own state gets over to the next generation.
 
 use std::error::Error;
-use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::panic;
-use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::answer::{Answered, try_answer};
-use crate::called::Called;
 use crate::sink::{RawSink, Sink};
 use crate::wire::{Call, Carried, RawSlice};
 
@@ -149,7 +146,6 @@ impl HookTable {
     ///
     /// The table is that of an image which is mapped.
     pub unsafe fn init(&self) -> Answered<()> {
-        let _called = Called::begin_if_asked(self.init as *const c_void);
         // SAFETY: the caller vouches for the image.
         unsafe { (self.init)() }
     }
@@ -160,7 +156,6 @@ impl HookTable {
     ///
     /// As for [`init`](HookTable::init).
     pub unsafe fn stop(&self) -> Answered<()> {
-        let _called = Called::begin_if_asked(self.stop as *const c_void);
         // SAFETY: the caller vouches for the image.
         unsafe { (self.stop)() }
     }
@@ -171,8 +166,6 @@ impl HookTable {
     ///
     /// As for [`init`](HookTable::init).
     pub unsafe fn save(&self, state: Sink<'_>) -> Option<Answered<u32>> {
-        let _called =
-            Called::begin_if_asked(self.save.map_or(ptr::null(), |it| it as *const c_void));
         // SAFETY: the caller vouches for the image, and the sink is lent for the call.
         self.save.map(|save| unsafe { save(state.send()) })
     }
@@ -183,7 +176,6 @@ impl HookTable {
     ///
     /// As for [`init`](HookTable::init).
     pub unsafe fn restore(&self, version: u32, state: &[u8]) -> Answered<()> {
-        let _called = Called::begin_if_asked(self.restore as *const c_void);
         // SAFETY: the caller vouches for the image, and the state is lent for the call.
         unsafe { (self.restore)(version, RawSlice::of(state)) }
     }

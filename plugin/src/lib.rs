@@ -71,9 +71,6 @@ mod offer;
 // Which threads of a host can be called by a plugin in the middle of a call.
 mod visit;
 
-// Which function of a plugin a thread is in.
-mod called;
-
 // What crosses, and what comes back.
 pub mod wire;
 
@@ -133,7 +130,6 @@ pub mod __private {
 
     pub use crate::allocator::{Allocator, Heap};
     pub use crate::answer::{Answered, Offered, answer, drop_unused};
-    pub use crate::called::{Called, ask_where, called, is_asked_where};
     pub use crate::export::{Entry, Ordinary};
     pub use crate::facts::{FACTS, SHUFFLES};
     pub use crate::hooks::{HookTable, init};

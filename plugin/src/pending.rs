@@ -14,7 +14,6 @@ use std::thread::{self, Thread};
 
 use crate::allocator::has_host;
 use crate::answer::{Answered, CallError, answer, drop_unused};
-use crate::called::Called;
 #[cfg(ordinary)]
 use crate::line::{LineField, NOWHERE};
 use crate::shape::Shape;
@@ -212,7 +211,6 @@ impl<T> Future for Pending<T> {
         );
         // SAFETY: the functions came with the future, and their image is mapped for good.
         let functions = unsafe { &*self.functions };
-        let _called = Called::begin_if_asked(functions.poll as *const c_void);
         // SAFETY: the future has not ended, and `&mut self` is the only way to it.
         let answered = unsafe { (functions.poll)(self.future, context) };
         // SAFETY: the other side's half made the answer.

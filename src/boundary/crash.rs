@@ -1,7 +1,8 @@
 //! Notes of crashes: what a process that dies by a signal, or ends itself by `exit`, leaves on the disk for its successor. The
 //! handler writes one line with what it knows, and passes the signal on to whoever had it before. It judges nothing.
 //!
-//! The handler runs in the middle of anything, so it calls `pwrite`, `getpid`, `sigaction` and `raise`, and nothing else.
+//! The handler runs in the middle of anything, so it calls `pwrite`, `getpid`, `sigaction` and `raise`, and the unwinder, which
+//! reads the stack. A call is not marked when it begins: that would cost each call something, and the stack knows.
 
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::{c_int, c_void};
@@ -12,8 +13,6 @@ use std::os::fd::AsRawFd as _;
 use std::ptr;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
-
-use replug_plugin::__private::{ask_where, called};
 
 use super::image::Image;
 
@@ -91,7 +90,6 @@ pub(crate) fn note_to(file: &File) -> io::Result<Option<Notes>> {
         let taken = it.compare_exchange(0, own, Ordering::AcqRel, Ordering::Relaxed);
         taken.is_ok()
     });
-    ask_where();
     listen();
     Ok(place.map(|place| Notes { file, place }))
 }
@@ -172,6 +170,8 @@ impl Drop for Loading {
 fn listen() {
     static LISTENING: Once = Once::new();
     LISTENING.call_once(|| {
+        // What the unwinder makes at its first use is made now.
+        stack::any(|_| false);
         for (place, &signal) in SIGNALS.iter().enumerate() {
             if let Some(before) = action_of(signal) {
                 // SAFETY: nobody reads this part yet, and it is written once.
@@ -262,16 +262,80 @@ fn at_work(at: usize) -> (u64, u64) {
     const CODE: u64 = 1;
     const CALL: u64 = 2;
     const LOAD: u64 = 3;
-    let loading = LOADING.get();
     let build_at = |address: usize| {
         let code = IMAGES.iter().find(|code| address != 0 && code.has(address));
         code.map(|code| code.build.load(Ordering::Relaxed))
     };
-    match (build_at(at), loading, build_at(called())) {
-        (Some(build), _, _) => (CODE, build),
-        (None, 0, Some(build)) => (CALL, build),
-        (None, 0, None) => (0, 0),
-        (None, loading, _) => (LOAD, loading),
+    if let Some(build) = build_at(at) {
+        return (CODE, build);
+    }
+    // Whoever loads may hold the locks of the loader, which some unwinders ask.
+    if let loading @ 1.. = LOADING.get() {
+        return (LOAD, loading);
+    }
+    let mut found = None;
+    stack::any(|address| {
+        found = build_at(address);
+        found.is_some()
+    });
+    found.map_or((0, 0), |build| (CALL, build))
+}
+
+/// The stack of a thread, as the unwinder of the standard library's panics finds it. It goes on from a signal handler to what the
+/// signal has interrupted.
+mod stack {
+    use std::ffi::{c_int, c_void};
+
+    /// The most frames that are looked at: an endless recursion has more.
+    const MOST_FRAMES: usize = 10_000;
+
+    /// The end of a trace, for the unwinder: anything but 0.
+    const ENOUGH: c_int = 5;
+
+    /// A frame, as the unwinder knows it.
+    #[repr(C)]
+    struct Frame([u8; 0]);
+
+    #[cfg(not(target_arch = "arm"))]
+    unsafe extern "C" {
+        fn _Unwind_Backtrace(
+            each: extern "C" fn(*mut Frame, *mut c_void) -> c_int,
+            data: *mut c_void,
+        ) -> c_int;
+        fn _Unwind_GetIP(frame: *mut Frame) -> usize;
+    }
+
+    struct Search<'s> {
+        is_wanted: &'s mut dyn FnMut(usize) -> bool,
+        frames: usize,
+    }
+
+    /// Shows the addresses to which the functions of this stack return, the innermost first, until one is wanted.
+    #[cfg(not(target_arch = "arm"))]
+    pub(super) fn any(mut is_wanted: impl FnMut(usize) -> bool) {
+        let mut search = Search {
+            is_wanted: &mut is_wanted,
+            frames: 0,
+        };
+        // SAFETY: `look_at` takes the pointer that is passed for it.
+        unsafe { _Unwind_Backtrace(look_at, (&raw mut search).cast()) };
+    }
+
+    /// There the unwinder has no such function.
+    #[cfg(target_arch = "arm")]
+    pub(super) fn any(_is_wanted: impl FnMut(usize) -> bool) {}
+
+    #[cfg(not(target_arch = "arm"))]
+    extern "C" fn look_at(frame: *mut Frame, search: *mut c_void) -> c_int {
+        // SAFETY: `any` passes the pointer, and does not use it before the trace is over.
+        let search = unsafe { &mut *search.cast::<Search<'_>>() };
+        // SAFETY: the frame is the unwinder's.
+        let address = unsafe { _Unwind_GetIP(frame) };
+        search.frames += 1;
+        match (search.is_wanted)(address) || search.frames == MOST_FRAMES {
+            true => ENOUGH,
+            false => 0,
+        }
     }
 }
 
@@ -391,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn work_on_a_build_is_known_from_its_loading_and_its_calls() {
+    fn work_on_a_build_is_known_from_its_loading() {
         assert_eq!(at_work(0), (0, 0));
         let _outer = Loading::begin(7);
         {
@@ -399,5 +463,27 @@ mod tests {
             assert_eq!(at_work(0), (3, 9));
         }
         assert_eq!(at_work(0), (3, 7));
+    }
+
+    #[test]
+    #[cfg(not(target_arch = "arm"))]
+    fn the_stack_leads_to_whoever_has_called() {
+        #[inline(never)]
+        fn called(own: usize, length: usize) -> bool {
+            let mut is_found = false;
+            stack::any(|address| {
+                is_found |= (own..own + length).contains(&address);
+                is_found
+            });
+            is_found
+        }
+        #[inline(never)]
+        fn caller() -> bool {
+            let own = caller as fn() -> bool as usize;
+            // Something is done after the call, so it is no jump.
+            std::hint::black_box(called(own, 256))
+        }
+        assert!(caller());
+        assert!(!called(1, 2), "nobody is there");
     }
 }

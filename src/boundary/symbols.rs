@@ -7,7 +7,6 @@ use std::ptr::NonNull;
 
 use super::image::{Image, LoadFailure};
 use super::table::Table;
-use replug_plugin::__private::Called;
 use replug_plugin::CallError;
 use replug_plugin::shown::spelled_bytes;
 
@@ -152,7 +151,6 @@ impl Text {
     /// If the plugin returns null, or no generation is live yet.
     pub fn call(&self, input: &CStr) -> Result<String, CallError> {
         let Surface { function, free } = self.surface.as_ref().ok_or(CallError::Absent)?;
-        let _called = Called::begin_if_asked(*function as *const c_void);
         // SAFETY: the image stays mapped, and `input` is NUL-terminated and outlives the call.
         let answer = unsafe { function(input.as_ptr()) };
         if answer.is_null() {
