@@ -2,6 +2,7 @@
 
 mod admitting;
 mod doctor;
+mod fleet;
 mod help;
 mod keeping;
 mod library;
@@ -20,11 +21,16 @@ use replug::shown::shown;
 use replug::watch::{Files as _, Kind, OsFiles, Watcher};
 
 pub(crate) use self::doctor::Doctor;
+#[cfg(feature = "fleet")]
+pub(crate) use self::fleet::Action;
+pub(crate) use self::fleet::{Mirror, Rollout};
 pub(crate) use self::help::{Completions, Man};
 pub(crate) use self::keeping::{Asking, Back, History, Release};
 pub(crate) use self::library::{Inspect, Publish};
 pub(crate) use self::new::{HostKind, New};
 pub(crate) use self::serving::Serving;
+
+use crate::publish::is_line;
 
 /// The longest time an option takes, a day: whoever asks for more has made a mistake.
 const LONGEST_MS: u64 = 24 * 60 * 60 * 1000;
@@ -53,6 +59,10 @@ pub(crate) enum Command {
     Release(Release),
     /// Say what became of each build in a host's store
     History(History),
+    /// Take the builds that a fleet's manifest has for this host from object storage into a directory that hosts watch
+    Mirror(Box<Mirror>),
+    /// Steer which build is for which part of a fleet's hosts, in waves
+    Rollout(Box<Rollout>),
     /// Say what would make replug late, wrong or unsafe here, and what to do about it
     Doctor(Doctor),
     /// Make a workspace of a declaration, a plugin and a host, which builds, runs and tests as it is

@@ -1,6 +1,7 @@
 //! The program `replug`: `replug run` loads a plugin, calls it, and swaps it when a new build is there; `dev` makes the
 //! builds, too; `inspect` says what a library is, `publish` puts one into its place, and `doctor` says what is to be
-//! mended. `back`, `release` and `history` are for a host that keeps a store. `new` makes a workspace to begin with; `completions` and `man` are the help in other forms.
+//! mended. `back`, `release` and `history` are for a host that keeps a store; `mirror` and `rollout` bring builds to many hosts.
+//! `new` makes a workspace to begin with; `completions` and `man` are the help in other forms.
 //!
 //! It only connects: options to the library, what the library says to output, and signals to the end.
 
@@ -9,6 +10,10 @@ mod build;
 mod child;
 mod dev;
 mod doctor;
+// What decides about a fleet is tested in any build.
+#[cfg(any(feature = "fleet", test))]
+#[cfg_attr(not(feature = "fleet"), allow(dead_code))]
+mod fleet;
 mod help;
 mod inspect;
 mod new;
@@ -64,6 +69,8 @@ fn main() -> ExitCode {
         args::Command::Back(args) => store::ask(Verb::Back, &args.asking),
         args::Command::Release(args) => store::ask(Verb::Release, &args.asking),
         args::Command::History(args) => store::history(&args),
+        args::Command::Mirror(args) => mirror(&args),
+        args::Command::Rollout(args) => rollout(&args),
         args::Command::Doctor(args) => doctor::run(&args),
         args::Command::New(args) => new::run(&args).map(|()| ExitCode::SUCCESS),
         args::Command::Completions(args) => help::completions(&args).map(|()| ExitCode::SUCCESS),
@@ -79,6 +86,24 @@ fn main() -> ExitCode {
         let _ = Stream::Err.write_all(words.as_bytes());
         ExitCode::from(FAILED)
     })
+}
+
+#[cfg(feature = "fleet")]
+use fleet::{mirror, rollout};
+
+/// What this program was built without, and what to do about that.
+#[cfg(not(feature = "fleet"))]
+const NO_FLEET: &str = "this program was built without the feature `fleet`; `cargo install replug-cli --features fleet` \
+    installs one that has it";
+
+#[cfg(not(feature = "fleet"))]
+fn mirror(_: &args::Mirror) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    Err(NO_FLEET.into())
+}
+
+#[cfg(not(feature = "fleet"))]
+fn rollout(_: &args::Rollout) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    Err(NO_FLEET.into())
 }
 
 /// Writes one field of a log line. Whoever wrote the line may have quoted a name, or the words of a plugin.

@@ -140,7 +140,7 @@ fn failure(load: Load, reason: String) -> Failed {
 }
 
 /// The system's shell, to run a command of a user's.
-fn shell(command: &str) -> Command {
+pub(crate) fn shell(command: &str) -> Command {
     let (shell, option) = match cfg!(windows) {
         true => ("cmd", "/C"),
         false => ("sh", "-c"),

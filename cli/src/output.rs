@@ -280,6 +280,15 @@ impl Output {
         }
     }
 
+    /// Tells a program something that is nothing to a person, or was told to that one in another way.
+    #[cfg(feature = "fleet")]
+    pub(crate) fn only_json(&self, line: Value) -> io::Result<()> {
+        match self.style {
+            Style::Json => self.write_json(line),
+            Style::Plain | Style::Terminal => Ok(()),
+        }
+    }
+
     /// Says one thing: a line of JSON, or words for people.
     pub(crate) fn say(&self, json: Value, words: String) -> io::Result<()> {
         match self.style {

@@ -34,7 +34,7 @@ impl Admitting {
 }
 
 /// A key, or what is in a file.
-fn key(value: &str) -> Result<String, String> {
+pub(super) fn key(value: &str) -> Result<String, String> {
     let is_key = |text: &str| Options::new("").require_signature(text).map(drop);
     if is_key(value).is_ok() {
         return Ok(value.to_owned());

@@ -3,11 +3,12 @@
 use std::io;
 use std::path::PathBuf;
 
+use replug::Digest;
 use replug::shown::shown;
 
 /// Why a library was not published, or not as it should be.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum PublishError {
+pub(crate) enum PublishError {
     #[error("cannot read `{}`", shown(path))]
     Read { path: PathBuf, source: io::Error },
     #[error("cannot sign with the key in `{}`: {}", shown(path), shown(reason))]
@@ -36,6 +37,11 @@ pub(super) enum PublishError {
         size: u64,
         limit: u64,
     },
+    #[error(
+        "cannot publish `{}`: its bytes are others than those that were asked for; their SHA-256 is {found}",
+        shown(path)
+    )]
+    Another { path: PathBuf, found: Digest },
     #[error("cannot publish to `{}`: it was told to stop", shown(.0))]
     Stopped(PathBuf),
     #[error(

@@ -30,6 +30,8 @@ use self::failure::PublishError;
 use self::place::{before, place};
 use self::sign::Signer;
 pub(crate) use self::sign::is_line;
+#[cfg(feature = "fleet")]
+pub(crate) use self::sign::secret_key;
 use crate::args::Publish;
 use crate::output::{Output, absolute};
 use crate::stop::Stop;
@@ -60,12 +62,42 @@ pub(crate) fn run(args: &Publish) -> Result<ExitCode, Failure> {
     let output = Output::new(args.json, Instant::now());
     let stop = Stop::on_signals()?;
     stop.fails_if_stuck();
-    let published = publish(args, stop.requested())?;
+    let published = publish(args, None, stop.requested())?;
     say(&output, &published)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn publish(args: &Publish, stop: &Receiver<()>) -> Result<Published, Failure> {
+/// Publishes a library that must have this digest, with its signature. What is refused as a library is a
+/// [`replug::Error`].
+#[cfg(feature = "fleet")]
+pub(crate) fn publish_exactly(
+    file: PathBuf,
+    dest: PathBuf,
+    digest: Digest,
+    signature: Option<&str>,
+    stop: &Receiver<()>,
+) -> Result<(), Failure> {
+    // First, so that whoever sees the library finds its signature.
+    if let Some(signature) = signature {
+        sign::put(&dest, signature)?;
+    }
+    let args = Publish {
+        file,
+        dest,
+        keep: false,
+        sign: None,
+        comment: None,
+        json: false,
+    };
+    publish(&args, Some(digest), stop).map(drop)
+}
+
+/// Publishes a library; if there is a digest, only what has that one.
+fn publish(
+    args: &Publish,
+    digest: Option<Digest>,
+    stop: &Receiver<()>,
+) -> Result<Published, Failure> {
     let path = place(&args.file, &args.dest)?;
     let comment = args.comment.as_deref().map(Into::into);
     let comment = comment.unwrap_or_else(|| spelled(path.file_name().unwrap_or_default()));
@@ -80,7 +112,7 @@ fn publish(args: &Publish, stop: &Receiver<()>) -> Result<Published, Failure> {
     check_limit(&library, &path)?;
     let mut aside = aside(&path).map_err(unwritten)?;
     copy(args, &path, &mut library, &mut aside, stop)?;
-    let seen = vet(&aside, args, &path)?;
+    let seen = vet(&aside, args, digest, &path)?;
     let replaced = before.as_ref().and_then(|it| it.digest);
     let mut published = Published {
         is_unchanged: replaced.is_some() && replaced == seen.digest,
@@ -121,12 +153,24 @@ fn publish(args: &Publish, stop: &Receiver<()>) -> Result<Published, Failure> {
 }
 
 /// Looks at the copy, as the library may change meanwhile; in the words about it the library's own name stands.
-fn vet(aside: &NamedTempFile, args: &Publish, path: &Path) -> Result<Inspection, Failure> {
+fn vet(
+    aside: &NamedTempFile,
+    args: &Publish,
+    digest: Option<Digest>,
+    path: &Path,
+) -> Result<Inspection, Failure> {
     let copy = aside.reopen().map_err(|source| PublishError::Write {
         path: path.to_owned(),
         source,
     })?;
-    match inspect_open(copy, &options(&args.file))? {
+    let seen = inspect_open(copy, &options(&args.file))?;
+    if let (Some(wanted), Some(found)) = (digest, seen.digest)
+        && wanted != found
+    {
+        let path = args.file.clone();
+        return Err(PublishError::Another { path, found }.into());
+    }
+    match seen {
         Inspection {
             verdict: Err(error),
             ..
@@ -275,6 +319,7 @@ mod tests {
                 comment: None,
                 json,
             },
+            None,
             &requested,
         );
         let Err(stopped) = stopped else {

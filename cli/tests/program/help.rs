@@ -139,3 +139,32 @@ fn a_reader_that_has_gone_is_no_error() {
         assert!(ended.status.success(), "{ended:?}");
     }
 }
+
+#[cfg(not(feature = "fleet"))]
+#[test]
+fn what_the_program_was_built_without_it_says_in_a_line_with_the_remedy() {
+    for arguments in [
+        &[
+            "mirror",
+            "--require-signature",
+            KEY,
+            "file:///x/fleet.json",
+            ".",
+        ][..],
+        &["rollout", "file:///x/fleet.json", "status"],
+    ] {
+        let ended = Command::new(program()).args(arguments).output().unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert!(said.contains("without the feature `fleet`"), "{said}");
+        assert!(
+            said.contains("`cargo install replug-cli --features fleet`"),
+            "{said}"
+        );
+        assert_eq!(said.lines().count(), 1);
+    }
+}
+
+/// A public key, as minisign's page has one.
+#[cfg(not(feature = "fleet"))]
+const KEY: &str = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";

@@ -1,0 +1,10 @@
+//! Fleets: the real program, with a server on the loopback that speaks as S3 does, and with a directory.
+
+#![cfg(target_os = "linux")]
+
+mod ground;
+mod hostile;
+mod killed;
+mod mirroring;
+mod server;
+mod steering;
