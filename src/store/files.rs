@@ -124,7 +124,8 @@ impl Directory {
         let file = self.open(NOTE)?;
         let mut text = Vec::new();
         (&file).take(NOTE_ROOM as u64).read_to_end(&mut text)?;
-        Ok((String::from_utf8_lossy(&text).into_owned(), file))
+        // What is no text is no note.
+        Ok((String::from_utf8(text).unwrap_or_default(), file))
     }
 
     /// The request that waits, which is then taken. `None` if there is none.

@@ -322,10 +322,10 @@ fn path_bytes(path: &Path) -> Vec<u8> {
     path.as_os_str().as_bytes().to_owned()
 }
 
-/// A path that is no text comes back as another one, so its builds are not found again.
+/// A path that is no text comes back as none, so its builds are not found again.
 #[cfg(not(unix))]
 fn path_bytes(path: &Path) -> Vec<u8> {
-    path.to_string_lossy().into_owned().into_bytes()
+    path.to_str().unwrap_or_default().as_bytes().to_owned()
 }
 
 #[cfg(unix)]
