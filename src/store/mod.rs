@@ -1,5 +1,5 @@
 //! Stores: directories that keep the last builds of a host, with what became of each. A host writes to its store on the
-//! worker's thread; anybody may read the [history], and [ask] for a way back.
+//! worker's thread; anybody may read the [`history()`], and [`ask()`] for a way back.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), replug::store::StoreError> {
