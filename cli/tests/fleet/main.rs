@@ -5,6 +5,9 @@
 mod ground;
 mod hostile;
 mod killed;
+#[path = "../program/likeness.rs"]
+mod likeness;
 mod mirroring;
 mod server;
 mod steering;
+mod story;
