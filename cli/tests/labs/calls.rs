@@ -58,16 +58,3 @@ fn ordinary_rust_costs_a_few_instructions_more_than_in_one_program() {
         assert!(more < most + 0.5, "{what}: {more:+.1} instructions");
     }
 }
-
-#[test]
-fn a_block_costs_as_few_instructions_more_whatever_allocator_the_host_has() {
-    for allocator in ["jemalloc", "mimalloc"] {
-        let built = counted::build_with(allocator);
-        let [host, plugin] = ["heap_host", "libheap_plugin.so"].map(|name| built.join(name));
-        let [host, plugin] = [&host, &plugin].map(|it| it.to_str().unwrap());
-        let of = |way| counted::instructions(host, &[plugin, way], CALLS);
-        let more = of("allocate") - of("own_allocate");
-        println!("a block of memory with {allocator}: {more:+.1} instructions");
-        assert!(more < 16.5, "{allocator}: {more:+.1} instructions");
-    }
-}

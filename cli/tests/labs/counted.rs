@@ -24,34 +24,6 @@ pub fn build() {
     }
 }
 
-/// Builds the host with another allocator than the system's, and its plugin: the crates in `tests/contract/crates`. Answers the
-/// place where they are.
-pub fn build_with(allocator: &str) -> PathBuf {
-    let target = target_tmp().join("crates");
-    let built = cargo_build()
-        .args([
-            "--quiet",
-            "--locked",
-            "--release",
-            "-p",
-            "heap_host",
-            "-p",
-            "heap_plugin",
-        ])
-        .args([
-            "--features",
-            &format!("heap_host/{allocator}"),
-            "--target-dir",
-        ])
-        .arg(&target)
-        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1")
-        .current_dir(workspace().join("tests/contract/crates"))
-        .status()
-        .unwrap();
-    assert!(built.success(), "it does not compile with {allocator}");
-    target.join("release")
-}
-
 /// The place where the examples are.
 pub fn examples() -> PathBuf {
     target_tmp().join("plugins/release/examples")
