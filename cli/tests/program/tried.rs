@@ -1,8 +1,10 @@
 //! `replug run --trial`: builds that a helper process tries first.
 
 use std::fs;
+use std::process::Command;
 
-use vocabulary::{Program, Scratch, c_library, library, version};
+use replug::Digest;
+use vocabulary::{Program, Scratch, c_library, library, program, version};
 
 /// A plugin that dies while it is loaded.
 const DIES: &str = r#"
@@ -91,4 +93,42 @@ fn each_library_of_a_directory_is_tried() {
         ("03", "trial")
     );
     program.stop_cleanly(&scratch);
+}
+
+#[test]
+fn what_a_trial_keeps_out_is_in_the_history_and_is_no_way_back() {
+    let scratch = Scratch::new();
+    let (artifact, store) = (scratch.artifact(), scratch.join("store"));
+    let store = store.to_str().unwrap();
+    artifact.replace_with(&library(1));
+    let options = ["--trial", "--store", store];
+    let mut running = Program::watch(&scratch, artifact.path(), &options);
+    running.wait_for_answer(&version(1));
+    let bad = c_library(DIES, &scratch);
+    artifact.replace_with(&bad);
+    running.wait_for_event("kept");
+    artifact.replace_with(&library(2));
+    running.wait_for_answer(&version(2));
+    let ask = |subcommand| {
+        let mut command = Command::new(program());
+        command.args([subcommand, "--json", "--store", store]);
+        let ended = Program::start(command).end();
+        ended.assert_quiet_success();
+        ended
+    };
+    let history = ask("history");
+    let bad = Digest::of(&bad).to_string();
+    let known = history.said("build");
+    let of_bad = known.iter().find(|line| line.text("sha256") == bad);
+    let of_bad = of_bad.expect("the build that was kept out");
+    assert!(of_bad.0.to_string().contains("trial"), "{of_bad:?}");
+    // The build before the live one, and not what came in between.
+    ask("back");
+    running.wait_for_answer(&version(1));
+    let ended = running.stop_cleanly(&scratch);
+    let loaded: Vec<_> = ended.said("loaded");
+    let loaded: Vec<_> = loaded.iter().map(|line| line.text("sha256")).collect();
+    assert_eq!(loaded.len(), 3);
+    assert_eq!(loaded[0], loaded[2]);
+    assert!(!loaded.contains(&&*bad));
 }
