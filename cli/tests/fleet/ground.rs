@@ -4,33 +4,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use minisign::{KeyPair, SecretKey, SecretKeyBox};
+use minisign::{SecretKey, SecretKeyBox};
 use replug::Digest;
 use serde_json::{Value, json};
 use vocabulary::{Ended, Line, Program, Scratch, c_library, program};
 
+use crate::key::Key;
 use crate::server::Server;
 
 /// The name of the library, and of its manifest's object.
 pub const LIBRARY: &str = "librules.so";
 pub const MANIFEST: &str = "rules/fleet.json";
 
-/// A key: its two files.
-pub struct Key {
-    pub secret: PathBuf,
-    pub public: PathBuf,
-}
-
 impl Key {
-    pub fn new(scratch: &Scratch, name: &str) -> Key {
-        let pair = KeyPair::generate_unencrypted_keypair().unwrap();
-        let [secret, public] = ["key", "pub"].map(|it| scratch.join(&format!("{name}.{it}")));
-        let text = pair.sk.to_box(None).unwrap().to_string();
-        fs::write(&secret, text).unwrap();
-        fs::write(&public, pair.pk.to_box().unwrap().to_string()).unwrap();
-        Key { secret, public }
-    }
-
     fn read(&self) -> SecretKey {
         let text = fs::read_to_string(&self.secret).unwrap();
         let key = SecretKeyBox::from_string(&text).unwrap();

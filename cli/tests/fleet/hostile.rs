@@ -5,7 +5,8 @@ use std::fs;
 use serde_json::Value;
 use vocabulary::Program;
 
-use crate::ground::{Ground, Key, LIBRARY, MANIFEST};
+use crate::ground::{Ground, LIBRARY, MANIFEST};
+use crate::key::Key;
 use crate::server::Fault;
 
 #[track_caller]

@@ -1,9 +1,9 @@
 //! A mirror that is killed at any moment: the next one publishes a good build, and leaves nothing behind.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use vocabulary::pause;
 
 use crate::ground::{Ground, LIBRARY, names};
 
@@ -32,7 +32,7 @@ fn whenever_one_who_steers_is_killed_the_manifest_is_whole_and_the_next_decision
         for round in 0..6 {
             let action = ["back", "hold", "promote"][usize::try_from(round % 3).unwrap()];
             let steerer = ground.steers("ada", &[action]);
-            thread::sleep(Duration::from_micros(
+            pause(Duration::from_micros(
                 u64::try_from(span * round / 6).unwrap(),
             ));
             steerer.signal(Signal::KILL);
@@ -65,7 +65,7 @@ pub(crate) fn kills(count: u64) {
         let wanted = ground.serve(usize::try_from(round % 2).unwrap() + 1, round + 3);
         let mirror = ground.mirror("h1", &["--interval-ms", "1"]);
         let part = u128::from(round * 7919 % 1000);
-        thread::sleep(Duration::from_micros(
+        pause(Duration::from_micros(
             u64::try_from(span * part / 1000).unwrap(),
         ));
         mirror.signal(Signal::KILL);

@@ -4,6 +4,8 @@
 
 mod ground;
 mod hostile;
+#[path = "../program/key.rs"]
+mod key;
 mod killed;
 #[path = "../program/likeness.rs"]
 mod likeness;

@@ -256,7 +256,7 @@ fn steps_that_there_are_not_are_refused_in_words_and_write_nothing() {
     start(&one.to_string(), &["--fleet", "others"]).assert_failed(1, &["is of the fleet `rules`"]);
     // Somebody else's manifest is not believed by who steers, either.
     let manifest: Value = ground.manifest(1, 9);
-    let others = crate::ground::Key::new(&ground.scratch, "others");
+    let others = crate::key::Key::new(&ground.scratch, "others");
     ground.server.put(MANIFEST, &others.seal(&manifest));
     let failed = ground.rollout(&["hold"]);
     failed.assert_failed(1, &["cannot believe", "made with another key"]);

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use vocabulary::{Build, Scratch, plugin, program, workspace};
 
-use crate::ground::Key;
+use crate::key::Key;
 use crate::likeness::Digests;
 
 /// A command of the story, and the lines that it says.

@@ -5,6 +5,8 @@
 #[path = "../fleet/ground.rs"]
 #[allow(dead_code, reason = "the small tests need more of it")]
 mod ground;
+#[path = "../program/key.rs"]
+mod key;
 #[path = "../fleet/killed.rs"]
 mod killed;
 #[path = "../fleet/server.rs"]
@@ -16,12 +18,11 @@ mod simulated;
 
 use std::fs::File;
 use std::process::{Child, Command, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use replug::Digest;
 use serde_json::{Value, json};
-use vocabulary::{Program, c_library, program};
+use vocabulary::{Program, c_library, pause, program};
 
 use crate::ground::{Ground, LIBRARY};
 use crate::simulated::Simulated;
@@ -80,7 +81,7 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(240);
     while !is_so() {
         assert!(Instant::now() < deadline, "{what}: not in time");
-        thread::sleep(Duration::from_millis(50));
+        pause(Duration::from_millis(50));
     }
 }
 
@@ -152,7 +153,7 @@ fn a_hundred_hosts_go_through_three_waves_and_a_bad_build_stays_in_the_first() {
     wait_until("the first wave", || count() >= 1);
     ground.server.is_out(true);
     let before = count();
-    thread::sleep(OUTAGE);
+    pause(OUTAGE);
     assert!(
         count() <= before.max(30),
         "nobody goes on while nothing is known"

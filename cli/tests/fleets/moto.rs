@@ -6,6 +6,8 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use vocabulary::pause;
+
 use crate::ground::Ground;
 
 struct Moto(Child);
@@ -43,7 +45,7 @@ fn moto() -> (Moto, String) {
             return (moto, format!("http://{address}"));
         }
         assert!(Instant::now() < deadline, "the server does not start");
-        std::thread::sleep(Duration::from_millis(50));
+        pause(Duration::from_millis(50));
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use replug::Digest;
 use serde_json::Value;
+use vocabulary::pause;
 
 use crate::ground::MANIFEST;
 use crate::report;
@@ -108,7 +109,7 @@ fn live(address: &str, name: &str, host: &Mutex<Host>, is_over: &AtomicBool, bad
                 reported = text;
             }
         }
-        thread::sleep(Duration::from_millis(200));
+        pause(Duration::from_millis(200));
     }
 }
 

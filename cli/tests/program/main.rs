@@ -21,6 +21,7 @@ mod hosts;
 mod input;
 mod inspect;
 mod interfaces;
+mod key;
 mod likeness;
 mod needs;
 mod new;

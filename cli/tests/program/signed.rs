@@ -4,27 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use minisign::KeyPair;
 use replug::Digest;
 use rustix::fs::{CWD, Mode, mkfifoat};
 use vocabulary::{Artifact, Ended, Line, Program, Scratch, library, program};
 
-/// A key: its two files.
-struct Key {
-    secret: PathBuf,
-    public: PathBuf,
-}
-
-impl Key {
-    fn new(scratch: &Scratch, name: &str) -> Key {
-        let pair = KeyPair::generate_unencrypted_keypair().unwrap();
-        let [secret, public] = ["key", "pub"].map(|it| scratch.join(&format!("{name}.{it}")));
-        let text = pair.sk.to_box(None).unwrap().to_string();
-        fs::write(&secret, text).unwrap();
-        fs::write(&public, pair.pk.to_box().unwrap().to_string()).unwrap();
-        Key { secret, public }
-    }
-}
+use crate::key::Key;
 
 /// A place for a library that is published there, and watched.
 struct Ground {
