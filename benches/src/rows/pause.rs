@@ -1,5 +1,7 @@
 //! How long the thread that calls is held by a reload.
 
+use std::fs;
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -122,24 +124,33 @@ impl Pause {
         pauses
     }
 
-    /// Loads copies that somebody else made: `dlopen` and `dlsym`. All stay loaded.
+    /// Loads copies that another thread makes, as replug's worker does: this thread has waited, and another processor has just
+    /// written the file. `dlopen` and `dlsym`, no more. All stay loaded.
     fn only_load(&self) -> Vec<Duration> {
         let library = tools::library("limit");
         let watched = Watched::new();
+        let (ready, copies) = mpsc::channel();
         let mut live = Vec::new();
         let mut pauses = Vec::new();
-        for number in 1..=self.reloads {
-            rest(number, Duration::from_millis(50), Duration::from_millis(10));
-            watched.put(&library.of_size(number, self.size), Way::Rename);
-            let copy = watched.directory().join(format!("{number}.so"));
-            std::fs::copy(watched.library(), &copy).expect("there is room on the disk");
-            thread::sleep(Duration::from_millis(1));
-            let begun = Instant::now();
-            let loaded = Live::load(&copy).expect("it is whole");
-            pauses.push(begun.elapsed());
-            assert_eq!(loaded.version(), number);
-            live.push(loaded);
-        }
+        thread::scope(|scope| {
+            let (library, watched) = (&library, &watched);
+            scope.spawn(move || {
+                for number in 1..=self.reloads {
+                    rest(number, Duration::from_millis(50), Duration::from_millis(10));
+                    watched.put(&library.of_size(number, self.size), Way::Rename);
+                    let copy = watched.directory().join(format!("{number}.so"));
+                    fs::copy(watched.library(), &copy).expect("there is room on the disk");
+                    ready.send((number, copy)).expect("somebody waits");
+                }
+            });
+            for (number, copy) in copies {
+                let begun = Instant::now();
+                let loaded = Live::load(&copy).expect("it is whole");
+                pauses.push(begun.elapsed());
+                assert_eq!(loaded.version(), number);
+                live.push(loaded);
+            }
+        });
         pauses
     }
 }
