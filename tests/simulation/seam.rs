@@ -114,7 +114,9 @@ impl Client {
             return Err(ErrorKind::NotFound.into());
         }
         let walked = self.walk_from(directory, path, follows_last);
-        self.note_loss(|artifact| walked.is_err() && artifact.starts_with(path));
+        if walked.is_err() {
+            self.note_loss(|artifact| artifact.starts_with(path));
+        }
         let inode = walked?;
         self.note_sighting(path, inode);
         Ok(self.snapshot(inode))
