@@ -12,6 +12,11 @@ pub(crate) use self::stdout::STDOUT_IS_NEXT;
 pub struct Heap {
     /// As `GlobalAlloc::alloc`.
     pub alloc: unsafe extern "C" fn(usize, usize) -> *mut u8,
+    /// The same for the alignments 1 and 8, which most blocks have: an alignment that is known where the program was
+    /// compiled saves what its allocator makes of it, and a register.
+    pub alloc_1: unsafe extern "C" fn(usize) -> *mut u8,
+    /// As above.
+    pub alloc_8: unsafe extern "C" fn(usize) -> *mut u8,
     /// As `GlobalAlloc::alloc_zeroed`.
     pub alloc_zeroed: unsafe extern "C" fn(usize, usize) -> *mut u8,
     /// As `GlobalAlloc::dealloc`.
@@ -27,6 +32,8 @@ static HEAP: AtomicPtr<Heap> = AtomicPtr::new((&raw const UNASKED).cast_mut());
 /// The heap as long as there was no need for any: the first request settles on the system's.
 static UNASKED: Heap = Heap {
     alloc: first_alloc,
+    alloc_1: first_alloc_of::<1>,
+    alloc_8: first_alloc_of::<8>,
     alloc_zeroed: first_alloc_zeroed,
     dealloc: own_dealloc,
     realloc: own_realloc,
@@ -35,6 +42,8 @@ static UNASKED: Heap = Heap {
 /// The system's, but for the buffer of standard output.
 static OWN: Heap = Heap {
     alloc: own_alloc,
+    alloc_1: own_alloc_of::<1>,
+    alloc_8: own_alloc_of::<8>,
     alloc_zeroed: own_alloc_zeroed,
     dealloc: own_dealloc,
     realloc: own_realloc,
@@ -87,6 +96,12 @@ unsafe extern "C" fn first_alloc(size: usize, align: usize) -> *mut u8 {
 }
 
 #[cold]
+unsafe extern "C" fn first_alloc_of<const ALIGN: usize>(size: usize) -> *mut u8 {
+    // SAFETY: as above.
+    unsafe { first_alloc(size, ALIGN) }
+}
+
+#[cold]
 unsafe extern "C" fn first_alloc_zeroed(size: usize, align: usize) -> *mut u8 {
     // SAFETY: as above.
     unsafe { (settle().alloc_zeroed)(size, align) }
@@ -101,6 +116,11 @@ unsafe extern "C" fn own_alloc(size: usize, align: usize) -> *mut u8 {
     }
     // SAFETY: the caller's promises are the system's.
     unsafe { System.alloc(layout) }
+}
+
+unsafe extern "C" fn own_alloc_of<const ALIGN: usize>(size: usize) -> *mut u8 {
+    // SAFETY: as above.
+    unsafe { own_alloc(size, ALIGN) }
 }
 
 unsafe extern "C" fn own_alloc_zeroed(size: usize, align: usize) -> *mut u8 {
@@ -154,8 +174,15 @@ pub struct Allocator;
 unsafe impl GlobalAlloc for Allocator {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promises are the heap's.
-        unsafe { (heap().alloc)(layout.size(), layout.align()) }
+        let (heap, size) = (heap(), layout.size());
+        match layout.align() {
+            // SAFETY: the caller's promises are the heap's.
+            1 => unsafe { (heap.alloc_1)(size) },
+            // SAFETY: as above.
+            8 => unsafe { (heap.alloc_8)(size) },
+            // SAFETY: as above.
+            align => unsafe { (heap.alloc)(size, align) },
+        }
     }
 
     #[inline]

@@ -75,13 +75,15 @@ const fn written<const N: usize>() -> Text<N> {
 }
 
 /// The sizes of the tables that only the rust level has, each followed by the places of its fields.
-const TABLES: [usize; 16] = [
+const TABLES: [usize; 18] = [
     size_of::<Ordinary>(),
     offset_of!(Ordinary, line),
     offset_of!(Ordinary, allocate_from),
     offset_of!(Ordinary, alive),
     size_of::<Heap>(),
     offset_of!(Heap, alloc),
+    offset_of!(Heap, alloc_1),
+    offset_of!(Heap, alloc_8),
     offset_of!(Heap, alloc_zeroed),
     offset_of!(Heap, dealloc),
     offset_of!(Heap, realloc),

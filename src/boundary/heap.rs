@@ -8,6 +8,8 @@ use replug_plugin::__private::Heap;
 /// The allocator.
 pub(super) static HEAP: Heap = Heap {
     alloc,
+    alloc_1: alloc_of::<1>,
+    alloc_8: alloc_of::<8>,
     alloc_zeroed,
     dealloc,
     realloc,
@@ -17,6 +19,13 @@ unsafe extern "C" fn alloc(size: usize, align: usize) -> *mut u8 {
     // SAFETY: the plugin passes on the numbers of a layout.
     let layout = unsafe { Layout::from_size_align_unchecked(size, align) };
     // SAFETY: whoever asked the plugin's allocator promised what is promised here.
+    unsafe { alloc::alloc(layout) }
+}
+
+unsafe extern "C" fn alloc_of<const ALIGN: usize>(size: usize) -> *mut u8 {
+    // SAFETY: as above.
+    let layout = unsafe { Layout::from_size_align_unchecked(size, ALIGN) };
+    // SAFETY: as above.
     unsafe { alloc::alloc(layout) }
 }
 

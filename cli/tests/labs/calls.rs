@@ -49,7 +49,7 @@ fn ordinary_rust_costs_a_few_instructions_more_than_in_one_program() {
             ordinary("ask") - ordinary("own_ask"),
             15.0,
         ),
-        ("a block of memory", block - ordinary("own_allocate"), 16.0),
+        ("a block of memory", block - ordinary("own_allocate"), 10.0),
     ];
     for (what, more, _) in costs {
         println!("{what}: {more:+.1} instructions");
