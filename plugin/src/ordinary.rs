@@ -34,7 +34,7 @@ macro_rules! std_types {
             const SHAPE: Shape = Shape::Ordinary($name, &[$(<$of as Shared>::SHAPE),*]);
             crate::__line!(Std, [$(LineField::of::<$of>(NOWHERE, $of::replug_line)),*], [], $name);
         }
-        crate::__by_value!([$($of: Shared),*] [$($of: 'static),*] $value);
+        crate::__by_value!([$($of: Shared),*] [$($of),*] $value);
     )* };
 }
 
@@ -117,7 +117,7 @@ macro_rules! tuples {
             const SHAPE: Shape = Shape::Tuple(&[$(<$of as Shared>::SHAPE),+]);
             crate::__line!(Std, [$(LineField::of::<$of>(NOWHERE, $of::replug_line)),+], [], "tuple");
         }
-        crate::__by_value!([$($of: Shared),+] [$($of: 'static),+] ($($of,)+));
+        crate::__by_value!([$($of: Shared),+] [$($of),+] ($($of,)+));
     )* };
 }
 

@@ -247,4 +247,4 @@ unsafe impl<T: Shared> Shared for Pending<T> {
     );
 }
 
-crate::__by_value!([T: Shared] [T: 'static] Pending<T>);
+crate::__by_value!([T: Shared] [T] Pending<T>);

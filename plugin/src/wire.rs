@@ -308,7 +308,7 @@ unsafe impl<T: Shared, const N: usize> Argument for [T; N] {
 }
 
 // SAFETY: as above.
-unsafe impl<T: 'static, const N: usize> Carried for [T; N] {
+unsafe impl<T, const N: usize> Carried for [T; N] {
     type Wire = [T; N];
     type At<'call> = [T; N];
 
