@@ -211,6 +211,17 @@ impl Options {
         Ok(self)
     }
 
+    /// Lets builds take the place of newer ones. Without this, if a signature is [required](Options::require_signature) and that of the
+    /// live build says a name and a version (`rules 1.4.2`, [semantic](https://semver.org)), only a build runs whose signature says the same name and no lower
+    /// version; any other one is kept out at the step `trust`, until its signature says so or something else is live. With a
+    /// [store](Options::store) that holds from one run to the next. What somebody goes [back](crate::Host::back) to is asked for, and
+    /// comes back whatever its version.
+    #[cfg(feature = "signatures")]
+    pub fn allow_downgrade(mut self, allow: bool) -> Options {
+        self.checks.allow_downgrade(allow);
+        self
+    }
+
     /// Lets only builds run that this check allows, beside what else is asked of them. What it refuses is kept out at the step
     /// `trust`, with the error that it gives as the reason, and is asked about again, every two seconds at least, until it is allowed or
     /// its bytes change.

@@ -30,12 +30,18 @@ const QUESTION: u64 = 7;
 /// The time limit of trials that end before it.
 const LONG: Duration = Duration::from_secs(600);
 
+/// The argument of a helper that takes no part before somebody ends it.
+const HALTS: &str = "halts";
+
 /// The beginning of the `main` of a program that takes part. A helper is told by its arguments where to count itself.
 fn begin() {
     let counts = env::args().skip_while(|it| it != "--skip").nth(1);
     if let Some(counts) = counts {
         let mut counts = OpenOptions::new().append(true).open(counts).unwrap();
         counts.write_all(b".").unwrap();
+    }
+    if env::args().any(|it| it == HALTS) {
+        pause(LONG);
     }
     trial::run_if_asked(Host::<Fixture>::new(), |fixture| {
         match fixture.act(QUESTION)? {
@@ -682,6 +688,120 @@ fn what_cannot_be_tried_is_no_verdict_and_is_tried_as_soon_as_that_is_over() {
         }
     }
     assert_eq!(trials(&scratch), 1);
+}
+
+/// A plugin in C whose constructor kills its process, unless `file` is there; it makes the file before.
+fn killed_unless(file: &Path, ends_always: bool, scratch: &Scratch) -> Vec<u8> {
+    let file = file.to_str().unwrap();
+    let is_first = if ends_always {
+        "made >= 0 || made < 0"
+    } else {
+        "made >= 0"
+    };
+    let source = format!(
+        r#"
+        #define _POSIX_C_SOURCE 200809L
+        #include <fcntl.h>
+        #include <signal.h>
+        #include <unistd.h>
+        char *plugin_function(const char *input);
+        void plugin_free(char *answer);
+        char *plugin_function(const char *input) {{ (void)input; return 0; }}
+        void plugin_free(char *answer) {{ (void)answer; }}
+        __attribute__((constructor)) static void construct(void) {{
+            int made = open("{file}", O_CREAT | O_EXCL, 0600);
+            if ({is_first}) kill(getpid(), SIGKILL);
+        }}
+        "#
+    );
+    c_library(&source, scratch)
+}
+
+/// A host whose builds are tried, and what becomes of a build that it finds: the words of a refusal.
+fn tried_by_host(scratch: &Scratch, library: &[u8]) -> Result<(), (TrialEnd, String)> {
+    let artifact = scratch.artifact();
+    let options = scratch.options().trial(tried_as::<Text>(scratch));
+    artifact.link(library);
+    let mut host = Host::<Text>::watch(plugin_function(), options).unwrap();
+    let mut is_told = false;
+    loop {
+        match host.wait(DEADLINE) {
+            Some(Outcome::Trying(digest)) => {
+                assert_eq!(digest, replug::Digest::of(library));
+                assert!(!std::mem::replace(&mut is_told, true), "it is said once");
+            }
+            Some(Outcome::Loaded(_)) => {
+                assert!(is_told);
+                return Ok(());
+            }
+            Some(Outcome::Kept(kept)) => {
+                assert!(is_told);
+                let told = kept.reason();
+                let Error::Trial { source, .. } = kept.error else {
+                    panic!("{told}")
+                };
+                return Err((source.end().clone(), told));
+            }
+            Some(_) => {}
+            None => panic!("nothing happened in time"),
+        }
+    }
+}
+
+#[test]
+fn a_build_whose_helper_was_killed_once_is_tried_again_and_goes_live() {
+    let scratch = Scratch::new();
+    let library = killed_unless(&scratch.join("made"), false, &scratch);
+    // The file is there by then, so the host itself is not killed.
+    assert_eq!(tried_by_host(&scratch, &library), Ok(()));
+    assert_eq!(trials(&scratch), 2);
+}
+
+#[test]
+fn a_build_whose_helper_is_killed_twice_is_kept_out_and_nobody_claims_to_know_by_whom() {
+    let scratch = Scratch::new();
+    let library = killed_unless(&scratch.join("made"), true, &scratch);
+    let (end, told) = tried_by_host(&scratch, &library).unwrap_err();
+    assert_eq!(end, TrialEnd::Signal(libc::SIGKILL));
+    for words in [
+        "somebody killed it, or the system for want of memory, or it itself",
+        "a second try ended so, too",
+        "while it was loaded",
+    ] {
+        assert!(told.contains(words), "{told}");
+    }
+    assert_eq!(trials(&scratch), 2);
+}
+
+#[test]
+fn a_helper_that_is_killed_before_it_has_said_a_word_is_no_program_that_takes_no_part() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    let trial = tried_as::<Text>(&scratch);
+    let counts = scratch.join("counts").to_str().unwrap().to_owned();
+    let arguments = HELPER.map(str::to_owned).into_iter();
+    let trial = trial.arguments(arguments.chain(["--skip".to_owned(), counts, HALTS.to_owned()]));
+    artifact.link(&library(1));
+    let options = scratch.options().trial(trial);
+    let mut host = Host::<Text>::watch(plugin_function(), options).unwrap();
+    for number in 1..=2 {
+        wait_until("helper", || trials(&scratch) == number);
+        let helpers = helpers_of(std::process::id(), &scratch);
+        for helper in helpers {
+            let helper = Pid::from_raw(i32::try_from(helper).unwrap()).unwrap();
+            kill_process(helper, Signal::KILL).unwrap();
+        }
+    }
+    let kept = loop {
+        match host.wait(DEADLINE) {
+            Some(Outcome::Kept(kept)) => break kept,
+            Some(_) => {}
+            None => panic!("nothing happened in time"),
+        }
+    };
+    let told = kept.reason();
+    assert!(told.contains("(SIGKILL: somebody killed it"), "{told}");
+    assert!(told.contains("before it was loaded"), "{told}");
 }
 
 #[test]

@@ -9,12 +9,15 @@ use std::sync::Arc;
 use replug_plugin::HookError;
 
 pub(crate) use self::list::Texts;
+pub(crate) use self::standing::{Claim, Signed, Standings, follows};
 use crate::look::digest::Digest;
 
 // The two ways of saying so without a program.
 mod list;
 #[cfg(feature = "signatures")]
 mod signature;
+// What is live already.
+mod standing;
 
 #[cfg(feature = "signatures")]
 pub use self::signature::NoKey;
@@ -45,6 +48,19 @@ impl<'a> Applicant<'a> {
     }
 }
 
+/// By what a build was admitted.
+#[derive(Debug, Default)]
+pub(crate) struct Admitted {
+    /// Its signature, if one is required.
+    pub(crate) signature: Option<Signed>,
+}
+
+impl Admitted {
+    pub(crate) fn comment(&self) -> Option<&str> {
+        self.signature.as_ref().map(|it| it.comment.as_str())
+    }
+}
+
 /// A check of a person's own.
 type Check = dyn Fn(&Applicant<'_>) -> Result<(), HookError> + Send + Sync;
 
@@ -54,6 +70,8 @@ pub(crate) struct Checks {
     lists: Vec<PathBuf>,
     #[cfg(feature = "signatures")]
     keys: Vec<signature::Key>,
+    /// Whether a build may be older than what is live.
+    allows_downgrade: bool,
     own: Vec<Arc<Check>>,
 }
 
@@ -80,6 +98,39 @@ impl Checks {
         Ok(())
     }
 
+    /// Whether anything is asked at all.
+    pub(crate) fn is_none(&self) -> bool {
+        #[cfg(feature = "signatures")]
+        let has_keys = !self.keys.is_empty();
+        #[cfg(not(feature = "signatures"))]
+        let has_keys = false;
+        self.lists.is_empty() && self.own.is_empty() && !has_keys
+    }
+
+    /// Says whether a build may be older than what is live, by its signature.
+    #[cfg(feature = "signatures")]
+    pub(crate) fn allow_downgrade(&mut self, allow: bool) {
+        self.allows_downgrade = allow;
+    }
+
+    /// Whether a build may be older than what is live.
+    pub(crate) fn allows_downgrade(&self) -> bool {
+        self.allows_downgrade
+    }
+
+    /// What a signature says of its build, for one that was found to be right before.
+    pub(crate) fn comment_of(&self, signature: &str) -> Option<String> {
+        #[cfg(feature = "signatures")]
+        return (!self.keys.is_empty())
+            .then(|| signature::comment(signature))
+            .flatten();
+        #[cfg(not(feature = "signatures"))]
+        return {
+            let _ = signature;
+            None
+        };
+    }
+
     /// The place of a library's signature, if signatures are asked for.
     pub(crate) fn signature_of(&self, library: &Path) -> Option<PathBuf> {
         #[cfg(feature = "signatures")]
@@ -97,24 +148,26 @@ impl Checks {
         path: &Path,
         digest: Digest,
         texts: Texts<'_>,
-    ) -> Result<(), HookError> {
+    ) -> Result<Admitted, HookError> {
         for list in &self.lists {
             list::check(list, digest, texts)?;
         }
         #[cfg(feature = "signatures")]
-        let comment = signature::check(&self.keys, path, digest, texts)?;
+        let signature = signature::check(&self.keys, path, digest, texts)?;
         #[cfg(not(feature = "signatures"))]
-        let comment: Option<String> = None;
+        let signature = None;
+        let admitted = Admitted { signature };
         let applicant = Applicant {
             path,
             digest,
-            comment: comment.as_deref(),
+            comment: admitted.comment(),
         };
         // A check that panics refuses, and the watch goes on.
         self.own.iter().try_for_each(|check| {
             let asked = panic::catch_unwind(AssertUnwindSafe(|| check(&applicant)));
             asked.unwrap_or_else(|_| Err("the check panicked".into()))
-        })
+        })?;
+        Ok(admitted)
     }
 }
 

@@ -8,6 +8,7 @@ use replug_plugin::HookError;
 use replug_plugin::shown::shown;
 
 use super::list::Texts;
+use super::standing::Signed;
 use crate::look::digest::Digest;
 
 /// What is behind the name of a library in that of its signature.
@@ -47,13 +48,19 @@ fn signed(digest: Digest) -> String {
     format!("{digest}\n")
 }
 
-/// Checks that one of the keys has signed the digest, if there are keys, and returns what the signature says of the build.
+/// What a signature says of its build, whoever has made it.
+pub(super) fn comment(text: &str) -> Option<String> {
+    let signature = Signature::decode(text).ok()?;
+    Some(signature.trusted_comment().to_owned())
+}
+
+/// Checks that one of the keys has signed the digest, if there are keys, and returns the signature.
 pub(super) fn check(
     keys: &[Key],
     library: &Path,
     digest: Digest,
     texts: Texts<'_>,
-) -> Result<Option<String>, HookError> {
+) -> Result<Option<Signed>, HookError> {
     if keys.is_empty() {
         return Ok(None);
     }
@@ -65,7 +72,10 @@ pub(super) fn check(
     let (mut is_of_known_key, signed) = (false, signed(digest));
     for Key(key) in keys {
         match key.verify(signed.as_bytes(), &signature, false) {
-            Ok(()) => return Ok(Some(signature.trusted_comment().to_owned())),
+            Ok(()) => {
+                let comment = signature.trusted_comment().to_owned();
+                return Ok(Some(Signed { text, comment }));
+            }
             Err(Error::UnexpectedKeyId) => {}
             Err(_) => is_of_known_key = true,
         }

@@ -42,6 +42,7 @@ impl Outcome {
             Outcome::Loaded(_) => ("loaded", true),
             Outcome::Kept(_) => ("kept", false),
             Outcome::Waiting(_) => ("waiting", false),
+            Outcome::Trying(_) => ("trying", false),
             Outcome::Unchanged(_) => ("unchanged", false),
             Outcome::Missing => ("missing", true),
             Outcome::Returned => ("returned", true),
@@ -72,7 +73,9 @@ impl Serialize for Line<'_> {
                 Outcome::Loaded(loaded) => loaded.write(map),
                 Outcome::Kept(kept) => kept.write(map),
                 Outcome::Waiting(reason) => reason.write(map),
-                Outcome::Unchanged(digest) => map.serialize_entry("sha256", digest),
+                Outcome::Trying(digest) | Outcome::Unchanged(digest) => {
+                    map.serialize_entry("sha256", digest)
+                }
                 Outcome::Missing | Outcome::Returned => Ok(()),
                 Outcome::Degraded(_) | Outcome::Stalled(_) | Outcome::Recovered => {
                     map.serialize_entry("reason", &self.outcome.reason())
@@ -294,6 +297,10 @@ mod tests {
             (
                 Outcome::Waiting(Waiting::Written(Some(8))),
                 json!({ "event": "waiting", "plugin": "x", "reason": "written", "pid": 8 }),
+            ),
+            (
+                Outcome::Trying(Digest::of(b"")),
+                json!({ "event": "trying", "plugin": "x", "sha256": of_empty }),
             ),
             (
                 Outcome::Unchanged(Digest::of(b"")),

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::build::Build;
+use crate::admission::Claim;
 use crate::boundary::{BoundHooks, Image, Watched};
 use crate::look::digest::Digest;
 use crate::stage::copies::Staged;
@@ -21,6 +22,8 @@ pub(super) struct Live {
     pub(super) _siblings: Vec<Sibling>,
     /// Where its code is, for whoever is to know what has ended the process.
     pub(super) _watched: Option<Watched>,
+    /// What its signature says of it.
+    pub(super) claim: Box<Claim>,
     pub(super) generation: u64,
     pub(super) build: Build,
     /// The digest of the library alone, whatever came along.

@@ -29,6 +29,9 @@ pub enum Outcome {
     Kept(Kept),
     /// The artifact is not there yet, or not ready.
     Waiting(Waiting),
+    /// A helper process tries the build of this digest before it is handed over; `Loaded` or `Kept` says what came of that, unless a
+    /// newer build comes before.
+    Trying(Digest),
     /// The artifact need not be waited for any longer: it holds the bytes that were decided about before.
     Unchanged(Digest),
     /// The artifact is gone.
@@ -84,6 +87,9 @@ impl fmt::Display for Outcome {
             Outcome::Loaded(loaded) => loaded.fmt(f),
             Outcome::Kept(kept) => kept.fmt(f),
             Outcome::Waiting(reason) => write!(f, "waiting: {reason}"),
+            Outcome::Trying(digest) => {
+                write!(f, "{} is tried in a helper process", digest.short())
+            }
             Outcome::Unchanged(digest) => {
                 write!(
                     f,
@@ -122,6 +128,7 @@ impl Next {
                 error,
             }),
             News::Waiting(reason) => Outcome::Waiting(reason),
+            News::Trying { digest } => Outcome::Trying(digest),
             News::Unchanged { digest } => Outcome::Unchanged(digest),
             News::Missing => Outcome::Missing,
             News::Returned => Outcome::Returned,

@@ -388,6 +388,7 @@ impl<T> Host<T> {
             published.withdraw();
         }
         let live = self.live.take()?;
+        live.claim.falls(live.build.path());
         #[cfg(feature = "trial")]
         if let Some(states) = &self.states {
             states.keep(live.build.path(), None);
@@ -414,6 +415,10 @@ impl<T> Host<T> {
         hand_over: HandOver<'_, T>,
     ) -> Result<Loaded, Error> {
         let begun = Instant::now();
+        ready.claim.check(artifact).map_err(|source| {
+            let path = artifact.to_path_buf();
+            Error::Admission { path, source }
+        })?;
         let build = Build::of(artifact, ready.digest);
         let is_to_go = self.unload == Unload::WhenProven;
         let number = ready.is_kept.then(|| prefix_of(ready.digest));
@@ -453,10 +458,12 @@ impl<T> Host<T> {
         self.generations += 1;
         let staged = ready.staged.path().to_owned();
         let (digest, generation) = (ready.digest, self.generations);
+        ready.claim.stands(artifact);
         let new = Live {
             hooks,
             image,
             staged: ready.staged,
+            claim: ready.claim,
             _siblings: ready.siblings,
             _watched: watched,
             build: build.live_as(generation),

@@ -283,7 +283,7 @@ fn admit(path: &Path, digest: Option<Digest>, options: &Options) -> Result<(), E
     };
     let texts = |path: &Path| text::read(&OsFiles, path);
     let asked = options.checks.ask(path, digest, &texts);
-    asked.map_err(|source| {
+    asked.map(drop).map_err(|source| {
         let path = path.to_owned();
         Error::Admission { path, source }
     })

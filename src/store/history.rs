@@ -47,11 +47,13 @@ pub struct Past {
     pub(crate) deaths: u32,
     pub(crate) died: Option<String>,
     pub(crate) left: Option<String>,
-    /// The numbers of events: when it was last handed over or live, when it last died, and when it was last chosen by somebody.
+    /// The numbers of events: when it was last handed over or live, when it last died, and when it was
+    /// last chosen, and last released, by somebody.
     used_at: u64,
     live_at: u64,
     died_at: u64,
     chosen_at: u64,
+    released_at: u64,
 }
 
 /// One time in which a build was live.
@@ -110,6 +112,7 @@ impl Past {
             live_at: 0,
             died_at: 0,
             chosen_at: 0,
+            released_at: 0,
         }
     }
 
@@ -168,6 +171,11 @@ impl Past {
         self.deaths
     }
 
+    /// Whether it is not loaded any more for that.
+    pub(crate) fn is_quarantined(&self) -> bool {
+        self.deaths >= QUARANTINED
+    }
+
     /// Why its process ended last, as far as is known, if that was within its probation.
     pub fn died(&self) -> Option<&str> {
         self.died.as_deref()
@@ -190,7 +198,7 @@ impl Past {
         if let Some(reason) = &self.left {
             return Some(Hold::Always(reason.clone()));
         }
-        (self.deaths >= QUARANTINED).then(|| {
+        self.is_quarantined().then(|| {
             let why = self.died.as_deref().unwrap_or("its process has died");
             Hold::Always(format!(
                 "it is quarantined, for it has ended its host {} times: {why}",
@@ -279,7 +287,11 @@ impl History {
                 chosen.chosen_at = number;
                 chosen.forgive();
             }
-            Event::Released { build } => self.past(build, at).forgive(),
+            Event::Released { build } => {
+                let past = self.past(build, at);
+                past.forgive();
+                past.released_at = number;
+            }
         }
     }
 
@@ -389,6 +401,28 @@ impl History {
     pub(crate) fn last_live(&self, artifact: &Path) -> Option<&Past> {
         let lived = self.of_artifact(artifact).filter(|past| past.live_at > 0);
         lived.max_by_key(|past| past.live_at)
+    }
+
+    /// The build of a library that was live last, or that somebody has chosen since.
+    pub(crate) fn standing(&self, artifact: &Path) -> Option<&Past> {
+        let wanted_at = |past: &&Past| past.live_at.max(past.chosen_at);
+        let wanted = self.of_artifact(artifact).filter(|it| wanted_at(it) > 0);
+        wanted.max_by_key(wanted_at)
+    }
+
+    /// Whether somebody has chosen or released the build whose own bytes have this digest, and no other one was live since.
+    pub(crate) fn is_asked_for(&self, artifact: &Path, own: Digest) -> bool {
+        let is_meant = |past: &&Past| {
+            let parts = past.parts.as_ref();
+            own == parts.map_or(past.build.digest, |parts| parts.own)
+        };
+        self.of_artifact(artifact).filter(is_meant).any(|past| {
+            let asked_at = past.chosen_at.max(past.released_at);
+            let mut others = self
+                .of_artifact(artifact)
+                .filter(|it| it.build != past.build);
+            asked_at > 0 && others.all(|it| it.live_at < asked_at)
+        })
     }
 
     /// The builds whose copies may leave: of each library the `most` latest stay, among them what is live, what is about to be,

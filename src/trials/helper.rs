@@ -13,12 +13,13 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
+use replug_plugin::shown::shown;
 
 use super::Trial;
 use super::child::{self, Helper};
 use super::part;
 use super::states::Saved;
-use super::verdict::{TrialEnd, TrialFailure, TrialPart, last_words};
+use super::verdict::{KILLED, TrialEnd, TrialFailure, TrialPart, last_words};
 use super::words::{Request, Word};
 use crate::look::os;
 use crate::look::process::Process;
@@ -118,8 +119,19 @@ impl Running {
     }
 }
 
-/// Holds one trial: starts the helper, listens to it, and ends it with all that it has started.
+/// Tries a build, and once more if its helper was killed: that can be somebody else's doing, and twice in a row hardly is.
 fn hold(trial: &Trial, subject: &Subject, stopped: &Receiver<Infallible>) -> Tried {
+    match hold_once(trial, subject, stopped)? {
+        Err(failure) if failure.was_killed() => {
+            tracing::debug!(artifact = %shown(&subject.artifact), "tried once more: {failure}");
+            hold_once(trial, subject, stopped)
+        }
+        tried => Ok(tried),
+    }
+}
+
+/// Holds one trial: starts the helper, listens to it, and ends it with all that it has started.
+fn hold_once(trial: &Trial, subject: &Subject, stopped: &Receiver<Infallible>) -> Tried {
     part::check(Some(trial)).map_err(io::Error::other)?;
     let nonce = nonce();
     let request = request(trial, subject, &nonce)?;
@@ -141,6 +153,7 @@ fn hold(trial: &Trial, subject: &Subject, stopped: &Receiver<Infallible>) -> Tri
     let end = match end {
         End::Passed => return Ok(Ok(())),
         End::Failed(reason) => TrialEnd::Failed(reason),
+        End::Ended(status) if child::signal(status) == Some(KILLED) => TrialEnd::Signal(KILLED),
         End::TimeLimit | End::Ended(_) if part.is_none() => TrialEnd::NoPart(trial.kind),
         End::TimeLimit => TrialEnd::TimeLimit(trial.time),
         End::Ended(status) => {

@@ -40,6 +40,9 @@ impl fmt::Display for TrialPart {
     }
 }
 
+/// The signal of which a process dies without a word, whoever sends it.
+pub(super) const KILLED: i32 = 9;
+
 /// How a trial ended that was not passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -70,6 +73,11 @@ impl TrialFailure {
     /// How it ended.
     pub fn end(&self) -> &TrialEnd {
         &self.end
+    }
+
+    /// Whether the helper was killed, by whomever; not for the time that it took.
+    pub(super) fn was_killed(&self) -> bool {
+        self.end == TrialEnd::Signal(KILLED)
     }
 
     /// How far it had come.
@@ -139,7 +147,9 @@ fn name_of(signal: i32) -> &'static str {
         libc::SIGTRAP => " (SIGTRAP)",
         libc::SIGSYS => " (SIGSYS)",
         libc::SIGTERM => " (SIGTERM)",
-        libc::SIGKILL => " (SIGKILL: the system had no memory left, or somebody killed it)",
+        KILLED => {
+            " (SIGKILL: somebody killed it, or the system for want of memory, or it itself; a second try ended so, too)"
+        }
         _ => "",
     }
 }

@@ -12,7 +12,6 @@ use super::refused::Refused;
 use super::shared::Shared;
 #[cfg(feature = "trial")]
 use super::underway::Verdict;
-use crate::admission::Checks;
 use crate::decide::change::{Tracker, Waiting};
 use crate::decide::trouble::{Reached, Trouble};
 use crate::look::clock::Clock;
@@ -20,7 +19,6 @@ use crate::look::files::{Files, Names, is_absent};
 use crate::look::home::Home;
 use crate::look::place;
 use crate::look::snapshot::{Kind, Snapshot};
-use crate::look::text;
 use crate::look::way::Way;
 use crate::stage::copies::Stage;
 use crate::warning::Warning;
@@ -223,14 +221,18 @@ impl Artifact {
     }
 
     /// Whether what was refused may run by now. Then equal bytes of the artifact are news.
-    pub(super) fn notice_admission(
+    pub(super) fn notice_admission<F: Files, S: Stage, C: Clock>(
         &mut self,
         now: Instant,
-        checks: &Checks,
-        files: &impl Files,
+        shared: &Shared<F, S, C>,
     ) -> bool {
-        let texts = |path: &Path| text::read(files, path);
-        let ask = |path: &Path, digest| checks.ask(path, digest, &texts).is_ok();
+        let artifact = &self.path;
+        let ask = |path: &Path, digest| {
+            let asked = shared.ask(path, digest);
+            asked.is_ok_and(|admitted| {
+                *path != **artifact || shared.compare(artifact, digest, &admitted).is_ok()
+            })
+        };
         let refused = self.refused.as_mut();
         let is_admitted = refused.is_some_and(|it| it.is_admitted_now(now, ask));
         if is_admitted {

@@ -89,7 +89,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
 
     pub(super) fn say(&mut self, news: News<S::Staged>) {
         match &news {
-            News::Waiting(_) => self.artifact.owes_a_word = true,
+            News::Waiting(_) | News::Trying { .. } => self.artifact.owes_a_word = true,
             // What else is said may end, and then the bytes that are found are the word.
             News::Ready(_)
             | News::Unchanged { .. }

@@ -32,7 +32,7 @@ pub(super) fn follow<F: Files, S: Stage, C: Clock>(
 ) -> Option<Instant> {
     let has_moved = artifact.has_moved()
         | artifact.notice_siblings(&shared.files)
-        | artifact.notice_admission(now, &shared.rules.options.checks, &shared.files);
+        | artifact.notice_admission(now, shared);
     if !has_moved && artifact.is_quiet(now, &look) {
         return None;
     }

@@ -202,7 +202,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         let vetted = vetted.and_then(|it| it.check_process(boundary::process_has).map(|()| it));
         let vetted = vetted.map_err(|refusal| Ungathered::vet(path, refusal))?;
         let admitted = self.admit(path, digest);
-        admitted.map_err(|error| Ungathered::Refused(Box::new(error)))?;
+        let admitted = admitted.map_err(|error| Ungathered::Refused(Box::new(error)))?;
         let flaws = flaws(&vetted).into_iter().filter(|(holds, _)| *holds);
         gathering
             .warnings
@@ -227,6 +227,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         gathering.siblings.push(Sibling {
             soname,
             digest,
+            signature: admitted.signature,
             unique: linkage.unique,
             staged,
         });
@@ -333,6 +334,7 @@ mod tests {
         Sibling {
             soname: std::ffi::CString::new(name).unwrap(),
             digest: Digest::of(content.as_bytes()),
+            signature: None,
             unique: Vec::new(),
             staged: (),
         }

@@ -12,16 +12,18 @@ use super::followed::Followed;
 use super::keeper::{Keeping, Returning, cannot_write};
 use super::shared::Shared;
 use super::update::{Became, News, Ready, Report, Sibling};
+use crate::admission::Signed;
 use crate::boundary;
 use crate::decide::probation::Probation;
 use crate::error::{Error, chain};
 use crate::look::clock::Clock;
 use crate::look::digest::Digest;
 use crate::look::files::Files;
-use crate::look::text;
+use crate::measures;
 use crate::stage::copies::Stage;
 use crate::store::{
-    Along, Answer, Build, Event, Hold, Opened, Parts, Plan, Store, StoreError, Verb, Wish, released,
+    Along, Answer, Build, Event, Hold, Opened, Parts, Past, Plan, Store, StoreError, Verb, Wish,
+    released,
 };
 use crate::warning::Warning;
 
@@ -106,7 +108,6 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
         }
         keeping.said.clear();
         let path = store.path().to_owned();
-        keeping.store = Some(Box::new(store));
         // What went live while the store could not be opened.
         let live = keeping.live.iter().map(|(artifact, it)| Event::Live {
             build: Build::new(artifact, it.0),
@@ -124,6 +125,18 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
                 continue;
             };
             if counts {
+                measures::probation_ended(&build.artifact, "died");
+                let past = store.history().get(&build);
+                let is_quarantined = past.is_some_and(Past::is_quarantined);
+                if is_quarantined {
+                    measures::quarantined(&build.artifact);
+                }
+                tracing::info!(
+                    artifact = %shown(&build.artifact),
+                    digest = %build.digest,
+                    is_quarantined,
+                    "a build has ended its host within its probation: {reason}"
+                );
                 keeping.held.insert(build.clone());
             }
             let digest = build.digest;
@@ -131,6 +144,7 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
             self.outbox
                 .say(&build.artifact.as_path().into(), News::Warned(warning));
         }
+        keeping.store = Some(Box::new(store));
         self.write_down(live);
         if passed_over > 0 {
             let path = shown(&path);
@@ -171,6 +185,14 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
         let all = std::mem::take(&mut keeping.on_probation);
         let (over, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, it)| it.is_over(now));
         keeping.on_probation = rest;
+        for (build, _) in &over {
+            measures::probation_ended(&build.artifact, "outlived");
+            tracing::info!(
+                artifact = %shown(&build.artifact),
+                digest = %build.digest,
+                "a build has outlived its probation"
+            );
+        }
         let proven = over.into_iter().map(|(build, _)| Event::Proven { build });
         self.write_down(proven.collect::<Vec<_>>());
     }
@@ -360,6 +382,19 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
                     let probation = Probation::begin(now, keeping.probation);
                     keeping.on_probation.push((build.clone(), probation));
                 }
+                if is_return {
+                    measures::went_back(&build.artifact);
+                    let (from, reason) = returning
+                        .as_ref()
+                        .map_or((None, ""), |it| (it.from.as_ref(), it.reason.as_str()));
+                    tracing::info!(
+                        artifact = %shown(&build.artifact),
+                        digest = from.map(|it| tracing::field::display(it.digest)),
+                        to = %digest,
+                        generation,
+                        "a build came back out of the store: {reason}"
+                    );
+                }
                 let mut events = Vec::new();
                 if let Some(Returning {
                     from: Some(from),
@@ -446,6 +481,7 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
         if !found.is_some_and(|(_, probation)| probation.fails(now, most)) {
             return;
         }
+        measures::probation_ended(artifact, "failed");
         let ways = self.ways_back(&build);
         let reason = format!(
             "more than {} of its calls failed within its probation",
@@ -601,14 +637,11 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
     pub(super) fn keep_build(
         &mut self,
         digest: Digest,
-        own: Digest,
+        (own, signature): (Digest, Option<&Signed>),
         staged: &mut S::Staged,
         siblings: &mut [Sibling<S::Staged>],
     ) {
         let path = Arc::clone(&self.artifact.path);
-        let checks = &self.shared.rules.options.checks;
-        let signature = checks.signature_of(&path);
-        let signature = signature.and_then(|it| text::read(&self.shared.files, &it).ok());
         let Some(keeping) = &mut self.shared.keeping else {
             return;
         };
@@ -625,8 +658,11 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         };
         let build = Build::new(&path, digest);
         let kept = store.begin_build(build, parts).and_then(|()| {
-            if let Some(signature) = signature {
-                store.put_signature(own, &signature)?;
+            let of_along = siblings.iter().map(|it| (it.digest, it.signature.as_ref()));
+            for (digest, signature) in of_along.chain([(own, signature)]) {
+                if let Some(Signed { text, .. }) = signature {
+                    store.put_signature(digest, text)?;
+                }
             }
             let copies = siblings.iter_mut().map(|it| (it.digest, &mut it.staged));
             for (digest, copy) in copies.chain([(own, staged)]) {

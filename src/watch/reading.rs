@@ -11,6 +11,7 @@ use super::gathering::{Ungathered, unit_digest};
 use super::pulse::Beating;
 use super::trusting::Judged;
 use super::update::{News, Ready, Sibling};
+use crate::admission::{Admitted, Claim};
 use crate::boundary;
 use crate::decide::change::Verdict;
 use crate::decide::settle::{Order, Proof, Reading};
@@ -24,7 +25,6 @@ use crate::look::snapshot::Snapshot;
 use crate::stage::copies::Stage;
 use crate::stage::pen::{Pen, PrivateCopy, Writing};
 use crate::stage::reading::{self, Terms, Unread, Whole};
-use crate::stage::vet::linkage::Linkage;
 use crate::stage::vet::{self, Refusal, Vetted, Wanted};
 use crate::warning::Warning;
 
@@ -110,18 +110,32 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         self.artifact.refused = None;
         match self.judge(&mut staged) {
             Ok(vetted) => match self.shake_hands(&vetted) {
-                Ok(()) => match self.admit_and_gather(reading.digest, &vetted.linkage) {
-                    Ok(mut siblings) => {
+                Ok(()) => match self
+                    .admit_copy(reading.digest)
+                    .and_then(|admitted| Ok((admitted, self.gather(&vetted.linkage)?)))
+                {
+                    Ok((admitted, mut siblings)) => {
                         let unit = unit_digest(reading.digest, &siblings);
                         if !self.is_let_in(unit) {
                             return self.decide(reading, Verdict::Wrong);
                         }
-                        self.keep_build(unit, reading.digest, &mut staged, &mut siblings);
+                        if let Err(error) = self.admit_after_live(reading.digest, &admitted) {
+                            self.keep_out(Some(unit), error);
+                            return self.decide(reading, Verdict::Wrong);
+                        }
+                        let signature = admitted.signature;
+                        self.keep_build(
+                            unit,
+                            (reading.digest, signature.as_ref()),
+                            &mut staged,
+                            &mut siblings,
+                        );
                         staged.seal(vetted.mapped, &Pen::new());
                         // All of these are mapped by the loader as it likes, so all of each stays.
                         let copies = siblings.iter_mut().map(|it| &mut it.staged);
                         copies.for_each(|it| it.seal(u64::MAX, &Pen::new()));
-                        self.hand_over(reading, staged, vetted, siblings);
+                        let comment = signature.map(|it| it.comment);
+                        self.hand_over(reading, staged, vetted, siblings, comment);
                         self.decide(reading, Verdict::Good)
                     }
                     Err(ungathered) => self.cannot_gather(reading, ungathered),
@@ -189,15 +203,10 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         }
     }
 
-    /// Asks whether the copy may run, and stages what it brings along.
-    fn admit_and_gather(
-        &mut self,
-        digest: Digest,
-        linkage: &Linkage,
-    ) -> Result<Vec<Sibling<S::Staged>>, Ungathered> {
+    /// Asks whether the copy may run.
+    fn admit_copy(&mut self, digest: Digest) -> Result<Admitted, Ungathered> {
         let admitted = self.admit(&Arc::clone(&self.artifact.path), digest);
-        admitted.map_err(|error| Ungathered::Refused(Box::new(error)))?;
-        self.gather(linkage)
+        admitted.map_err(|error| Ungathered::Refused(Box::new(error)))
     }
 
     fn keep_out(&mut self, digest: Option<Digest>, error: Error) {
@@ -214,9 +223,13 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
         staged: S::Staged,
         vetted: Vetted,
         siblings: Vec<Sibling<S::Staged>>,
+        comment: Option<String>,
     ) {
         self.warn_of(&vetted);
         let first_seen = self.artifact.tracker.first_seen().unwrap_or(reading.begun);
+        let is_asked_for = self
+            .shared
+            .is_asked_for(&self.artifact.path, reading.digest);
         self.try_or_hand_over(Ready {
             digest: unit_digest(reading.digest, &siblings),
             staged,
@@ -226,6 +239,7 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
             allows_unique: self.shared.rules.options.allow_unique,
             siblings,
             is_kept: self.shared.keeping.is_some(),
+            claim: Claim::new(comment, is_asked_for, &self.shared.standings).into(),
         });
     }
 

@@ -10,6 +10,7 @@ use super::artifact::Artifact;
 use super::followed::Followed;
 use super::shared::Shared;
 use super::update::{Ready, Sibling};
+use crate::admission::{Admitted, Claim};
 use crate::boundary;
 use crate::error::Error;
 use crate::look::clock::Clock;
@@ -50,6 +51,8 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
             siblings.push(Sibling {
                 soname,
                 digest: along.digest,
+                // It is in the store already.
+                signature: None,
                 unique: vetted.linkage.unique,
                 staged,
             });
@@ -72,9 +75,11 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
                 source,
             })?;
         let along: Vec<_> = siblings.iter().map(|it| it.digest).collect();
-        for digest in along.into_iter().chain([parts.own]) {
+        for digest in along {
             self.admit_kept(&path, digest)?;
         }
+        let admitted = self.admit_kept(&path, parts.own)?;
+        let comment = admitted.signature.map(|it| it.comment);
         staged.seal(vetted.mapped, &Pen::new());
         Ok(Ready {
             digest: build.digest,
@@ -85,6 +90,8 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
             allows_unique: self.rules.options.allow_unique,
             siblings,
             is_kept: true,
+            // Whatever is live: somebody goes back, or nothing better is there.
+            claim: Claim::new(comment, true, &self.standings).into(),
         })
     }
 
@@ -150,7 +157,7 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
     }
 
     /// Asks the checks of a person about a copy. Its signature is the one that was kept with it.
-    fn admit_kept(&self, path: &Path, digest: Digest) -> Result<(), Error> {
+    fn admit_kept(&self, path: &Path, digest: Digest) -> Result<Admitted, Error> {
         let checks = &self.rules.options.checks;
         let signature = checks.signature_of(path);
         let texts = |asked: &Path| match (self.open_store(), &signature) {

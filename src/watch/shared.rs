@@ -15,6 +15,7 @@ use super::pulse::Pulse;
 #[cfg(feature = "trial")]
 use super::underway::Underway;
 use super::update::{News, Outbox};
+use crate::admission::Standings;
 use crate::decide::settle::Rules;
 use crate::decide::trouble::Trouble;
 use crate::decide::trust::Said;
@@ -73,6 +74,8 @@ pub(super) struct Shared<F: Files, S: Stage, C: Clock> {
     pub(super) pulse: Arc<Pulse>,
     /// The store, if the host has one.
     pub(super) keeping: Option<Box<Keeping>>,
+    /// What the signatures of live builds say.
+    pub(super) standings: Standings,
 }
 
 impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
@@ -110,6 +113,7 @@ impl<F: Files, S: Stage, C: Clock> Shared<F, S, C> {
             round_took: Duration::ZERO,
             pulse,
             keeping,
+            standings: Standings::default(),
         }
     }
 

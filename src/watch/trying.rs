@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use replug_plugin::shown::shown;
+
 use super::followed::Followed;
 use super::underway::Ended;
 use super::update::{News, Ready};
@@ -10,6 +12,7 @@ use crate::error::Error;
 use crate::look::clock::Clock;
 use crate::look::digest::Digest;
 use crate::look::files::Files;
+use crate::measures;
 use crate::stage::copies::Stage;
 use crate::trials::verdict::TrialFailure;
 
@@ -25,7 +28,11 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
                 let verdict = verdict.clone();
                 self.follow_verdict(ready, verdict);
             }
-            None => self.shared.trials.add(&self.artifact.path, ready),
+            None => {
+                let digest = ready.digest;
+                self.say(News::Trying { digest });
+                self.shared.trials.add(&self.artifact.path, ready);
+            }
         }
     }
 
@@ -45,11 +52,25 @@ impl<F: Files, S: Stage, C: Clock> Followed<'_, F, S, C> {
 
     /// A trial has ended.
     pub(super) fn tried(&mut self, now: Instant, ended: Ended<S::Staged>) {
+        let took = ended.took(now);
         let (build, tried) = ended.take();
+        let verdict = match &tried {
+            Ok(Ok(())) => "passed",
+            Ok(Err(_)) => "kept",
+            Err(_) => "untried",
+        };
+        measures::tried(&self.artifact.path, verdict, took);
         match tried {
             Ok(verdict) => {
                 self.end_trouble();
                 let ready = build.into_ready();
+                tracing::info!(
+                    artifact = %shown(&*self.artifact.path),
+                    digest = %ready.digest,
+                    took = ?took,
+                    "a build was tried: {}",
+                    verdict.as_ref().map_or("it is kept out", |()| "it has passed")
+                );
                 let remembered = (ready.digest, verdict.clone());
                 self.artifact.tried = Some(Box::new(remembered));
                 self.follow_verdict(ready, verdict);

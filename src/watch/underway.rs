@@ -62,6 +62,14 @@ impl<S> Ended<S> {
         &self.build.artifact
     }
 
+    /// How long its helper has run, if one was started.
+    pub(super) fn took(&self, now: Instant) -> Option<Duration> {
+        match self.build.progress {
+            Progress::Runs(begun, _) => Some(now.saturating_duration_since(begun)),
+            Progress::Waits(_) | Progress::Failed(_) => None,
+        }
+    }
+
     /// The build and the verdict on it, or why there is none.
     pub(super) fn take(self) -> (Untried<S>, Tried) {
         (Untried(self.build), self.tried)

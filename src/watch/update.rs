@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
 
+use crate::admission::{Claim, Signed};
 use crate::decide::change::Waiting;
 use crate::error::Error;
 use crate::look::digest::Digest;
@@ -42,6 +43,11 @@ pub enum News<S = Staged> {
     },
     /// The artifact is not there yet, or not ready.
     Waiting(Waiting),
+    /// A helper process tries the build before it is handed over.
+    Trying {
+        /// The digest of the build.
+        digest: Digest,
+    },
     /// The artifact need not be waited for any longer: it holds the bytes that were decided about before.
     Unchanged {
         /// The digest of these bytes.
@@ -77,6 +83,8 @@ pub struct Ready<S = Staged> {
     pub(crate) siblings: Vec<Sibling<S>>,
     /// Whether a store keeps it, and wants to know what becomes of it.
     pub(crate) is_kept: bool,
+    /// What its signature says of it.
+    pub(crate) claim: Box<Claim>,
 }
 
 /// What became of a build that was handed over, as its owner tells the worker.
@@ -102,6 +110,8 @@ pub(crate) struct Sibling<S = Staged> {
     /// The name by which it is needed.
     pub(crate) soname: CString,
     pub(crate) digest: Digest,
+    /// Its signature, if one was required, for a store.
+    pub(crate) signature: Option<Signed>,
     pub(crate) unique: Vec<Unique>,
     /// The private copy.
     pub(crate) staged: S,
@@ -152,7 +162,7 @@ impl<S> News<S> {
             News::Missing | News::Returned => Topic::Whereabouts,
             News::Degraded(_) | News::Recovered => Topic::Health,
             // The end of a wait takes the place of the wait, for an owner who looks seldom.
-            News::Waiting(_) | News::Unchanged { .. } => Topic::Waiting,
+            News::Waiting(_) | News::Trying { .. } | News::Unchanged { .. } => Topic::Waiting,
             News::Placed(_) => Topic::Place,
             News::Warned(warning) => Topic::Warning(warning.about()),
         }
@@ -165,6 +175,7 @@ impl<S> News<S> {
             News::Ready(_)
             | News::Kept { .. }
             | News::Missing
+            | News::Trying { .. }
             | News::Waiting(Waiting::Incomplete) => true,
             News::Waiting(_)
             | News::Unchanged { .. }
@@ -295,6 +306,7 @@ mod tests {
             allows_unique: false,
             siblings: Vec::new(),
             is_kept: false,
+            claim: Box::default(),
         })
     }
 

@@ -5,6 +5,7 @@
 
 mod absence;
 mod admission;
+mod downgrade;
 mod faults;
 mod host;
 mod idle;

@@ -61,6 +61,10 @@ pub(crate) struct Serving {
     #[command(flatten)]
     admitting: Admitting,
 
+    /// Load builds whose signature names a lower version than that of the live build, another name, or no version
+    #[arg(long, requires = "require_signature")]
+    allow_downgrade: bool,
+
     #[command(flatten)]
     keeping: Keeping,
 
@@ -187,6 +191,7 @@ impl Serving {
             .audit(self.audit)
             .steady(self.steady)
             .depth(self.depth.into())
+            .allow_downgrade(self.allow_downgrade)
             .allow_unique(self.allow_unique)
             .max_size(self.max_size)
             .trust(self.trust.into())

@@ -8,7 +8,9 @@ use std::process::Command;
 
 use replug::Digest;
 use rustix::fs::{CWD, Mode, mkfifoat};
-use vocabulary::{Artifact, Line, Program, Scratch};
+use vocabulary::{Artifact, Line, Program, Scratch, program};
+
+use crate::key::Key;
 
 /// A directory in which a plugin and the libraries beside it are published, each put into place whole.
 struct Beside {
@@ -640,5 +642,64 @@ fn a_warning_of_a_library_beside_a_plugin_names_it_and_is_said_once() {
             assert!(said.next().is_none(), "{about}: {:?}", program.said);
         }
         program.stop_cleanly(&beside.scratch);
+    }
+}
+
+#[test]
+fn a_plugin_comes_back_out_of_a_store_with_what_it_brings_along() {
+    let beside = Beside::new();
+    let key = Key::new(&beside.scratch, "ours");
+    let store = beside.scratch.join("store");
+    let public = key.public.to_str().unwrap();
+    for is_signed in [false, true] {
+        let mut options = vec!["--store", store.to_str().unwrap()];
+        if is_signed {
+            options.extend(["--require-signature", public]);
+        }
+        let publish = |number| {
+            // Each build of the helper has a name of its own, for a process takes one library of a name.
+            let helper = format!("libhelper{number}.so");
+            let soname = format!("-Wl,-soname,{helper}");
+            beside.publish(&helper, &self::helper(number), &[&soname]);
+            let source = plugin(number, "helper", "int helper(void);");
+            let link = format!("-lhelper{number}");
+            beside.publish("libplugin.so", &source, &[&link, "-Wl,-rpath,$ORIGIN"]);
+            for name in [&*helper, "libplugin.so"] {
+                let (place, file) = (beside.directory.join(name), beside.scratch.join(name));
+                fs::copy(&place, &file).unwrap();
+                let mut command = Command::new(program());
+                command.args(["publish", "--sign"]).arg(&key.secret);
+                command.arg(&file).arg(&place);
+                let published = command.output().unwrap();
+                assert!(published.status.success(), "{published:?}");
+            }
+        };
+        let back = |arguments: &[&str]| {
+            let mut command = Command::new(program());
+            command.args(["back", "--json", "--store"]).arg(&store);
+            let ended = Program::start({
+                command.args(arguments);
+                command
+            });
+            ended.end().assert_quiet_success();
+        };
+        publish(1);
+        let mut host = beside.watch(&options);
+        host.wait_for_answer("plugin 1 over 1");
+        let first = host.loaded().last().unwrap().to_string();
+        publish(2);
+        host.wait_for_answer("plugin 2 over 2");
+        // The builder's files are those of the second build alone.
+        fs::remove_file(beside.directory.join("libhelper1.so")).unwrap();
+        back(&[&first]);
+        host.wait_for_answer("plugin 1 over 1");
+        assert_eq!(*host.loaded().last().unwrap(), first);
+        // At the next start, too, whose files are those of the build that was left.
+        host.stop_cleanly(&beside.scratch);
+        let mut host = beside.watch(&options);
+        host.wait_for_answer("plugin 1 over 1");
+        assert_eq!(host.loaded(), [&*first]);
+        host.stop_cleanly(&beside.scratch);
+        fs::remove_dir_all(&store).unwrap();
     }
 }

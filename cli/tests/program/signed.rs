@@ -119,6 +119,56 @@ fn one_of_several_keys_is_enough_so_that_keys_can_be_changed() {
 }
 
 #[test]
+fn a_build_of_a_lower_version_is_kept_out_unless_somebody_asks_for_it() {
+    let ground = Ground::new();
+    let (store, key) = (ground.scratch.join("store"), &ground.ours);
+    let store = store.to_str().unwrap();
+    let public = key.public.to_str().unwrap();
+    let watch = |options: &[&str]| {
+        let options = [
+            &["--store", store, "--require-signature", public][..],
+            options,
+        ]
+        .concat();
+        Program::watch(&ground.scratch, &ground.place, &options)
+    };
+    ground.publish(1, key, &["--comment", "rules 1.4.1"]);
+    let mut program = watch(&[]);
+    program.wait_for_bytes(&library(1));
+    ground.publish(2, key, &["--comment", "rules 1.4.2"]);
+    program.wait_for_bytes(&library(2));
+    for (number, comment, words) in [
+        (1, "rules 1.4.1", "`rules 1.4.1`, which is older"),
+        (3, "prices 9.0.0", "`prices 9.0.0`, which is another name"),
+        (4, "the best rules", "no name and version"),
+    ] {
+        ground.publish(number, key, &["--comment", comment]);
+        let refused = wait_for_refusal(&mut program, words);
+        let reason = refused.text("reason");
+        assert!(reason.contains("`rules 1.4.2`"), "{reason}");
+        assert!(reason.contains("--allow-downgrade"), "{reason}");
+    }
+    // Without `--comment` the signature says the name of the file.
+    ground.publish(5, key, &[]);
+    wait_for_refusal(&mut program, "`libplugin01.so`");
+    let mut command = Command::new(vocabulary::program());
+    command.args(["back", "--json", "--store", store]);
+    Program::start(command).end().assert_quiet_success();
+    program.wait_for_bytes(&library(1));
+    ground.publish(6, key, &["--comment", "rules 1.5.0"]);
+    program.wait_for_bytes(&library(6));
+    program.stop_cleanly(&ground.scratch);
+    // The next run remembers.
+    ground.publish(3, key, &["--comment", "rules 1.4.0"]);
+    let mut program = watch(&[]);
+    wait_for_refusal(&mut program, "`rules 1.4.0`, which is older");
+    program.stop_cleanly(&ground.scratch);
+    let mut program = watch(&["--allow-downgrade"]);
+    program.wait_for_bytes(&library(3));
+    program.stop_cleanly(&ground.scratch);
+}
+
+#[test]
 fn a_signature_that_cannot_be_one_holds_nobody_up() {
     let ground = Ground::new();
     fs::write(&ground.place, library(1)).unwrap();

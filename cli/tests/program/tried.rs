@@ -33,8 +33,14 @@ fn a_build_that_crashes_is_kept_out_by_its_trial_and_the_good_one_after_it_is_li
     let mut program = Program::watch(&scratch, artifact.path(), &["--trial"]);
     program.wait_for_answer(&version(1));
     artifact.replace_with(&c_library(DIES, &scratch));
+    let bad = Digest::of(&c_library(DIES, &scratch)).to_string();
+    // It is said to be tried, and then what came of that.
+    program.wait_for("trial of the bad build", |line| {
+        line.event() == "trying" && line.text("sha256") == bad
+    });
     let line = program.wait_for_event("kept");
     assert_eq!((line.text("step"), line.number("generation")), ("trial", 1));
+    assert_eq!(line.text("sha256"), bad);
     let reason = line.text("reason");
     assert!(
         reason.contains("died of signal 11 (SIGSEGV) while it was loaded"),
@@ -44,6 +50,7 @@ fn a_build_that_crashes_is_kept_out_by_its_trial_and_the_good_one_after_it_is_li
     program.wait_for_answer(&version(2));
     let ended = program.stop_cleanly(&scratch);
     assert_eq!(ended.said("loaded").len(), 2);
+    assert_eq!(ended.said("trying").len(), 3);
 }
 
 #[test]

@@ -115,7 +115,10 @@ impl World {
         while let Some(left) = deadline.checked_duration_since(Instant::now()) {
             match self.host.wait(left) {
                 // A slow machine may see the moment between an unlink and a link.
-                Some(Outcome::Waiting(_) | Outcome::Missing | Outcome::Returned) | None => {}
+                Some(
+                    Outcome::Waiting(_) | Outcome::Trying(_) | Outcome::Missing | Outcome::Returned,
+                )
+                | None => {}
                 Some(outcome) => return outcome,
             }
         }
