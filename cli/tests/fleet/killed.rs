@@ -9,7 +9,12 @@ use crate::ground::{Ground, LIBRARY, names};
 
 #[test]
 fn whenever_a_mirror_is_killed_the_next_one_publishes_a_good_build() {
-    kills(10);
+    kills(number_of_kills(10));
+}
+
+/// How many kills a test makes: as many as `REPLUG_KILLS` says.
+fn number_of_kills(usually: u64) -> u64 {
+    std::env::var("REPLUG_KILLS").map_or(usually, |number| number.parse().unwrap())
 }
 
 #[test]
@@ -29,17 +34,34 @@ fn whenever_one_who_steers_is_killed_the_manifest_is_whole_and_the_next_decision
         let begun = Instant::now();
         ground.decide(&start(0));
         let span = begun.elapsed().as_micros() * 3 / 2;
-        for round in 0..6 {
+        let kills = u128::from(number_of_kills(6));
+        let (mut known, mut answered) = (0, 0);
+        for round in 0..kills {
             let action = ["back", "hold", "promote"][usize::try_from(round % 3).unwrap()];
-            let steerer = ground.steers("ada", &[action]);
+            let mut steerer = ground.steers("ada", &[action]);
+            // In another order than that of the actions, which would each have its own moments.
+            let part = round * 7919 % 1000;
             pause(Duration::from_micros(
-                u64::try_from(span * round / 6).unwrap(),
+                u64::try_from(span * part / 1000).unwrap(),
             ));
             steerer.signal(Signal::KILL);
+            steerer.wait_for_end_of_output();
+            let said = steerer.said("decided");
+            let said = said.last().map_or(0, |line| line.number("sequence"));
             drop(steerer);
-            // Whatever it says, it can be read and is signed.
-            ground.decide(&["status"]);
+            answered += u32::from(said > 0);
+            // Whatever it says, it can be read and is signed; and what was said to be decided is.
+            let status = ground.rollout(&["status"]);
+            let sequence = status.said("rollout")[0].number("sequence");
+            assert!(sequence >= said.max(known), "round {round}: {sequence}");
+            known = sequence;
+            // Else nothing is to be decided after a while.
+            if round % 6 == 5 {
+                ground.rollout(&["promote"]);
+                ground.rollout(&start(usize::try_from(round / 6).unwrap()));
+            }
         }
+        println!("{answered} of {kills} had decided before they were killed");
         // At most one of these is no step; after both a rollout can begin.
         for action in ["promote", "promote"] {
             ground.rollout(&[action]);
@@ -63,16 +85,19 @@ pub(crate) fn kills(count: u64) {
     let mut fresh = 0;
     for round in 0..count {
         let wanted = ground.serve(usize::try_from(round % 2).unwrap() + 1, round + 3);
-        let mirror = ground.mirror("h1", &["--interval-ms", "1"]);
+        let mut mirror = ground.mirror("h1", &["--interval-ms", "1"]);
         let part = u128::from(round * 7919 % 1000);
         pause(Duration::from_micros(
             u64::try_from(span * part / 1000).unwrap(),
         ));
         mirror.signal(Signal::KILL);
-        drop(mirror);
-        // At each moment there is one build or the other, whole.
+        mirror.wait_for_end_of_output();
+        // At each moment there is one build or the other, whole; and what was said to be published is.
         let published = ground.published("h1").unwrap();
         assert!(builds.contains(&published), "round {round}");
+        if !mirror.said("mirrored").is_empty() {
+            assert_eq!(published, wanted, "round {round}");
+        }
         fresh += u64::from(published == wanted);
     }
     let last = ground.serve(1, count + 3);

@@ -584,8 +584,87 @@ fn a_journal_that_may_not_grow_is_said_once_and_the_host_goes_on() {
 }
 
 #[test]
+fn in_a_storm_a_build_that_crashes_in_its_tenth_call_costs_the_call_in_flight_and_no_good_build() {
+    let ground = Ground::new();
+    let good: Vec<_> = (0..9)
+        .map(|number| plugin(&ground.scratch, number, End::None))
+        .collect();
+    let bad = plugin(&ground.scratch, 9, End::Fault);
+    // Builds one after another, as fast as they are written; the last of them is there to stay.
+    let storm = |builds: &[Vec<u8>]| {
+        for build in builds {
+            ground.artifact.replace_with(build);
+            pause(Duration::from_millis(3));
+        }
+    };
+    let options = ["--every-ms", "5"];
+    storm(&good[..3]);
+    let mut host = ground.watch(&options);
+    host.wait_for_bytes(&good[2]);
+    for (begin, words) in [(3, "SIGSEGV in its code"), (6, "SIGSEGV in its code")] {
+        storm(&good[begin..begin + 3]);
+        let last = &good[begin + 2];
+        host.wait_for_bytes(last);
+        ground.artifact.replace_with(&bad);
+        host.wait_for_bytes(&bad);
+        host.wait_for_end_of_output();
+        assert_each_call_was_answered(&host, &bad);
+        // Whoever supervises the host starts it again.
+        host = ground.watch(&options);
+        wait_for_warning(&mut host, "died", words);
+        wait_for_left(&mut host, &bad, words);
+        host.wait_for_bytes(last);
+        // What follows goes live, and the bad one, which is there once more, does not.
+        storm(&good[..2]);
+        host.wait_for_bytes(&good[1]);
+        ground.artifact.replace_with(&bad);
+        wait_for_left(&mut host, &bad, words);
+        storm(&good[begin..begin + 1]);
+        host.wait_for_bytes(&good[begin]);
+        assert_each_call_was_answered(&host, &bad);
+        let past = format!("{:?}", ground.past(&bad));
+        let is_quarantined = past.contains("quarantined");
+        assert_eq!(is_quarantined, begin == 6, "{past}");
+        host.stop_cleanly(&ground.scratch);
+        host = ground.watch(&options);
+        host.wait_for_bytes(&good[begin]);
+    }
+    ground.artifact.replace_with(&bad);
+    wait_for_left(&mut host, &bad, "quarantined");
+    storm(&good[3..]);
+    host.wait_for_bytes(&good[8]);
+    host.stop_cleanly(&ground.scratch);
+}
+
+/// Each answer is of the build that was live, none is missing but that of the bad build's tenth call, and that build answered the nine
+/// before.
+#[track_caller]
+fn assert_each_call_was_answered(host: &Program, bad: &[u8]) {
+    let bad = Digest::of(bad).to_string();
+    let (mut live, mut of_bad) = ("", None);
+    let answers = |line: &Line| line.text("value").to_owned();
+    for line in &host.said {
+        match line.event() {
+            "loaded" => {
+                live = line.text("sha256");
+                if live == bad {
+                    of_bad = Some(0);
+                }
+            }
+            "result" if live == bad => {
+                assert_eq!(answers(line), "build 9");
+                *of_bad.as_mut().unwrap() += 1;
+            }
+            "result" => assert_ne!(answers(line), "build 9"),
+            _ => {}
+        }
+    }
+    assert!(of_bad.is_none_or(|answered| answered == 9), "{of_bad:?}");
+}
+
+#[test]
 fn a_host_that_is_killed_at_any_moment_starts_on_a_good_build_and_what_was_answered_holds() {
-    const ROUNDS: u32 = 120;
+    let rounds: u32 = std::env::var("REPLUG_KILLS").map_or(120, |number| number.parse().unwrap());
     let seed = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap()
@@ -605,7 +684,7 @@ fn a_host_that_is_killed_at_any_moment_starts_on_a_good_build_and_what_was_answe
     ground.artifact.replace_with(&builds[0]);
     let mut known: BTreeSet<String> = BTreeSet::new();
     let mut answered = 0;
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         let mut host = ground.watch(&["--store-copies", "4"]);
         // The next start is live, with a good build.
         host.wait_for_generation(1);
