@@ -106,8 +106,8 @@ struct replug_entry {
     const void *attach;               /* NULL: services for the threads of plugins in Rust */
 };
 
-/* How the structs above lie in memory where pointers have 64 bits, and one more that C has no use for. A host compares it
- * with its own. */
+/* How the structs above lie in memory, and one more that C has no use for. A host compares it with its own. */
+#if UINTPTR_MAX > 0xffffffff
 #define REPLUG_LAYOUTS \
     "layout Entry size 24: table at 0, hooks at 8, attach at 16\n" \
     "layout HookTable size 32: init at 0, stop at 8, save at 16, restore at 24\n" \
@@ -120,6 +120,22 @@ struct replug_entry {
     "layout Slice size 16: data at 0, len at 8\n" \
     "layout SliceMut size 16: data at 0, len at 8\n" \
     "layout Sink size 16: buffer at 0, write at 8\n"
+#elif defined(__i386__) && !defined(_WIN32)
+#define REPLUG_LAYOUTS \
+    "layout Entry size 12: table at 0, hooks at 4, attach at 8\n" \
+    "layout HookTable size 16: init at 0, stop at 4, save at 8, restore at 12\n" \
+    "layout Services size 40: image at 0, at_thread_exit at 4, create_key at 8, delete_key at 12, set at 16, get at 20, spawn at 24, handles at 28, looks_up at 32, end at 36\n" \
+    "layout Answered size 4: failure at 0\n" \
+    "layout Answered of u64 size 12: failure at 0, value at 4\n" \
+    "layout Offer size 12: object at 0, table at 8\n" \
+    "layout Offered of u64 size 12: value at 0, failure at 8\n" \
+    "layout Failure size 16: kind at 0, message at 4, free at 12\n" \
+    "layout Slice size 8: data at 0, len at 4\n" \
+    "layout SliceMut size 8: data at 0, len at 4\n" \
+    "layout Sink size 8: buffer at 0, write at 4\n"
+#else
+#error "no host was built for such a processor yet: its layouts are to be written here"
+#endif
 
 /* The handshake with the host's declaration behind it. "panic unwind" says that nothing ends the process. */
 #define REPLUG_HANDSHAKE(declaration) \

@@ -151,6 +151,13 @@ mod tests {
 
     use super::*;
 
+    /// The handshake that passes here: layouts follow from how wide a pointer is, and how an `u64` is aligned.
+    const GOOD: &str = match size_of::<usize>() + align_of::<u64>() {
+        16 => "good",
+        8 => "good-x86",
+        _ => "no seed is for such a processor",
+    };
+
     /// The seeds of a target, by name.
     fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
@@ -177,7 +184,7 @@ mod tests {
     fn the_seeds_that_are_good_get_to_the_end() {
         println!("{}", Seed::DECLARATION);
         for (name, carried) in seeds("handshake") {
-            if name.starts_with("good") {
+            if name == GOOD {
                 let verdict = Expected::of::<Seed>().check_text(Some(&carried));
                 assert_eq!(verdict, Ok(()), "{name}: its lines are changed by hand");
             }

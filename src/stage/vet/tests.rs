@@ -28,6 +28,12 @@ const C_PLUGIN: &str = "#include <stdlib.h>
     char *plugin_function(const char *input) { calls++; return strdup(input); }
     void plugin_free(char *answer) { free(answer); }";
 
+/// What this system loads.
+const ELF: &str = match usize::BITS {
+    64 => "64-bit ELF",
+    _ => "32-bit ELF",
+};
+
 /// A library under test: how it was made, and its bytes.
 struct Library {
     made: String,
@@ -244,6 +250,10 @@ fn what_is_no_native_code_is_wrong_and_quoted() {
 
 #[test]
 fn a_library_of_another_system_is_wrong_and_named() {
+    let (other_class, other) = match usize::BITS {
+        64 => (1, "32-bit ELF"),
+        _ => (2, "64-bit ELF"),
+    };
     let mut pe = vec![0; 512];
     pe[..2].copy_from_slice(b"MZ");
     pe[0x3c] = 0x80;
@@ -255,26 +265,27 @@ fn a_library_of_another_system_is_wrong_and_named() {
         (padded(b"\xcf\xfa\xed\xfe"), "64-bit Mach-O"),
         (padded(b"\xca\xfe\xba\xbe"), "universal Mach-O"),
         (padded(b"\x64\x86"), "COFF"),
-        (padded(b"\x7fELF\x01\x01\x01"), "32-bit ELF"),
+        (padded(&[0x7f, b'E', b'L', b'F', other_class, 1, 1]), other),
     ] {
-        let reason = format!("it is a {found} file, this system loads 64-bit ELF");
+        let reason = format!("it is a {found} file, this system loads {ELF}");
         assert_wrong(&bytes, &reason);
+    }
+}
+
+/// A processor with registers as wide as this one's, and its name: the format says how wide they are before it says whose.
+fn another_processor() -> (elf::Machine, &'static str) {
+    match ARCH {
+        "arm" => (elf::EM_386, "x86"),
+        _ if usize::BITS == 32 => (elf::EM_ARM, "arm"),
+        "s390x" => (elf::EM_AARCH64, "aarch64"),
+        _ => (elf::EM_S390, "s390x"),
     }
 }
 
 #[test]
 fn a_library_for_another_processor_or_byte_order_is_named_even_before_it_is_complete() {
     let library = &LIBRARIES[0];
-    let machine = if cfg!(target_arch = "riscv64") {
-        elf::EM_AARCH64
-    } else {
-        elf::EM_RISCV
-    };
-    let name = if cfg!(target_arch = "riscv64") {
-        "aarch64"
-    } else {
-        "riscv64"
-    };
+    let (machine, name) = another_processor();
     let foreign = library.patched(18, &machine.0.to_ne_bytes());
     let reason = format!("it is for {name}, this host is {ARCH}");
     assert_wrong(&foreign, &reason);
@@ -534,7 +545,9 @@ fn stacks_and_code_that_a_loader_must_open_up_are_reported() {
             .linkage;
         (linkage.wants_executable_stack, linkage.has_text_relocations)
     };
-    let relocated = "void f(void) {} __asm__(\".text\\n.quad f\");";
+    // An address, as wide as addresses are, among the code.
+    let word = if usize::BITS == 64 { ".quad" } else { ".long" };
+    let relocated = &format!("void f(void) {{}} __asm__(\".text\\n{word} f\");");
     assert_eq!(of(&[], C_PLUGIN), (false, false));
     assert_eq!(of(&["-Wl,-z,execstack"], C_PLUGIN), (true, false));
     assert_eq!(of(&["-Wl,-z,notext"], relocated), (false, true));
@@ -721,7 +734,8 @@ fn the_head_of_a_file_is_judged_as_the_whole_is() {
     }
     let whole = &LIBRARIES[0].bytes;
     let mut foreign = whole[..4096].to_vec();
-    foreign[18..20].copy_from_slice(&elf::EM_S390.0.to_ne_bytes());
+    let (machine, name) = another_processor();
+    foreign[18..20].copy_from_slice(&machine.0.to_ne_bytes());
     let mut object = whole[..4096].to_vec();
     object[16..18].copy_from_slice(&elf::ET_REL.0.to_ne_bytes());
     for (head, refusal) in [
@@ -735,7 +749,7 @@ fn the_head_of_a_file_is_judged_as_the_whole_is() {
             b"!<arch>\n/               ".to_vec(),
             "it is a static library, not a shared library",
         ),
-        (foreign, "it is for s390x, this host is"),
+        (foreign, &*format!("it is for {name}, this host is")),
         (object, "it is an object file, not a shared library"),
     ] {
         let said = judge_head(&head).unwrap_err();
@@ -847,10 +861,7 @@ fn the_facts_of_a_library_are_read_whether_vet_passes_it_or_not() {
     let library = c_library(&flags, source);
     assert!(vetted(&library.bytes, &[]).is_err());
     let found = facts::facts(Cursor::new(&library.bytes));
-    assert_eq!(
-        (found.format, found.machine),
-        (Some("64-bit ELF"), Some(ARCH))
-    );
+    assert_eq!((found.format, found.machine), (Some(ELF), Some(ARCH)));
     let tables = found.tables.unwrap();
     assert_eq!(tables.linkage.soname.as_deref(), Some(c"libx.so"));
     assert_eq!(tables.linkage.search, "/somewhere");
