@@ -589,6 +589,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    #[cfg(target_os = "linux")]
     use crate::handshake::LONGEST;
 
     const HOST: &str = "interface Greeter version 1\n\

@@ -106,7 +106,7 @@ impl Lines {
     }
 
     /// Lines that a test has thought of.
-    #[cfg(test)]
+    #[cfg(all(test, target_os = "linux"))]
     pub(super) fn made_of<const N: usize>(all: [(Id, TypeLine); N]) -> Lines {
         let mut lines = Lines::default();
         all.into_iter().for_each(|(id, line)| lines.add(id, line));

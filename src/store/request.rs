@@ -254,6 +254,7 @@ impl Answer {
 
 #[cfg(test)]
 mod tests {
+    use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
     use std::path::Path;
 
     use super::super::lines::{Entry, Event, Parts};
@@ -315,12 +316,12 @@ mod tests {
 
     #[test]
     fn of_several_plugins_the_one_that_is_meant_has_to_be_named() {
-        let history = history(&[("/liba.so", "1"), ("/liba.so", "2"), ("/libb.so", "3")]);
+        let named = |name: &str| format!("/{DLL_PREFIX}{name}{DLL_SUFFIX}");
+        let (a, b) = (&*named("a"), &*named("b"));
+        let history = history(&[(a, "1"), (a, "2"), (b, "3")]);
         let back = |plugin| wish(Verb::Back, None, plugin).plan(&history);
         assert!(matches!(back(None), Err(NoWay::WhichPlugin(names)) if names == "a, b"));
-        assert!(
-            matches!(back(Some("a")), Ok(Plan::Back { to, .. }) if to == build("/liba.so", "1"))
-        );
+        assert!(matches!(back(Some("a")), Ok(Plan::Back { to, .. }) if to == build(a, "1")));
         assert_eq!(back(Some("b")), Err(NoWay::First));
         assert!(matches!(back(Some("c")), Err(NoWay::NoPlugin(_))));
     }

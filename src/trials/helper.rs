@@ -325,6 +325,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(unix)]
     fn a_copy_in_memory_is_another_file_to_another_process() {
         let own = for_another(Path::new("/proc/self/fd/.//./7"));
         let expected = format!("/proc/{}/fd/.//./7", std::process::id());
