@@ -115,7 +115,8 @@ fn wait_for_generation(host: &mut Host<Gauge>, number: u64) {
 /// The plugin in C, built from this declaration; the state that it saves has this version.
 #[track_caller]
 fn gauge(scratch: &Scratch, state: u32) -> Vec<u8> {
-    let output = scratch.join(&format!("gauge-{state}"));
+    // MinGW gives a name without an extension one.
+    let output = scratch.join(format!("gauge-{state}.out"));
     let compiled = Command::new("cc")
         .args(["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror"])
         .args(["-shared", "-fPIC", "-I", "docs"])

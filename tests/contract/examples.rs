@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 
 use vocabulary::{
-    Artifact, DEADLINE, Scratch, Speaker, c_example, c_library, cargo_build, target_tmp,
-    wait_until, workspace,
+    Artifact, DEADLINE, Scratch, Speaker, c_example, c_library, cargo_build, library_name,
+    target_tmp, wait_until, workspace,
 };
 
 /// Where cargo leaves hosts and plugins.
@@ -43,7 +43,7 @@ static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
 fn a_game_goes_on_where_it_was_with_new_rules() {
     let scratch = Scratch::new();
     let artifact = scratch.artifact();
-    let rules = fs::read(BUILT.join("libgame_rules.so")).unwrap();
+    let rules = fs::read(BUILT.join(library_name("game_rules"))).unwrap();
     artifact.link(&rules);
     let mut game = start("game", &artifact, &scratch, &[]);
     game.wait_for("generation 1 (");
@@ -61,7 +61,7 @@ fn a_game_goes_on_where_it_was_with_new_rules() {
 fn a_game_goes_on_with_its_old_rules_if_new_ones_know_a_field_more() {
     let scratch = Scratch::new();
     let artifact = scratch.artifact();
-    artifact.link(&fs::read(BUILT.join("libgame_rules.so")).unwrap());
+    artifact.link(&fs::read(BUILT.join(library_name("game_rules"))).unwrap());
     let mut game = start("game", &artifact, &scratch, &[]);
     game.wait_for("generation 1 (");
     game.wait_for("frame ");
@@ -118,14 +118,15 @@ fn richer_rules() -> Vec<u8> {
         .current_dir(&root)
         .status();
     assert!(built.unwrap().success(), "the richer rules do not compile");
-    fs::read(vocabulary::built(&root.join("target"), "debug").join("libgame_rules.so")).unwrap()
+    fs::read(vocabulary::built(&root.join("target"), "debug").join(library_name("game_rules")))
+        .unwrap()
 }
 
 #[test]
 fn a_line_server_answers_an_open_connection_with_its_new_handler() {
     let scratch = Scratch::new();
     let artifact = scratch.artifact();
-    let handler = fs::read(BUILT.join("libline_handler.so")).unwrap();
+    let handler = fs::read(BUILT.join(library_name("line_handler"))).unwrap();
     artifact.link(&handler);
     let mut server = start("line_server", &artifact, &scratch, &["0"]);
     let address = server.wait_for("listening on ");
@@ -152,7 +153,7 @@ fn a_line_server_answers_an_open_connection_with_its_new_handler() {
 fn a_handler_in_c_takes_the_place_of_one_in_rust() {
     let scratch = Scratch::new();
     let artifact = scratch.artifact();
-    artifact.link(&fs::read(BUILT.join("libline_handler.so")).unwrap());
+    artifact.link(&fs::read(BUILT.join(library_name("line_handler"))).unwrap());
     let mut server = start("line_server", &artifact, &scratch, &["0"]);
     let mut client = Client::of(&server.wait_for("listening on "));
     server.wait_for("generation 1 (");
@@ -185,7 +186,7 @@ const RELOADS: u64 = 20;
 fn a_web_server_loses_no_request_over_twenty_reloads() {
     let scratch = Scratch::new();
     let artifact = scratch.artifact();
-    let handler = fs::read(BUILT.join("libserver_handler.so")).unwrap();
+    let handler = fs::read(BUILT.join(library_name("server_handler"))).unwrap();
     artifact.link(&handler);
     let mut server = start("server", &artifact, &scratch, &["0"]);
     let address = server.wait_for("listening on ");

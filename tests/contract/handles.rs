@@ -71,17 +71,17 @@ fn calls_from_many_threads_never_fail_and_see_one_whole_generation() {
 #[test]
 fn a_call_that_has_begun_ends_on_its_generation_and_holds_up_no_reload() {
     let mut world = World::with("waits");
-    let doorbell = Doorbell::new(&world.scratch);
-    let path = doorbell.path().to_str().unwrap().to_owned();
+    let doorbell = Doorbell::new();
+    let address = doorbell.address().to_owned();
     for way in 0..2 {
         let handle = world.host.handle();
-        let path = path.clone();
+        let address = address.clone();
         let begun = thread::spawn(move || {
             let mut answer = Vec::new();
             let sink = Sink::new(&mut answer);
             match way {
-                0 => handle.live().greet(&path, sink).unwrap(),
-                _ => handle.caller().live().greet(&path, sink).unwrap(),
+                0 => handle.live().greet(&address, sink).unwrap(),
+                _ => handle.caller().live().greet(&address, sink).unwrap(),
             }
             String::from_utf8(answer).unwrap()
         });

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use vocabulary::{Scratch, built, cargo_build, target_tmp, workspace};
+use vocabulary::{Scratch, built, cargo_build, library_name, target_tmp, workspace};
 
 /// Builds the plugin, and the host with this allocator in the place of the system's.
 #[track_caller]
@@ -28,7 +28,7 @@ fn build(allocator: &str) -> [PathBuf; 2] {
         "it does not compile with {allocator}"
     );
     let built = built(&target, "debug");
-    ["heap_host", "libheap_plugin.so"].map(|name| built.join(name))
+    ["heap_host", &library_name("heap_plugin")].map(|name| built.join(name))
 }
 
 /// Sees that threads exchange memory with a plugin that is reloaded fifty times, in a host with this allocator.

@@ -1,12 +1,13 @@
-//! Hosts and plugins that share a declaration. Written for Linux, where replug is proven; there is nothing to run
-//! elsewhere.
+//! Hosts and plugins that share a declaration. `unload` is about what Linux's libc and kernel say of images, and `examples`
+//! ends programs by signals.
 
-#![cfg(target_os = "linux")]
+#![cfg(any(target_os = "linux", windows))]
 
 mod c;
 mod calls;
 mod crates;
 mod ends;
+#[cfg(unix)]
 mod examples;
 mod futures;
 mod handing;
@@ -25,6 +26,7 @@ mod panics;
 mod sets;
 mod state;
 mod uncalled;
+#[cfg(unix)]
 mod unload;
 mod waiting;
 mod words;

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use replug::error::Step;
 use replug::{Host, Options, Outcome, Text, Unload, chain};
-use vocabulary::{Artifact, Rule, Scratch, World, holds, plugin_function, wait_until};
+use vocabulary::{
+    Artifact, Rule, Scratch, World, holds, is_by_the_way, library_name, plugin_function, wait_until,
+};
 
 /// How often each plugin is reloaded.
 const RELOADS: u64 = 50;
@@ -151,7 +153,8 @@ fn watch(scratch: &Scratch, artifact: &Path) -> Host<Text> {
 fn next(host: &mut Host<Text>) -> Outcome {
     loop {
         match host.wait(Duration::from_secs(30)).expect("in time") {
-            Outcome::Waiting(_) | Outcome::Warned(_) => {}
+            Outcome::Warned(_) => {}
+            outcome if is_by_the_way(&outcome) => {}
             outcome => return outcome,
         }
     }
@@ -164,7 +167,7 @@ fn plugins_in_c_and_cplusplus_are_reloaded_and_stay_mapped() {
             continue;
         }
         let scratch = Scratch::new();
-        let artifact = Artifact::at(scratch.join("libforeign.so"));
+        let artifact = Artifact::at(scratch.join(library_name("foreign")));
         let mut host = watch(&scratch, artifact.path());
         for number in 1..=RELOADS {
             artifact.link(&compile(&scratch, &source(number, beside), flags));
@@ -192,7 +195,7 @@ fn a_plugin_with_initial_exec_thread_locals_is_kept_out_when_there_is_no_room_le
         return;
     }
     let scratch = Scratch::new();
-    let artifact = Artifact::at(scratch.join("libforeign.so"));
+    let artifact = Artifact::at(scratch.join(library_name("foreign")));
     let mut host = watch(&scratch, artifact.path());
     let beside = "__attribute__((tls_model(\"initial-exec\"))) __thread char room[200];\n\
                   char *touch(void) { return room; }";

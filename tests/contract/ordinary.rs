@@ -1,7 +1,7 @@
 //! Ordinary Rust between host and plugin: values of one are used, changed and dropped by the other, and nothing crosses
 //! that is not the same type on both sides.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,7 +13,10 @@ use replug::outcome::{Loaded, Mapped};
 use replug::watch::Watcher;
 use replug::wire::{Carried, Moved};
 use replug::{CallError, Host, Options, Outcome, Unload, chain};
-use vocabulary::{Artifact, DEADLINE, Scratch, built, cargo_build, target_tmp, workspace};
+use vocabulary::{
+    Artifact, DEADLINE, Rule, Scratch, built, cargo_build, holds, in_manifest, is_by_the_way,
+    library_name, mapped_below, target_tmp, workspace,
+};
 
 #[path = "ordinary/town.rs"]
 mod town;
@@ -124,17 +127,25 @@ static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
         let width = if name == "constant" { "4" } else { "3" };
         plugins.push((name, town, rules.replace("WIDTH", width)));
     }
-    let early = "\nextern \"C\" fn early() { std::mem::forget(vec![1]); }\n\
-        #[used]\n#[unsafe(link_section = \".init_array\")]\nstatic EARLY: extern \"C\" fn() = early;\n";
-    plugins.push(("allocates_early", town, rules + early));
+    // Where the loader finds what is to run first.
+    let first = if cfg!(windows) {
+        ".CRT$XCU"
+    } else {
+        ".init_array"
+    };
+    let early = format!(
+        "\nextern \"C\" fn early() {{ std::mem::forget(vec![1]); }}\n\
+        #[used]\n#[unsafe(link_section = \"{first}\")]\nstatic EARLY: extern \"C\" fn() = early;\n"
+    );
+    plugins.push(("allocates_early", town, rules + &early));
     for (name, town, rules) in &plugins {
         let package = root.join(name);
         let source = package.join("src");
         fs::create_dir_all(&source).unwrap();
         let path = |crate_name: &str, folder: &str| {
             format!(
-                "{crate_name} = {{ path = {:?} }}\n",
-                workspace().join(folder)
+                "{crate_name} = {{ path = {} }}\n",
+                in_manifest(&workspace().join(folder))
             )
         };
         let manifest = format!(
@@ -199,7 +210,7 @@ fn write(path: &Path, content: &str) {
 }
 
 fn plugin(name: &str) -> Vec<u8> {
-    fs::read(BUILT.join(format!("lib{name}.so"))).unwrap()
+    fs::read(BUILT.join(library_name(name))).unwrap()
 }
 
 /// What a plugin's handshake has for a fact.
@@ -255,7 +266,8 @@ impl Hosted {
         let deadline = Instant::now() + DEADLINE;
         while let Some(left) = deadline.checked_duration_since(Instant::now()) {
             match self.host.wait(left) {
-                Some(Outcome::Waiting(_) | Outcome::Missing | Outcome::Returned) | None => {}
+                Some(Outcome::Missing | Outcome::Returned) | None => {}
+                Some(outcome) if is_by_the_way(&outcome) => {}
                 Some(outcome) => return outcome,
             }
         }
@@ -264,13 +276,7 @@ impl Hosted {
 
     /// How many of the staged copies are mapped into this process.
     fn mapped(&self) -> usize {
-        let maps = fs::read_to_string("/proc/self/maps").unwrap();
-        let stage = self.scratch.stage();
-        let stage = stage.to_str().unwrap();
-        let paths = maps
-            .lines()
-            .filter_map(|line| Some(&line[line.find(stage)?..]));
-        paths.collect::<HashSet<_>>().len()
+        mapped_below(&self.scratch.stage())
     }
 
     #[track_caller]
@@ -491,7 +497,9 @@ fn a_type_that_differs_is_kept_out_with_the_difference_before_anything_runs_and_
         let told = told(why);
         let kept = hosted.keep_out(&plugin(name));
         assert_eq!(kept, (Step::Handshake, told), "{name}");
-        assert_eq!(hosted.mapped(), 1, "{name}: only what went live was mapped");
+        if holds(Rule::ListsMappings) {
+            assert_eq!(hosted.mapped(), 1, "{name}: only what went live was mapped");
+        }
         let spread = hosted.host.spread(Grid(vec![[1, 2, 3]]));
         assert_eq!(spread, Ok(vec![1, 2, 3]), "{name}");
     }
@@ -532,8 +540,13 @@ fn a_plugin_of_another_compiler_or_built_in_another_way_is_kept_out() {
         told.contains("it was built with fields at `4 0 8"),
         "{told}"
     );
-    let (_, told) = hosted.keep_out(&edited("same", "\ntables 24 0 8 ", "\ntables 24 8 0 "));
-    assert!(told.contains("24 8 0 "), "{told}");
+    // The first table is of three pointers.
+    let size = 3 * size_of::<usize>();
+    let tables = |first, second| format!("{size} {first} {second} ");
+    let (own, moved) = (tables(0, size / 3), tables(size / 3, 0));
+    let edit = |tables: &str| format!("\ntables {tables}");
+    let (_, told) = hosted.keep_out(&edited("same", &edit(&own), &edit(&moved)));
+    assert!(told.contains(&moved), "{told}");
     // Which features a processor has is another question on each one.
     let features = fact("same", "features");
     let others = features.to_uppercase();

@@ -9,7 +9,7 @@ use fixtures::diary::Diary;
 use replug::error::Step;
 use replug::outcome::{Kept, Mapped};
 use replug::{HostSet, Options, Outcome, Unload, chain};
-use vocabulary::{Artifact, DEADLINE, Rule, Scratch, holds, specimen};
+use vocabulary::{Artifact, DEADLINE, Rule, Scratch, holds, library_name, specimen};
 
 /// A set, and the directory that it watches.
 struct Shelf {
@@ -96,7 +96,7 @@ impl Shelf {
 }
 
 fn artifact(directory: &Path, name: &str) -> Artifact {
-    Artifact::at(directory.join(format!("lib{name}.so")))
+    Artifact::at(directory.join(library_name(name)))
 }
 
 fn loaded(name: &str, generation: u64) -> (String, u64) {

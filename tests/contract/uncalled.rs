@@ -20,7 +20,7 @@ fn claimant(scratch: &Scratch, facts: &str, takes_heap: bool) -> Vec<u8> {
         #include <stdlib.h>
         #include \"replug.h\"
         static void note(const char *word) {{
-            FILE *notes = fopen(\"{notes}\", \"a\");
+            FILE *notes = fopen({notes:?}, \"a\");
             fputs(word, notes);
             fclose(notes);
         }}
@@ -31,13 +31,13 @@ fn claimant(scratch: &Scratch, facts: &str, takes_heap: bool) -> Vec<u8> {
         static struct replug_done init(void) {{ abort(); }}
         static const struct {{ void (*f)(void); }} TABLE = {{call}};
         static const struct replug_hooks HOOKS = {{init, init, 0, 0}};
-        extern const struct ordinary {{
+        extern REPLUG_EXPORT const struct ordinary {{
             void (*line)(void); bool (*take)(const void *); size_t (*alive)(void);
         }} replug_ordinary;
-        const struct ordinary replug_ordinary = {{call, take, alive}};
+        REPLUG_EXPORT const struct ordinary replug_ordinary = {{call, take, alive}};
         const char replug_handshake[] = \"{text}\";
         const struct replug_entry replug_entry = {{&TABLE, &HOOKS, NULL}};\n",
-        notes = notes.display(),
+        notes = notes.to_str().unwrap(),
         text = text.replace('\n', "\\n"),
     );
     c_library(&source, scratch)

@@ -11,7 +11,7 @@ use std::thread;
 
 use replug::outcome::{Loaded, Mapped, Retired};
 use replug::{Outcome, Unload};
-use vocabulary::{Rule, World, damaged, holds, specimen, wait_until};
+use vocabulary::{Rule, World, damaged, holds, mapped_below, specimen, wait_until};
 
 /// How often each kind of plugin is reloaded.
 const RELOADS: u32 = 50;
@@ -27,16 +27,7 @@ fn retire(name: &str) -> (World, Retired) {
 
 /// How many files of staged copies are mapped into this process.
 fn images(world: &World) -> usize {
-    let maps = fs::read_to_string("/proc/self/maps").unwrap();
-    let stage = world.scratch.stage();
-    let mut paths: Vec<_> = maps
-        .lines()
-        .filter_map(|line| line.split_once('/').map(|(_, path)| format!("/{path}")))
-        .filter(|path| path.starts_with(stage.to_str().unwrap()))
-        .collect();
-    paths.sort();
-    paths.dedup();
-    paths.len()
+    mapped_below(&world.scratch.stage())
 }
 
 /// Reloads a fixture many times under calls of the owner, each of which answers, and returns how many images are

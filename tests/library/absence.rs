@@ -8,19 +8,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use vocabulary::{Artifact, Asked, ByHand, Scratch, Spy, library};
+use vocabulary::{Artifact, Asked, ByHand, Scratch, Spy, failure, library, library_name};
 
 use crate::way::Mount;
-
-/// The number of an error of input or output.
-const IO: i32 = 5;
 
 /// Removes what is watched, unmounts its filesystem before that can be said, and mounts it again just before a question of a
 /// poll. Returns what is said then, if a poll asks so many questions.
 fn news_if_mounted_before_question(number: usize, is_directory: bool) -> Option<Vec<&'static str>> {
     let scratch = Scratch::new();
     let directory = scratch.join("plugins");
-    let path = directory.join("libx.so");
+    let path = directory.join(library_name("x"));
     let publish = |path: &Path| {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         Artifact::at(path).link(&library(1));
@@ -74,7 +71,7 @@ fn a_directory_that_was_seen_but_never_listed_is_unmounted_and_not_removed() {
     let mut watch = ByHand::watch(&scratch, &mount.directory, files);
     faults.begin(|asked| {
         let fails = matches!(asked, Asked::Names(_) | Asked::List(_) | Asked::Route(_));
-        fails.then_some(IO)
+        fails.then_some(failure::BROKEN)
     });
     assert_eq!(watch.news_of_a_while(), ["degraded"]);
     mount.unmount();
@@ -133,7 +130,7 @@ fn news_if_unmounted_later(number: usize, is_higher: bool) -> Option<Vec<&'stati
         true => mount.root.join("target"),
         false => mount.directory.clone(),
     };
-    for name in ["libx.so", "liby.so"] {
+    for name in [library_name("x"), library_name("y")] {
         Artifact::at(watched.join(name)).link(&library(1));
     }
     let mut watch = ByHand::watch(&scratch, &watched, files);
@@ -163,7 +160,7 @@ fn what_a_mount_covers_is_not_missing_with_a_directory_of_the_covering_filesyste
     mount.artifact.link(&library(1));
     let mut watch = ByHand::watch(&scratch, &mount.directory, files);
     assert_eq!(watch.poll_until_settled(), 1);
-    let above = Artifact::at(mount.directory.join("liby.so"));
+    let above = Artifact::at(mount.directory.join(library_name("y")));
     mount.nfs.cover(&mount.root.join("target"));
     mount.artifact.remove();
     above.link(&library(2));
@@ -183,7 +180,7 @@ fn what_was_removed_is_not_unmounted_when_an_empty_filesystem_takes_its_place() 
     let scratch = Scratch::new();
     let directory = scratch.join("plugins");
     fs::create_dir(&directory).unwrap();
-    Artifact::at(directory.join("libx.so")).link(&library(1));
+    Artifact::at(directory.join(library_name("x"))).link(&library(1));
     let files = Spy::on_this_machine(|_| {});
     let mounted = files.mounted.clone();
     let mut watch = ByHand::watch(&scratch, &directory, files);
@@ -200,7 +197,7 @@ fn an_absence_is_counted_anew_when_nobody_could_look_at_the_directory_meanwhile(
     let scratch = Scratch::new();
     let directory = scratch.join("plugins");
     fs::create_dir(&directory).unwrap();
-    let artifact = Artifact::at(directory.join("libx.so"));
+    let artifact = Artifact::at(directory.join(library_name("x")));
     artifact.link(&library(1));
     let files = Spy::on_this_machine(|_| {});
     let faults = files.faults.clone();
@@ -209,7 +206,7 @@ fn an_absence_is_counted_anew_when_nobody_could_look_at_the_directory_meanwhile(
     artifact.remove();
     watch.poll();
     let watched = directory.clone();
-    faults.begin(move |asked| (*asked == Asked::Look(watched.clone())).then_some(IO));
+    faults.begin(move |asked| (*asked == Asked::Look(watched.clone())).then_some(failure::BROKEN));
     assert_eq!(watch.news_of_a_while(), ["degraded"]);
     // Meanwhile it was there again, and a moment ago the next build has begun.
     artifact.link(&library(2));
@@ -225,8 +222,6 @@ fn an_absence_is_counted_anew_when_nobody_could_look_at_the_directory_meanwhile(
 /// A directory that is removed and made again between the look at it and the listing.
 #[test]
 fn a_directory_that_is_made_again_in_the_middle_of_a_poll_is_no_trouble_unless_that_lasts() {
-    /// The number of the error of what is not there.
-    const NOT_THERE: i32 = 2;
     for (lasts, said) in [(false, &[][..]), (true, &["degraded", "recovered"])] {
         let scratch = Scratch::new();
         let (mount, files) = Mount::new(&scratch, |_| {});
@@ -235,8 +230,10 @@ fn a_directory_that_is_made_again_in_the_middle_of_a_poll_is_no_trouble_unless_t
         let mut watch = ByHand::watch(&scratch, &mount.directory, files);
         assert_eq!(watch.poll_until_settled(), 1);
         let directory = mount.directory.clone();
-        faults.begin(move |asked| (*asked == Asked::List(directory.clone())).then_some(NOT_THERE));
-        Artifact::at(mount.directory.join("liby.so")).link(&library(2));
+        faults.begin(move |asked| {
+            (*asked == Asked::List(directory.clone())).then_some(failure::ABSENT)
+        });
+        Artifact::at(mount.directory.join(library_name("y"))).link(&library(2));
         let mut news = Vec::new();
         if lasts {
             news.extend(watch.news_of_a_while());

@@ -8,7 +8,7 @@ use std::time::Duration;
 use replug::error::{Error, Step};
 use replug::watch::{Files, News, OsFiles};
 use replug::{Digest, Options};
-use vocabulary::{Artifact, Asked, ByHand, Scratch, Spy, library};
+use vocabulary::{Artifact, Asked, ByHand, Scratch, Spy, library, library_name};
 
 /// Longer than anything has to hold still, and than any pause before the checks are asked again.
 const A_WHILE: Duration = Duration::from_secs(5);
@@ -41,7 +41,7 @@ fn publish(path: &Path, number: u32) {
 #[test]
 fn what_is_not_in_the_list_is_kept_out_until_it_is() {
     let scratch = Scratch::new();
-    let (path, list) = (scratch.join("libx.so"), scratch.join("allowed"));
+    let (path, list) = (scratch.join(library_name("x")), scratch.join("allowed"));
     let allow = |digests: &[Digest]| {
         let lines = digests.iter().map(|it| format!("{it}  libx.so\n"));
         fs::write(&list, lines.collect::<String>()).unwrap();
@@ -86,7 +86,7 @@ fn what_is_not_in_the_list_is_kept_out_until_it_is() {
 #[test]
 fn a_refused_build_is_not_read_again_and_the_check_is_asked_seldom() {
     let scratch = Scratch::new();
-    let path = scratch.join("libx.so");
+    let path = scratch.join(library_name("x"));
     publish(&path, 1);
     static ASKED: AtomicU64 = AtomicU64::new(0);
     let asked = &ASKED;
@@ -115,12 +115,16 @@ fn a_refused_build_is_not_read_again_and_the_check_is_asked_seldom() {
 #[test]
 fn a_check_is_told_what_the_signature_says() {
     let scratch = Scratch::new();
-    let path = scratch.join("libx.so");
+    let path = scratch.join(library_name("x"));
     publish(&path, 1);
     let pair = minisign::KeyPair::generate_unencrypted_keypair().unwrap();
     let signed = format!("{}\n", digest(1));
     let signature = minisign::sign(None, &pair.sk, signed.as_bytes(), Some("x 1.2"), None).unwrap();
-    fs::write(scratch.join("libx.so.minisig"), signature.to_string()).unwrap();
+    fs::write(
+        scratch.join(library_name("x") + ".minisig"),
+        signature.to_string(),
+    )
+    .unwrap();
     for (wanted, word) in [("x 1.2", "ready"), ("x 1.3", "it is x 1.2")] {
         let options = Options::new(&path).require_signature(&pair.pk.to_base64());
         let options = options
@@ -140,7 +144,7 @@ fn a_check_is_told_what_the_signature_says() {
 #[test]
 fn each_check_must_agree_and_one_that_panics_refuses() {
     let scratch = Scratch::new();
-    let path = scratch.join("libx.so");
+    let path = scratch.join(library_name("x"));
     publish(&path, 1);
     for (panics, word) in [(false, "ready"), (true, "the check panicked")] {
         let options = Options::new(&path)

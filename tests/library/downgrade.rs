@@ -31,7 +31,9 @@ impl Ground {
     fn sign(&self, number: u32, comment: &str) {
         let signed = format!("{}\n", digest(number));
         let made = minisign::sign(None, &self.key.sk, signed.as_bytes(), Some(comment), None);
-        let place = self.artifact.path().with_extension("so.minisig");
+        let library = self.artifact.path().extension().unwrap();
+        let beside = format!("{}.minisig", library.display());
+        let place = self.artifact.path().with_extension(beside);
         Artifact::at(place).replace_with(made.unwrap().to_string().as_bytes());
     }
 

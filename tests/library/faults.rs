@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use vocabulary::{Asked, ByHand, Scratch, Spy, library};
-
-/// "No such file or directory".
-const NOT_FOUND: i32 = 2;
+use vocabulary::{Asked, ByHand, Scratch, Spy, failure, library};
 
 #[test]
 fn a_file_that_is_looked_at_but_not_found_when_it_is_opened_is_read_soon_after_it_is() {
@@ -16,7 +13,7 @@ fn a_file_that_is_looked_at_but_not_found_when_it_is_opened_is_read_soon_after_i
         let files = Spy::on_this_machine(|_| {});
         let faults = files.faults.clone();
         let mut watch = ByHand::watch(&scratch, artifact.path(), files);
-        faults.begin(|asked| matches!(asked, Asked::Open(_)).then_some(NOT_FOUND));
+        faults.begin(|asked| matches!(asked, Asked::Open(_)).then_some(failure::ABSENT));
         watch.poll_for(Duration::from_secs(lasts));
         assert_eq!(watch.poller.digests(), 0);
         faults.end();

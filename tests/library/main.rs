@@ -1,7 +1,7 @@
 //! The library on this machine's filesystem, by hosts and pollers in the test's own process.
-//! Written for Linux, where replug is proven; there is nothing to run elsewhere.
+//! For Linux and Windows; `vocabulary::Rule` has what is left out where.
 
-#![cfg(target_os = "linux")]
+#![cfg(any(target_os = "linux", windows))]
 
 mod absence;
 mod admission;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use replug::Options;
 use replug::outcome::Waiting;
 use replug::watch::{News, OsFiles};
-use vocabulary::{Artifact, ByHand, Scratch, library};
+use vocabulary::{Artifact, ByHand, Scratch, library, lock_of_cargo};
 
 /// The longest wait that counts as brisk.
 const BRISK: Duration = Duration::from_millis(50);
@@ -86,7 +86,7 @@ fn polls_are_brisk_as_long_as_a_build_holds_a_library_back() {
     let options = options(&artifact).gate_max(10 * QUIET);
     let mut watch = quiet(&scratch, &artifact, options);
     let lock = artifact.path().with_file_name(".cargo-lock");
-    let lock = fs::File::create(lock).unwrap();
+    let lock = lock_of_cargo(lock);
     lock.lock().unwrap();
     artifact.replace_with(&library(2));
     let wait = watch.poll();
@@ -111,7 +111,7 @@ fn a_build_that_holds_back_what_is_too_large_now_makes_polls_no_brisker() {
     let options = options(&artifact).max_size(LARGEST);
     let mut watch = quiet(&scratch, &artifact, options);
     let lock = artifact.path().with_file_name(".cargo-lock");
-    let lock = fs::File::create(lock).unwrap();
+    let lock = lock_of_cargo(lock);
     lock.lock().unwrap();
     artifact.replace_with(&library(2));
     watch.poll_for(Duration::from_secs(1));

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use replug::error::Step;
 use replug::store::{StoreError, history};
 use replug::{Digest, Host, HostSet, Options, Outcome, Text};
-use vocabulary::{Artifact, DEADLINE, Scratch, library, plugin_function, version, wait_until};
+use vocabulary::{
+    Artifact, DEADLINE, Scratch, library, library_name, plugin_function, version, wait_until,
+};
 
 /// A host of a library, with a store, and no probation: whose signals these are is not this test's to change.
 struct Ground {
@@ -161,7 +163,7 @@ fn of_many_plugins_each_goes_back_by_itself() {
     let ground = Ground::new();
     let directory = ground.scratch.join("plugins");
     fs::create_dir(&directory).unwrap();
-    let path = |name: &str| directory.join(format!("lib{name}.so"));
+    let path = |name: &str| directory.join(library_name(name));
     let publish = |name: &str, number| Artifact::at(path(name)).replace_with(&library(number));
     publish("a", 1);
     publish("b", 2);

@@ -11,7 +11,10 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt as _};
 use replug::watch::{Monotonic, Poller, Watcher};
 use replug::{Host, HostSet, Options, Outcome, Text};
-use vocabulary::{DEADLINE, Scratch, Spy, library, plugin_function, stage_in, version, wait_until};
+use vocabulary::{
+    DEADLINE, Scratch, Spy, is_by_the_way, library, library_name, plugin_function, stage_in,
+    version, wait_until,
+};
 
 /// The waker of a task of a test, which counts.
 #[derive(Default)]
@@ -33,7 +36,7 @@ impl Woken {
 async fn next<S: Stream<Item = Outcome> + Unpin>(mut outcomes: S) -> Outcome {
     loop {
         match outcomes.next().await.expect("the stream never ends") {
-            Outcome::Waiting(_) => {}
+            outcome if is_by_the_way(&outcome) => {}
             outcome => return outcome,
         }
     }
@@ -79,7 +82,7 @@ fn each_plugin_of_a_directory_arrives_in_a_task_that_waits() {
     let options = Options::new(&directory).stage_dir(scratch.stage());
     let mut set = HostSet::<Text>::watch(plugin_function(), options).unwrap();
     run(async {
-        for name in ["libone.so", "libother.so"] {
+        for name in [library_name("one"), library_name("other")] {
             vocabulary::Artifact::at(directory.join(name)).link(&library(1));
             let told = next((&mut set).map(|(_, outcome)| outcome)).await;
             assert!(matches!(told, Outcome::Loaded(_)), "{told:?}");

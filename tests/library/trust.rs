@@ -3,21 +3,18 @@
 
 use std::cell::RefCell;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::Duration;
 
 use replug::error::{Error, Step};
 use replug::watch::{Files, News, OsFiles};
 use replug::{Options, Trust, Warning};
-use vocabulary::{Artifact, Asked, ByHand, Scratch, Spy, library};
+use vocabulary::{
+    Artifact, Asked, ByHand, Rule, Scratch, Spy, holds, library, library_name, make_link, set_mode,
+};
 
 /// Longer than anything has to hold still, and than any pause before a new try.
 const A_WHILE: Duration = Duration::from_secs(5);
-
-fn set_mode(path: &Path, mode: u32) {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-}
 
 /// Polls for a while, and says what was heard: `ready`, or the words of a warning, of a refusal, or of a wait after those.
 fn heard<F: Files>(watch: &mut ByHand<F>) -> Vec<String> {
@@ -44,7 +41,7 @@ fn closed_library(scratch: &Scratch) -> std::path::PathBuf {
     let directory = scratch.join("libraries");
     fs::create_dir(&directory).unwrap();
     set_mode(&directory, 0o755);
-    let path = directory.join("libx.so");
+    let path = directory.join(library_name("x"));
     publish(&path, 1, 0o644);
     path
 }
@@ -59,6 +56,9 @@ fn publish(path: &Path, number: u32, mode: u32) {
 
 #[test]
 fn a_library_that_only_its_user_can_change_is_loaded_without_a_word() {
+    if !holds(Rule::JudgesRights) {
+        return;
+    }
     let scratch = Scratch::new();
     let path = closed_library(&scratch);
     for trust in [Trust::Strict, Trust::Warn, Trust::Off] {
@@ -70,6 +70,9 @@ fn a_library_that_only_its_user_can_change_is_loaded_without_a_word() {
 
 #[test]
 fn what_others_can_write_is_said_once_and_loaded() {
+    if !holds(Rule::JudgesRights) {
+        return;
+    }
     let scratch = Scratch::new();
     let path = closed_library(&scratch);
     set_mode(&path, 0o666);
@@ -98,6 +101,9 @@ fn what_others_can_write_is_said_once_and_loaded() {
 
 #[test]
 fn strict_keeps_out_what_others_can_write_until_its_rights_are_mended() {
+    if !holds(Rule::JudgesRights) {
+        return;
+    }
     let scratch = Scratch::new();
     let path = closed_library(&scratch);
     let directory = path.parent().unwrap();
@@ -131,11 +137,14 @@ fn strict_keeps_out_what_others_can_write_until_its_rights_are_mended() {
 
 #[test]
 fn the_way_behind_a_link_counts_like_the_way_to_it() {
+    if !holds(Rule::JudgesRights) || !holds(Rule::MakesLinks) {
+        return;
+    }
     let scratch = Scratch::new();
     let path = closed_library(&scratch);
     let directory = path.parent().unwrap();
     let link = scratch.join("link.so");
-    symlink(&path, &link).unwrap();
+    make_link(&path, &link).unwrap();
     set_mode(directory, 0o777);
     let options = Options::new(&link).trust(Trust::Strict);
     let said = heard(&mut ByHand::with(&scratch, options, OsFiles));
@@ -148,6 +157,9 @@ fn the_way_behind_a_link_counts_like_the_way_to_it() {
 
 #[test]
 fn a_sticky_directory_is_as_good_as_what_is_in_it() {
+    if !holds(Rule::JudgesRights) {
+        return;
+    }
     let scratch = Scratch::new();
     let path = closed_library(&scratch);
     set_mode(path.parent().unwrap(), 0o1777);
@@ -158,10 +170,13 @@ fn a_sticky_directory_is_as_good_as_what_is_in_it() {
 
 #[test]
 fn libraries_of_one_directory_say_once_what_is_wrong_with_it() {
+    if !holds(Rule::JudgesRights) {
+        return;
+    }
     let scratch = Scratch::new();
     let path = closed_library(&scratch);
     let directory = path.parent().unwrap();
-    for name in ["liby.so", "libz.so"] {
+    for name in [library_name("y"), library_name("z")] {
         publish(&directory.join(name), 2, 0o644);
     }
     set_mode(directory, 0o777);
@@ -174,6 +189,9 @@ fn libraries_of_one_directory_say_once_what_is_wrong_with_it() {
 
 #[test]
 fn rights_are_asked_for_only_when_a_change_is_followed_and_never_if_trust_is_off() {
+    if !holds(Rule::JudgesRights) {
+        return;
+    }
     let scratch = Scratch::new();
     let path = closed_library(&scratch);
     for (trust, at_first, after_a_change) in [(Trust::Warn, true, true), (Trust::Off, false, false)]

@@ -3,20 +3,22 @@
 
 use std::cell::RefCell;
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use replug::watch::{Locality, News};
+use replug::watch::{Files as _, Locality, News, OsFiles};
 use replug::{Audit, FsPolicy, Options};
-use vocabulary::{Artifact, Asked, ByHand, Nfs, Scratch, Spy, library};
+use vocabulary::{
+    Artifact, Asked, ByHand, Nfs, Rule, Scratch, Spy, failure, holds, library, library_name,
+    make_link,
+};
 
 /// The requests for the names on the way to a directory of a test, from the root of its filesystem on: for the name of
 /// each directory, for a look at it, and for the names in the directory of the test. How many names the directories above
 /// hold is nobody's business here, and decides whether they are read; see [`is_of_a_test`].
 pub fn asks_on_the_way_to(directory: &Path) -> Vec<Asked> {
-    let device = |path: &Path| fs::metadata(path).unwrap().dev();
+    let device = |path: &Path| OsFiles.look(path).unwrap().device;
     let mut above: Vec<_> = directory
         .ancestors()
         .take_while(|above| device(above) == device(directory))
@@ -57,7 +59,7 @@ impl Mount {
         let directory = root.join("target/debug");
         let files = Spy::on_this_machine(hear);
         let mount = Mount {
-            artifact: Artifact::at(directory.join("libx.so")),
+            artifact: Artifact::at(directory.join(library_name("x"))),
             root,
             directory,
             nfs: files.nfs.clone(),
@@ -132,11 +134,14 @@ fn an_unmounted_library_below_the_root_of_its_mount_is_not_missing() {
 
 #[test]
 fn a_linked_library_is_missing_if_its_link_is_removed_and_not_if_its_filesystem_is_unmounted() {
+    if !holds(Rule::MakesLinks) {
+        return;
+    }
     let scratch = Scratch::new();
     let (mount, files) = Mount::new(&scratch, |_| {});
     mount.artifact.link(&library(1));
-    let link = scratch.join("libx.so");
-    symlink(mount.artifact.path(), &link).unwrap();
+    let link = scratch.join(library_name("x"));
+    make_link(mount.artifact.path(), &link).unwrap();
     let mut watch = ByHand::watch(&scratch, &link, files);
     assert_eq!(watch.poll_until_settled(), 1);
     mount.unmount();
@@ -219,18 +224,21 @@ fn a_way_is_asked_from_the_root_of_its_mount_whenever_that_came_back() {
 
 #[test]
 fn a_directory_behind_a_link_is_asked_again_once_it_is_not_covered_any_more() {
+    if !holds(Rule::MakesLinks) {
+        return;
+    }
     for is_directory in [false, true] {
         let scratch = Scratch::new();
         let asked = Rc::<RefCell<Vec<Asked>>>::default();
         let heard = Rc::clone(&asked);
         let (mount, files) = Mount::new(&scratch, move |asked| heard.borrow_mut().push(asked));
         let link = mount.root.join("current");
-        symlink("target", &link).unwrap();
+        make_link("target", &link).unwrap();
         mount.artifact.link(&library(1));
         let directory = link.join("debug");
         let path = match is_directory {
             true => directory.clone(),
-            false => directory.join("libx.so"),
+            false => directory.join(library_name("x")),
         };
         let mut watch = ByHand::watch(&scratch, &path, files);
         assert_eq!(watch.poll_until_settled(), 1);
@@ -255,6 +263,9 @@ fn a_directory_behind_a_link_is_asked_again_once_it_is_not_covered_any_more() {
 #[test]
 fn a_library_at_the_end_of_a_way_that_could_not_be_followed_is_missing_if_removed_and_not_if_covered()
  {
+    if !holds(Rule::MakesLinks) {
+        return;
+    }
     for (is_covered, wanted) in [(true, "degraded"), (false, "missing")] {
         let scratch = Scratch::new();
         let (mount, files) = Mount::new(&scratch, |_| {});
@@ -262,20 +273,22 @@ fn a_library_at_the_end_of_a_way_that_could_not_be_followed_is_missing_if_remove
         for (number, end) in (1..).zip(ends) {
             let directory = mount.root.join(end);
             fs::create_dir(&directory).unwrap();
-            Artifact::at(directory.join("libx.so")).link(&library(number));
+            Artifact::at(directory.join(library_name("x"))).link(&library(number));
         }
-        symlink("v1", &link).unwrap();
+        make_link("v1", &link).unwrap();
         let faults = files.faults.clone();
-        let mut watch = ByHand::watch(&scratch, &link.join("libx.so"), files);
+        let mut watch = ByHand::watch(&scratch, &link.join(library_name("x")), files);
         assert_eq!(watch.poll_until_settled(), 1);
 
         let end = mount.root.join("v2");
         let failing = end.clone();
-        faults.begin(move |asked| (*asked == Asked::Look(failing.clone())).then_some(110));
-        symlink("v2", mount.root.join("new")).unwrap();
+        faults.begin(move |asked| {
+            (*asked == Asked::Look(failing.clone())).then_some(failure::TIMED_OUT)
+        });
+        make_link("v2", mount.root.join("new")).unwrap();
         fs::rename(mount.root.join("new"), &link).unwrap();
         assert_eq!(watch.poll_until_settled(), 1, "it is found all the same");
-        fs::remove_file(end.join("libx.so")).unwrap();
+        fs::remove_file(end.join(library_name("x"))).unwrap();
         if is_covered {
             mount.nfs.cover(&end);
         }
@@ -286,22 +299,25 @@ fn a_library_at_the_end_of_a_way_that_could_not_be_followed_is_missing_if_remove
 
 #[test]
 fn a_way_that_could_not_be_followed_is_learned_once_it_can_be() {
+    if !holds(Rule::MakesLinks) {
+        return;
+    }
     let scratch = Scratch::new();
     let asked = Rc::<RefCell<Vec<Asked>>>::default();
     let heard = Rc::clone(&asked);
     let files = Spy::on_this_machine(move |asked| heard.borrow_mut().push(asked));
-    let path = scratch.join("current/libx.so");
+    let path = scratch.join(library_name("current/x"));
     for (number, version) in (1..).zip(["v1", "v2"]) {
         fs::create_dir(scratch.join(version)).unwrap();
-        Artifact::at(scratch.join(version).join("libx.so")).link(&library(number));
+        Artifact::at(scratch.join(version).join(library_name("x"))).link(&library(number));
     }
-    symlink("v1", scratch.join("current")).unwrap();
+    make_link("v1", scratch.join("current")).unwrap();
     let faults = files.faults.clone();
     let mut watch = ByHand::watch(&scratch, &path, files);
     assert_eq!(watch.poll_until_settled(), 1);
     let end = scratch.join("v2");
-    faults.begin(move |asked| (*asked == Asked::Look(end.clone())).then_some(110));
-    symlink("v2", scratch.join("new")).unwrap();
+    faults.begin(move |asked| (*asked == Asked::Look(end.clone())).then_some(failure::TIMED_OUT));
+    make_link("v2", scratch.join("new")).unwrap();
     fs::rename(scratch.join("new"), scratch.join("current")).unwrap();
     assert_eq!(watch.poll_until_settled(), 1);
     faults.end();
@@ -316,22 +332,25 @@ fn a_way_that_could_not_be_followed_is_learned_once_it_can_be() {
 
 #[test]
 fn a_watched_directory_that_is_a_swapped_link_is_another_directory() {
+    if !holds(Rule::MakesLinks) {
+        return;
+    }
     let scratch = Scratch::new();
     for version in ["v1", "v2"] {
         fs::create_dir(scratch.join(version)).unwrap();
     }
     // One file with two names: only reading can tell.
-    let artifact = Artifact::at(scratch.join("v1/libx.so"));
+    let artifact = Artifact::at(scratch.join(library_name("v1/x")));
     artifact.link(&library(1));
-    fs::hard_link(artifact.path(), scratch.join("v2/libx.so")).unwrap();
-    Artifact::at(scratch.join("v2/liby.so")).link(&library(2));
+    fs::hard_link(artifact.path(), scratch.join(library_name("v2/x"))).unwrap();
+    Artifact::at(scratch.join(library_name("v2/y"))).link(&library(2));
     let current = scratch.join("current");
-    symlink("v1", &current).unwrap();
+    make_link("v1", &current).unwrap();
     let options = Options::new(&current).audit(Audit::Off);
     let mut watch = ByHand::with(&scratch, options, replug::watch::OsFiles);
     assert_eq!(watch.poll_until_settled(), 1);
     let digests = watch.poller.digests();
-    symlink("v2", scratch.join("new")).unwrap();
+    make_link("v2", scratch.join("new")).unwrap();
     fs::rename(scratch.join("new"), &current).unwrap();
     assert_eq!(watch.poll_until_settled(), 1);
     assert!(watch.poller.digests() > digests + 1, "both were read");
@@ -339,6 +358,9 @@ fn a_watched_directory_that_is_a_swapped_link_is_another_directory() {
 
 #[test]
 fn a_directory_on_the_way_that_becomes_a_link_is_followed_and_asked() {
+    if !holds(Rule::MakesLinks) {
+        return;
+    }
     let scratch = Scratch::new();
     let asked = Rc::<RefCell<Vec<Asked>>>::default();
     let heard = Rc::clone(&asked);
@@ -346,14 +368,14 @@ fn a_directory_on_the_way_that_becomes_a_link_is_followed_and_asked() {
     let (way, elsewhere) = (scratch.join("way"), scratch.join("elsewhere/inner"));
     fs::create_dir(&way).unwrap();
     fs::create_dir(scratch.join("elsewhere")).unwrap();
-    let artifact = Artifact::at(way.join("libx.so"));
+    let artifact = Artifact::at(way.join(library_name("x")));
     artifact.link(&library(1));
     let options = Options::new(artifact.path()).fs(FsPolicy::Remote);
     let mut watch = ByHand::with(&scratch, options, files);
     assert_eq!(watch.poll_until_settled(), 1);
     // The very file, behind a link.
     fs::rename(&way, &elsewhere).unwrap();
-    symlink(&elsewhere, &way).unwrap();
+    make_link(&elsewhere, &way).unwrap();
     assert_eq!(watch.poll_until_settled(), 0, "the bytes are the same");
     asked.borrow_mut().clear();
     watch.poll();
@@ -365,16 +387,19 @@ fn a_directory_on_the_way_that_becomes_a_link_is_followed_and_asked() {
 
 #[test]
 fn a_directory_on_the_way_that_cannot_be_asked_is_a_failure_to_look() {
+    if !holds(Rule::MakesLinks) {
+        return;
+    }
     let scratch = Scratch::new();
     let (way, aside) = (scratch.join("way"), scratch.join("aside"));
     fs::create_dir(&way).unwrap();
-    let artifact = Artifact::at(way.join("libx.so"));
+    let artifact = Artifact::at(way.join(library_name("x")));
     artifact.link(&library(1));
     let options = Options::new(artifact.path()).fs(FsPolicy::Remote);
     let mut watch = ByHand::with(&scratch, options, Spy::on_this_machine(|_| {}));
     assert_eq!(watch.poll_until_settled(), 1);
     fs::rename(&way, &aside).unwrap();
-    symlink("way", &way).unwrap();
+    make_link("way", &way).unwrap();
     let mut said = Vec::new();
     for _ in 0..10 {
         watch.pass(Duration::from_secs(3));

@@ -1,7 +1,7 @@
 //! A test of the simulation: it takes one rule at a time out of the product, in a copy of it, and sees that a
 //! property fails which must notice. `cargo test --features mutants --test mutants`; it builds as often as there are
 //! rules. `REPLUG_MUTANTS=mount` takes only those rules whose name has the word in it.
-//! Written for Linux, as the vocabulary of all tests is; there is nothing to run elsewhere.
+//! Written for Linux; there is nothing to run elsewhere.
 
 #![cfg(target_os = "linux")]
 

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use replug::watch::{Kind, Locality, Snapshot};
+use vocabulary::failure;
 
 use crate::cache::{Cache, Memory};
 use crate::faults::{Fault, Hits, Wrong};
@@ -304,7 +305,7 @@ impl Client {
         let seen = self
             .walk(path)
             .map(|inode| self.snapshot(inode))
-            .map_err(|_| 2);
+            .map_err(|_| failure::ABSENT);
         let until = now + self.nature.cache.plain;
         let memory = &mut self.state.borrow_mut().memory;
         memory.remember_plain(path.to_owned(), seen, until);

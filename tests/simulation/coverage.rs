@@ -1,5 +1,7 @@
 //! What must occur in the seeds of a usual run. If something does not, the simulation does not reach it.
 
+use vocabulary::failure::FULL;
+
 use crate::scenario::ERRNOS;
 
 /// Everything that must occur in some seed; if it does not, the simulation does not reach it.
@@ -8,6 +10,8 @@ pub fn must_occur() -> Vec<String> {
     for (from, states) in EDGES {
         all.extend(states.iter().map(|to| format!("{from} -> {to}")));
     }
+    all.push(format!("errno {FULL}"));
+    all.push(format!("said: cannot stage, errno {FULL}"));
     for errno in ERRNOS {
         all.push(format!("errno {errno}"));
         let steps = ["look", "list", "read"];
@@ -34,7 +38,6 @@ const OCCURRENCES: &[&str] = &[
     "lease granted",
     "lease refused",
     "lease refused wrongly",
-    "errno 28",
     "fault: slow",
     "fault: NotFound",
     "fault: HalfList",
@@ -85,7 +88,6 @@ const OCCURRENCES: &[&str] = &[
     "writer LateDirectory",
     "writer SwapDirectoryLink",
     "writer Cover",
-    "said: cannot stage, errno 28",
     "said: cannot vet",
     "said: mount lost, all",
     "said: mount lost, one",

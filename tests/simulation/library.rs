@@ -1,7 +1,71 @@
 //! The smallest shared libraries that pass vet, each with a number all over it, so that a mixture of two shows.
 
-/// A complete library that carries `number`, in `payload` bytes.
+/// A complete library that carries `number`, in `payload` bytes. Cut short at any byte, or still zeros from any byte on, it
+/// is incomplete.
 pub fn library(number: u64, payload: usize) -> Vec<u8> {
+    match cfg!(windows) {
+        true => pe(number, payload),
+        false => elf(number, payload),
+    }
+}
+
+/// A library of Windows with one function, and one section that is the whole file. Its table of exports begins before the
+/// header and is filled by the last four bytes: if they are zeros, a name leads outside.
+fn pe(number: u64, payload: usize) -> Vec<u8> {
+    /// Where the section lies in memory.
+    const BASE: u32 = 0x1000;
+    /// The DOS header, at whose eighth byte the function is: it must not lie among the exports.
+    const EXPORTS: u32 = 64;
+    const HEADER: u32 = EXPORTS + 40;
+    const OPTIONAL: u32 = 240;
+    const PAYLOAD: u32 = HEADER + 24 + OPTIONAL + 40;
+    let functions = PAYLOAD + payload as u32;
+    let (ordinals, name, names) = (functions + 4, functions + 8, functions + 12);
+    let end = names + 4;
+    let machine: u16 = if cfg!(target_arch = "aarch64") {
+        0xaa64
+    } else {
+        0x8664
+    };
+
+    let mut file = Vec::with_capacity(end as usize);
+    let words = |file: &mut Vec<u8>, words: &[u32]| {
+        words
+            .iter()
+            .for_each(|word| file.extend(word.to_le_bytes()));
+    };
+    file.extend(b"MZ");
+    file.resize(60, 0);
+    words(&mut file, &[HEADER]);
+    // The exports: one function, one name.
+    words(&mut file, &[0, 0, 0, BASE + name, 1, 1, 1]);
+    words(
+        &mut file,
+        &[BASE + functions, BASE + names, BASE + ordinals],
+    );
+    // The header: a library, with one section.
+    file.extend(b"PE\0\0");
+    words(&mut file, &[1 << 16 | u32::from(machine), 0, 0, 0]);
+    words(&mut file, &[0x2022 << 16 | OPTIONAL]);
+    // The optional header: 64 bits, and sixteen tables, of which only the exports are there.
+    words(&mut file, &[0x20b]);
+    file.resize((HEADER + 24 + 108) as usize, 0);
+    words(&mut file, &[16, BASE + EXPORTS, end - EXPORTS]);
+    file.resize((HEADER + 24 + OPTIONAL) as usize, 0);
+    // The section: code.
+    file.extend(b".text\0\0\0");
+    words(&mut file, &[end, BASE, end, 0, 0, 0, 0, 0x6000_0020]);
+    for _ in 0..payload / 8 {
+        file.extend((number | 1 << 63).to_le_bytes());
+    }
+    words(&mut file, &[BASE + 8, 0]);
+    file.extend(b"f\0\0\0");
+    words(&mut file, &[BASE + name]);
+    file
+}
+
+/// A library of Linux.
+fn elf(number: u64, payload: usize) -> Vec<u8> {
     const HEADER: u64 = 64;
     const SEGMENT: u64 = 56;
     const DYNAMIC: u64 = HEADER + 2 * SEGMENT;

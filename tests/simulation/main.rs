@@ -4,8 +4,9 @@
 //! `REPLUG_SEEDS=100000 cargo test --release --test simulation` runs that many seeds, `REPLUG_SEED=7` runs one of
 //! them and prints its trace. `docs/testing.md` tells what is simulated, and what must hold.
 
+// Its libraries are for such processors.
 #![cfg(all(
-    target_os = "linux",
+    any(target_os = "linux", windows),
     target_pointer_width = "64",
     target_endian = "little"
 ))]

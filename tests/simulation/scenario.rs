@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use replug::watch::Locality;
 use replug::{Audit, GatePolicy, Options};
+use vocabulary::{failure, library_name};
 
 use crate::cache::{self, Cache};
 use crate::client::{self, Leases, Locks};
@@ -52,14 +53,14 @@ pub struct Scenario {
 pub const COARSE_TICK: u64 = 2100 * MS;
 
 pub const ERRNOS: [i32; 8] = [
-    5,   // EIO
-    116, // ESTALE
-    13,  // EACCES
-    110, // ETIMEDOUT
-    107, // ENOTCONN
-    113, // EHOSTUNREACH
-    112, // EHOSTDOWN
-    23,  // ENFILE
+    failure::BROKEN,
+    failure::STALE,
+    failure::DENIED,
+    failure::TIMED_OUT,
+    failure::NOT_CONNECTED,
+    failure::UNREACHABLE,
+    failure::DOWN,
+    failure::TOO_MANY,
 ];
 
 impl Scenario {
@@ -296,7 +297,9 @@ fn draw_ground(random: &mut Random, count: u64, is_linked: bool) -> Ground {
         is_linked_to: random.percent(15),
         linked,
         late,
-        libraries: (0..count).map(|number| format!("lib{number}.so")).collect(),
+        libraries: (0..count)
+            .map(|number| library_name(format!("{number}")))
+            .collect(),
         is_linked,
         link_target: String::new(),
         covered: Vec::new(),
@@ -362,7 +365,7 @@ fn draw_faults(random: &mut Random) -> Vec<Fault> {
             1 => Wrong::Open(errno),
             2 => Wrong::Read(errno),
             3 => Wrong::List(errno),
-            4 => Wrong::Stage(28),
+            4 => Wrong::Stage(failure::FULL),
             5 => Wrong::NotFound,
             6 => Wrong::HalfList,
             7 => Wrong::ShortFile,

@@ -11,6 +11,7 @@ use replug::watch::{
     Clock, Files, Filesystem, Holder, Kind, Listing, Locality, Lock, Names, Pen, PrivateCopy,
     Route, Snapshot, Stage, Writers,
 };
+use vocabulary::failure;
 
 use crate::client::{Client, Leases, Locks};
 use crate::faults::{Wrong, hits_list, hits_look, hits_open, hits_read, hits_stage};
@@ -243,7 +244,7 @@ impl Files for Client {
         };
         names[..shown].iter().for_each(|name| each(name));
         match is_half {
-            true => Err(io::Error::from_raw_os_error(5)),
+            true => Err(io::Error::from_raw_os_error(failure::BROKEN)),
             false => Ok(()),
         }
     }
@@ -257,7 +258,7 @@ impl Files for Client {
         self.step("list", directory, hits_list)?;
         let names = self.listing(directory, false)?;
         if self.is_wrong(Wrong::HalfList) {
-            return Err(io::Error::from_raw_os_error(5));
+            return Err(io::Error::from_raw_os_error(failure::BROKEN));
         }
         self.note_names(directory, &names);
         let wanted = names.iter().filter(|name| is_wanted(name, Kind::File));

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
 use replug::watch::Kind;
+use vocabulary::failure;
 
 use crate::tree::{TOP, Tree};
 
@@ -79,7 +80,7 @@ impl Walk {
             }
             self.links += 1;
             if self.links > MOST_LINKS {
-                return Err(io::Error::from_raw_os_error(40));
+                return Err(io::Error::from_raw_os_error(failure::CIRCLE));
             }
             if let Some((links, end)) = &mut self.route {
                 links.push(end.clone());

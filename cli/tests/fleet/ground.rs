@@ -83,7 +83,7 @@ impl Ground {
                  void plugin_free(char *text) {{ free(text); }}\n\
                  const char padding[200000] = \"{number}\";\n"
             );
-            let directory = self.scratch.join(&format!("build{number}"));
+            let directory = self.scratch.join(format!("build{number}"));
             fs::create_dir(&directory).unwrap();
             let bytes = c_library(&source, &self.scratch);
             let path = directory.join(LIBRARY);
@@ -148,14 +148,14 @@ impl Ground {
 
     /// The directory of a host.
     pub fn directory(&self, host: &str) -> PathBuf {
-        let directory = self.scratch.join(&format!("hosts/{host}"));
+        let directory = self.scratch.join(format!("hosts/{host}"));
         fs::create_dir_all(&directory).unwrap();
         directory
     }
 
     /// The file that a host's events go to.
     pub fn events(&self, host: &str) -> PathBuf {
-        self.scratch.join(&format!("{host}.events"))
+        self.scratch.join(format!("{host}.events"))
     }
 
     /// The command of a host's mirror.

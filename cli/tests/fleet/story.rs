@@ -54,7 +54,7 @@ fn the_story_from_a_build_to_a_fleet_is_what_the_program_says() {
     }
     Key::new(&scratch, "fleet");
     for (directory, build) in [("debug", Build::Debug), ("release", Build::Release)] {
-        let library = scratch.join(&format!("target/{directory}/libplugin01.so"));
+        let library = scratch.join(format!("target/{directory}/libplugin01.so"));
         fs::write(library, &*plugin(build)).unwrap();
     }
     let binaries = program().parent().unwrap().to_owned();

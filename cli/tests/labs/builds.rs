@@ -44,7 +44,7 @@ fn each_clean_build_on_the_server_is_loaded_once_and_soon() {
     let mut programs = Vec::new();
     for (kind, mount) in MOUNTS {
         for (watched, path) in WATCHED {
-            let at = scratch.join(&format!("{kind}-{watched}"));
+            let at = scratch.join(format!("{kind}-{watched}"));
             fs::create_dir(&at).unwrap();
             mounts.push(mount(server, &at));
             let options = ["--interval-ms", "250", "--every-ms", "1000"];

@@ -131,15 +131,15 @@ fn a_build_that_changes_no_byte_says_unchanged() {
 fn a_save_during_a_build_ends_the_build_with_all_that_it_started() {
     let scratch = Scratch::new();
     let package = Package::plugin(&scratch, "as it was");
-    let doorbell = Doorbell::new(&scratch);
+    let doorbell = Doorbell::new();
     // The script rings, and waits for us to hang up, or to be ended.
     let script = format!(
         "fn main() {{
             use std::io::Read;
-            let mut bell = std::os::unix::net::UnixStream::connect({:?}).unwrap();
+            let mut bell = std::net::TcpStream::connect({:?}).unwrap();
             let _ = bell.read(&mut [0]);
         }}",
-        doorbell.path()
+        doorbell.address()
     );
     package.write("build.rs", &script);
     let mut program = dev(&scratch, &package, &[]);

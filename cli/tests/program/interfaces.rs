@@ -212,7 +212,7 @@ fn a_command_is_ended_with_a_run_that_is_stuck_in_a_call() {
     let scratch = Scratch::new();
     let artifact = scratch.artifact();
     artifact.replace_with(&sleeper());
-    let doorbell = Doorbell::new(&scratch);
+    let doorbell = Doorbell::new();
     let (fifo, number) = (scratch.join("fifo"), scratch.join("number"));
     mkfifoat(CWD, &fifo, Mode::RWXU).unwrap();
     let command = format!(
@@ -220,7 +220,7 @@ fn a_command_is_ended_with_a_run_that_is_stuck_in_a_call() {
         number.display(),
         fifo.display()
     );
-    let ring = doorbell.path().to_str().unwrap().to_owned();
+    let ring = doorbell.address().to_owned();
     let options = ["--on-load", &command, "--arg", &ring];
     let program = Program::watch(&scratch, artifact.path(), &options);
     let _inside = doorbell.wait();

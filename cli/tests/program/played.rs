@@ -114,11 +114,11 @@ fn ground() -> Scratch {
     }
     fs::copy(workspace().join("README.md"), scratch.join("README.md")).unwrap();
     for library in ["libgame_rules.so", "libline_handler.so"] {
-        let built = scratch.join(&format!("target/debug/{library}"));
+        let built = scratch.join(format!("target/debug/{library}"));
         fs::copy(EXAMPLES.join(library), built).unwrap();
     }
     for (directory, build) in [("debug", Build::Debug), ("release", Build::Release)] {
-        let library = scratch.join(&format!("target/{directory}/libplugin01.so"));
+        let library = scratch.join(format!("target/{directory}/libplugin01.so"));
         fs::write(library, &*plugin(build)).unwrap();
     }
     scratch

@@ -112,7 +112,7 @@ fn a_signal_ends_it_while_a_build_holds_the_gate_shut() {
 fn a_signal_ends_it_while_cargo_builds() {
     for signal in SIGNALS {
         let scratch = Scratch::new();
-        let doorbell = Doorbell::new(&scratch);
+        let doorbell = Doorbell::new();
         let program = building(&scratch, &doorbell);
         let _build_script = doorbell.wait();
         let ended = end_by(signal, program);
@@ -125,7 +125,7 @@ fn a_signal_ends_it_while_cargo_builds() {
 #[test]
 fn a_build_that_was_stopped_goes_on_nowhere() {
     let scratch = Scratch::new();
-    let doorbell = Doorbell::new(&scratch);
+    let doorbell = Doorbell::new();
     let program = building(&scratch, &doorbell);
     let build_script = doorbell.wait();
     end_by(Signal::TERM, program);
@@ -138,10 +138,10 @@ fn building(scratch: &Scratch, doorbell: &Doorbell) -> Program {
     let package = Package::plugin(scratch, "never built");
     let script = format!(
         "fn main() {{
-            let mut bell = std::os::unix::net::UnixStream::connect({:?}).unwrap();
+            let mut bell = std::net::TcpStream::connect({:?}).unwrap();
             let _ = std::io::Read::read(&mut bell, &mut [0]);
         }}",
-        doorbell.path()
+        doorbell.address()
     );
     package.write("build.rs", &script);
     let mut command = Program::command(scratch);
@@ -153,9 +153,9 @@ fn building(scratch: &Scratch, doorbell: &Doorbell) -> Program {
 fn a_signal_ends_it_inside_a_call_that_never_returns() {
     for signal in SIGNALS {
         let scratch = Scratch::new();
-        let doorbell = Doorbell::new(&scratch);
+        let doorbell = Doorbell::new();
         scratch.artifact().replace_with(&sleeper());
-        let options = ["--arg", doorbell.path().to_str().unwrap()];
+        let options = ["--arg", doorbell.address()];
         let program = Program::watch(&scratch, scratch.artifact().path(), &options);
         let _call = doorbell.wait();
         let ended = end_by(signal, program);
@@ -169,9 +169,9 @@ fn a_signal_ends_it_inside_a_call_that_never_returns() {
 #[test]
 fn a_second_signal_is_the_same_request() {
     let scratch = Scratch::new();
-    let doorbell = Doorbell::new(&scratch);
+    let doorbell = Doorbell::new();
     scratch.artifact().replace_with(&sleeper());
-    let options = ["--arg", doorbell.path().to_str().unwrap()];
+    let options = ["--arg", doorbell.address()];
     let program = Program::watch(&scratch, scratch.artifact().path(), &options);
     let _call = doorbell.wait();
     program.signal(Signal::INT);

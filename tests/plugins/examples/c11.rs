@@ -1,6 +1,7 @@
 //! A plugin that uses threads and keys as C11 has them: it starts a thread, which has a value with a destructor, and
 //! waits for it; and it leaves such a value on the thread that calls.
 
+#![cfg(unix)]
 #![allow(unsafe_code)]
 
 use std::ffi::{c_int, c_uint, c_void};

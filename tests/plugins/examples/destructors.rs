@@ -1,6 +1,7 @@
 //! A plugin with destructors that run when it is unmapped. They use thread-locals, which nobody has used before. It is
 //! given the address of a number of the test's, where it notes what ran.
 
+#![cfg(unix)]
 #![allow(unsafe_code)]
 
 use std::ffi::c_int;

@@ -1,6 +1,7 @@
 //! A plugin that looks a function of libc's up by its name and does not call it; or, for the number 1, gives its thread
 //! another stack for signals, and takes it back.
 
+#![cfg(unix)]
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, c_char, c_int, c_void};

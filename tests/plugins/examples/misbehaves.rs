@@ -28,7 +28,8 @@ fixtures::fixture!(
 #[used]
 // SAFETY: this section holds functions that the loader calls.
 #[allow(unsafe_code)]
-#[unsafe(link_section = ".init_array")]
+#[cfg_attr(unix, unsafe(link_section = ".init_array"))]
+#[cfg_attr(windows, unsafe(link_section = ".CRT$XCU"))]
 static CONSTRUCTOR: extern "C" fn() = {
     extern "C" fn construct() {
         match deed() {

@@ -1,5 +1,6 @@
 //! A plugin that needs a library beside libc's, that of C++.
 
+#![cfg(unix)]
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;

@@ -1,5 +1,6 @@
 //! A plugin that handles a signal, and calls the handler that was there before. It is told by which function.
 
+#![cfg(unix)]
 #![allow(unsafe_code)]
 
 use std::ffi::c_int;

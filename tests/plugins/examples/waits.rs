@@ -1,7 +1,7 @@
-//! A plugin that rings at the doorbell whose path it is given, and answers when it is let in.
+//! A plugin that rings at the doorbell whose address it is given, and answers when it is let in.
 
 use std::io::Read;
-use std::os::unix::net::UnixStream;
+use std::net::TcpStream;
 
 use fixtures::{Behave, Fixture, World};
 use replug_plugin::Sink;
@@ -15,7 +15,7 @@ impl Behave for This {
     }
 
     fn greet(doorbell: &str, mut greeting: Sink<'_>) {
-        let mut door = UnixStream::connect(doorbell).unwrap();
+        let mut door = TcpStream::connect(doorbell).unwrap();
         // The door opens when the other side hangs up.
         let _ = door.read(&mut [0]);
         greeting.write(b"at last");

@@ -47,7 +47,22 @@ pub fn note(line: &str) {
 /// The path of this thread's diary, which the host's copy of std and a plugin's agree on. To each of them the thread
 /// has another name and number.
 fn of_this_thread() -> PathBuf {
+    std::env::temp_dir().join(format!("replug-diary.{}", this_thread()))
+}
+
+/// What the system calls this thread.
+#[cfg(unix)]
+fn this_thread() -> String {
     let thread = fs::read_link("/proc/thread-self").unwrap_or_default();
-    let thread = thread.to_string_lossy().replace('/', ".");
-    std::env::temp_dir().join(format!("replug-diary.{thread}"))
+    thread.to_string_lossy().replace('/', ".")
+}
+
+/// What the system calls this thread: no two that live have one number.
+#[cfg(windows)]
+#[allow(unsafe_code)]
+fn this_thread() -> String {
+    unsafe extern "system" {
+        safe fn GetCurrentThreadId() -> u32;
+    }
+    GetCurrentThreadId().to_string()
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use crate::pause;
+use crate::{pause, put_in_place};
 
 /// When every file from a backup was last written, after 1970: in 2020. All have this one time, so that two of equal
 /// size can be told apart by nothing that a builder sets.
@@ -38,21 +38,23 @@ impl Artifact {
     /// Puts a finished file in place by renaming, as lld, mold and careful people do.
     pub fn replace_with(&self, content: &[u8]) {
         let aside = self.aside(content);
-        fs::rename(aside, &self.path).unwrap();
+        put_in_place(|| fs::rename(&aside, &self.path));
     }
 
     /// Puts a finished file in place that was last written long ago, as backups and package managers do. Whoever
     /// looks at the file can tell that nobody is still writing it.
     pub fn restore(&self, content: &[u8]) {
         let backup = self.aside_from_long_ago(content);
-        fs::rename(backup, &self.path).unwrap();
+        put_in_place(|| fs::rename(&backup, &self.path));
     }
 
     /// Unlinks the file and links a finished one into place, as cargo does.
     pub fn link(&self, content: &[u8]) {
         let aside = self.aside(content);
-        let _ = fs::remove_file(&self.path);
-        fs::hard_link(&aside, &self.path).unwrap();
+        if fs::symlink_metadata(&self.path).is_ok() {
+            self.remove();
+        }
+        put_in_place(|| fs::hard_link(&aside, &self.path));
         // Cargo's other name of the file stays; whether ours stays makes no difference to the linked file.
     }
 
@@ -121,7 +123,7 @@ impl Artifact {
 
     /// Deletes the file.
     pub fn remove(&self) {
-        fs::remove_file(&self.path).unwrap();
+        put_in_place(|| fs::remove_file(&self.path));
     }
 
     /// A finished file beside the artifact, under a name that nobody watches.

@@ -2,32 +2,31 @@
 //! end.
 
 use std::io::Read;
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
-use crate::{DEADLINE, Scratch, wait_until};
+use crate::{DEADLINE, wait_until};
 
-/// A socket that code connects to when it arrives, and stays connected to for as long as its process lives.
+/// A socket of this machine that code connects to when it arrives, and stays connected to for as long as its process lives.
 pub struct Doorbell {
-    path: PathBuf,
-    listener: UnixListener,
+    address: String,
+    listener: TcpListener,
 }
 
 /// A process that has rung the bell.
-pub struct Visitor(UnixStream);
+pub struct Visitor(TcpStream);
 
 impl Doorbell {
-    /// A doorbell in `scratch`, of which there can be one.
-    pub fn new(scratch: &Scratch) -> Doorbell {
-        let path = scratch.join("doorbell");
-        let listener = UnixListener::bind(&path).unwrap();
+    /// A doorbell, at an address that nobody else has.
+    pub fn new() -> Doorbell {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
-        Doorbell { path, listener }
+        let address = listener.local_addr().unwrap().to_string();
+        Doorbell { address, listener }
     }
 
-    /// The path of the socket, for whoever is to ring.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// The address of the socket, for whoever is to ring.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// Waits until somebody rings.

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use replug::TextFunction;
 
-use crate::{rustc, target_tmp, workspace};
+use crate::{library_name, rustc, target_tmp, workspace};
 
 /// The version text that is compiled in, and that [`library`] replaces with a text of the same length.
 const MARKER: &str = "version-00000000";
@@ -70,10 +70,10 @@ fn answer(_: &str) -> String {
 }
 "#;
 
-/// A function that connects to the socket whose path it is given, and never returns.
+/// A function that connects to the address that it is given, and never returns.
 const SLEEPER: &str = r#"
 fn answer(doorbell: &str) -> String {
-    let _doorbell = std::os::unix::net::UnixStream::connect(doorbell).unwrap();
+    let _doorbell = std::net::TcpStream::connect(doorbell).unwrap();
     loop {
         std::thread::park();
     }
@@ -144,7 +144,7 @@ pub fn backtracer(number: u32) -> Vec<u8> {
     built(Recipe::Written(BACKTRACER, Build::Debug)).patched(number)
 }
 
-/// A plugin whose function never returns. It connects to the socket whose path is its input.
+/// A plugin whose function never returns. It connects to the address that is its input.
 pub fn sleeper() -> Vec<u8> {
     built(Recipe::Written(SLEEPER, Build::DebugStripped))
         .bytes
@@ -155,15 +155,31 @@ pub fn sleeper() -> Vec<u8> {
 /// Every mixture of two of them is a valid library: a file that was read half-written would be loaded.
 pub fn mixable(number: u32) -> Vec<u8> {
     let mut bytes = library(number);
-    let field = |at: usize| u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap()) as usize;
-    // The header of a 64-bit ELF file says where its tables of segments and of sections are. An entry of the
-    // first has its unused physical address at 24, one of the second the information of its kind at 44.
-    let count = usize::from(u16::from_ne_bytes([bytes[60], bytes[61]]));
-    let first = field(32) + 24;
-    let last = field(40) + (count - 1) * 64 + 44;
+    let (first, last) = unread_fields(&mut bytes);
     bytes[first..first + 4].copy_from_slice(&number.to_ne_bytes());
     bytes[last..last + 4].copy_from_slice(&number.to_ne_bytes());
     bytes
+}
+
+/// Where a library has four bytes that no loader reads, near its beginning and near its end.
+fn unread_fields(bytes: &mut Vec<u8>) -> (usize, usize) {
+    const WIDTH: usize = size_of::<usize>();
+    if cfg!(windows) {
+        // A field of the header for DOS that is for nothing, and bytes behind the last section.
+        let end = bytes.len();
+        bytes.extend([0; 4]);
+        return (40, end);
+    }
+    // The header of an ELF file says where its tables of segments and of sections are. An entry of the first has an
+    // unused physical address, the last entry of the second the information of its kind.
+    let (segments, sections, counts, physical, entry, information) = match WIDTH {
+        8 => (32, 40, 60, 24, 64, 44),
+        _ => (28, 32, 48, 12, 40, 28),
+    };
+    let field = |at: usize| usize::from_ne_bytes(bytes[at..at + WIDTH].try_into().unwrap());
+    let count = usize::from(u16::from_ne_bytes([bytes[counts], bytes[counts + 1]]));
+    let last = field(sections) + (count - 1) * entry + information;
+    (field(segments) + physical, last)
 }
 
 /// The version text of [`library`]`(number)`.
@@ -193,7 +209,11 @@ impl Fixture {
                 (source, build.flags())
             }
         };
-        let bytes = compile(&source, flags, &directory.path().join("libplugin01.so"));
+        let bytes = compile(
+            &source,
+            flags,
+            &directory.path().join(library_name("plugin01")),
+        );
         let marks = bytes
             .windows(MARKER.len())
             .enumerate()

@@ -4,9 +4,11 @@
 //! Nothing here decides whether replug is right: an `assert` of this crate is about a promise that every test relies
 //! on, all others stand in the tests.
 //!
-//! Written for Linux, where replug is proven; the crate is empty elsewhere.
+//! Words for which systems differ are said here as well, so that a test speaks of no system: what a library is called, how
+//! a file is put into place, what a failure is called. What a system lacks is in one table, [`Rule`]. The program as
+//! another one uses it is spoken of on Linux only, by signals and terminals.
 
-#![cfg(target_os = "linux")]
+#![cfg(any(target_os = "linux", windows))]
 #![expect(
     clippy::new_without_default,
     reason = "a new scratch directory is made on the disk, which nobody expects of a default value"
@@ -14,8 +16,10 @@
 
 // What was built, what holds on which system, how long to wait, and how a table is gone through.
 mod cargo;
+pub mod failure;
 mod places;
 mod rules;
+mod system;
 mod table;
 mod waiting;
 
@@ -36,10 +40,15 @@ mod world;
 
 // Who watches, as a process of its own.
 mod doorbell;
+#[cfg(unix)]
 mod line;
+#[cfg(unix)]
 pub mod lookers;
+#[cfg(unix)]
 mod program;
+#[cfg(unix)]
 mod speaker;
+#[cfg(unix)]
 mod terminal;
 
 pub use artifact::Artifact;
@@ -51,17 +60,25 @@ pub use fixture::{
     Build, backtracer, key_taker, library, mixable, plugin, plugin_function, sleeper, version,
 };
 pub use halted::Halted;
+#[cfg(unix)]
 pub use line::Line;
 pub use package::{Package, workspace_of_plugin01};
 pub use places::{program, target_tmp, workspace};
+#[cfg(unix)]
 pub use program::{Ended, Program};
 pub use rules::{Rule, holds};
 pub use saves::Saves;
 pub use scratch::{Scratch, copies_in};
+#[cfg(unix)]
 pub use speaker::Speaker;
 pub use specimen::{damaged, specimen};
 pub use spy::{Asked, Faults, Nfs, Spy};
+pub use system::{
+    TEMP_VARIABLE, has_aborted, in_manifest, is_by_the_way, library_name, lock_of_cargo, make_link,
+    make_pipe, mapped_below, put_in_place, set_mode, set_modified, unlock,
+};
 pub use table::for_each_case;
+#[cfg(unix)]
 pub use terminal::Terminal;
 pub use waiting::{DEADLINE, pause, wait_for_exit, wait_until};
 pub use world::World;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use crate::fixture::plugin_source;
-use crate::{Scratch, built, cargo_build, workspace};
+use crate::{Scratch, built, cargo_build, library_name, workspace};
 
 /// A package with one library.
 pub struct Package {
@@ -63,7 +63,7 @@ impl Package {
 
     /// The path of the library that cargo builds with the `dev` profile.
     pub fn library(&self) -> PathBuf {
-        built(&self.target(), "debug").join(format!("lib{}.so", Package::NAME))
+        built(&self.target(), "debug").join(library_name(Package::NAME))
     }
 
     /// The options by which cargo and replug build this package and no other, into its own target directory.

@@ -4,6 +4,7 @@
 //! and asks at run time where the binary is that it became a part of.
 
 use std::env;
+use std::env::consts::EXE_SUFFIX;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 ///
 /// If there is no program: cargo builds it for the tests of its own package, and for no others.
 pub fn program() -> PathBuf {
-    let program = profile().join("replug");
+    let program = profile().join(format!("replug{EXE_SUFFIX}"));
     assert!(
         program.is_file(),
         "there is no program `{}`: cargo builds it for the tests of its own package only, which is in `cli`",

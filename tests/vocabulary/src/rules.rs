@@ -1,7 +1,7 @@
 //! The rules that do not hold on every system: what a test that is about one asks before it begins. This is the only
 //! place where such a test is left out, and it says why. `docs/platforms.md` has the same words in a table.
 
-#[cfg(target_env = "gnu")]
+#[cfg(all(unix, target_env = "gnu"))]
 use std::ffi::CStr;
 
 /// A rule that does not hold on every system on which tests run.
@@ -13,14 +13,38 @@ pub enum Rule {
     HasRoomForStaticLocals,
     /// There is a compiler for C++.
     CompilesCPlusPlus,
+    /// A name can lead to another path.
+    MakesLinks,
+    /// A pipe can have a name in a directory.
+    MakesPipes,
+    /// The private copy of a generation leaves the disk when the generation is retired.
+    RemovesMapped,
+    /// What is loaded is seen to be code or data, whatever its file says.
+    SeesCode,
+    /// Who has a file open for writing shows.
+    SeesWriters,
+    /// It is listed what is mounted where.
+    ListsMounts,
+    /// The files that are mapped into a process are listed.
+    ListsMappings,
+    /// It is judged who else could have written what is loaded.
+    JudgesRights,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Rule; 3] = [
+    pub const ALL: [Rule; 11] = [
         Rule::Unmaps,
         Rule::HasRoomForStaticLocals,
         Rule::CompilesCPlusPlus,
+        Rule::MakesLinks,
+        Rule::MakesPipes,
+        Rule::RemovesMapped,
+        Rule::SeesCode,
+        Rule::SeesWriters,
+        Rule::ListsMounts,
+        Rule::ListsMappings,
+        Rule::JudgesRights,
     ];
 
     /// The rule, in words.
@@ -29,6 +53,14 @@ impl Rule {
             Rule::Unmaps => "retired generations are unmapped",
             Rule::HasRoomForStaticLocals => "there is some room for initial-exec thread-locals",
             Rule::CompilesCPlusPlus => "plugins in C++ are built",
+            Rule::MakesLinks => "a symbolic link leads on",
+            Rule::MakesPipes => "a pipe has a name in a directory",
+            Rule::RemovesMapped => "a retired generation leaves the disk",
+            Rule::SeesCode => "data is told from functions once more when it is loaded",
+            Rule::SeesWriters => "whoever has a file open for writing shows",
+            Rule::ListsMounts => "what is mounted where is listed",
+            Rule::ListsMappings => "what is mapped into a process is listed",
+            Rule::JudgesRights => "what others can write is told from what they cannot",
         }
     }
 
@@ -45,11 +77,36 @@ impl Rule {
                     "aarch64 with glibc before 2.39",
                     "that glibc can give a new image the thread-locals of one that is gone",
                 ),
+                (
+                    "Windows",
+                    "what threads have in an image is not known there",
+                ),
             ],
-            Rule::HasRoomForStaticLocals => {
-                &[("musl", "its loader refuses the first such library already")]
-            }
-            Rule::CompilesCPlusPlus => &[("musl", "Debian has no C++ library for it")],
+            Rule::HasRoomForStaticLocals => &[
+                ("musl", "its loader refuses the first such library already"),
+                ("Windows", "there are no such thread-locals"),
+            ],
+            Rule::CompilesCPlusPlus => &[
+                ("musl", "Debian has no C++ library for it"),
+                (
+                    "Windows",
+                    "MinGW's libraries of C++ would have to lie beside the plugin",
+                ),
+            ],
+            Rule::MakesLinks => &[(
+                "Windows",
+                "making one takes a right that users do not have, and wine makes none",
+            )],
+            Rule::MakesPipes => &[("Windows", "its pipes are in no directory of files")],
+            Rule::RemovesMapped => &[(
+                "Windows",
+                "the file of a loaded library stays until the program has ended",
+            )],
+            Rule::SeesCode => &[("Windows", "vet alone tells them apart there")],
+            Rule::SeesWriters => &[("Windows", "only who lets nobody else in shows there")],
+            Rule::ListsMounts => &[("Windows", "no table of mounts is read there")],
+            Rule::ListsMappings => &[("Windows", "nobody asks for the list there")],
+            Rule::JudgesRights => &[("Windows", "nothing is judged there")],
         }
     }
 }
@@ -68,6 +125,7 @@ pub fn holds(rule: Rule) -> bool {
 /// The names that this system has in the exceptions.
 fn system() -> &'static [&'static str] {
     match () {
+        () if cfg!(windows) => &["Windows"],
         () if cfg!(target_env = "musl") => &["musl"],
         () if cfg!(target_arch = "x86") => &["32-bit x86"],
         () if cfg!(target_arch = "aarch64") && !has_glibc(2, 39) => {
@@ -87,7 +145,7 @@ fn has_glibc(major: u32, minor: u32) -> bool {
 }
 
 /// The version of glibc.
-#[cfg(target_env = "gnu")]
+#[cfg(all(unix, target_env = "gnu"))]
 #[allow(unsafe_code)]
 fn glibc() -> Option<&'static str> {
     unsafe extern "C" {
@@ -100,7 +158,7 @@ fn glibc() -> Option<&'static str> {
 }
 
 /// There is no glibc.
-#[cfg(not(target_env = "gnu"))]
+#[cfg(not(all(unix, target_env = "gnu")))]
 fn glibc() -> Option<&'static str> {
     None
 }

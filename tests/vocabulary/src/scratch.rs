@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use replug::Options;
 
-use crate::{Artifact, library};
+use crate::{Artifact, library, library_name};
 
 /// A scratch directory, with a place for staged copies in it. Removed at the end of the test.
 pub struct Scratch {
@@ -32,7 +32,7 @@ impl Scratch {
     }
 
     /// The path of a file or a directory in it.
-    pub fn join(&self, name: &str) -> PathBuf {
+    pub fn join(&self, name: impl AsRef<Path>) -> PathBuf {
         self.path().join(name)
     }
 
@@ -43,7 +43,7 @@ impl Scratch {
 
     /// The artifact that most tests watch. A new scratch directory has no file there.
     pub fn artifact(&self) -> Artifact {
-        Artifact::at(self.join("libplugin01.so"))
+        Artifact::at(self.join(library_name("plugin01")))
     }
 
     /// The options of a host that watches this artifact, and does not let a test wait.
@@ -64,7 +64,7 @@ impl Scratch {
         let directory = self.join(name);
         fs::create_dir(&directory).unwrap();
         let paths = numbers.enumerate().map(|(place, number)| {
-            let path = directory.join(format!("lib{place:02}.so"));
+            let path = directory.join(library_name(format!("{place:02}")));
             fs::write(&path, library(number)).unwrap();
             path
         });

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use crate::{built, cargo_build, target_tmp, workspace};
+use crate::{built, cargo_build, library_name, target_tmp, workspace};
 
 /// The directory where cargo leaves the plugins.
 static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -36,7 +36,7 @@ fn build(target: &Path, which: &[&str]) {
 
 /// The fixture of this name. Each number makes another build of it, with other bytes.
 pub fn specimen(name: &str, number: u32) -> Vec<u8> {
-    let mut bytes = fs::read(BUILT.join(format!("lib{name}.so"))).unwrap();
+    let mut bytes = fs::read(BUILT.join(library_name(name))).unwrap();
     // Behind the last section, where no loader looks.
     bytes.extend(number.to_ne_bytes());
     bytes

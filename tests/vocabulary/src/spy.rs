@@ -1,8 +1,7 @@
 //! A spy on the files of this machine, who hears each question that a poller asks of them.
 
 use std::ffi::OsStr;
-use std::io;
-use std::os::fd::AsRawFd as _;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -140,10 +139,10 @@ impl<H: Fn(Asked)> Spy<H> {
     fn is_on_nfs(&self, path: &Path) -> bool {
         let mounts = self.nfs.0.lock().unwrap();
         let route = OsFiles.route(path);
-        let path = route.as_ref().map_or(path, |route| &route.end);
+        let path = as_people_spell_it(route.as_ref().map_or(path, |route| &route.end));
         let is_in = |root: &Option<PathBuf>| {
             let mut root = root.iter();
-            root.any(|root| root.exists() && path.starts_with(root))
+            root.any(|root| root.exists() && path.starts_with(as_people_spell_it(root)))
         };
         is_in(&mounts.nfs) && !is_in(&mounts.local)
     }
@@ -164,8 +163,42 @@ impl<H: Fn(Asked)> Spy<H> {
     }
 }
 
+/// A path without what Windows puts before it when it is asked where a path leads.
+fn as_people_spell_it(path: &Path) -> &Path {
+    let spelled = path.to_str().and_then(|path| path.strip_prefix(r"\\?\"));
+    spelled.map_or(path, Path::new)
+}
+
+/// An open artifact, and the path at which it was opened.
+pub struct Opened {
+    artifact: <OsFiles as Files>::Artifact,
+    #[cfg(windows)]
+    path: PathBuf,
+}
+
+impl Opened {
+    /// The path at which it is now.
+    #[cfg(unix)]
+    fn path_now(&self) -> io::Result<PathBuf> {
+        use std::os::fd::AsRawFd as _;
+        std::fs::read_link(format!("/proc/self/fd/{}", self.artifact.as_raw_fd()))
+    }
+
+    /// The path at which it was opened: nobody tells here where it is now.
+    #[cfg(windows)]
+    fn path_now(&self) -> io::Result<PathBuf> {
+        Ok(self.path.clone())
+    }
+}
+
+impl Read for Opened {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.artifact.read(buffer)
+    }
+}
+
 impl<H: Fn(Asked)> Files for Spy<H> {
-    type Artifact = <OsFiles as Files>::Artifact;
+    type Artifact = Opened;
     type Directory = <OsFiles as Files>::Directory;
 
     fn look(&self, path: &Path) -> io::Result<Snapshot> {
@@ -185,8 +218,7 @@ impl<H: Fn(Asked)> Files for Spy<H> {
 
     fn look_open(&self, artifact: &Self::Artifact) -> io::Result<Snapshot> {
         self.ask(Asked::LookOpen)?;
-        let path = std::fs::read_link(format!("/proc/self/fd/{}", artifact.as_raw_fd()))?;
-        self.as_mounted(&path, OsFiles.look_open(artifact))
+        self.as_mounted(&artifact.path_now()?, OsFiles.look_open(&artifact.artifact))
     }
 
     fn look_link(&self, path: &Path) -> io::Result<Snapshot> {
@@ -220,12 +252,16 @@ impl<H: Fn(Asked)> Files for Spy<H> {
 
     fn open(&self, path: &Path) -> io::Result<Self::Artifact> {
         self.ask(Asked::Open(path.to_owned()))?;
-        OsFiles.open(path)
+        Ok(Opened {
+            artifact: OsFiles.open(path)?,
+            #[cfg(windows)]
+            path: path.to_owned(),
+        })
     }
 
     fn forget_content(&self, artifact: &Self::Artifact) -> io::Result<()> {
         self.ask(Asked::ForgetContent)?;
-        OsFiles.forget_content(artifact)
+        OsFiles.forget_content(&artifact.artifact)
     }
 
     fn route(&self, path: &Path) -> io::Result<Route> {
@@ -250,7 +286,7 @@ impl<H: Fn(Asked)> Files for Spy<H> {
 
     fn rights(&self, artifact: &Self::Artifact, path: &Path) -> io::Result<Vec<Rights>> {
         self.ask(Asked::Rights(path.to_owned()))?;
-        OsFiles.rights(artifact, path)
+        OsFiles.rights(&artifact.artifact, path)
     }
 
     fn standing(&self) -> Standing {

@@ -8,7 +8,7 @@ use replug::outcome::{Kept, Loaded};
 use replug::watch::Watcher;
 use replug::{Host, Options, Outcome, Unload, chain};
 
-use crate::{Artifact, DEADLINE, Scratch, specimen};
+use crate::{Artifact, DEADLINE, Scratch, is_by_the_way, specimen};
 
 /// A host and its artifact, in a scratch directory.
 pub struct World {
@@ -115,10 +115,8 @@ impl World {
         while let Some(left) = deadline.checked_duration_since(Instant::now()) {
             match self.host.wait(left) {
                 // A slow machine may see the moment between an unlink and a link.
-                Some(
-                    Outcome::Waiting(_) | Outcome::Trying(_) | Outcome::Missing | Outcome::Returned,
-                )
-                | None => {}
+                Some(Outcome::Trying(_) | Outcome::Missing | Outcome::Returned) | None => {}
+                Some(outcome) if is_by_the_way(&outcome) => {}
                 Some(outcome) => return outcome,
             }
         }
