@@ -4,10 +4,11 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use crate::decided::{decided, digest, next};
 use minisign::KeyPair;
 use replug::error::Step;
 use replug::watch::News;
-use replug::{Digest, Host, HostSet, Options, Outcome, Text};
+use replug::{Host, HostSet, Options, Outcome, Text};
 use vocabulary::{Artifact, DEADLINE, Scratch, library, plugin_function, version};
 
 /// A library that is published with a signature, and a key.
@@ -62,30 +63,6 @@ impl Ground {
 
 fn host(options: Options) -> Host<Text> {
     Host::<Text>::watch(plugin_function(), options).unwrap()
-}
-
-fn digest(number: u32) -> Digest {
-    Digest::of(&library(number))
-}
-
-/// Waits for a load or a refusal: the digest, and the step and words of a refusal.
-#[track_caller]
-fn next(host: &mut Host<Text>) -> Result<Digest, (Step, String)> {
-    let deadline = Instant::now() + DEADLINE;
-    while Instant::now() < deadline {
-        if let Some(decided) = host.wait(Duration::from_millis(100)).and_then(decided) {
-            return decided;
-        }
-    }
-    panic!("nothing happened in time");
-}
-
-fn decided(outcome: Outcome) -> Option<Result<Digest, (Step, String)>> {
-    match outcome {
-        Outcome::Loaded(loaded) => Some(Ok(loaded.digest)),
-        Outcome::Kept(kept) => Some(Err((kept.error.step(), kept.reason()))),
-        _ => None,
-    }
 }
 
 #[track_caller]

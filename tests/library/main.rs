@@ -5,6 +5,7 @@
 
 mod absence;
 mod admission;
+mod decided;
 mod downgrade;
 mod faults;
 mod host;

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 
 use replug::error::Step;
 use replug::store::{StoreError, history};
-use replug::{Digest, Host, HostSet, Options, Outcome, Text};
+use replug::{Host, HostSet, Options, Text};
 use vocabulary::{
     Artifact, DEADLINE, Scratch, library, library_name, plugin_function, version, wait_until,
 };
+
+use crate::decided::{digest, next};
 
 /// A host of a library, with a store, and no probation: whose signals these are is not this test's to change.
 struct Ground {
@@ -45,24 +47,6 @@ impl Ground {
     fn publish(&self, number: u32) {
         self.artifact.replace_with(&library(number));
     }
-}
-
-fn digest(number: u32) -> Digest {
-    Digest::of(&library(number))
-}
-
-/// Waits for a load or a refusal: the digest, and the step and words of a refusal.
-#[track_caller]
-fn next(host: &mut Host<Text>) -> Result<Digest, (Step, String)> {
-    let deadline = Instant::now() + DEADLINE;
-    while Instant::now() < deadline {
-        match host.wait(Duration::from_millis(100)) {
-            Some(Outcome::Loaded(loaded)) => return Ok(loaded.digest),
-            Some(Outcome::Kept(kept)) => return Err((kept.error.step(), kept.reason())),
-            _ => {}
-        }
-    }
-    panic!("nothing happened in time");
 }
 
 /// A host that has gone from build 1 to build 2.

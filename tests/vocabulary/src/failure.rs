@@ -1,7 +1,7 @@
 //! Failures of a filesystem, by the numbers that this system has for them. What replug makes of each is the same
 //! everywhere, as far as a system has it.
 
-/// A number of Linux, of another Unix system, and of Windows.
+/// The numbers of failures: on Unix by their names there, and on Windows as they are.
 macro_rules! failures {
     ($($(#[$doc:meta])* $name:ident = $unix:ident, $windows:literal;)*) => {
         $(
