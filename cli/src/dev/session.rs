@@ -16,7 +16,7 @@ use replug::watch::{Files as _, OsFiles, Stamp};
 use self::waiting::Woken;
 use super::ahead::Ahead;
 use super::beside::Beside;
-use super::building::{Building, Made, Said};
+use super::building::{Building, Made, Said, Told};
 use super::earlier::{Earlier, Kept};
 use super::eyes::Saved;
 use super::keys::{HELP, Key, Keys};
@@ -36,6 +36,9 @@ use crate::stop::Stop;
 
 /// How long the first look at all sources may take before the first build begins without it.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
+
+/// How long a failure is kept back for a look at the sources that does not come back.
+const LAST_LOOK: Duration = Duration::from_secs(2);
 
 /// Builds, watches, loads and calls until told to stop.
 pub(crate) fn dev(args: &Dev) -> Result<(), Failure> {
@@ -72,6 +75,14 @@ struct Done {
     since: SystemTime,
 }
 
+/// A build that has failed, until it is known that nothing was being saved while it read the sources.
+struct Failed {
+    told: Told,
+    took: Duration,
+    ended: Instant,
+    since: SystemTime,
+}
+
 struct Session<'a> {
     args: &'a Dev,
     output: Output,
@@ -84,6 +95,8 @@ struct Session<'a> {
     ahead: Ahead,
     done: Option<Done>,
     digested: Receiver<Made>,
+    failed: Option<Failed>,
+    rested: Receiver<()>,
     plugins: Vec<Plugin<'a>>,
     beside: Option<Beside>,
     /// What the last build made, where nothing is loaded here.
@@ -123,6 +136,8 @@ impl<'a> Session<'a> {
             ahead,
             done: None,
             digested: never(),
+            failed: None,
+            rested: never(),
             plugins: Vec::new(),
             beside: None,
             made: Vec::new(),
@@ -155,6 +170,7 @@ impl<'a> Session<'a> {
                     self.hand_over(libraries)?;
                     self.tell_last_words(stop);
                 }
+                Woken::Rested => self.tell_failure()?,
                 Woken::Update(number, update) => {
                     if self.plugins[number].apply(update)? {
                         // A new generation is called at once: that is what everybody waits for.
@@ -171,6 +187,9 @@ impl<'a> Session<'a> {
     /// Does what is due by now.
     fn go_on(&mut self) -> Result<(), Failure> {
         let now = Instant::now();
+        if self.failure_is_due().is_some_and(|due| now >= due) {
+            self.tell_failure()?;
+        }
         if self.rounds.due().is_some_and(|due| now >= due) {
             self.begin(&[])?;
         }
@@ -202,7 +221,7 @@ impl<'a> Session<'a> {
 
     /// Whether the next build needs no preparation and waits for a save.
     fn is_at_rest(&self) -> bool {
-        let is_over = self.building.is_none() && self.done.is_none();
+        let is_over = self.building.is_none() && self.done.is_none() && self.failed.is_none();
         let is_put_off = self.rounds.due().is_some() || self.oldest.is_some();
         is_over && !is_put_off && !self.may_write_lock()
     }

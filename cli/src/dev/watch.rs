@@ -33,6 +33,8 @@ enum Order {
     LeaveLock,
     /// That build has ended.
     TakeLock,
+    /// To say that nothing is being saved, if a look from now on finds it so.
+    Rest(Sender<()>),
 }
 
 impl Watch {
@@ -64,6 +66,14 @@ impl Watch {
         followed
     }
 
+    /// Says that nothing is being saved, once a look from now on has found it so. Otherwise the save is told, even if it
+    /// left all as it was: somebody may have read what was there in between.
+    pub(super) fn rest(&self) -> Receiver<()> {
+        let (say, rested) = crossbeam_channel::bounded(1);
+        self.order(Order::Rest(say));
+        rested
+    }
+
     pub(super) fn leave_lock(&self) {
         self.order(Order::LeaveLock);
     }
@@ -82,6 +92,7 @@ fn watch(orders: &Receiver<Order>, ahead: &Ahead, say: &Sender<Saved>) {
     let (mut eyes, mut quiet) = (Eyes::default(), Quiet::default());
     let mut last_save = Instant::now();
     let mut must_build = false;
+    let mut rest: Option<Sender<()>> = None;
     loop {
         let began = Instant::now();
         if eyes.look(began) {
@@ -94,7 +105,7 @@ fn watch(orders: &Receiver<Order>, ahead: &Ahead, say: &Sender<Saved>) {
         if quiet.is_over(began) {
             let saved = eyes.take_saved();
             // What a build ahead has shown is so no more, and nothing was saved.
-            let in_vain = || (ahead.end() || must_build).then(Saved::default);
+            let in_vain = || (ahead.end() || must_build || rest.is_some()).then(Saved::default);
             let saved = saved.or_else(in_vain);
             must_build = false;
             if let Some(saved) = saved {
@@ -103,6 +114,11 @@ fn watch(orders: &Receiver<Order>, ahead: &Ahead, say: &Sender<Saved>) {
                     return;
                 }
             }
+            // Whoever asked hears of the save first.
+            rest = None;
+        }
+        if let Some(rest) = rest.take_if(|_| !quiet.is_stirred()) {
+            let _ = rest.send(());
         }
         let pause = match quiet.is_stirred() {
             true => STIRRED_PAUSE,
@@ -119,6 +135,7 @@ fn watch(orders: &Receiver<Order>, ahead: &Ahead, say: &Sender<Saved>) {
             }
             Ok(Order::LeaveLock) => eyes.leave_lock(),
             Ok(Order::TakeLock) => eyes.take_lock(Instant::now()),
+            Ok(Order::Rest(say)) => rest = Some(say),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
@@ -128,14 +145,22 @@ fn watch(orders: &Receiver<Order>, ahead: &Ahead, say: &Sender<Saved>) {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::PathBuf;
 
     use super::*;
 
     /// As long as a thread of a busy machine could need to come to its turn.
     const PATIENCE: Duration = Duration::from_secs(60);
 
-    #[test]
-    fn a_build_is_to_begin_at_the_first_sign_of_a_save_and_the_save_is_told_when_it_is_quiet() {
+    /// A file `lib.rs`, a watch over it, and the begins of builds ahead, none of which can be started.
+    struct Watched {
+        _directory: tempfile::TempDir,
+        file: PathBuf,
+        watch: Watch,
+        begun: Receiver<()>,
+    }
+
+    fn watched() -> Watched {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("lib.rs");
         fs::write(&file, "0").unwrap();
@@ -152,18 +177,44 @@ mod tests {
         let watch = Watch::start(sources, ahead, PATIENCE).unwrap();
         // Until the watch has come to rest after its own begin.
         let _ = watch.saved().recv_timeout(Duration::from_millis(100));
-        let aside = directory.path().join("aside");
+        Watched {
+            _directory: directory,
+            file,
+            watch,
+            begun,
+        }
+    }
+
+    #[test]
+    fn rest_is_told_where_nothing_is_being_saved_and_otherwise_a_save_even_if_all_is_as_it_was() {
+        let Watched {
+            file, watch, begun, ..
+        } = &watched();
+        watch.rest().recv_timeout(PATIENCE).unwrap();
+        fs::write(file, "1").unwrap();
+        begun.recv_timeout(PATIENCE).unwrap();
+        fs::write(file, "0").unwrap();
+        let _rested = watch.rest();
+        watch.saved().recv_timeout(PATIENCE).unwrap();
+    }
+
+    #[test]
+    fn a_build_is_to_begin_at_the_first_sign_of_a_save_and_the_save_is_told_when_it_is_quiet() {
+        let Watched {
+            file, watch, begun, ..
+        } = &watched();
+        let aside = file.with_extension("aside");
         fs::write(&aside, "1").unwrap();
-        let mut renamed = fs::rename(&aside, &file);
+        let mut renamed = fs::rename(&aside, file);
         // Who looks at a file is in the way of a rename over it there, for as long as the look lasts.
         let deadline = Instant::now() + PATIENCE;
         while cfg!(windows) && renamed.is_err() && Instant::now() < deadline {
-            renamed = fs::rename(&aside, &file);
+            renamed = fs::rename(&aside, file);
         }
         renamed.unwrap();
         begun.recv_timeout(PATIENCE).unwrap();
         let saved = watch.saved().recv_timeout(PATIENCE).unwrap();
-        assert_eq!(saved.files, [file]);
+        assert_eq!(saved.files, [file.clone()]);
         assert!(watch.saved().is_empty(), "one save is told once");
     }
 }

@@ -2,9 +2,10 @@
 //! and cargo builds through a mount. And a long storm of saves.
 
 use std::any::Any;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use vocabulary::{Package, Program, Saves, Scratch, pause};
 
@@ -85,11 +86,51 @@ fn dev_sees_saves_on_the_server_of_a_mount_that_remembers_names_for_a_minute() {
 }
 
 #[test]
+fn a_failure_is_told_although_the_filesystem_of_the_sources_hangs() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    let at = scratch.join("mounted");
+    fs::create_dir(&at).unwrap();
+    let server = package.manifest().with_file_name("");
+    package.build(&[]);
+    // A cargo that fails at a draft, when it is let.
+    let (cargo, hangs) = (scratch.join("cargo"), scratch.join("hangs"));
+    let script = format!(
+        "#!/bin/sh
+        if [ \"$1\" = build ] && grep -q draft {source:?}; then
+            while [ ! -e {hangs:?} ]; do sleep 0.01; done
+            exit 101
+        fi
+        exec {cargo:?} \"$@\"\n",
+        source = server.join("src").join("lib.rs"),
+        cargo = env!("CARGO"),
+    );
+    fs::write(&cargo, script).unwrap();
+    fs::set_permissions(&cargo, Permissions::from_mode(0o755)).unwrap();
+    let mount = Faulty::mount(&server, &at, Duration::ZERO);
+    let mut command = dev_at(&scratch, &at);
+    command.env("CARGO", &cargo);
+    let mut program = Program::start(command);
+    program.wait_for_answer("as it was");
+    package.edit("a draft");
+    program.wait_for_event("building");
+    mount.set(|faults| faults.hangs = true);
+    fs::write(&hangs, "").unwrap();
+    program.wait_for_event("failed");
+    mount.heal();
+    package.edit("at the end");
+    program.wait_for_answer("at the end");
+    program.stop_cleanly(&scratch);
+}
+
+#[test]
 fn after_each_burst_of_two_hundred_saves_the_last_state_is_live_and_nothing_is_built_after_it() {
     const SAVES: u32 = 200;
     /// How many saves come before the last of them must be live.
     const BURST: u32 = 10;
     const LONGEST_PAUSE_MS: u64 = 400;
+    /// How long nothing may change before a build begins: what stays so for as long is a state that was saved.
+    const QUIET: Duration = Duration::from_millis(30);
     /// How long a build that nobody needs would take to be seen.
     const A_WHILE: Duration = Duration::from_millis(600);
     let scratch = Scratch::new();
@@ -99,10 +140,13 @@ fn after_each_burst_of_two_hundred_saves_the_last_state_is_live_and_nothing_is_b
     let at = package.manifest().with_file_name("");
     let mut program = Program::start(dev_at(&scratch, &at));
     program.wait_for_answer("as it was");
-    let mut saves = Saves::new(2);
+    let (mut saves, mut halves) = (Saves::new(2), 0);
     for number in 1..=SAVES {
         let text = source.replace("as it was", &format!("save {number}."));
+        let begun = Instant::now();
         saves.save(&file, text.as_bytes());
+        // On a busy machine a save can stop halfway for as long as that.
+        halves += begun.elapsed().as_millis() / QUIET.as_millis();
         pause(Duration::from_millis(saves.below(LONGEST_PAUSE_MS)));
         if number % BURST == 0 {
             program.wait_for_answer(&format!("save {number}."));
@@ -117,5 +161,6 @@ fn after_each_burst_of_two_hundred_saves_the_last_state_is_live_and_nothing_is_b
     }
     let ended = program.stop_cleanly(&scratch);
     assert_eq!(ended.said("kept").len(), 0);
-    assert_eq!(ended.said("failed").len(), 0);
+    let failed = ended.said("failed").len() as u128;
+    assert!(failed <= halves, "{failed} failed, of {halves} half saves");
 }

@@ -153,19 +153,20 @@ fn a_save_during_a_build_ends_the_build_with_all_that_it_started() {
 }
 
 /// A cargo that does `first` and then saves the source of `package` once more, with `last` for a draft, before it builds a
-/// draft, as a formatter does; and then builds nothing.
+/// draft, as a formatter does; and then ends by `end`.
 fn cargo_that_saves_drafts(
     scratch: &Scratch,
     package: &Package,
     first: &str,
     last: &str,
+    end: &str,
 ) -> PathBuf {
     let script = format!(
         "#!/bin/sh
         if [ \"$1\" = build ] && grep -q draft {source:?}; then
             {first}
             sed 's/draft/{last}/' {source:?} > {aside:?} && mv {aside:?} {source:?}
-            exec sleep 600
+            {end}
         fi
         exec {cargo:?} \"$@\"\n",
         source = package.manifest().with_file_name("src").join("lib.rs"),
@@ -178,12 +179,35 @@ fn cargo_that_saves_drafts(
     path
 }
 
+/// The end of a cargo that builds for longer than a test lasts.
+const BUILDS_ON: &str = "exec sleep 600";
+
+#[test]
+fn a_failure_is_not_told_of_a_build_into_which_a_save_came() {
+    const FAILS: &str = "exit 101";
+    // Longer than the quiet that ends the first save.
+    const LATER: &str = "sleep 0.2";
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    let mut command = command(&scratch, &package, &[]);
+    let cargo = cargo_that_saves_drafts(&scratch, &package, LATER, "final", FAILS);
+    command.env("CARGO", cargo);
+    let mut program = Program::start(command);
+    program.wait_for_answer("as it was");
+    for number in 1..=5 {
+        package.edit(&format!("draft {number}."));
+        program.wait_for_answer(&format!("final {number}."));
+    }
+    let ended = program.stop_cleanly(&scratch);
+    assert_eq!(ended.said("failed").len(), 0);
+}
+
 #[test]
 fn a_build_begins_at_the_first_sign_of_a_save_and_is_told_only_if_it_shows_all_of_the_save() {
     let scratch = Scratch::new();
     let package = Package::plugin(&scratch, "as it was");
     let mut command = command(&scratch, &package, &[]);
-    let cargo = cargo_that_saves_drafts(&scratch, &package, "", "final");
+    let cargo = cargo_that_saves_drafts(&scratch, &package, "", "final", BUILDS_ON);
     command.env("CARGO", cargo);
     let mut program = Program::start(command);
     program.wait_for_answer("as it was");
@@ -212,7 +236,7 @@ fn what_a_build_put_into_place_that_does_not_show_all_of_a_save_is_never_loaded(
             library = package.library()
         );
         let mut command = command(&scratch, &package, &[]);
-        let cargo = cargo_that_saves_drafts(&scratch, &package, &first, last);
+        let cargo = cargo_that_saves_drafts(&scratch, &package, &first, last, BUILDS_ON);
         command.env("CARGO", cargo);
         let mut program = Program::start(command);
         program.wait_for_answer("as it was");

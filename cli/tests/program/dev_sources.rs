@@ -172,23 +172,39 @@ fn a_source_that_was_moved_into_place_with_an_old_write_time_is_built() {
     program.stop_cleanly(&scratch);
 }
 
+/// A package with a source that each build writes anew, before its build script ends by `end`.
+fn package_that_writes_itself(scratch: &Scratch, end: &str) -> Package {
+    let package = Package::plugin(scratch, "as it was");
+    package.write("src/made.rs", "");
+    let script = format!(
+        "fn main() {{
+            let now = std::time::SystemTime::now();
+            std::fs::write(\"src/made.rs\", format!(\"// {{now:?}}\")).unwrap();
+            {end}
+        }}"
+    );
+    package.write("build.rs", &script);
+    write_plugin(&package, "mod made;", "format!(\"as it was, {input}\")");
+    package
+}
+
 #[test]
 fn a_source_that_each_build_writes_anew_is_told_and_does_not_keep_the_machine_busy() {
     let scratch = Scratch::new();
-    let package = Package::plugin(&scratch, "as it was");
-    package.write("src/made.rs", "");
-    package.write(
-        "build.rs",
-        "fn main() {
-            let now = std::time::SystemTime::now();
-            std::fs::write(\"src/made.rs\", format!(\"// {now:?}\")).unwrap();
-        }",
-    );
-    write_plugin(&package, "mod made;", "format!(\"as it was, {input}\")");
+    let package = package_that_writes_itself(&scratch, "");
     let mut program = dev(&scratch, &package, &[]);
     let warning = program.wait_for_event("warning");
     assert_eq!(warning.text("about"), "written-by-build");
     assert!(warning.text("path").ends_with("src/made.rs"));
     program.wait_for_answer("as it was");
+    program.stop_cleanly(&scratch);
+}
+
+#[test]
+fn the_failure_of_builds_that_write_a_source_anew_is_told() {
+    let scratch = Scratch::new();
+    let package = package_that_writes_itself(&scratch, "std::process::exit(1)");
+    let mut program = dev(&scratch, &package, &[]);
+    program.wait_for_event("failed");
     program.stop_cleanly(&scratch);
 }

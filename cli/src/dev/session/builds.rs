@@ -14,7 +14,7 @@ use super::super::project::Project;
 use super::super::said;
 use super::super::sources::Sources;
 use super::super::stale::{make_stale, seems_built, stamp};
-use super::{Done, Session};
+use super::{Done, Failed, LAST_LOOK, Session};
 use crate::build::BuildError;
 use crate::run::Failure;
 
@@ -88,6 +88,8 @@ impl Session<'_> {
         }
         self.done = None;
         self.digested = never();
+        self.failed = None;
+        self.rested = never();
     }
 
     /// Takes the end of a build: has what it made looked at, or tells why it failed.
@@ -106,8 +108,15 @@ impl Session<'_> {
         self.watch.take_lock();
         self.rounds.ended(ended);
         self.last_end = Some(SystemTime::now());
+        let failed = |told| Failed {
+            told,
+            took,
+            ended,
+            since,
+        };
         if !is_built {
-            return self.fail(told, took, since);
+            self.fail(failed(told));
+            return Ok(());
         }
         // Before anything else: that is what everybody waits for.
         self.plugins.iter().for_each(Plugin::look_now);
@@ -122,7 +131,8 @@ impl Session<'_> {
             Err(error) => {
                 let mut told = told;
                 told.verdict.miss(&error.to_string());
-                return self.fail(told, took, since);
+                self.fail(failed(told));
+                return Ok(());
             }
         };
         // Only a key asks for it.
@@ -138,10 +148,32 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Tells why a build failed. What is live goes on, and the next save builds again.
-    fn fail(&mut self, mut told: Told, took: Duration, since: SystemTime) -> Result<(), Failure> {
-        told.verdict.fail(&told.stderr);
+    /// Takes the failure of a build. It may be that of half a save that nobody has seen yet: then the end of the save builds
+    /// again, and nobody hears of the failure.
+    fn fail(&mut self, failed: Failed) {
         self.has_failed = true;
+        self.failed = Some(failed);
+        self.rested = self.watch.rest();
+    }
+
+    /// When a failure is told although the sources could not be looked at: their filesystem hangs.
+    pub(super) fn failure_is_due(&self) -> Option<Instant> {
+        self.failed.as_ref().map(|failed| failed.ended + LAST_LOOK)
+    }
+
+    /// Tells why the last build failed, if it did. What is live goes on, and the next save builds again.
+    pub(super) fn tell_failure(&mut self) -> Result<(), Failure> {
+        self.rested = never();
+        let Some(failed) = self.failed.take() else {
+            return Ok(());
+        };
+        let Failed {
+            mut told,
+            took,
+            since,
+            ..
+        } = failed;
+        told.verdict.fail(&told.stderr);
         let live = self.plugins.iter().find_map(Plugin::live);
         let live = live.map(|(generation, _)| generation);
         said::failed(&self.output, took, &told.verdict, live)?;

@@ -27,6 +27,7 @@ pub(super) enum Woken {
     Saved(Saved),
     Said(Said),
     Digested(Made),
+    Rested,
     Update(usize, Update),
     Time,
 }
@@ -44,6 +45,7 @@ impl Session<'_> {
         select.recv(self.watch.saved());
         select.recv(said);
         select.recv(&self.digested);
+        select.recv(&self.rested);
         if is_open {
             for plugin in &self.plugins {
                 select.recv(plugin.session.plugins.updates());
@@ -68,10 +70,15 @@ impl Session<'_> {
                 Err(TryRecvError::Disconnected) => Ok(Woken::Digested(Vec::new())),
                 digested => digested.map(Woken::Digested),
             },
+            5 => match self.rested.try_recv() {
+                // Hung up where the save that was told instead asked for no build: what the build has written itself.
+                Ok(()) | Err(TryRecvError::Disconnected) => Ok(Woken::Rested),
+                Err(TryRecvError::Empty) => Ok(Woken::Time),
+            },
             // A build may have begun ahead since the wait began, and ended.
             _ if !self.is_open() => return Ok(Woken::Time),
             number => {
-                let number = number - 5;
+                let number = number - 6;
                 match self.plugins[number].session.plugins.updates().try_recv() {
                     Err(TryRecvError::Disconnected) => return Err(WorkerEnded.into()),
                     update => update.map(|update| Woken::Update(number, update)),
@@ -97,7 +104,8 @@ impl Session<'_> {
             false => Watcher::STALL_CHECK,
         };
         let call = (!self.plugins.is_empty()).then_some(self.next_call);
-        let due = [call, self.rounds.due()].into_iter().flatten();
+        let due = [call, self.rounds.due(), self.failure_is_due()];
+        let due = due.into_iter().flatten();
         due.fold(now + tick, Instant::min)
     }
 }
