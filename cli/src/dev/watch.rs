@@ -214,7 +214,7 @@ mod tests {
         renamed.unwrap();
         begun.recv_timeout(PATIENCE).unwrap();
         let saved = watch.saved().recv_timeout(PATIENCE).unwrap();
-        assert_eq!(saved.files, [file.clone()]);
+        assert_eq!(saved.files, std::slice::from_ref(file));
         assert!(watch.saved().is_empty(), "one save is told once");
     }
 }
