@@ -77,13 +77,6 @@ pub const FILES: &[Mutant] = &[
         &["final state"],
     ),
     mutant(
-        "an open gate speaks for what held still behind it",
-        "src/decide/settle.rs",
-        "let looks = if self.still {",
-        "let looks = if self.still || true {",
-        &["torn"],
-    ),
-    mutant(
         "a second name proves nothing",
         "src/decide/settle.rs",
         "let arrived_whole = is_another && self.snapshot.was_changed_after_its_last_write();",
@@ -296,13 +289,6 @@ pub const WAYS: &[Mutant] = &[
         "if let Some(answer) = self.asked.get(&place) {",
         "if let Some(answer) = self.asked.get(&place).filter(|_| false) {",
         &["work"],
-    ),
-    mutant(
-        "a library that is listed no more is gone",
-        "src/watch/listed.rs",
-        "artifact.is_struck = !is_named;",
-        "",
-        &["gone", "final state"],
     ),
     mutant(
         "links on the way are compared",
