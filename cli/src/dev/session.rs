@@ -89,6 +89,9 @@ struct Session<'a> {
     keys: &'a Keys,
     project: Project<'a>,
     sources: Sources,
+    /// Whether cargo's lock file was there after the last build. Nobody looks in between: what the sources are on may hang, and
+    /// calls go on.
+    has_lock: bool,
     watch: Watch,
     rounds: Rounds,
     building: Option<Building>,
@@ -129,6 +132,7 @@ impl<'a> Session<'a> {
             output,
             keys,
             project,
+            has_lock: Project::has_lock(&sources),
             sources,
             watch,
             rounds: Rounds::default(),
@@ -261,6 +265,9 @@ impl<'a> Session<'a> {
 
     fn save(&mut self, saved: Saved) -> Result<(), Failure> {
         self.has_other_manifest |= saved.files.iter().any(|it| Project::is_manifest(it));
+        // It may be gone.
+        let lock = self.sources.lock.as_ref();
+        self.has_lock &= !lock.is_some_and(|lock| saved.files.contains(lock));
         self.oldest = [self.oldest, saved.oldest].into_iter().flatten().min();
         let is_by_build = saved.oldest.is_some_and(|oldest| self.is_by_build(oldest));
         match self.rounds.saved(&saved.files, is_by_build, Instant::now()) {

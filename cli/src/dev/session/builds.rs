@@ -62,7 +62,7 @@ impl Session<'_> {
 
     /// Whether a build can write cargo's lock file.
     pub(super) fn may_write_lock(&self) -> bool {
-        self.has_other_manifest || !Project::has_lock(&self.sources)
+        self.has_other_manifest || !self.has_lock
     }
 
     /// Makes cargo see what was saved with an old write time.
@@ -177,11 +177,13 @@ impl Session<'_> {
         let live = self.plugins.iter().find_map(Plugin::live);
         let live = live.map(|(generation, _)| generation);
         said::failed(&self.output, took, &told.verdict, live)?;
+        // To find sources anew takes looks at what they are on, which may hang, and calls go on.
+        let mut sources = self.sources.clone();
         if self.has_other_manifest {
             self.project.ask();
+            let libraries: Vec<_> = self.made.iter().map(|(path, _)| path.clone()).collect();
+            sources = self.project.sources(Some(&libraries));
         }
-        let libraries: Vec<_> = self.made.iter().map(|(path, _)| path.clone()).collect();
-        let mut sources = self.project.sources(Some(&libraries));
         // Which files the failed build read, nobody knows.
         sources.all_count = true;
         self.follow(sources, since);
@@ -211,6 +213,7 @@ impl Session<'_> {
         self.made = libraries;
         let paths: Vec<_> = self.made.iter().map(|(path, _)| path.clone()).collect();
         self.follow(self.project.sources(Some(&paths)), done.since);
+        self.has_lock = Project::has_lock(&self.sources);
         Ok(())
     }
 
