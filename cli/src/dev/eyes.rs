@@ -130,6 +130,13 @@ impl Eyes {
             || self.directories.iter().any(is_listed)
     }
 
+    /// Whether cargo's lock file was there at the last look at it.
+    pub(super) fn has_lock(&self) -> bool {
+        let lock = self.sources.lock.as_ref();
+        let lock = lock.and_then(|lock| self.files.get(lock));
+        lock.is_some_and(|lock| lock.content != Content::Absent)
+    }
+
     /// Leaves cargo's lock file alone while a build of ours may write it.
     pub(super) fn leave_lock(&mut self) {
         self.is_lock_ours = true;

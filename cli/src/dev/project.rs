@@ -130,9 +130,4 @@ impl<'a> Project<'a> {
     pub(super) fn is_manifest(path: &Path) -> bool {
         path.file_name().is_some_and(|name| name == "Cargo.toml")
     }
-
-    /// Whether cargo's lock file is there.
-    pub(super) fn has_lock(sources: &Sources) -> bool {
-        sources.lock.as_ref().is_some_and(|lock| lock.exists())
-    }
 }

@@ -37,7 +37,7 @@ use crate::stop::Stop;
 /// How long the first look at all sources may take before the first build begins without it.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 
-/// How long a failure is kept back for a look at the sources that does not come back.
+/// How long a failure is kept back while no look at the sources comes back.
 const LAST_LOOK: Duration = Duration::from_secs(2);
 
 /// Builds, watches, loads and calls until told to stop.
@@ -79,8 +79,10 @@ struct Done {
 struct Failed {
     told: Told,
     took: Duration,
-    ended: Instant,
     since: SystemTime,
+    /// How many looks at the sources had come back when, and how long to wait for the next one.
+    looks: u32,
+    due: Instant,
 }
 
 struct Session<'a> {
@@ -89,9 +91,6 @@ struct Session<'a> {
     keys: &'a Keys,
     project: Project<'a>,
     sources: Sources,
-    /// Whether cargo's lock file was there after the last build. Nobody looks in between: what the sources are on may hang, and
-    /// calls go on.
-    has_lock: bool,
     watch: Watch,
     rounds: Rounds,
     building: Option<Building>,
@@ -132,7 +131,6 @@ impl<'a> Session<'a> {
             output,
             keys,
             project,
-            has_lock: Project::has_lock(&sources),
             sources,
             watch,
             rounds: Rounds::default(),
@@ -174,7 +172,7 @@ impl<'a> Session<'a> {
                     self.hand_over(libraries)?;
                     self.tell_last_words(stop);
                 }
-                Woken::Rested => self.tell_failure()?,
+                Woken::Rested => self.tell_failure(true)?,
                 Woken::Update(number, update) => {
                     if self.plugins[number].apply(update)? {
                         // A new generation is called at once: that is what everybody waits for.
@@ -191,8 +189,8 @@ impl<'a> Session<'a> {
     /// Does what is due by now.
     fn go_on(&mut self) -> Result<(), Failure> {
         let now = Instant::now();
-        if self.failure_is_due().is_some_and(|due| now >= due) {
-            self.tell_failure()?;
+        if self.is_failure_due(now) {
+            self.tell_failure(false)?;
         }
         if self.rounds.due().is_some_and(|due| now >= due) {
             self.begin(&[])?;
@@ -265,9 +263,6 @@ impl<'a> Session<'a> {
 
     fn save(&mut self, saved: Saved) -> Result<(), Failure> {
         self.has_other_manifest |= saved.files.iter().any(|it| Project::is_manifest(it));
-        // It may be gone.
-        let lock = self.sources.lock.as_ref();
-        self.has_lock &= !lock.is_some_and(|lock| saved.files.contains(lock));
         self.oldest = [self.oldest, saved.oldest].into_iter().flatten().min();
         let is_by_build = saved.oldest.is_some_and(|oldest| self.is_by_build(oldest));
         match self.rounds.saved(&saved.files, is_by_build, Instant::now()) {

@@ -2,6 +2,8 @@
 //! and nothing else.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,6 +25,15 @@ const STIRRED_PAUSE: Duration = Duration::from_millis(10);
 pub(super) struct Watch {
     orders: Sender<Order>,
     saved: Receiver<Saved>,
+    seen: Arc<Seen>,
+}
+
+/// What the thread has seen. Whoever may not hang in the filesystem of the sources asks here.
+#[derive(Default)]
+struct Seen {
+    has_lock: AtomicBool,
+    /// How many looks at all sources have come back.
+    looks: AtomicU32,
 }
 
 /// An order for the thread.
@@ -33,7 +44,7 @@ enum Order {
     LeaveLock,
     /// That build has ended.
     TakeLock,
-    /// To say that nothing is being saved, if a look from now on finds it so.
+    /// To say that all is as it was built, if a look from now on finds it so.
     Rest(Sender<()>),
 }
 
@@ -43,10 +54,16 @@ impl Watch {
     pub(super) fn start(sources: Sources, ahead: Ahead, patience: Duration) -> io::Result<Watch> {
         let (orders, received) = crossbeam_channel::unbounded();
         let (say, saved) = crossbeam_channel::unbounded();
+        let seen = Arc::new(Seen::default());
+        let noted = Arc::clone(&seen);
         thread::Builder::new()
             .name("replug-sources".to_owned())
-            .spawn(move || watch(&received, &ahead, &say))?;
-        let watch = Watch { orders, saved };
+            .spawn(move || watch(&received, &ahead, &say, &noted))?;
+        let watch = Watch {
+            orders,
+            saved,
+            seen,
+        };
         let followed = watch.follow(sources, None);
         // A filesystem that hangs must not take the program along: it is followed once it answers.
         let _ = followed.recv_timeout(patience);
@@ -66,8 +83,18 @@ impl Watch {
         followed
     }
 
-    /// Says that nothing is being saved, once a look from now on has found it so. Otherwise the save is told, even if it
-    /// left all as it was: somebody may have read what was there in between.
+    /// Whether cargo's lock file was there at the last look.
+    pub(super) fn has_lock(&self) -> bool {
+        self.seen.has_lock.load(Ordering::Relaxed)
+    }
+
+    /// How many looks at all sources have come back.
+    pub(super) fn looks(&self) -> u32 {
+        self.seen.looks.load(Ordering::Relaxed)
+    }
+
+    /// Says that all that counts is as it was when a build last began, once a look from now on has found it so. Otherwise a save
+    /// is told, and then this is hung up.
     pub(super) fn rest(&self) -> Receiver<()> {
         let (say, rested) = crossbeam_channel::bounded(1);
         self.order(Order::Rest(say));
@@ -88,7 +115,7 @@ impl Watch {
     }
 }
 
-fn watch(orders: &Receiver<Order>, ahead: &Ahead, say: &Sender<Saved>) {
+fn watch(orders: &Receiver<Order>, ahead: &Ahead, say: &Sender<Saved>, seen: &Seen) {
     let (mut eyes, mut quiet) = (Eyes::default(), Quiet::default());
     let mut last_save = Instant::now();
     let mut must_build = false;
@@ -101,11 +128,13 @@ fn watch(orders: &Receiver<Order>, ahead: &Ahead, say: &Sender<Saved>) {
                 false => must_build |= ahead.end(),
             }
         }
+        seen.has_lock.store(eyes.has_lock(), Ordering::Relaxed);
+        seen.looks.fetch_add(1, Ordering::Relaxed);
         // A look shows what was there when it began: a long one says nothing of the time that it took.
         if quiet.is_over(began) {
             let saved = eyes.take_saved();
             // What a build ahead has shown is so no more, and nothing was saved.
-            let in_vain = || (ahead.end() || must_build || rest.is_some()).then(Saved::default);
+            let in_vain = || (ahead.end() || must_build).then(Saved::default);
             let saved = saved.or_else(in_vain);
             must_build = false;
             if let Some(saved) = saved {
@@ -113,11 +142,11 @@ fn watch(orders: &Receiver<Order>, ahead: &Ahead, say: &Sender<Saved>) {
                 if say.send(saved).is_err() {
                     return;
                 }
+                // Only now: whoever asked hears of the save first.
+                rest = None;
             }
-            // Whoever asked hears of the save first.
-            rest = None;
         }
-        if let Some(rest) = rest.take_if(|_| !quiet.is_stirred()) {
+        if let Some(rest) = rest.take_if(|_| eyes.saved().is_none()) {
             let _ = rest.send(());
         }
         let pause = match quiet.is_stirred() {
@@ -186,16 +215,16 @@ mod tests {
     }
 
     #[test]
-    fn rest_is_told_where_nothing_is_being_saved_and_otherwise_a_save_even_if_all_is_as_it_was() {
-        let Watched {
-            file, watch, begun, ..
-        } = &watched();
+    fn rest_is_told_where_nothing_is_being_saved_and_otherwise_a_save() {
+        let Watched { file, watch, .. } = &watched();
         watch.rest().recv_timeout(PATIENCE).unwrap();
         fs::write(file, "1").unwrap();
-        begun.recv_timeout(PATIENCE).unwrap();
-        fs::write(file, "0").unwrap();
-        let _rested = watch.rest();
-        watch.saved().recv_timeout(PATIENCE).unwrap();
+        let rested = watch.rest();
+        assert_eq!(
+            rested.recv_timeout(PATIENCE),
+            Err(RecvTimeoutError::Disconnected)
+        );
+        assert_eq!(watch.saved().len(), 1, "that is told before");
     }
 
     #[test]

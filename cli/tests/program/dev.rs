@@ -18,7 +18,7 @@ pub(crate) fn dev(scratch: &Scratch, package: &Package, options: &[&str]) -> Pro
     Program::start(command(scratch, package, options))
 }
 
-fn command(scratch: &Scratch, package: &Package, options: &[&str]) -> Command {
+pub(crate) fn command(scratch: &Scratch, package: &Package, options: &[&str]) -> Command {
     let mut command = Program::command_of("dev", scratch);
     command.args(["--every-ms", "20"]).args(package.options());
     command.args(options);
@@ -281,6 +281,17 @@ fn a_package_that_makes_no_library_any_more_keeps_what_is_live_until_it_is_mende
     let message = failed.0["errors"][0]["message"].as_str().unwrap();
     assert!(message.contains("crate-type"), "{message}");
     program.wait_for_answer("as it was");
+    // Its new sources are followed.
+    let elsewhere = manifest.replace("[\"cdylib\"]", "[\"lib\"]\npath = \"far/code.rs\"");
+    let far = package.manifest().with_file_name("far");
+    fs::create_dir(&far).unwrap();
+    fs::write(far.join("code.rs"), "").unwrap();
+    package.write("Cargo.toml", &elsewhere);
+    program.wait_for_event("failed");
+    fs::write(far.join("code.rs"), "// edited").unwrap();
+    let building = program.wait_for_event("building");
+    let saved = building.0["changed"].to_string();
+    assert!(saved.contains("far/code.rs"), "{saved}");
     package.write("Cargo.toml", &manifest);
     package.edit("as mended");
     program.wait_for_answer("as mended");

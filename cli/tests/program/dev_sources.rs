@@ -1,12 +1,13 @@
 //! The sources that `replug dev` watches: whatever decides about a build, and nothing that a build writes.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use vocabulary::{Package, Program, Scratch};
+use vocabulary::{Package, Program, Scratch, wait_until};
 
-use super::dev::dev;
+use super::dev::{command, dev};
 
 /// How long a build that should not be would take to be seen: several times the pauses between looks.
 const A_WHILE: Duration = Duration::from_millis(600);
@@ -206,5 +207,62 @@ fn the_failure_of_builds_that_write_a_source_anew_is_told() {
     let package = package_that_writes_itself(&scratch, "std::process::exit(1)");
     let mut program = dev(&scratch, &package, &[]);
     program.wait_for_event("failed");
+    program.stop_cleanly(&scratch);
+}
+
+#[test]
+fn a_failure_is_told_while_the_plugin_writes_beside_its_sources() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "");
+    let log = package.manifest().with_file_name("src").join("app.log");
+    fs::write(&log, "").unwrap();
+    let items = format!(
+        "fn log() {{ std::fs::write({log:?}, format!(\"{{:?}}\", std::time::SystemTime::now())).unwrap() }}"
+    );
+    write_plugin(
+        &package,
+        &items,
+        "{ log(); format!(\"as it was, {input}\") }",
+    );
+    let mut program = dev(&scratch, &package, &[]);
+    program.wait_for_answer("as it was");
+    package.write("src/lib.rs", "this is no Rust");
+    program.wait_for_event("failed");
+    program.stop_cleanly(&scratch);
+}
+
+#[test]
+fn the_lock_file_that_somebody_writes_during_a_build_is_built() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    // A cargo that says that it has built, and stays for as long as it is held.
+    let [cargo, over, held] = ["cargo", "over", "held"].map(|name| scratch.join(name));
+    let script = format!(
+        "#!/bin/sh
+        {cargo:?} \"$@\"
+        status=$?
+        touch {over:?}
+        while [ -e {held:?} ]; do sleep 0.01; done
+        exit $status\n",
+        cargo = env!("CARGO"),
+    );
+    fs::write(&cargo, script).unwrap();
+    fs::set_permissions(&cargo, Permissions::from_mode(0o755)).unwrap();
+    let mut command = command(&scratch, &package, &[]);
+    command.env("CARGO", &cargo);
+    let mut program = Program::start(command);
+    program.wait_for_answer("as it was");
+    let lock = package.manifest().with_file_name("Cargo.lock");
+    let good = fs::read_to_string(&lock).unwrap();
+    fs::write(&held, "").unwrap();
+    fs::remove_file(&over).unwrap();
+    fs::write(&lock, format!("{good}\n")).unwrap();
+    program.wait_for_event("building");
+    wait_until("the end of cargo", || over.exists());
+    fs::write(&lock, "this is no lock file").unwrap();
+    fs::remove_file(&held).unwrap();
+    program.wait_for_event("failed");
+    fs::write(&lock, good).unwrap();
+    program.wait_for_event("built");
     program.stop_cleanly(&scratch);
 }

@@ -10,7 +10,6 @@ use replug::shown::shown;
 use super::super::beside::Beside;
 use super::super::building::{self, Building, Made, Told};
 use super::super::loaded::Plugin;
-use super::super::project::Project;
 use super::super::said;
 use super::super::sources::Sources;
 use super::super::stale::{make_stale, seems_built, stamp};
@@ -62,7 +61,7 @@ impl Session<'_> {
 
     /// Whether a build can write cargo's lock file.
     pub(super) fn may_write_lock(&self) -> bool {
-        self.has_other_manifest || !self.has_lock
+        self.has_other_manifest || !self.watch.has_lock()
     }
 
     /// Makes cargo see what was saved with an old write time.
@@ -108,14 +107,8 @@ impl Session<'_> {
         self.watch.take_lock();
         self.rounds.ended(ended);
         self.last_end = Some(SystemTime::now());
-        let failed = |told| Failed {
-            told,
-            took,
-            ended,
-            since,
-        };
         if !is_built {
-            self.fail(failed(told));
+            self.fail(told, took, since);
             return Ok(());
         }
         // Before anything else: that is what everybody waits for.
@@ -131,7 +124,8 @@ impl Session<'_> {
             Err(error) => {
                 let mut told = told;
                 told.verdict.miss(&error.to_string());
-                self.fail(failed(told));
+                self.sources = self.project.sources(Some(&self.paths()));
+                self.fail(told, took, since);
                 return Ok(());
             }
         };
@@ -150,19 +144,35 @@ impl Session<'_> {
 
     /// Takes the failure of a build. It may be that of half a save that nobody has seen yet: then the end of the save builds
     /// again, and nobody hears of the failure.
-    fn fail(&mut self, failed: Failed) {
+    fn fail(&mut self, told: Told, took: Duration, since: SystemTime) {
         self.has_failed = true;
-        self.failed = Some(failed);
+        self.failed = Some(Failed {
+            told,
+            took,
+            since,
+            looks: self.watch.looks(),
+            due: Instant::now() + LAST_LOOK,
+        });
         self.rested = self.watch.rest();
     }
 
-    /// When a failure is told although the sources could not be looked at: their filesystem hangs.
-    pub(super) fn failure_is_due(&self) -> Option<Instant> {
-        self.failed.as_ref().map(|failed| failed.ended + LAST_LOOK)
+    /// Whether a failure is to be told although no look says that nothing was being saved: none comes back, for the filesystem
+    /// of the sources hangs.
+    pub(super) fn is_failure_due(&mut self, now: Instant) -> bool {
+        let (looks, is_saved) = (self.watch.looks(), !self.watch.saved().is_empty());
+        let Some(failed) = &mut self.failed else {
+            return false;
+        };
+        if failed.looks != looks {
+            failed.looks = looks;
+            failed.due = now + LAST_LOOK;
+        }
+        now >= failed.due && !is_saved
     }
 
-    /// Tells why the last build failed, if it did. What is live goes on, and the next save builds again.
-    pub(super) fn tell_failure(&mut self) -> Result<(), Failure> {
+    /// Tells why the last build failed, if it did. What is live goes on, and the next save builds again. `can_look` is whether
+    /// the filesystem of the sources answers.
+    pub(super) fn tell_failure(&mut self, can_look: bool) -> Result<(), Failure> {
         self.rested = never();
         let Some(failed) = self.failed.take() else {
             return Ok(());
@@ -177,17 +187,20 @@ impl Session<'_> {
         let live = self.plugins.iter().find_map(Plugin::live);
         let live = live.map(|(generation, _)| generation);
         said::failed(&self.output, took, &told.verdict, live)?;
-        // To find sources anew takes looks at what they are on, which may hang, and calls go on.
         let mut sources = self.sources.clone();
-        if self.has_other_manifest {
+        if self.has_other_manifest && can_look {
             self.project.ask();
-            let libraries: Vec<_> = self.made.iter().map(|(path, _)| path.clone()).collect();
-            sources = self.project.sources(Some(&libraries));
+            sources = self.project.sources(Some(&self.paths()));
         }
         // Which files the failed build read, nobody knows.
         sources.all_count = true;
         self.follow(sources, since);
         Ok(())
+    }
+
+    /// The libraries that the last build made.
+    fn paths(&self) -> Vec<PathBuf> {
+        self.made.iter().map(|(path, _)| path.clone()).collect()
     }
 
     fn follow(&mut self, sources: Sources, since: SystemTime) {
@@ -211,9 +224,7 @@ impl Session<'_> {
             false => self.run_beside(&libraries)?,
         }
         self.made = libraries;
-        let paths: Vec<_> = self.made.iter().map(|(path, _)| path.clone()).collect();
-        self.follow(self.project.sources(Some(&paths)), done.since);
-        self.has_lock = Project::has_lock(&self.sources);
+        self.follow(self.project.sources(Some(&self.paths())), done.since);
         Ok(())
     }
 

@@ -104,7 +104,11 @@ impl Session<'_> {
             false => Watcher::STALL_CHECK,
         };
         let call = (!self.plugins.is_empty()).then_some(self.next_call);
-        let due = [call, self.rounds.due(), self.failure_is_due()];
+        let due = [
+            call,
+            self.rounds.due(),
+            self.failed.as_ref().map(|it| it.due),
+        ];
         let due = due.into_iter().flatten();
         due.fold(now + tick, Instant::min)
     }
