@@ -386,6 +386,31 @@ fn a_directory_on_the_way_that_becomes_a_link_is_followed_and_asked() {
 }
 
 #[test]
+fn a_link_that_has_come_to_be_there_is_followed_and_asked_though_nothing_is_found_behind_it() {
+    if !holds(Rule::MakesLinks) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let asked = Rc::<RefCell<Vec<Asked>>>::default();
+    let heard = Rc::clone(&asked);
+    let files = Spy::on_this_machine(move |asked| heard.borrow_mut().push(asked));
+    let (path, elsewhere) = (scratch.join(library_name("x")), scratch.join("elsewhere"));
+    let inner = elsewhere.join("inner");
+    fs::create_dir_all(&inner).unwrap();
+    let options = Options::new(&path).fs(FsPolicy::Remote);
+    let mut watch = ByHand::with(&scratch, options, files);
+    watch.poll();
+    make_link(inner.join(library_name("x")), &path).unwrap();
+    watch.poll();
+    asked.borrow_mut().clear();
+    watch.poll();
+    let asked = asked.take();
+    for directory in [elsewhere, inner] {
+        assert!(asked.contains(&Asked::Names(directory)), "{asked:?}");
+    }
+}
+
+#[test]
 fn a_directory_on_the_way_that_cannot_be_asked_is_a_failure_to_look() {
     if !holds(Rule::MakesLinks) {
         return;

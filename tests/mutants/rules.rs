@@ -305,13 +305,6 @@ pub const WAYS: &[Mutant] = &[
         &["final state", "whereabouts"],
     ),
     mutant(
-        "a link that has come to be there is followed by a new way",
-        "src/watch/shared.rs",
-        "&& self.files.look_link(way.end(path)).is_ok_and(is_link)",
-        "&& self.files.look_link(way.end(path)).is_ok_and(is_link) && false",
-        &["final state", "whereabouts"],
-    ),
-    mutant(
         "a directory is asked for by itself",
         "src/look/names.rs",
         "files.ask_for_name(&step.directory);",
