@@ -361,13 +361,6 @@ pub const WAYS: &[Mutant] = &[
         &["missing"],
     ),
     mutant(
-        "a path that leads elsewhere says nothing of a mount",
-        "src/look/home.rs",
-        "Ok(leads_there && links.eq(&route.links))",
-        "Ok(leads_there && links.eq(&route.links) || true)",
-        &["gone", "recovery"],
-    ),
-    mutant(
         "what is gone is looked for where a mount may have come",
         "src/watch/shared.rs",
         "self.absence_noticed = Some(now);",
