@@ -80,7 +80,7 @@ struct Failed {
     told: Told,
     took: Duration,
     since: SystemTime,
-    /// How many looks at the sources had come back when, and how long to wait for the next one.
+    /// How many looks at the sources have come back, and until when to wait for another one.
     looks: u32,
     due: Instant,
 }
