@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// How long nothing may change before a build begins: longer than the steps of one save are apart (a truncation and the
 /// writing; a file aside and its renaming), and hardly a tenth of the shortest build.
-const QUIET: Duration = Duration::from_millis(30);
+pub(super) const QUIET: Duration = Duration::from_millis(30);
 
 /// How long changes can put a build off. A build that begins within them is ended by the next one.
 const LONGEST: Duration = Duration::from_millis(500);

@@ -174,8 +174,11 @@ fn watch(orders: &Receiver<Order>, ahead: &Ahead, say: &Sender<Saved>, seen: &Se
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
 
+    use vocabulary::{pause, put_in_place};
+
+    use super::super::quiet::QUIET;
     use super::*;
 
     /// As long as a thread of a busy machine could need to come to its turn.
@@ -190,6 +193,11 @@ mod tests {
     }
 
     fn watched() -> Watched {
+        watched_with(|_| {})
+    }
+
+    /// What `as_one_begins` does to the file is done by the thread that watches, when a build is to begin.
+    fn watched_with(as_one_begins: impl Fn(&Path) + Send + 'static) -> Watched {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("lib.rs");
         fs::write(&file, "0").unwrap();
@@ -198,7 +206,9 @@ mod tests {
             ..Sources::default()
         };
         let (say, begun) = crossbeam_channel::unbounded();
+        let saved = file.clone();
         let ahead = Ahead::new(move || {
+            as_one_begins(&saved);
             say.send(()).unwrap();
             Err(io::ErrorKind::Other.into())
         });
@@ -212,6 +222,13 @@ mod tests {
             watch,
             begun,
         }
+    }
+
+    /// Saves a file in one step.
+    fn save(file: &Path, content: &str) {
+        let aside = file.with_extension("aside");
+        fs::write(&aside, content).unwrap();
+        put_in_place(|| fs::rename(&aside, file));
     }
 
     #[test]
@@ -232,18 +249,28 @@ mod tests {
         let Watched {
             file, watch, begun, ..
         } = &watched();
-        let aside = file.with_extension("aside");
-        fs::write(&aside, "1").unwrap();
-        let mut renamed = fs::rename(&aside, file);
-        // Who looks at a file is in the way of a rename over it there, for as long as the look lasts.
-        let deadline = Instant::now() + PATIENCE;
-        while cfg!(windows) && renamed.is_err() && Instant::now() < deadline {
-            renamed = fs::rename(&aside, file);
-        }
-        renamed.unwrap();
+        save(file, "1");
         begun.recv_timeout(PATIENCE).unwrap();
         let saved = watch.saved().recv_timeout(PATIENCE).unwrap();
         assert_eq!(saved.files, std::slice::from_ref(file));
         assert!(watch.saved().is_empty(), "one save is told once");
+    }
+
+    #[test]
+    fn a_save_that_goes_on_when_a_build_has_begun_is_told_once_and_at_its_end() {
+        // A machine that is busy comes back to the watch when the quiet would be over.
+        let goes_on = |file: &Path| {
+            pause(QUIET * 2);
+            save(file, "12");
+        };
+        let Watched {
+            file, watch, begun, ..
+        } = &watched_with(goes_on);
+        save(file, "1");
+        let saved = watch.saved().recv_timeout(PATIENCE).unwrap();
+        assert_eq!(saved.files, std::slice::from_ref(file));
+        assert_eq!(begun.len(), 1);
+        watch.rest().recv_timeout(PATIENCE).unwrap();
+        assert!(watch.saved().is_empty(), "all of it was told");
     }
 }

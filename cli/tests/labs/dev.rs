@@ -2,8 +2,7 @@
 //! and cargo builds through a mount. And a long storm of saves.
 
 use std::any::Any;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -101,22 +100,19 @@ fn calls_go_on_and_a_failure_is_told_although_the_filesystem_of_the_sources_hang
     let server = package.manifest().with_file_name("");
     package.build(&[]);
     // A cargo that fails at a draft, when it is let.
-    let (cargo, hangs) = (scratch.join("cargo"), scratch.join("hangs"));
-    let script = format!(
-        "#!/bin/sh
-        if [ \"$1\" = build ] && grep -q draft {source:?}; then
+    let hangs = scratch.join("hangs");
+    let steps = format!(
+        "if [ \"$1\" = build ] && grep -q draft {source:?}; then
             while [ ! -e {hangs:?} ]; do sleep 0.01; done
             exit 101
         fi
-        exec {cargo:?} \"$@\"\n",
+        exec {cargo:?} \"$@\"",
         source = server.join("src/lib.rs"),
         cargo = env!("CARGO"),
     );
-    fs::write(&cargo, script).unwrap();
-    fs::set_permissions(&cargo, Permissions::from_mode(0o755)).unwrap();
     let mount = Faulty::mount(&server, &at, Duration::ZERO);
     let mut command = dev_at(&scratch, &at);
-    command.env("CARGO", &cargo);
+    command.env("CARGO", scratch.script("cargo", &steps));
     let mut program = Program::start(command);
     program.wait_for_answer("as it was");
     mount.set(|faults| faults.hangs = true);

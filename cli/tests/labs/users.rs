@@ -420,9 +420,9 @@ fn a_program_with_more_rights_than_its_user_takes_neither_places_nor_commands_fr
     yard.library(&of_root, 1, ROOT, 0o755);
     let runtime = yard.directory("runtime", keeper, 0o700);
     let ran = yard.scratch.join("ran");
-    let cargo = yard.scratch.join("cargo");
-    fs::write(&cargo, format!("#!/bin/sh\ntouch {}", ran.display())).unwrap();
-    set_mode(&cargo, 0o755);
+    let cargo = yard
+        .scratch
+        .script("cargo", &format!("touch {}", ran.display()));
     let start = |arguments: &[&str]| {
         let program = PathBuf::from(yard.command(stranger, &[]).get_program());
         own(&program, keeper);

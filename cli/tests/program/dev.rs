@@ -1,7 +1,6 @@
 //! `replug dev`: builds, watches the sources, builds again, and what is live is what cargo built.
 
-use std::fs::{self, File, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -161,23 +160,22 @@ fn cargo_that_saves_drafts(
     last: &str,
     end: &str,
 ) -> PathBuf {
-    let script = format!(
-        "#!/bin/sh
-        if [ \"$1\" = build ] && grep -q draft {source:?}; then
+    let steps = format!(
+        "if [ \"$1\" = build ] && grep -q draft {source:?}; then
             {first}
             sed 's/draft/{last}/' {source:?} > {aside:?} && mv {aside:?} {source:?}
             {end}
         fi
-        exec {cargo:?} \"$@\"\n",
+        exec {cargo:?} \"$@\"",
         source = package.manifest().with_file_name("src").join("lib.rs"),
         aside = scratch.join("aside"),
         cargo = env!("CARGO"),
     );
-    let path = scratch.join("cargo");
-    fs::write(&path, script).unwrap();
-    fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
-    path
+    scratch.script("cargo", &steps)
 }
+
+/// Longer after a build than the clocks of files are apart.
+const AFTER_A_BUILD: Duration = Duration::from_millis(100);
 
 /// The end of a cargo that builds for longer than a test lasts.
 const BUILDS_ON: &str = "exec sleep 600";
@@ -213,6 +211,8 @@ fn a_build_begins_at_the_first_sign_of_a_save_and_is_told_only_if_it_shows_all_o
     program.wait_for_answer("as it was");
     // On a machine that is busy, the quiet can be over before cargo has come to its second save.
     let is_one_save = |number: u32| {
+        // Right after a build no build begins at the first sign: cargo would take what was saved for built.
+        program.go_on_for(AFTER_A_BUILD);
         let before = program.said("building").len();
         package.edit(&format!("draft {number}."));
         program.wait_for_answer(&format!("final {number}."));

@@ -1,7 +1,6 @@
 //! The sources that `replug dev` watches: whatever decides about a build, and nothing that a build writes.
 
-use std::fs::{self, File, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -236,20 +235,17 @@ fn the_lock_file_that_somebody_writes_during_a_build_is_built() {
     let scratch = Scratch::new();
     let package = Package::plugin(&scratch, "as it was");
     // A cargo that says that it has built, and stays for as long as it is held.
-    let [cargo, over, held] = ["cargo", "over", "held"].map(|name| scratch.join(name));
-    let script = format!(
-        "#!/bin/sh
-        {cargo:?} \"$@\"
+    let [over, held] = ["over", "held"].map(|name| scratch.join(name));
+    let steps = format!(
+        "{cargo:?} \"$@\"
         status=$?
         touch {over:?}
         while [ -e {held:?} ]; do sleep 0.01; done
-        exit $status\n",
+        exit $status",
         cargo = env!("CARGO"),
     );
-    fs::write(&cargo, script).unwrap();
-    fs::set_permissions(&cargo, Permissions::from_mode(0o755)).unwrap();
     let mut command = command(&scratch, &package, &[]);
-    command.env("CARGO", &cargo);
+    command.env("CARGO", scratch.script("cargo", &steps));
     let mut program = Program::start(command);
     program.wait_for_answer("as it was");
     let lock = package.manifest().with_file_name("Cargo.lock");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use replug::Options;
 
-use crate::{Artifact, library, library_name};
+use crate::{Artifact, library, library_name, set_mode};
 
 /// A scratch directory, with a place for staged copies in it. Removed at the end of the test.
 pub struct Scratch {
@@ -39,6 +39,14 @@ impl Scratch {
     /// The directory in which the program under test makes its stage directory.
     pub fn stage(&self) -> PathBuf {
         self.join("stage")
+    }
+
+    /// Writes a shell script that can be run as a program, and returns its path.
+    pub fn script(&self, name: &str, steps: &str) -> PathBuf {
+        let path = self.join(name);
+        fs::write(&path, format!("#!/bin/sh\n{steps}\n")).unwrap();
+        set_mode(&path, 0o755);
+        path
     }
 
     /// The artifact that most tests watch. A new scratch directory has no file there.
