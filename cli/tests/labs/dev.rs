@@ -3,10 +3,11 @@
 
 use std::any::Any;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use vocabulary::{Package, Program, Saves, Scratch, pause};
+use vocabulary::{Package, Program, Saves, Scratch, Terminal, pause, program};
 
 use crate::faulty::Faulty;
 use crate::mounts::{Mounted, with_mounts};
@@ -16,7 +17,7 @@ use crate::served::Mount;
 const REMEMBERED: Duration = Duration::from_secs(60);
 
 /// `replug dev` for the package as it is seen at `at`, with a target directory of its own.
-fn dev_at(scratch: &Scratch, at: &Path) -> std::process::Command {
+fn dev_at(scratch: &Scratch, at: &Path) -> Command {
     let mut command = Program::command_of("dev", scratch);
     command.args(["--every-ms", "50", "-p", "tiny", "--manifest-path"]);
     command.arg(at.join("Cargo.toml")).arg("--target-dir");
@@ -91,47 +92,124 @@ fn assert_is_called(program: &mut Program) {
     program.wait_for_event("result");
 }
 
+/// A package on a mount that can hang, and a cargo that fails at a draft once the mount hangs.
+struct Hanging {
+    scratch: Scratch,
+    at: PathBuf,
+    /// The source on the server's side.
+    source: PathBuf,
+    mount: Faulty,
+    /// Lets cargo go on.
+    go_on: PathBuf,
+    cargo: PathBuf,
+}
+
+impl Hanging {
+    fn new() -> Hanging {
+        let scratch = Scratch::new();
+        let package = Package::plugin(&scratch, "as it was");
+        let at = scratch.join("mounted");
+        fs::create_dir(&at).unwrap();
+        let server = package.manifest().with_file_name("");
+        package.build(&[]);
+        let (source, go_on) = (server.join("src/lib.rs"), scratch.join("go_on"));
+        let steps = format!(
+            "if [ \"$1\" = build ] && grep -q draft {source:?}; then
+                while [ ! -e {go_on:?} ]; do sleep 0.01; done
+                exit 101
+            fi
+            exec {cargo:?} \"$@\"",
+            cargo = env!("CARGO"),
+        );
+        Hanging {
+            cargo: scratch.script("cargo", &steps),
+            mount: Faulty::mount(&server, &at, Duration::ZERO),
+            scratch,
+            at,
+            source,
+            go_on,
+        }
+    }
+
+    /// Saves another answer on the server's side, in one step, for half a save would go to the cargo that does not fail.
+    fn save(&self, before: &str, after: &str) {
+        let aside = self.scratch.join("aside");
+        let text = fs::read_to_string(&self.source).unwrap();
+        fs::write(&aside, text.replace(before, after)).unwrap();
+        fs::rename(&aside, &self.source).unwrap();
+    }
+
+    /// Hangs until what is returned is dropped: also by a test that fails, which could not end its program otherwise.
+    fn hang(&self) -> Hung<'_> {
+        self.mount.set(|faults| faults.hangs = true);
+        Hung(&self.mount)
+    }
+
+    fn hang_and_let_the_build_fail(&self) -> Hung<'_> {
+        let hung = self.hang();
+        fs::write(&self.go_on, "").unwrap();
+        hung
+    }
+}
+
+struct Hung<'a>(&'a Faulty);
+
+impl Drop for Hung<'_> {
+    fn drop(&mut self) {
+        self.0.heal();
+    }
+}
+
 #[test]
 fn calls_go_on_and_a_failure_is_told_although_the_filesystem_of_the_sources_hangs() {
-    let scratch = Scratch::new();
-    let package = Package::plugin(&scratch, "as it was");
-    let at = scratch.join("mounted");
-    fs::create_dir(&at).unwrap();
-    let server = package.manifest().with_file_name("");
-    package.build(&[]);
-    // A cargo that fails at a draft, when it is let.
-    let hangs = scratch.join("hangs");
-    let steps = format!(
-        "if [ \"$1\" = build ] && grep -q draft {source:?}; then
-            while [ ! -e {hangs:?} ]; do sleep 0.01; done
-            exit 101
-        fi
-        exec {cargo:?} \"$@\"",
-        source = server.join("src/lib.rs"),
-        cargo = env!("CARGO"),
-    );
-    let mount = Faulty::mount(&server, &at, Duration::ZERO);
-    let mut command = dev_at(&scratch, &at);
-    command.env("CARGO", scratch.script("cargo", &steps));
+    let ground = Hanging::new();
+    let mut command = dev_at(&ground.scratch, &ground.at);
+    command.env("CARGO", &ground.cargo);
     let mut program = Program::start(command);
     program.wait_for_answer("as it was");
-    mount.set(|faults| faults.hangs = true);
+    let hung = ground.hang();
     assert_is_called(&mut program);
-    mount.heal();
-    // In one step, for half a save would go to the cargo that does not fail.
-    let (source, aside) = (server.join("src/lib.rs"), scratch.join("aside"));
-    let text = fs::read_to_string(&source).unwrap();
-    fs::write(&aside, text.replace("as it was", "a draft")).unwrap();
-    fs::rename(&aside, &source).unwrap();
+    drop(hung);
+    ground.save("as it was", "a draft");
     program.wait_for_event("building");
-    mount.set(|faults| faults.hangs = true);
-    fs::write(&hangs, "").unwrap();
+    let hung = ground.hang_and_let_the_build_fail();
     program.wait_for_event("failed");
     assert_is_called(&mut program);
-    mount.heal();
-    fs::write(&source, text.replace("as it was", "at the end")).unwrap();
+    drop(hung);
+    ground.save("a draft", "at the end");
     program.wait_for_answer("at the end");
-    program.stop_cleanly(&scratch);
+    program.stop_cleanly(&ground.scratch);
+}
+
+#[test]
+fn a_failure_that_is_not_told_yet_is_told_before_the_build_before_comes_back() {
+    let ground = Hanging::new();
+    let mut command = Command::new(program());
+    command.args(["dev", "--every-ms", "50", "-p", "tiny", "--manifest-path"]);
+    command.arg(ground.at.join("Cargo.toml"));
+    command
+        .arg("--target-dir")
+        .arg(ground.scratch.join("target"));
+    command.arg("--stage-dir").arg(ground.scratch.stage());
+    command.env("CARGO", &ground.cargo);
+    let mut terminal = Terminal::start_with_keyboard(&command, 120);
+    let shows = |text: &'static str| move |it: &Terminal| it.text().contains(text);
+    terminal.wait_for("the first build", shows("generation 1 · "));
+    ground.save("as it was", "as edited");
+    terminal.wait_for("the second build", shows("generation 2 · "));
+    ground.save("as edited", "a draft");
+    terminal.wait_for("a build of the draft", |it| {
+        it.text().matches("building tiny").count() == 3
+    });
+    let hung = ground.hang_and_let_the_build_fail();
+    // The status says so at once, and the words wait for a look at the sources.
+    terminal.wait_for("the failure", shows("failed · "));
+    terminal.press('b');
+    terminal.wait_for("the build before", shows("the build before is back"));
+    assert!(terminal.text().contains("failed after "));
+    drop(hung);
+    terminal.press('q');
+    assert_eq!(terminal.end().code(), Some(0));
 }
 
 #[test]

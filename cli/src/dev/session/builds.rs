@@ -268,6 +268,8 @@ impl Session<'_> {
         if let Err(error) = self.earlier.check() {
             return Ok(self.output.tell(&replug::chain(&error))?);
         }
+        // A failure that waits for a look at the sources would end here unheard.
+        self.tell_failure(false)?;
         self.end_build();
         self.rounds.dropped();
         let was_live = self.is_all_live();
