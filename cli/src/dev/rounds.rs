@@ -71,8 +71,11 @@ impl Rounds {
         match (is_within_build, files) {
             (true, [file]) => self.suspect(file),
             (true, _) => self.suspect = None,
-            // Between builds no build writes.
-            (false, _) => {}
+            // Between builds no build writes: this was a person, whose saves came within builds before.
+            (false, files) => {
+                self.suspect
+                    .take_if(|suspect| files.contains(&suspect.file));
+            }
         }
         if !self.is_suspicious() || !is_within_build {
             return Step::Build;
@@ -217,6 +220,9 @@ mod tests {
             rounds.saved(&file("made.rs"), false, Instant::now()),
             Step::Build
         );
+        rounds.began();
+        let within = rounds.saved(&file("made.rs"), false, Instant::now());
+        assert_eq!(within, Step::Build, "a person is suspected no longer");
     }
 
     #[test]

@@ -37,7 +37,7 @@ use crate::stop::Stop;
 /// How long the first look at all sources may take before the first build begins without it.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 
-/// How long a failure is kept back while no look at the sources comes back.
+/// How long the end of a build is kept back while no look at the sources comes back.
 const LAST_LOOK: Duration = Duration::from_secs(2);
 
 /// Builds, watches, loads and calls until told to stop.
@@ -67,20 +67,25 @@ struct Groups {
     beside: AtomicU32,
 }
 
-/// A build that has ended well, until its libraries are digested.
+/// A build that has ended well, until its libraries are digested, and no [`Rest`] is waited for.
 struct Done {
     took: Duration,
     ended: Instant,
     warnings: usize,
     since: SystemTime,
+    made: Option<Made>,
 }
 
-/// A build that has failed, until it is known that nothing was being saved while it read the sources.
+/// A build that has failed, until no [`Rest`] is waited for.
 struct Failed {
     told: Told,
     took: Duration,
     since: SystemTime,
-    /// How many looks at the sources have come back, and until when to wait for another one.
+}
+
+/// The wait, after a build, for a look at the sources which finds that nothing was being saved while the build read them.
+struct Rest {
+    /// How many looks have come back, and until when to wait for another one.
     looks: u32,
     due: Instant,
 }
@@ -98,6 +103,7 @@ struct Session<'a> {
     done: Option<Done>,
     digested: Receiver<Made>,
     failed: Option<Failed>,
+    rest: Option<Rest>,
     rested: Receiver<()>,
     plugins: Vec<Plugin<'a>>,
     beside: Option<Beside>,
@@ -139,6 +145,7 @@ impl<'a> Session<'a> {
             done: None,
             digested: never(),
             failed: None,
+            rest: None,
             rested: never(),
             plugins: Vec::new(),
             beside: None,
@@ -168,11 +175,8 @@ impl<'a> Session<'a> {
                 Woken::Saved(saved) => self.save(saved)?,
                 Woken::Said(Said::Blocked) => said::blocked(&self.output)?,
                 Woken::Said(Said::Ended(told)) => self.finish(told)?,
-                Woken::Digested(libraries) => {
-                    self.hand_over(libraries)?;
-                    self.tell_last_words(stop);
-                }
-                Woken::Rested => self.tell_failure(true)?,
+                Woken::Digested(libraries) => self.know(libraries),
+                Woken::Rested => self.come_to_rest(true)?,
                 Woken::Update(number, update) => {
                     if self.plugins[number].apply(update)? {
                         // A new generation is called at once: that is what everybody waits for.
@@ -180,6 +184,9 @@ impl<'a> Session<'a> {
                     }
                 }
                 Woken::Time => {}
+            }
+            if self.hand_over()? {
+                self.tell_last_words(stop);
             }
             self.go_on()?;
         }
@@ -189,8 +196,8 @@ impl<'a> Session<'a> {
     /// Does what is due by now.
     fn go_on(&mut self) -> Result<(), Failure> {
         let now = Instant::now();
-        if self.is_failure_due(now) {
-            self.tell_failure(false)?;
+        if self.is_rest_overdue(now) {
+            self.come_to_rest(false)?;
         }
         if self.rounds.due().is_some_and(|due| now >= due) {
             self.begin(&[])?;

@@ -201,6 +201,27 @@ fn a_failure_is_not_told_of_a_build_into_which_a_save_came() {
 }
 
 #[test]
+fn nothing_is_loaded_of_a_build_into_which_a_save_came() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    let mut command = command(&scratch, &package, &[]);
+    // It builds the draft, and the save is over when it ends.
+    let build = format!("{:?} \"$@\"", env!("CARGO"));
+    let cargo = cargo_that_saves_drafts(&scratch, &package, &build, "final", "exit 0");
+    command.env("CARGO", cargo);
+    let mut program = Program::start(command);
+    program.wait_for_answer("as it was");
+    for number in 1..=5 {
+        package.edit(&format!("draft {number}."));
+        program.wait_for_answer(&format!("final {number}."));
+    }
+    let ended = program.stop_cleanly(&scratch);
+    let answers = ended.said("result");
+    let of_draft = answers.iter().find(|it| it.text("value").contains("draft"));
+    assert!(of_draft.is_none(), "{of_draft:?}");
+}
+
+#[test]
 fn a_build_begins_at_the_first_sign_of_a_save_and_is_told_only_if_it_shows_all_of_the_save() {
     let scratch = Scratch::new();
     let package = Package::plugin(&scratch, "as it was");

@@ -13,7 +13,7 @@ use super::super::loaded::Plugin;
 use super::super::said;
 use super::super::sources::Sources;
 use super::super::stale::{make_stale, seems_built, stamp};
-use super::{Done, Failed, LAST_LOOK, Session};
+use super::{Done, Failed, LAST_LOOK, Rest, Session};
 use crate::build::BuildError;
 use crate::run::Failure;
 
@@ -88,6 +88,7 @@ impl Session<'_> {
         self.done = None;
         self.digested = never();
         self.failed = None;
+        self.rest = None;
         self.rested = never();
     }
 
@@ -138,42 +139,51 @@ impl Session<'_> {
             ended,
             warnings: told.verdict.warnings,
             since,
+            made: None,
         });
+        self.wait_for_rest();
         Ok(())
     }
 
-    /// Takes the failure of a build. It may be that of half a save that nobody has seen yet: then the end of the save builds
-    /// again, and nobody hears of the failure.
     fn fail(&mut self, told: Told, took: Duration, since: SystemTime) {
         self.has_failed = true;
-        self.failed = Some(Failed {
-            told,
-            took,
-            since,
+        self.failed = Some(Failed { told, took, since });
+        self.wait_for_rest();
+    }
+
+    /// Keeps back the end of a build. It may be that of half a save which nobody has seen yet: then the end of the save
+    /// builds again, and nobody hears of this build.
+    fn wait_for_rest(&mut self) {
+        self.rested = self.watch.rest();
+        self.rest = Some(Rest {
             looks: self.watch.looks(),
             due: Instant::now() + LAST_LOOK,
         });
-        self.rested = self.watch.rest();
     }
 
-    /// Whether a failure is to be told although no look says that nothing was being saved: none comes back, for the filesystem
-    /// of the sources hangs.
-    pub(super) fn is_failure_due(&mut self, now: Instant) -> bool {
+    /// Whether the end of a build is kept back for no longer although no look says that nothing was being saved: none comes
+    /// back, for the filesystem of the sources hangs.
+    pub(super) fn is_rest_overdue(&mut self, now: Instant) -> bool {
         let (looks, is_saved) = (self.watch.looks(), !self.watch.saved().is_empty());
-        let Some(failed) = &mut self.failed else {
+        let Some(rest) = &mut self.rest else {
             return false;
         };
-        if failed.looks != looks {
-            failed.looks = looks;
-            failed.due = now + LAST_LOOK;
+        if rest.looks != looks {
+            rest.looks = looks;
+            rest.due = now + LAST_LOOK;
         }
-        now >= failed.due && !is_saved
+        now >= rest.due && !is_saved
     }
 
-    /// Tells why the last build failed, if it did. What is live goes on, and the next save builds again. `can_look` is whether
-    /// the filesystem of the sources answers.
-    pub(super) fn tell_failure(&mut self, can_look: bool) -> Result<(), Failure> {
+    /// Keeps back no end of a build any longer. `can_look` is whether the filesystem of the sources answers.
+    pub(super) fn come_to_rest(&mut self, can_look: bool) -> Result<(), Failure> {
+        self.rest = None;
         self.rested = never();
+        self.tell_failure(can_look)
+    }
+
+    /// Tells why the last build failed, if it did. What is live goes on, and the next save builds again.
+    fn tell_failure(&mut self, can_look: bool) -> Result<(), Failure> {
         let Some(failed) = self.failed.take() else {
             return Ok(());
         };
@@ -181,7 +191,6 @@ impl Session<'_> {
             mut told,
             took,
             since,
-            ..
         } = failed;
         told.verdict.fail(&told.stderr);
         let live = self.plugins.iter().find_map(Plugin::live);
@@ -209,26 +218,35 @@ impl Session<'_> {
         drop(self.watch.follow(sources, Some(stamp(since - TICK_BEFORE))));
     }
 
-    /// Takes what a build has made, whose digests are known by now: from here on it is loaded.
-    pub(super) fn hand_over(&mut self, libraries: Made) -> Result<(), Failure> {
+    /// Takes down what a build has made, whose digests are known by now.
+    pub(super) fn know(&mut self, libraries: Made) {
         self.digested = never();
-        let Some(done) = self.done.take() else {
-            return Ok(());
+        if let Some(done) = &mut self.done {
+            done.made = Some(libraries);
+        }
+    }
+
+    /// Hands over what a build has made, if nothing keeps it back: from here on it is loaded. Returns whether it was.
+    pub(super) fn hand_over(&mut self) -> Result<bool, Failure> {
+        let is_known = |done: &mut Done| self.rest.is_none() && done.made.is_some();
+        let Some(done) = self.done.take_if(is_known) else {
+            return Ok(false);
         };
+        let libraries = done.made.unwrap_or_default();
         self.has_failed = false;
         said::built(&self.output, done.took, done.warnings, &libraries)?;
         let was_live = self.is_all_live();
         self.earlier.built(&libraries, self.kept.take(), was_live);
         match self.args.command.is_empty() {
-            true => self.load(&libraries, &done)?,
+            true => self.load(&libraries, done.took, done.ended)?,
             false => self.run_beside(&libraries)?,
         }
         self.made = libraries;
         self.follow(self.project.sources(Some(&self.paths())), done.since);
-        Ok(())
+        Ok(true)
     }
 
-    fn load(&mut self, libraries: &Made, done: &Done) -> Result<(), Failure> {
+    fn load(&mut self, libraries: &Made, took: Duration, ended: Instant) -> Result<(), Failure> {
         let is_made = |path: &PathBuf| libraries.iter().any(|(made, _)| made == path);
         self.plugins.retain(|plugin| is_made(&plugin.path));
         for (path, digest) in libraries {
@@ -242,7 +260,7 @@ impl Session<'_> {
                 }
             };
             if let Some(digest) = digest {
-                self.plugins[number].built(*digest, done.took, done.ended)?;
+                self.plugins[number].built(*digest, took, ended)?;
             }
         }
         Ok(())
@@ -261,15 +279,19 @@ impl Session<'_> {
     /// take the place; unless there is nothing to go back to.
     pub(super) fn go_back(&mut self) -> Result<(), Failure> {
         // A build that has just ended is what one goes back from.
-        if self.done.is_some() {
-            let libraries = self.digested.recv().unwrap_or_default();
-            self.hand_over(libraries)?;
+        if let Some(done) = &self.done {
+            if done.made.is_none() {
+                let libraries = self.digested.recv().unwrap_or_default();
+                self.know(libraries);
+            }
+            self.come_to_rest(false)?;
+            self.hand_over()?;
         }
         if let Err(error) = self.earlier.check() {
             return Ok(self.output.tell(&replug::chain(&error))?);
         }
         // A failure that waits for a look at the sources would end here unheard.
-        self.tell_failure(false)?;
+        self.come_to_rest(false)?;
         self.end_build();
         self.rounds.dropped();
         let was_live = self.is_all_live();

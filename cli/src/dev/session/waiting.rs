@@ -104,11 +104,8 @@ impl Session<'_> {
             false => Watcher::STALL_CHECK,
         };
         let call = (!self.plugins.is_empty()).then_some(self.next_call);
-        let due = [
-            call,
-            self.rounds.due(),
-            self.failed.as_ref().map(|it| it.due),
-        ];
+        let rest = self.rest.as_ref().map(|rest| rest.due);
+        let due = [call, self.rounds.due(), rest];
         let due = due.into_iter().flatten();
         due.fold(now + tick, Instant::min)
     }
