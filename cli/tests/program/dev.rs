@@ -222,6 +222,30 @@ fn nothing_is_loaded_of_a_build_into_which_a_save_came() {
 }
 
 #[test]
+fn nothing_is_said_of_a_build_that_took_an_empty_file_for_a_source() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    let file = package.manifest().with_file_name("src").join("lib.rs");
+    let source = fs::read_to_string(file).unwrap();
+    let mut command = command(&scratch, &package, &[]);
+    let build = format!("{:?} \"$@\"", env!("CARGO"));
+    // Of the draft, the compiler sees this line and nothing else.
+    let (draft, whole) = ("#![cfg(any(/*draft*/))]", "*\\/not(any())\\/*");
+    let cargo = cargo_that_saves_drafts(&scratch, &package, &build, whole, "exit 0");
+    command.env("CARGO", cargo);
+    let mut program = Program::start(command);
+    program.wait_for_answer("as it was");
+    for number in 1..=5 {
+        let text = source.replace("as it was", &format!("save {number}."));
+        package.write("src/lib.rs", &format!("{draft}\n{text}"));
+        program.wait_for_answer(&format!("save {number}."));
+    }
+    let ended = program.stop_cleanly(&scratch);
+    let kept = ended.said("kept");
+    assert!(kept.is_empty(), "{kept:?}");
+}
+
+#[test]
 fn a_build_begins_at_the_first_sign_of_a_save_and_is_told_only_if_it_shows_all_of_the_save() {
     let scratch = Scratch::new();
     let package = Package::plugin(&scratch, "as it was");
