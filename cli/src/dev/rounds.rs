@@ -107,9 +107,13 @@ impl Rounds {
         self.suspect = Some(suspect);
     }
 
+    /// In how many builds in a row the suspect changed.
+    fn builds(&self) -> u32 {
+        self.suspect.as_ref().map_or(0, |suspect| suspect.builds)
+    }
+
     fn is_suspicious(&self) -> bool {
-        let builds = self.suspect.as_ref().map_or(0, |suspect| suspect.builds);
-        builds > SUSPECT_AFTER
+        self.builds() > SUSPECT_AFTER
     }
 
     /// The running build came to its end.
@@ -121,9 +125,14 @@ impl Rounds {
     }
 
     fn pause(&self) -> Duration {
-        let builds = self.suspect.as_ref().map_or(0, |suspect| suspect.builds);
-        let doublings = builds.saturating_sub(SUSPECT_AFTER + 1).min(16);
+        let doublings = self.builds().saturating_sub(SUSPECT_AFTER + 1).min(16);
         (PAUSE * 2u32.pow(doublings)).min(LONGEST_PAUSE)
+    }
+
+    /// Whether the build that has ended counts for nothing: the suspect changed in it, and may be what a person saves within
+    /// builds, of which it has read half. The next one, which waits for nobody to save, shows who writes.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.due.is_some() && self.builds() == SUSPECT_AFTER + 1
     }
 
     /// When a build begins that was put off.
@@ -131,12 +140,10 @@ impl Rounds {
         self.due
     }
 
-    /// The file that the builds seem to write themselves, told once.
+    /// The file that the builds write themselves, told once: it changes in each of them, and at no other time.
     pub(super) fn tell_suspect(&mut self) -> Option<&Path> {
-        if !self.is_suspicious() {
-            return None;
-        }
-        let suspect = self.suspect.as_mut()?;
+        let is_certain = self.builds() > SUSPECT_AFTER + 1;
+        let suspect = self.suspect.as_mut().filter(|_| is_certain)?;
         match std::mem::replace(&mut suspect.is_told, true) {
             true => None,
             false => Some(&suspect.file),
@@ -191,11 +198,12 @@ mod tests {
     #[test]
     fn a_file_that_each_build_changes_puts_the_next_one_off_for_longer_and_longer() {
         let (mut rounds, now) = (suspicious(), Instant::now());
-        assert_eq!(rounds.tell_suspect(), Some(Path::new("made.rs")));
-        assert_eq!(rounds.tell_suspect(), None, "it is told once");
+        let mut told = Vec::new();
         for pause in [1, 2, 4, 8, 16, 32, 60, 60] {
+            told.extend(rounds.tell_suspect().map(Path::to_owned));
             rounds.ended(now);
             assert_eq!(rounds.due(), Some(now + Duration::from_secs(pause)));
+            assert_eq!(told.is_empty(), rounds.is_doubtful(), "after {pause} s");
             rounds.began();
             assert_eq!(rounds.due(), None);
             assert_eq!(
@@ -203,6 +211,7 @@ mod tests {
                 Step::Later
             );
         }
+        assert_eq!(told, file("made.rs"), "it is told once");
     }
 
     #[test]
@@ -210,6 +219,27 @@ mod tests {
         let mut rounds = suspicious();
         rounds.ended(Instant::now());
         assert!(rounds.due().is_some());
+    }
+
+    #[test]
+    fn a_build_in_which_a_suspect_changed_counts_once_nobody_else_can_have_changed_it() {
+        let (mut rounds, now) = (suspicious(), Instant::now());
+        assert!(!rounds.is_doubtful(), "it has not ended");
+        rounds.ended(now);
+        assert!(rounds.is_doubtful());
+        for _ in 0..3 {
+            rounds.began();
+            assert!(!rounds.is_doubtful());
+            assert_eq!(rounds.saved(&file("made.rs"), false, now), Step::Later);
+            rounds.ended(now);
+            assert!(!rounds.is_doubtful());
+        }
+        let mut rounds = suspicious();
+        rounds.ended(now);
+        assert_eq!(rounds.saved(&file("lib.rs"), false, now), Step::Build);
+        rounds.began();
+        rounds.ended(now);
+        assert!(!rounds.is_doubtful());
     }
 
     #[test]

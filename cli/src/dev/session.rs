@@ -274,10 +274,15 @@ impl<'a> Session<'a> {
         let is_by_build = saved.oldest.is_some_and(|oldest| self.is_by_build(oldest));
         match self.rounds.saved(&saved.files, is_by_build, Instant::now()) {
             Step::Build => self.begin_or_go_on(&saved.files),
-            Step::Later => match self.rounds.tell_suspect() {
-                Some(file) => Ok(said::suspect(&self.output, file)?),
-                None => Ok(()),
-            },
+            Step::Later => {
+                if self.rounds.is_doubtful() {
+                    self.forget_end();
+                }
+                match self.rounds.tell_suspect() {
+                    Some(file) => Ok(said::suspect(&self.output, file)?),
+                    None => Ok(()),
+                }
+            }
         }
     }
 

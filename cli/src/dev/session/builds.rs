@@ -76,7 +76,7 @@ impl Session<'_> {
         }
     }
 
-    /// Ends the builds that are running, and forgets one whose libraries are not digested yet.
+    /// Ends the builds that are running, and forgets one whose end is kept back.
     pub(super) fn end_build(&mut self) {
         self.ahead.forbid();
         if let Some(building) = self.building.take() {
@@ -85,6 +85,11 @@ impl Session<'_> {
             self.watch.take_lock();
             self.last_end = Some(SystemTime::now());
         }
+        self.forget_end();
+    }
+
+    /// Forgets a build that has ended, and whose end is kept back.
+    pub(super) fn forget_end(&mut self) {
         self.done = None;
         self.digested = never();
         self.failed = None;
@@ -108,6 +113,9 @@ impl Session<'_> {
         self.watch.take_lock();
         self.rounds.ended(ended);
         self.last_end = Some(SystemTime::now());
+        if self.rounds.is_doubtful() {
+            return Ok(());
+        }
         if !is_built {
             self.fail(told, took, since);
             return Ok(());

@@ -93,7 +93,7 @@ impl Session<'_> {
     /// left some of it: all of it goes live together, once it is mended.
     fn is_open(&self) -> bool {
         let is_over = self.building.is_none() && self.done.is_none() && !self.has_failed;
-        is_over && !self.is_held && self.ahead.is_none()
+        is_over && !self.rounds.is_doubtful() && !self.is_held && self.ahead.is_none()
     }
 
     fn deadline(&self) -> Instant {
