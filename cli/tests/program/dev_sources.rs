@@ -210,6 +210,57 @@ fn the_failure_of_builds_that_write_a_source_anew_is_told() {
 }
 
 #[test]
+fn of_six_builds_into_each_of_which_a_save_came_nothing_is_told_or_loaded() {
+    // The last of these saves is seen before the build has ended, or after.
+    for last_words in ["sleep 0.2", ""] {
+        let scratch = Scratch::new();
+        let package = Package::plugin(&scratch, "as it was");
+        let builds = scratch.join("builds");
+        let save = |answer: &str| {
+            let source = package.manifest().with_file_name("src").join("lib.rs");
+            let aside = scratch.join("aside");
+            format!(
+                "sed 's/draft [0-9]/{answer}/' {source:?} > {aside:?} && mv {aside:?} {source:?}"
+            )
+        };
+        let steps = format!(
+            "if [ \"$1\" = build ] && [ -e {builds:?} ]; then
+                echo >> {builds:?}
+                number=$(wc -l < {builds:?})
+                if [ $number -lt 6 ]; then
+                    sleep 0.2
+                    {next}
+                    exec sleep 600
+                fi
+                if [ $number = 6 ]; then
+                    {cargo:?} \"$@\"
+                    {last}
+                    {last_words}
+                    exit 0
+                fi
+            fi
+            exec {cargo:?} \"$@\"",
+            next = save("draft '$number'"),
+            last = save("final"),
+            cargo = env!("CARGO"),
+        );
+        let mut command = command(&scratch, &package, &[]);
+        command.env("CARGO", scratch.script("cargo", &steps));
+        let mut program = Program::start(command);
+        program.wait_for_answer("as it was");
+        fs::write(&builds, "").unwrap();
+        package.edit("draft 0");
+        program.wait_for_answer("final");
+        let ended = program.stop_cleanly(&scratch);
+        let answers = ended.said("result");
+        let of_draft = answers.iter().find(|it| it.text("value").contains("draft"));
+        assert!(of_draft.is_none(), "{last_words}: {of_draft:?}");
+        assert_eq!(ended.said("built").len(), 2, "{last_words}");
+        assert!(ended.said("warning").is_empty(), "a person is no build");
+    }
+}
+
+#[test]
 fn a_failure_is_told_while_the_plugin_writes_beside_its_sources() {
     let scratch = Scratch::new();
     let package = Package::plugin(&scratch, "");
