@@ -80,18 +80,12 @@ impl<'a> Project<'a> {
             (false, None | Some("dev")) => "debug",
             (false, Some(name)) => name,
         };
-        let (mut targets, mut intermediate) = (Vec::new(), None);
-        if let Some(told) = &self.metadata {
-            targets.push(told.target_directory.as_std_path().to_owned());
-            intermediate = told.build_directory.as_ref();
-            intermediate = intermediate.filter(|it| **it != told.target_directory);
-        }
-        if let Some(chosen) = &self.options.target_dir {
-            // The one that cargo tells of is that of other builds then.
-            targets = vec![self.here.join(chosen)];
-        }
-        targets.extend(intermediate.map(|it| it.as_std_path().to_owned()));
-        profiles.extend(targets.iter().map(|it| it.join(name)));
+        let metadata = self.metadata.iter();
+        let told =
+            metadata.flat_map(|it| [Some(&it.target_directory), it.build_directory.as_ref()]);
+        let told = told.flatten().map(|it| it.as_std_path().to_owned());
+        let chosen = self.options.target_dir.iter().map(|it| self.here.join(it));
+        profiles.extend(told.chain(chosen).map(|it| it.join(name)));
         profiles.sort();
         profiles.dedup();
         profiles
@@ -135,40 +129,5 @@ impl<'a> Project<'a> {
     /// Whether a file decides which packages there are, and what they depend on.
     pub(super) fn is_manifest(path: &Path) -> bool {
         path.file_name().is_some_and(|name| name == "Cargo.toml")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn the_builds_of_another_target_directory_are_left_alone() {
-        let profiles = |chosen: Option<&str>, build_directory: &str| {
-            let told = json!({
-                "packages": [], "workspace_members": [], "version": 1, "workspace_root": "w",
-                "target_directory": "target", "build_directory": build_directory,
-            });
-            let options = Build {
-                target_dir: chosen.map(PathBuf::from),
-                ..Build::default()
-            };
-            let project = Project {
-                packages: &[],
-                options: &options,
-                here: PathBuf::new(),
-                metadata: Some(serde_json::from_value(told).unwrap()),
-            };
-            project.profiles(&Vec::new())
-        };
-        let debug = |target: &str| Path::new(target).join("debug");
-        assert_eq!(profiles(None, "target"), [debug("target")]);
-        let both = [debug("build"), debug("target")];
-        assert_eq!(profiles(None, "build"), both);
-        assert_eq!(profiles(Some("chosen"), "target"), [debug("chosen")]);
-        let both = [debug("build"), debug("chosen")];
-        assert_eq!(profiles(Some("chosen"), "build"), both);
     }
 }

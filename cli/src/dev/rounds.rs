@@ -7,6 +7,10 @@ use std::time::{Duration, Instant};
 /// themselves: more often than a person saves within the builds of one thought.
 const SUSPECT_AFTER: u32 = 5;
 
+/// How many builds in a row may come to nothing because something was saved. The next one comes to its end and counts, whatever
+/// is saved meanwhile: somebody may save without end, or a tool.
+const MOST_IN_VAIN: u32 = 12;
+
 /// How long the first build that a suspect asks for is put off; each further one twice as long.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -28,6 +32,10 @@ pub(super) struct Rounds {
     is_building: bool,
     /// Whether something was saved that the running build does not show, and that did not end the build.
     is_behind: bool,
+    /// Whether the build that has ended counts for nothing.
+    is_void: bool,
+    /// How many builds began since the end of one counted.
+    begun: u32,
     /// When the next build begins that was put off.
     due: Option<Instant>,
     suspect: Option<Suspect>,
@@ -52,15 +60,28 @@ impl Rounds {
         self.suspect.take_if(|suspect| !suspect.has_changed);
         self.is_building = true;
         self.is_behind = false;
+        self.is_void = false;
+        self.begun += 1;
         self.due = None;
         if let Some(suspect) = &mut self.suspect {
             suspect.has_changed = false;
         }
     }
 
+    /// The end of a build counts: what it made is loaded, or its failure is told.
+    pub(super) fn counted(&mut self) {
+        self.begun = 0;
+    }
+
+    /// Whether the end of the build that began last counts, whatever is saved.
+    pub(super) fn must_count(&self) -> bool {
+        self.begun > MOST_IN_VAIN
+    }
+
     /// The user asks for a build.
     pub(super) fn asked(&mut self) -> Step {
         self.suspect = None;
+        self.begun = 0;
         Step::Build
     }
 
@@ -77,21 +98,23 @@ impl Rounds {
                     .take_if(|suspect| files.contains(&suspect.file));
             }
         }
-        if !self.is_suspicious() || !is_within_build {
+        let is_put_off = self.is_suspicious() && is_within_build;
+        if !is_put_off && !self.must_count() {
             return Step::Build;
         }
         match self.is_building {
             true => self.is_behind = true,
-            false => self.due = Some(now + self.pause()),
+            false => self.put_off(now),
         }
         Step::Later
     }
 
     /// The running build was ended, and nothing follows.
     pub(super) fn dropped(&mut self) {
-        self.is_building = false;
-        self.is_behind = false;
-        self.due = None;
+        *self = Rounds {
+            suspect: self.suspect.take(),
+            ..Rounds::default()
+        };
     }
 
     fn suspect(&mut self, file: &Path) {
@@ -120,8 +143,16 @@ impl Rounds {
     pub(super) fn ended(&mut self, now: Instant) {
         self.is_building = false;
         if self.is_behind {
-            self.due = Some(now + self.pause());
+            self.put_off(now);
         }
+    }
+
+    /// Puts off the build that shows what was saved. The one that has ended may have read half of that: if the suspicion is
+    /// new, a person may save within builds, and that one counts for nothing. The next one, which begins after a time in which
+    /// nobody saved, shows who writes.
+    fn put_off(&mut self, now: Instant) {
+        self.due = Some(now + self.pause());
+        self.is_void = self.builds() == SUSPECT_AFTER + 1 && !self.must_count();
     }
 
     fn pause(&self) -> Duration {
@@ -129,10 +160,9 @@ impl Rounds {
         (PAUSE * 2u32.pow(doublings)).min(LONGEST_PAUSE)
     }
 
-    /// Whether the build that has ended counts for nothing: the suspect changed in it, and may be what a person saves within
-    /// builds, of which it has read half. The next one, which waits for nobody to save, shows who writes.
-    pub(super) fn is_doubtful(&self) -> bool {
-        self.due.is_some() && self.builds() == SUSPECT_AFTER + 1
+    /// Whether the build that has ended counts for nothing.
+    pub(super) fn is_void(&self) -> bool {
+        self.is_void
     }
 
     /// When a build begins that was put off.
@@ -203,7 +233,7 @@ mod tests {
             told.extend(rounds.tell_suspect().map(Path::to_owned));
             rounds.ended(now);
             assert_eq!(rounds.due(), Some(now + Duration::from_secs(pause)));
-            assert_eq!(told.is_empty(), rounds.is_doubtful(), "after {pause} s");
+            assert_eq!(told.is_empty(), rounds.is_void(), "after {pause} s");
             rounds.began();
             assert_eq!(rounds.due(), None);
             assert_eq!(
@@ -224,22 +254,49 @@ mod tests {
     #[test]
     fn a_build_in_which_a_suspect_changed_counts_once_nobody_else_can_have_changed_it() {
         let (mut rounds, now) = (suspicious(), Instant::now());
-        assert!(!rounds.is_doubtful(), "it has not ended");
+        assert!(!rounds.is_void(), "it has not ended");
         rounds.ended(now);
-        assert!(rounds.is_doubtful());
+        assert!(rounds.is_void());
         for _ in 0..3 {
             rounds.began();
-            assert!(!rounds.is_doubtful());
+            assert!(!rounds.is_void());
             assert_eq!(rounds.saved(&file("made.rs"), false, now), Step::Later);
             rounds.ended(now);
-            assert!(!rounds.is_doubtful());
+            assert!(!rounds.is_void());
         }
         let mut rounds = suspicious();
         rounds.ended(now);
         assert_eq!(rounds.saved(&file("lib.rs"), false, now), Step::Build);
         rounds.began();
         rounds.ended(now);
-        assert!(!rounds.is_doubtful());
+        assert!(!rounds.is_void());
+    }
+
+    #[test]
+    fn of_builds_that_come_to_nothing_one_counts_in_the_end_whatever_is_saved() {
+        let now = Instant::now();
+        // Saved during each build, behind the end of each, and by files in turn.
+        for is_behind in [false, true] {
+            let (mut rounds, mut began) = (Rounds::default(), 0);
+            let both = [file("made.rs"), file("other.rs")];
+            for saved in both.iter().cycle() {
+                rounds.began();
+                began += 1;
+                if is_behind {
+                    rounds.ended(now);
+                }
+                if rounds.saved(saved, false, now) == Step::Later {
+                    break;
+                }
+            }
+            assert_eq!(began, MOST_IN_VAIN + 1);
+            assert!(rounds.must_count() && !rounds.is_void());
+            rounds.ended(now);
+            rounds.counted();
+            assert!(!rounds.is_void());
+            assert!(rounds.due().is_some(), "what was saved is built");
+            assert_eq!(rounds.saved(&both[0], false, now), Step::Build);
+        }
     }
 
     #[test]

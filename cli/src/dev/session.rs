@@ -49,9 +49,9 @@ pub(crate) fn dev(args: &Dev) -> Result<(), Failure> {
         return Err(BuildError::MoreRights { package }.into());
     }
     let keys = Keys::take(output.is_terminal());
-    let mut session = Session::new(args, output, &keys)?;
-    session.tell_last_words(&stop);
-    let result = session.run(&stop);
+    let mut session = Session::new(args, output, &stop, &keys)?;
+    session.tell_last_words();
+    let result = session.run();
     let result = session.end(result);
     match result {
         // Whoever read the output has seen enough.
@@ -72,7 +72,6 @@ struct Done {
     took: Duration,
     ended: Instant,
     warnings: usize,
-    since: SystemTime,
     made: Option<Made>,
 }
 
@@ -93,6 +92,7 @@ struct Rest {
 struct Session<'a> {
     args: &'a Dev,
     output: Output,
+    stop: &'a Stop,
     keys: &'a Keys,
     project: Project<'a>,
     sources: Sources,
@@ -125,7 +125,12 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    fn new(args: &'a Dev, output: Output, keys: &'a Keys) -> Result<Session<'a>, Failure> {
+    fn new(
+        args: &'a Dev,
+        output: Output,
+        stop: &'a Stop,
+        keys: &'a Keys,
+    ) -> Result<Session<'a>, Failure> {
         let project = Project::of(&args.packages, &args.build);
         let sources = project.sources(None);
         let is_coloured = output.is_terminal() && wants_colours();
@@ -135,6 +140,7 @@ impl<'a> Session<'a> {
         Ok(Session {
             args,
             output,
+            stop,
             keys,
             project,
             sources,
@@ -163,13 +169,13 @@ impl<'a> Session<'a> {
         })
     }
 
-    fn run(&mut self, stop: &Stop) -> Result<(), Failure> {
+    fn run(&mut self) -> Result<(), Failure> {
         if self.keys.are_taken() {
             self.help()?;
         }
         self.begin(&[])?;
         while !self.has_called_enough() {
-            match self.wait(stop)? {
+            match self.wait()? {
                 Woken::Stop | Woken::Key(Key::Quit) => break,
                 Woken::Key(key) => self.press(key)?,
                 Woken::Saved(saved) => self.save(saved)?,
@@ -185,9 +191,7 @@ impl<'a> Session<'a> {
                 }
                 Woken::Time => {}
             }
-            if self.hand_over()? {
-                self.tell_last_words(stop);
-            }
+            self.hand_over()?;
             self.go_on()?;
         }
         Ok(())
@@ -275,7 +279,7 @@ impl<'a> Session<'a> {
         match self.rounds.saved(&saved.files, is_by_build, Instant::now()) {
             Step::Build => self.begin_or_go_on(&saved.files),
             Step::Later => {
-                if self.rounds.is_doubtful() {
+                if self.rounds.is_void() {
                     self.forget_end();
                 }
                 match self.rounds.tell_suspect() {
@@ -315,7 +319,7 @@ impl<'a> Session<'a> {
     }
 
     /// Sets what is to be done and said if the program has to be ended from outside.
-    fn tell_last_words(&self, stop: &Stop) {
+    fn tell_last_words(&self) {
         let (output, groups) = (self.output.clone(), Arc::clone(&self.groups));
         let ahead = self.ahead.clone();
         let keys = self.keys.restore();
@@ -326,7 +330,7 @@ impl<'a> Session<'a> {
         let mut removers: Vec<_> = removers.collect();
         let totals: Vec<_> = plugins.map(|it| it.totals()).collect();
         let first = removers.pop().unwrap_or_default();
-        stop.if_stuck(first, move || {
+        self.stop.if_stuck(first, move || {
             keys.restore();
             ahead.kill();
             for group in [&groups.cargo, &groups.beside] {

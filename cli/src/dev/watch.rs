@@ -153,20 +153,26 @@ fn watch(orders: &Receiver<Order>, ahead: &Ahead, say: &Sender<Saved>, seen: &Se
             true => STIRRED_PAUSE,
             false => eyes.pause(began.elapsed(), last_save.elapsed() < BUSY_FOR),
         };
-        match orders.recv_timeout(pause) {
-            Ok(Order::Follow(sources, since, done)) => {
-                eyes.follow(sources, since, Instant::now());
-                // What counts may have changed before, in eyes for which it did not count.
-                if eyes.saved().is_some() && !quiet.stir(Instant::now()) {
-                    must_build |= ahead.end();
-                }
-                let _ = done.send(());
-            }
-            Ok(Order::LeaveLock) => eyes.leave_lock(),
-            Ok(Order::TakeLock) => eyes.take_lock(Instant::now()),
-            Ok(Order::Rest(say)) => rest = Some(say),
-            Err(RecvTimeoutError::Timeout) => {}
+        let first = match orders.recv_timeout(pause) {
+            Ok(order) => Some(order),
+            Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return,
+        };
+        // One look for all that were given at once.
+        for order in first.into_iter().chain(orders.try_iter()) {
+            match order {
+                Order::Follow(sources, since, done) => {
+                    eyes.follow(sources, since, Instant::now());
+                    // What counts may have changed before, in eyes for which it did not count.
+                    if eyes.saved().is_some() && !quiet.stir(Instant::now()) {
+                        must_build |= ahead.end();
+                    }
+                    let _ = done.send(());
+                }
+                Order::LeaveLock => eyes.leave_lock(),
+                Order::TakeLock => eyes.take_lock(Instant::now()),
+                Order::Rest(say) => rest = Some(say),
+            }
         }
     }
 }

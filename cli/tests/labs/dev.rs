@@ -197,6 +197,8 @@ fn a_failure_that_is_not_told_yet_is_told_before_the_build_before_comes_back() {
     terminal.wait_for("the first build", shows("generation 1 · "));
     ground.save("as it was", "as edited");
     terminal.wait_for("the second build", shows("generation 2 · "));
+    // Right after a build, marks of cargo's on the mount would be looked for, and the program would hang there.
+    pause(Duration::from_millis(100));
     ground.save("as edited", "a draft");
     terminal.wait_for("a build of the draft", |it| {
         it.text().matches("building tiny").count() == 3

@@ -2,6 +2,8 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use vocabulary::{Package, Program, Scratch, wait_until};
@@ -258,6 +260,100 @@ fn of_six_builds_into_each_of_which_a_save_came_nothing_is_told_or_loaded() {
         assert_eq!(ended.said("built").len(), 2, "{last_words}");
         assert!(ended.said("warning").is_empty(), "a person is no build");
     }
+}
+
+#[test]
+fn a_build_counts_although_a_source_is_written_without_end() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    let data = package.manifest().with_file_name("data");
+    fs::write(&data, "").unwrap();
+    package.write(
+        "build.rs",
+        "fn main() { println!(\"cargo::rerun-if-changed=data\") }",
+    );
+    let mut program = dev(&scratch, &package, &[]);
+    program.wait_for_answer("as it was");
+    let (stop, stopped) = mpsc::channel::<()>();
+    let writing = thread::spawn(move || {
+        let pause = Duration::from_millis(10);
+        let mut number = 0;
+        while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+            number += 1;
+            fs::write(&data, number.to_string()).unwrap();
+        }
+    });
+    package.edit("as edited");
+    program.wait_for_answer("as edited");
+    drop(stop);
+    writing.join().unwrap();
+    program.stop_cleanly(&scratch);
+}
+
+/// A cargo at whose end `source` is saved, once `next` is there.
+fn cargo_that_ends_in_a_save(scratch: &Scratch, next: &Path, source: &Path) -> PathBuf {
+    let steps = format!(
+        "{cargo:?} \"$@\"
+        status=$?
+        if [ \"$1\" = build ] && [ -e {next:?} ]; then touch {next:?}; mv {next:?} {source:?}; fi
+        exit $status",
+        cargo = env!("CARGO"),
+    );
+    scratch.script("cargo", &steps)
+}
+
+#[test]
+fn nothing_is_loaded_of_half_a_file_that_the_build_was_the_first_to_read() {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    let [text, next] = ["text", "next"].map(|name| scratch.join(name));
+    fs::write(&text, "half").unwrap();
+    let mut command = command(&scratch, &package, &[]);
+    command.env("CARGO", cargo_that_ends_in_a_save(&scratch, &next, &text));
+    let mut program = Program::start(command);
+    program.wait_for_answer("as it was");
+    fs::write(&next, "whole").unwrap();
+    let answer = format!("format!(\"{{input}} {{}}\", include_str!({text:?}))");
+    write_plugin(&package, "", &answer);
+    program.wait_for_answer("whole");
+    let ended = program.stop_cleanly(&scratch);
+    let answers = ended.said("result");
+    let of_half = answers.iter().find(|it| it.text("value").contains("half"));
+    assert!(of_half.is_none(), "{of_half:?}");
+}
+
+#[test]
+fn a_package_outside_of_the_workspace_is_followed_although_the_build_that_named_it_counted_for_nothing()
+ {
+    let scratch = Scratch::new();
+    let package = Package::plugin(&scratch, "as it was");
+    let dependency = scratch.join("beside");
+    fs::create_dir_all(dependency.join("src")).unwrap();
+    let manifest = "[package]\nname = \"beside\"\nversion = \"0.1.0\"\nedition = \"2024\"\n";
+    fs::write(dependency.join("Cargo.toml"), manifest).unwrap();
+    fs::write(dependency.join("src/lib.rs"), "").unwrap();
+    let [source, next] = ["tiny/src/lib.rs", "next"].map(|name| scratch.join(name));
+    let mut command = command(&scratch, &package, &[]);
+    command.env("CARGO", cargo_that_ends_in_a_save(&scratch, &next, &source));
+    let mut program = Program::start(command);
+    program.wait_for_answer("as it was");
+    // It needs what the dependency has not.
+    let text = fs::read_to_string(&source).unwrap();
+    fs::write(
+        &next,
+        format!(
+            "use beside::late as _;\n{}",
+            text.replace("as it was", "at the end")
+        ),
+    )
+    .unwrap();
+    let manifest = fs::read_to_string(package.manifest()).unwrap();
+    let depends = "[dependencies]\nbeside = { path = \"../beside\" }\n\n[workspace]";
+    package.write("Cargo.toml", &manifest.replace("[workspace]", depends));
+    program.wait_for_event("failed");
+    fs::write(dependency.join("src/lib.rs"), "pub fn late() {}").unwrap();
+    program.wait_for_answer("at the end");
+    program.stop_cleanly(&scratch);
 }
 
 #[test]

@@ -113,12 +113,11 @@ impl Session<'_> {
         self.watch.take_lock();
         self.rounds.ended(ended);
         self.last_end = Some(SystemTime::now());
-        if self.rounds.is_doubtful() {
+        if self.rounds.is_void() {
             return Ok(());
         }
         if !is_built {
-            self.fail(told, took, since);
-            return Ok(());
+            return self.fail(told, took, since);
         }
         // Before anything else: that is what everybody waits for.
         self.plugins.iter().for_each(Plugin::look_now);
@@ -134,34 +133,42 @@ impl Session<'_> {
                 let mut told = told;
                 told.verdict.miss(&error.to_string());
                 self.sources = self.project.sources(Some(&self.paths()));
-                self.fail(told, took, since);
-                return Ok(());
+                return self.fail(told, took, since);
             }
         };
         // Only a key asks for it.
         let is_wanted = self.keys.are_taken();
         self.kept = is_wanted.then(|| building::keep(&libraries)).flatten();
+        let sources = self.project.sources(Some(&libraries));
         self.digested = building::digest(libraries);
+        // Also of a file that this build was the first to read, nobody has seen yet whether it was being saved.
+        self.follow(sources, since);
         self.done = Some(Done {
             took,
             ended,
             warnings: told.verdict.warnings,
-            since,
             made: None,
         });
         self.wait_for_rest();
         Ok(())
     }
 
-    fn fail(&mut self, told: Told, took: Duration, since: SystemTime) {
+    fn fail(&mut self, told: Told, took: Duration, since: SystemTime) -> Result<(), Failure> {
         self.has_failed = true;
         self.failed = Some(Failed { told, took, since });
         self.wait_for_rest();
+        match self.rest {
+            Some(_) => Ok(()),
+            None => self.tell_failure(true),
+        }
     }
 
     /// Keeps back the end of a build. It may be that of half a save which nobody has seen yet: then the end of the save
     /// builds again, and nobody hears of this build.
     fn wait_for_rest(&mut self) {
+        if self.rounds.must_count() {
+            return;
+        }
         self.rested = self.watch.rest();
         self.rest = Some(Rest {
             looks: self.watch.looks(),
@@ -200,6 +207,7 @@ impl Session<'_> {
             took,
             since,
         } = failed;
+        self.rounds.counted();
         told.verdict.fail(&told.stderr);
         let live = self.plugins.iter().find_map(Plugin::live);
         let live = live.map(|(generation, _)| generation);
@@ -234,11 +242,11 @@ impl Session<'_> {
         }
     }
 
-    /// Hands over what a build has made, if nothing keeps it back: from here on it is loaded. Returns whether it was.
-    pub(super) fn hand_over(&mut self) -> Result<bool, Failure> {
+    /// Hands over what a build has made, if nothing keeps it back: from here on it is loaded.
+    pub(super) fn hand_over(&mut self) -> Result<(), Failure> {
         let is_known = |done: &mut Done| self.rest.is_none() && done.made.is_some();
         let Some(done) = self.done.take_if(is_known) else {
-            return Ok(false);
+            return Ok(());
         };
         let libraries = done.made.unwrap_or_default();
         self.has_failed = false;
@@ -250,8 +258,9 @@ impl Session<'_> {
             false => self.run_beside(&libraries)?,
         }
         self.made = libraries;
-        self.follow(self.project.sources(Some(&self.paths())), done.since);
-        Ok(true)
+        self.rounds.counted();
+        self.tell_last_words();
+        Ok(())
     }
 
     fn load(&mut self, libraries: &Made, took: Duration, ended: Instant) -> Result<(), Failure> {

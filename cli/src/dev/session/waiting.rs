@@ -10,7 +10,6 @@ use super::super::eyes::Saved;
 use super::super::keys::Key;
 use super::Session;
 use crate::run::{Failure, WorkerEnded};
-use crate::stop::Stop;
 
 /// How often to see whether the command beside has ended, and to show how long a build takes.
 const TICK: Duration = Duration::from_millis(100);
@@ -35,12 +34,12 @@ pub(super) enum Woken {
 impl Session<'_> {
     /// Waits for what comes next. What was built is not taken up before the end of the build, nor while a build ahead may
     /// have put something else there: then what is loaded is what cargo left there.
-    pub(super) fn wait(&self, stop: &Stop) -> Result<Woken, Failure> {
+    pub(super) fn wait(&self) -> Result<Woken, Failure> {
         let nothing = never();
         let said = self.building.as_ref().map_or(&nothing, Building::said);
         let is_open = self.is_open();
         let mut select = Select::new_biased();
-        select.recv(stop.requested());
+        select.recv(self.stop.requested());
         select.recv(self.keys.pressed());
         select.recv(self.watch.saved());
         select.recv(said);
@@ -93,7 +92,7 @@ impl Session<'_> {
     /// left some of it: all of it goes live together, once it is mended.
     fn is_open(&self) -> bool {
         let is_over = self.building.is_none() && self.done.is_none() && !self.has_failed;
-        is_over && !self.rounds.is_doubtful() && !self.is_held && self.ahead.is_none()
+        is_over && !self.rounds.is_void() && !self.is_held && self.ahead.is_none()
     }
 
     fn deadline(&self) -> Instant {
