@@ -153,6 +153,7 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Takes the failure of a build, and tells it unless it is kept back.
     fn fail(&mut self, told: Told, took: Duration, since: SystemTime) -> Result<(), Failure> {
         self.has_failed = true;
         self.failed = Some(Failed { told, took, since });
