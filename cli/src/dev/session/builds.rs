@@ -231,7 +231,7 @@ impl Session<'_> {
 
     fn follow(&mut self, sources: Sources, since: SystemTime) {
         self.sources = sources.clone();
-        // That all was looked at need not be waited for: nothing else is asked of the watch in between.
+        // That all was looked at need not be waited for: what is asked of the watch next is answered after that.
         drop(self.watch.follow(sources, Some(stamp(since - TICK_BEFORE))));
     }
 
