@@ -11,6 +11,9 @@ const SUSPECT_AFTER: u32 = 5;
 /// is saved meanwhile: somebody may save without end, or a tool.
 const MOST_IN_VAIN: u32 = 12;
 
+/// How many of them may have come to their end before. Whoever saves just then does not do so again and again, but builds do.
+const MOST_ENDS_IN_VAIN: u32 = 2;
+
 /// How long the first build that a suspect asks for is put off; each further one twice as long.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -36,6 +39,8 @@ pub(super) struct Rounds {
     is_void: bool,
     /// How many builds began since the end of one counted.
     begun: u32,
+    /// How many of them came to their end.
+    ends: u32,
     /// When the next build begins that was put off.
     due: Option<Instant>,
     suspect: Option<Suspect>,
@@ -71,17 +76,17 @@ impl Rounds {
     /// The end of a build counts: what it made is loaded, or its failure is told.
     pub(super) fn counted(&mut self) {
         self.begun = 0;
+        self.ends = 0;
     }
 
     /// Whether the end of the build that began last counts, whatever is saved.
     pub(super) fn must_count(&self) -> bool {
-        self.begun > MOST_IN_VAIN
+        self.begun > MOST_IN_VAIN || self.ends > MOST_ENDS_IN_VAIN
     }
 
     /// The user asks for a build.
     pub(super) fn asked(&mut self) -> Step {
         self.suspect = None;
-        self.begun = 0;
         Step::Build
     }
 
@@ -111,10 +116,10 @@ impl Rounds {
 
     /// The running build was ended, and nothing follows.
     pub(super) fn dropped(&mut self) {
-        *self = Rounds {
-            suspect: self.suspect.take(),
-            ..Rounds::default()
-        };
+        self.is_building = false;
+        self.is_behind = false;
+        self.is_void = false;
+        self.due = None;
     }
 
     fn suspect(&mut self, file: &Path) {
@@ -142,6 +147,7 @@ impl Rounds {
     /// The running build came to its end.
     pub(super) fn ended(&mut self, now: Instant) {
         self.is_building = false;
+        self.ends += 1;
         if self.is_behind {
             self.put_off(now);
         }
@@ -275,11 +281,14 @@ mod tests {
     #[test]
     fn of_builds_that_come_to_nothing_one_counts_in_the_end_whatever_is_saved() {
         let now = Instant::now();
-        // Saved during each build, behind the end of each, and by files in turn.
-        for is_behind in [false, true] {
+        // Saved during each build, or behind the end of each, by files in turn, and the user asks for one in between.
+        for (is_behind, most) in [(false, MOST_IN_VAIN), (true, MOST_ENDS_IN_VAIN)] {
             let (mut rounds, mut began) = (Rounds::default(), 0);
             let both = [file("made.rs"), file("other.rs")];
             for saved in both.iter().cycle() {
+                if began == most / 2 {
+                    rounds.asked();
+                }
                 rounds.began();
                 began += 1;
                 if is_behind {
@@ -289,9 +298,11 @@ mod tests {
                     break;
                 }
             }
-            assert_eq!(began, MOST_IN_VAIN + 1);
+            assert_eq!(began, most + 1);
             assert!(rounds.must_count() && !rounds.is_void());
-            rounds.ended(now);
+            if !is_behind {
+                rounds.ended(now);
+            }
             rounds.counted();
             assert!(!rounds.is_void());
             assert!(rounds.due().is_some(), "what was saved is built");
@@ -318,11 +329,13 @@ mod tests {
         for _ in 0..SUSPECT_AFTER {
             rounds.began();
             rounds.ended(now);
+            rounds.counted();
             assert_eq!(rounds.saved(&file("made.rs"), true, now), Step::Build);
         }
         for pause in [1, 2, 4, 8, 16, 32, 60, 60] {
             rounds.began();
             rounds.ended(now);
+            rounds.counted();
             assert_eq!(rounds.saved(&file("made.rs"), true, now), Step::Later);
             assert_eq!(rounds.due(), Some(now + Duration::from_secs(pause)));
         }
