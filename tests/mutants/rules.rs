@@ -395,11 +395,4 @@ pub const WAYS: &[Mutant] = &[
         "if place.differs_from(said) || true {",
         &["place"],
     ),
-    mutant(
-        "a mount can come between a look and its listing",
-        "src/watch/directory.rs",
-        "if has_moved && self.address.is_moving(root, shared) {",
-        "if has_moved && false {",
-        &["missing", "recovery", "final state"],
-    ),
 ];
