@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use replug::Digest;
 use rustix::process::{Pid, test_kill_process};
-use vocabulary::{Doorbell, Package, Program, Scratch, program, wait_until};
+use vocabulary::{Doorbell, Ended, Package, Program, Scratch, program, wait_until};
 
 /// How long a build that should not be would take to be seen: several times the pauses between looks.
 const A_WHILE: Duration = Duration::from_millis(600);
@@ -174,6 +174,17 @@ fn cargo_that_saves_drafts(
     scratch.script("cargo", &steps)
 }
 
+/// The end of a program after five drafts, each of which its cargo has made final.
+fn after_drafts(command: Command, scratch: &Scratch, package: &Package) -> Ended {
+    let mut program = Program::start(command);
+    program.wait_for_answer("as it was");
+    for number in 1..=5 {
+        package.edit(&format!("draft {number}."));
+        program.wait_for_answer(&format!("final {number}."));
+    }
+    program.stop_cleanly(scratch)
+}
+
 /// Longer after a build than the clocks of files are apart.
 const AFTER_A_BUILD: Duration = Duration::from_millis(100);
 
@@ -190,13 +201,7 @@ fn a_failure_is_not_told_of_a_build_into_which_a_save_came() {
     let mut command = command(&scratch, &package, &[]);
     let cargo = cargo_that_saves_drafts(&scratch, &package, LATER, "final", FAILS);
     command.env("CARGO", cargo);
-    let mut program = Program::start(command);
-    program.wait_for_answer("as it was");
-    for number in 1..=5 {
-        package.edit(&format!("draft {number}."));
-        program.wait_for_answer(&format!("final {number}."));
-    }
-    let ended = program.stop_cleanly(&scratch);
+    let ended = after_drafts(command, &scratch, &package);
     assert_eq!(ended.said("failed").len(), 0);
 }
 
@@ -209,13 +214,7 @@ fn nothing_is_loaded_of_a_build_into_which_a_save_came() {
     let build = format!("{:?} \"$@\"", env!("CARGO"));
     let cargo = cargo_that_saves_drafts(&scratch, &package, &build, "final", "exit 0");
     command.env("CARGO", cargo);
-    let mut program = Program::start(command);
-    program.wait_for_answer("as it was");
-    for number in 1..=5 {
-        package.edit(&format!("draft {number}."));
-        program.wait_for_answer(&format!("final {number}."));
-    }
-    let ended = program.stop_cleanly(&scratch);
+    let ended = after_drafts(command, &scratch, &package);
     let answers = ended.said("result");
     let of_draft = answers.iter().find(|it| it.text("value").contains("draft"));
     assert!(of_draft.is_none(), "{of_draft:?}");

@@ -89,7 +89,7 @@ impl Session<'_> {
     }
 
     /// Whether what is in place is what the last build has left there, and is to be loaded. A build that has failed may have
-    /// left some of it: all of it goes live together, once it is mended.
+    /// left some of it: all of it goes live together, once it is mended. One that counts for nothing has left what nobody loads.
     fn is_open(&self) -> bool {
         let is_over = self.building.is_none() && self.done.is_none() && !self.has_failed;
         is_over && !self.rounds.is_void() && !self.is_held && self.ahead.is_none()
