@@ -45,7 +45,7 @@ fn whenever_one_who_steers_is_killed_the_manifest_is_whole_and_the_next_decision
                 u64::try_from(span * part / 1000).unwrap(),
             ));
             steerer.signal(Signal::KILL);
-            steerer.wait_for_end_of_output();
+            steerer.wait_for_death();
             let said = steerer.said("decided");
             let said = said.last().map_or(0, |line| line.number("sequence"));
             drop(steerer);
@@ -91,7 +91,7 @@ pub(crate) fn kills(count: u64) {
             u64::try_from(span * part / 1000).unwrap(),
         ));
         mirror.signal(Signal::KILL);
-        mirror.wait_for_end_of_output();
+        mirror.wait_for_death();
         // At each moment there is one build or the other, whole; and what was said to be published is.
         let published = ground.published("h1").unwrap();
         assert!(builds.contains(&published), "round {round}");

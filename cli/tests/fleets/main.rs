@@ -203,7 +203,7 @@ fn a_hundred_hosts_go_through_three_waves_and_a_bad_build_stays_in_the_first() {
     for mut real in real {
         real.mirror.go_on_for(Duration::from_millis(1));
         real.mirror.signal(rustix::process::Signal::INT);
-        real.mirror.wait_for_end_of_output();
+        real.mirror.wait_for_death();
         let mirrored = real.mirror.said("mirrored");
         had_bad += usize::from(
             mirrored

@@ -306,7 +306,7 @@ fn a_build_that_ends_its_host_is_not_loaded_at_the_next_start_and_the_second_tim
         host.wait_for_bytes(&good);
         let bad = ground.publish_that(2, end);
         host.wait_for_bytes(&bad);
-        host.wait_for_end_of_output();
+        host.wait_for_death();
         drop(host);
         let mut host = ground.watch(&[]);
         wait_for_warning(&mut host, "died", words);
@@ -317,7 +317,7 @@ fn a_build_that_ends_its_host_is_not_loaded_at_the_next_start_and_the_second_tim
         // It may have been chance.
         let mut host = ground.watch(&[]);
         host.wait_for_bytes(&bad);
-        host.wait_for_end_of_output();
+        host.wait_for_death();
         drop(host);
         for _ in 0..2 {
             let mut host = ground.watch(&[]);
@@ -347,7 +347,7 @@ fn a_build_without_a_way_back_is_loaded_once_more_and_then_not() {
             wait_for_warning(&mut host, "died", words);
         }
         host.wait_for_bytes(&bad);
-        host.wait_for_end_of_output();
+        host.wait_for_death();
     }
     let mut host = ground.watch(&[]);
     wait_for_left(&mut host, &bad, "quarantined");
@@ -372,7 +372,7 @@ fn a_kill_from_outside_is_not_held_against_a_build_even_in_the_middle_of_a_call(
             host.wait_for("an answer", |line| line.event() == "result");
         }
         host.signal(signal);
-        host.wait_for_end_of_output();
+        host.wait_for_death();
         drop(host);
         let mut host = ground.watch(&[]);
         wait_for_warning(&mut host, "died", words);
@@ -607,7 +607,7 @@ fn in_a_storm_a_build_that_crashes_in_its_tenth_call_costs_the_call_in_flight_an
         host.wait_for_bytes(last);
         ground.artifact.replace_with(&bad);
         host.wait_for_bytes(&bad);
-        host.wait_for_end_of_output();
+        host.wait_for_death();
         assert_each_call_was_answered(&host, &bad);
         // Whoever supervises the host starts it again.
         host = ground.watch(&options);
@@ -700,7 +700,7 @@ fn a_host_that_is_killed_at_any_moment_starts_on_a_good_build_and_what_was_answe
         }
         pause(Duration::from_micros(below(60_000)));
         host.signal(Signal::KILL);
-        host.wait_for_end_of_output();
+        host.wait_for_death();
         drop(host);
         let said = asked.map(|asked| asked.wait_with_output().unwrap());
         let history = ground.history();

@@ -12,10 +12,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use replug::Digest;
-use rustix::process::{Pid, Signal, geteuid, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, geteuid, kill_process, waitid};
 
 use crate::line::about;
-use crate::{DEADLINE, Line, Scratch, program, wait_for_exit};
+use crate::{DEADLINE, Line, Scratch, program, wait_for_exit, wait_until};
 
 /// A running `replug run --json`. Killed at the end of the test if it was not stopped.
 pub struct Program {
@@ -240,9 +240,10 @@ impl Program {
         ended
     }
 
-    /// Waits until the program can say nothing more, without asking how it ended.
+    /// Waits until the program has said its last and is dead, without asking how it ended: its entry stays in the process
+    /// table.
     #[track_caller]
-    pub fn wait_for_end_of_output(&mut self) {
+    pub fn wait_for_death(&mut self) {
         let deadline = Instant::now() + DEADLINE;
         loop {
             match self
@@ -256,12 +257,18 @@ impl Program {
                 }
             }
         }
+        // Its files are closed some time before others can see that it is dead: up to 34 ms on a busy machine.
+        let id = WaitId::Pid(Pid::from_child(&self.child));
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        wait_until("death of the program", || {
+            waitid(id.clone(), look).unwrap().is_some()
+        });
     }
 
     /// Waits for the program's end.
     #[track_caller]
     pub fn end(mut self) -> Ended {
-        self.wait_for_end_of_output();
+        self.wait_for_death();
         let status = wait_for_exit(&mut self.child);
         let stderr = self.errors.recv_timeout(DEADLINE);
         let stderr = stderr.expect("nothing that it started holds its stderr open");
