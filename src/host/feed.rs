@@ -175,23 +175,22 @@ impl Feed {
         Some(Fed::Forked)
     }
 
-    /// The thing that comes next, if it comes before `deadline`; without a deadline, whenever it comes.
+    /// The thing that comes next, if it comes before `deadline` and within
+    /// [`STALL_CHECK`](Watcher::STALL_CHECK): a worker that is stuck wakes nobody, nor does a caller that lets go of a
+    /// retired generation, so nobody waits for longer without a look of their own.
     pub(super) fn wait(&mut self, deadline: Option<Instant>) -> Option<Fed> {
-        loop {
-            if let Some(forked) = self.fork() {
-                return Some(forked);
-            }
-            let left = deadline.map_or(Duration::MAX, |at| {
-                at.saturating_duration_since(Instant::now())
-            });
-            // A stuck worker wakes nobody, so no wait is longer than the time between two checks for a stall.
-            match self.updates.recv_timeout(left.min(Watcher::STALL_CHECK)) {
-                Ok(update) => return Some(Fed::Update(update.into())),
-                Err(RecvTimeoutError::Timeout) => match self.stall() {
-                    None if left > Watcher::STALL_CHECK => {}
-                    stall => return stall,
-                },
-                Err(RecvTimeoutError::Disconnected) => self.hang_up(),
+        if let Some(forked) = self.fork() {
+            return Some(forked);
+        }
+        let left = deadline.map_or(Duration::MAX, |at| {
+            at.saturating_duration_since(Instant::now())
+        });
+        match self.updates.recv_timeout(left.min(Watcher::STALL_CHECK)) {
+            Ok(update) => Some(Fed::Update(update.into())),
+            Err(RecvTimeoutError::Timeout) => self.stall(),
+            Err(RecvTimeoutError::Disconnected) => {
+                self.hang_up();
+                None
             }
         }
     }
@@ -228,7 +227,11 @@ pub(super) trait Owner {
         let deadline = Instant::now().checked_add(timeout);
         loop {
             let Some(fed) = self.feed().wait(deadline) else {
-                return self.sweep_up();
+                let told = self.sweep_up();
+                if told.is_some() || deadline.is_some_and(|at| at <= Instant::now()) {
+                    return told;
+                }
+                continue;
             };
             if let Some(told) = self.take(fed) {
                 return Some(told);

@@ -242,8 +242,8 @@ impl<T> Host<T> {
     }
 
     /// Goes on with retired generations that could not be stopped or unmapped yet. [`poll`](Host::poll) and
-    /// [`wait`](Host::wait) do so by themselves; a host that calls [`apply`](Host::apply) instead calls this now and
-    /// then.
+    /// [`wait`](Host::wait) do so by themselves, a long wait every [`STALL_CHECK`](Watcher::STALL_CHECK); a host that
+    /// calls [`apply`](Host::apply) instead calls this now and then.
     pub fn sweep(&mut self) -> Option<Outcome> {
         self.leftovers.sweep().map(Outcome::Retired)
     }
@@ -259,6 +259,9 @@ impl<T> Host<T> {
         while self.generations < number {
             self.sweep();
             let Some(fed) = self.feed.wait(Some(deadline)) else {
+                if Instant::now() < deadline {
+                    continue;
+                }
                 let live = self.generation();
                 return Err(NotLive { number, live, kept });
             };

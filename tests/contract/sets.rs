@@ -9,7 +9,7 @@ use fixtures::diary::Diary;
 use replug::error::Step;
 use replug::outcome::{Kept, Mapped};
 use replug::{HostSet, Options, Outcome, Unload, chain};
-use vocabulary::{Artifact, DEADLINE, Rule, Scratch, holds, library_name, specimen};
+use vocabulary::{Artifact, DEADLINE, Rule, Scratch, holds, in_time, library_name, specimen};
 
 /// A set, and the directory that it watches.
 struct Shelf {
@@ -228,30 +228,33 @@ fn a_member_that_is_removed_while_it_is_lent_stops_and_goes_when_it_is_not_lent_
     if !holds(Rule::Unmaps) {
         return;
     }
-    let diary = Diary::open();
-    let mut shelf = Shelf::made_by(&[("a", "diary_one")], |options| {
-        let set = HostSet::<Fixture>::watch(options).unwrap();
-        set.unloading(Unload::WhenProven)
+    in_time("end of what was lent", || {
+        let diary = Diary::open();
+        let mut shelf = Shelf::made_by(&[("a", "diary_one")], |options| {
+            let set = HostSet::<Fixture>::watch(options).unwrap();
+            set.unloading(Unload::WhenProven)
+        });
+        assert_eq!(shelf.next_loaded(), loaded("a", 1));
+        assert_eq!(diary.read(), ["1: init"]);
+        let handle = shelf.set.get("a").unwrap().handle();
+        let mut caller = handle.caller();
+        caller.live().act(0).unwrap();
+        let retired = shelf.set.remove("a").expect("it was live");
+        assert_eq!(retired.mapped, Some(Mapped::Lent));
+        assert!(shelf.set.poll().is_none());
+        assert_eq!(diary.read(), [""; 0], "a call could be in progress");
+        assert!(
+            caller.live().act(0).is_err(),
+            "it notices that none is live"
+        );
+        // The caller wakes nobody when it lets go.
+        let told = shelf.set.wait(Duration::MAX);
+        let Some((_, Outcome::Retired(retired))) = told else {
+            panic!("not retired: {told:?}");
+        };
+        assert_eq!(retired.mapped, None);
+        assert_eq!(diary.read(), ["1: stop"]);
     });
-    assert_eq!(shelf.next_loaded(), loaded("a", 1));
-    assert_eq!(diary.read(), ["1: init"]);
-    let handle = shelf.set.get("a").unwrap().handle();
-    let mut caller = handle.caller();
-    caller.live().act(0).unwrap();
-    let retired = shelf.set.remove("a").expect("it was live");
-    assert_eq!(retired.mapped, Some(Mapped::Lent));
-    assert!(shelf.set.poll().is_none());
-    assert_eq!(diary.read(), [""; 0], "a call could be in progress");
-    assert!(
-        caller.live().act(0).is_err(),
-        "it notices that none is live"
-    );
-    let (_, outcome) = shelf.next();
-    let Outcome::Retired(retired) = outcome else {
-        panic!("not retired: {outcome:?}");
-    };
-    assert_eq!(retired.mapped, None);
-    assert_eq!(diary.read(), ["1: stop"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use fixtures::Fixture;
+use replug::watch::Watcher;
 use replug::{Host, Outcome};
 use vocabulary::{DEADLINE, Rule, World, holds, make_link, specimen};
 
@@ -50,6 +51,19 @@ fn what_does_not_come_in_time_is_told_with_what_is_live() {
         world.told(&error),
         "generation 3 did not become live in time; generation 1 is"
     );
+}
+
+#[test]
+fn a_wait_is_as_long_as_it_was_asked_to_be_however_often_the_host_looks_by_itself() {
+    let mut world = asked_only();
+    let later = || Instant::now() + Watcher::STALL_CHECK * 3 / 2;
+    let end = later();
+    world.host.wait_for_generation(1, end).unwrap_err();
+    assert!(end <= Instant::now());
+    let end = later();
+    let timeout = end.saturating_duration_since(Instant::now());
+    assert!(world.host.wait(timeout).is_none());
+    assert!(end <= Instant::now());
 }
 
 #[test]

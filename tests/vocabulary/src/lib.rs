@@ -80,5 +80,7 @@ pub use system::{
 pub use table::for_each_case;
 #[cfg(unix)]
 pub use terminal::Terminal;
-pub use waiting::{DEADLINE, pause, wait_for_exit, wait_until};
+pub use waiting::{
+    DEADLINE, end, in_time, is_there, pause, wait_for_exit, wait_until, wait_until_closed,
+};
 pub use world::World;
