@@ -35,7 +35,12 @@ pub(crate) fn run(args: &Run) -> Result<(), Failure> {
     Run::check_kind(&path, session.plugins.watcher())?;
     session.on_load = OnLoad::new(args.on_load.clone(), args.serving.json);
     let stage = session.plugins.watcher().remover().clone();
-    stop.if_stuck(stage.clone(), session.last_words());
+    let command = session.on_load.group();
+    stop.if_stuck(
+        vec![stage.clone()],
+        move || command.kill(),
+        session.last_words(),
+    );
     let result = session.run(args, &stop);
     drop(session);
     // A worker that reads a large file on a slow disk is left behind, and its copy with it.
@@ -330,9 +335,7 @@ impl<'a> Session<'a> {
     /// The last line of output, if the run has to be ended from outside.
     fn last_words(&self) -> impl FnOnce() + Send + 'static {
         let (output, totals) = (self.output.clone(), self.totals());
-        let command = self.on_load.group();
         move || {
-            command.kill();
             // The process ends next, whether anybody could read this or not.
             let _ = output.stopped(totals());
         }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::process;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -16,22 +16,23 @@ use crate::stream::Stream;
 /// the program's output.
 const GRACE: Duration = Duration::from_millis(700);
 
-/// How long the last line may take to be written.
+/// How long the last line may take to be written, from when its thread has begun.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// The request to stop, and what is to be done if nobody heeds it. Dropped when the program has ended by itself.
 #[derive(Debug)]
 pub(crate) struct Stop {
     requested: Receiver<()>,
-    last_words: Arc<Mutex<LastWords>>,
+    last_things: Arc<Mutex<LastThings>>,
     _ended: Sender<()>,
 }
 
-/// The last things to do, if the program has to be ended from outside.
+/// The last things to do, in this order, if the program has to be ended from outside.
 #[derive(Default)]
-struct LastWords {
-    stage: Remover,
+struct LastThings {
+    end: Option<Box<dyn FnOnce() + Send>>,
     say: Option<Box<dyn FnOnce() + Send>>,
+    stages: Vec<Remover>,
     /// Whether the end is a failure, for work was to be done.
     fails: bool,
 }
@@ -41,8 +42,8 @@ impl Stop {
     pub(crate) fn on_signals() -> Result<Stop, ctrlc::Error> {
         let (request, requested) = crossbeam_channel::bounded(1);
         let (ended, has_ended) = crossbeam_channel::bounded::<()>(0);
-        let last_words = Arc::<Mutex<LastWords>>::default();
-        let watchdog = Arc::clone(&last_words);
+        let last_things = Arc::<Mutex<LastThings>>::default();
+        let watchdog = Arc::clone(&last_things);
         let end = Arc::new(move || {
             // A second request is the same request.
             let _ = request.try_send(());
@@ -56,7 +57,7 @@ impl Stop {
         crate::windows::when_console_closes(move || end()).map_err(ctrlc::Error::System)?;
         Ok(Stop {
             requested,
-            last_words,
+            last_things,
             _ended: ended,
         })
     }
@@ -66,51 +67,65 @@ impl Stop {
         &self.requested
     }
 
-    /// Sets the last things to do, if the program has to be ended from outside: remove `stage`, and `say` the last
-    /// line.
-    pub(crate) fn if_stuck(&self, stage: Remover, say: impl FnOnce() + Send + 'static) {
-        let mut last_words = self
-            .last_words
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *last_words = LastWords {
-            stage,
+    /// Sets the last things to do, if the program has to be ended from outside: `end` the processes that it has started,
+    /// which may wait for nothing; `say` the last line; and remove `stages`.
+    pub(crate) fn if_stuck(
+        &self,
+        stages: Vec<Remover>,
+        end: impl FnOnce() + Send + 'static,
+        say: impl FnOnce() + Send + 'static,
+    ) {
+        *self.last_things() = LastThings {
+            end: Some(Box::new(end)),
             say: Some(Box::new(say)),
+            stages,
             fails: false,
         };
     }
 
     /// Makes it a failure if the program has to be ended from outside.
     pub(crate) fn fails_if_stuck(&self) {
-        let last_words = self.last_words.lock();
-        last_words.unwrap_or_else(PoisonError::into_inner).fails = true;
+        self.last_things().fails = true;
+    }
+
+    fn last_things(&self) -> MutexGuard<'_, LastThings> {
+        let last_things = self.last_things.lock();
+        last_things.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Ends the process while its main thread is stuck, and leaves nothing behind.
-fn end_from_outside(last_words: &Mutex<LastWords>) {
-    let mut last_words = last_words.lock().unwrap_or_else(PoisonError::into_inner);
-    let (said, has_said) = crossbeam_channel::bounded(1);
-    let say = last_words.say.take();
+fn end_from_outside(last_things: &Mutex<LastThings>) {
+    let mut last_things = last_things.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(end) = last_things.end.take() {
+        end();
+    }
+    let (steps, step) = crossbeam_channel::bounded(2);
+    let say = last_things.say.take();
     // If the output itself is stuck, the note is never written, and nobody may wait for it.
     thread::spawn(move || {
+        let _ = steps.send(());
         let note = "replug: a call or a write did not return in time; ending without it";
         let _ = Stream::Err.write_all(format!("{note}\n").as_bytes());
         if let Some(say) = say {
             say();
         }
-        let _ = said.send(());
+        let _ = steps.send(());
     });
-    let _ = has_said.recv_timeout(LAST_WORDS);
-    // Nobody is left to hear of a failure; the next start sweeps.
-    let _ = last_words.stage.remove();
-    process::exit(last_words.fails.into());
+    // A busy machine can be late to begin a thread; the time of the words begins with it.
+    let _ = step.recv_timeout(GRACE);
+    let _ = step.recv_timeout(LAST_WORDS);
+    for stage in &last_things.stages {
+        // Nobody is left to hear of a failure; the next start sweeps.
+        let _ = stage.remove();
+    }
+    process::exit(last_things.fails.into());
 }
 
-impl std::fmt::Debug for LastWords {
+impl std::fmt::Debug for LastThings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LastWords")
-            .field("stage", &self.stage)
+        f.debug_struct("LastThings")
+            .field("stages", &self.stages)
             .finish_non_exhaustive()
     }
 }

@@ -324,13 +324,11 @@ impl<'a> Session<'a> {
         let ahead = self.ahead.clone();
         let keys = self.keys.restore();
         let plugins = self.plugins.iter().map(|it| &it.session);
-        let removers = plugins
+        let stages = plugins
             .clone()
             .map(|it| it.plugins.watcher().remover().clone());
-        let mut removers: Vec<_> = removers.collect();
         let totals: Vec<_> = plugins.map(|it| it.totals()).collect();
-        let first = removers.pop().unwrap_or_default();
-        self.stop.if_stuck(first, move || {
+        let end = move || {
             keys.restore();
             ahead.kill();
             for group in [&groups.cargo, &groups.beside] {
@@ -339,11 +337,10 @@ impl<'a> Session<'a> {
                     group => child::kill(group),
                 }
             }
+        };
+        self.stop.if_stuck(stages.collect(), end, move || {
             // The process ends next, whether anybody could read this or not.
             let _ = output.stopped(totals.iter().map(|it| it()).sum());
-            for remover in removers {
-                let _ = remover.remove();
-            }
         });
     }
 

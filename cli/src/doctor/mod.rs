@@ -82,7 +82,7 @@ fn examine(args: &Doctor, stop: &Stop, report: &mut Report) -> io::Result<bool> 
     };
     // A thread that hangs keeps the stage, and the program ends without it.
     let remover = stage.remover();
-    stop.if_stuck(remover.clone(), || {});
+    stop.if_stuck(vec![remover.clone()], || {}, || {});
     stop.fails_if_stuck();
     let is_finished = examine_at(&path, stage, workspace, stop, report);
     if let Err(error) = remover.remove() {

@@ -1,12 +1,16 @@
 //! `replug run` with plugins that have an interface, of which it calls nothing; and the options that say more about a load.
 
 use std::fs;
-use std::process::Command;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
-use rustix::fs::{CWD, Mode, mkfifoat};
+use rustix::fs::{CWD, Mode, OFlags, fcntl_getfl, fcntl_setfl, mkfifoat};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, Signal, kill_process};
 use vocabulary::{
-    Artifact, Doorbell, Ended, Program, Scratch, c_example, c_library, damaged, library, program,
-    sleeper, specimen, version, wait_until,
+    Artifact, Doorbell, Ended, Program, Scratch, c_example, c_library, damaged, is_there, library,
+    program, sleeper, specimen, version, wait_for_exit, wait_until,
 };
 
 /// A number of builds of a fixture at the path of the artifact, one after the other.
@@ -138,7 +142,8 @@ fn a_run_in_which_nothing_comes_to_life_in_time_fails_and_says_what_was_waited_f
 fn a_run_in_which_something_is_live_goes_on_beyond_that_time() {
     let scratch = Scratch::new();
     scratch.artifact().replace_with(&library(1));
-    let options = ["--timeout-s", "1", "--every-ms", "600", "--count", "4"];
+    // Calls for 3.6 s.
+    let options = ["--timeout-s", "3", "--every-ms", "1200", "--count", "4"];
     let ended = Program::watch(&scratch, scratch.artifact().path(), &options).end();
     ended.assert_quiet_success();
     assert_eq!(ended.said("result").len(), 4);
@@ -152,9 +157,9 @@ fn a_command_hears_of_each_load() {
     let artifact = scratch.artifact();
     artifact.replace_with(&library(1));
     let (heard, aside) = (scratch.join("heard"), scratch.join("aside"));
-    let words = "$REPLUG_PLUGIN $REPLUG_GENERATION $REPLUG_DIGEST $REPLUG_PATH";
+    let words = "$REPLUG_PLUGIN $REPLUG_GENERATION $REPLUG_DIGEST $REPLUG_PATH $$";
     let command = format!(
-        "echo \"{words}\" > '{}' && mv '{}' '{}'",
+        "echo \"{words}\" > '{}' && exec mv '{}' '{}'",
         aside.display(),
         aside.display(),
         heard.display()
@@ -164,10 +169,15 @@ fn a_command_hears_of_each_load() {
         artifact.replace_with(&library(generation));
         let loaded = program.wait_for_generation(generation.into());
         let (digest, path) = (loaded.text("sha256"), loaded.text("path"));
-        let told = format!("plugin01 {generation} {digest} {path}\n");
+        let told = format!("plugin01 {generation} {digest} {path} ");
+        let mut number = String::new();
         wait_until("word of the load", || {
-            fs::read_to_string(&heard).is_ok_and(|heard| heard == told)
+            let heard = fs::read_to_string(&heard).unwrap_or_default();
+            number = heard.strip_prefix(&told).unwrap_or_default().to_owned();
+            !number.is_empty()
         });
+        // A command that still runs would be ended with the program, which says so.
+        wait_until("the end of the command", || !is_there(number.trim()));
     }
     let ended = program.stop_cleanly(&scratch);
     assert_eq!(ended.said("command").len(), 0);
@@ -207,31 +217,79 @@ fn a_command_that_does_not_end_holds_up_nothing_and_is_ended_with_the_run() {
     assert_eq!(ended.said.last().unwrap().event(), "stopped");
 }
 
+/// A command that tells its number, and does not end by itself.
+struct Endless {
+    number: PathBuf,
+    fifo: PathBuf,
+}
+
+impl Endless {
+    fn new(scratch: &Scratch) -> Endless {
+        let (number, fifo) = (scratch.join("number"), scratch.join("fifo"));
+        mkfifoat(CWD, &fifo, Mode::RWXU).unwrap();
+        Endless { number, fifo }
+    }
+
+    fn command(&self) -> String {
+        format!(
+            "echo $$ > '{0}.new' && mv '{0}.new' '{0}' && cat '{1}'",
+            self.number.display(),
+            self.fifo.display()
+        )
+    }
+
+    #[track_caller]
+    fn wait_for_begin(&self) {
+        wait_until("the command", || self.number.exists());
+    }
+
+    #[track_caller]
+    fn wait_for_end(&self) {
+        let number = fs::read_to_string(&self.number).unwrap();
+        wait_until("the end of the command", || !is_there(number.trim()));
+    }
+}
+
 #[test]
 fn a_command_is_ended_with_a_run_that_is_stuck_in_a_call() {
     let scratch = Scratch::new();
     let artifact = scratch.artifact();
     artifact.replace_with(&sleeper());
-    let doorbell = Doorbell::new();
-    let (fifo, number) = (scratch.join("fifo"), scratch.join("number"));
-    mkfifoat(CWD, &fifo, Mode::RWXU).unwrap();
-    let command = format!(
-        "echo $$ > '{0}.new' && mv '{0}.new' '{0}' && cat '{1}'",
-        number.display(),
-        fifo.display()
-    );
-    let ring = doorbell.address().to_owned();
-    let options = ["--on-load", &command, "--arg", &ring];
+    let (doorbell, endless) = (Doorbell::new(), Endless::new(&scratch));
+    let options = ["--on-load", &endless.command(), "--arg", doorbell.address()];
     let program = Program::watch(&scratch, artifact.path(), &options);
     let _inside = doorbell.wait();
-    wait_until("the command", || number.exists());
+    endless.wait_for_begin();
     program.stop();
-    let shell = fs::read_to_string(number).unwrap();
-    let shell = format!("/proc/{}/cmdline", shell.trim());
-    // One that was killed and that nobody has asked for yet has no words any more.
-    wait_until("the end of the command", || {
-        fs::read(&shell).map_or(true, |words| words.is_empty())
-    });
+    endless.wait_for_end();
+}
+
+#[test]
+fn a_command_is_ended_with_a_run_that_is_stuck_though_nobody_takes_its_words() {
+    let scratch = Scratch::new();
+    let artifact = scratch.artifact();
+    artifact.replace_with(&sleeper());
+    let (doorbell, endless) = (Doorbell::new(), Endless::new(&scratch));
+    let (_reader, full) = full_pipe();
+    let mut command = Program::command(&scratch);
+    command.args(["--on-load", &endless.command(), "--arg", doorbell.address()]);
+    command.arg(artifact.path());
+    let mut child = command.stdout(Stdio::null()).stderr(full).spawn().unwrap();
+    let _inside = doorbell.wait();
+    endless.wait_for_begin();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    wait_for_exit(&mut child);
+    endless.wait_for_end();
+}
+
+/// A pipe into which nothing fits any more, so that who writes to it waits.
+fn full_pipe() -> (OwnedFd, OwnedFd) {
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+    let flags = fcntl_getfl(&writer).unwrap();
+    fcntl_setfl(&writer, flags | OFlags::NONBLOCK).unwrap();
+    while rustix::io::write(&writer, &[b'x'; 4096]).is_ok() {}
+    fcntl_setfl(&writer, flags).unwrap();
+    (reader, writer)
 }
 
 // Misuse.
