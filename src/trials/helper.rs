@@ -28,8 +28,8 @@ use crate::look::process::Process;
 const LOOKS: Duration = Duration::from_millis(5);
 
 /// How long the rest of what a helper wrote is waited for when it has ended. Only what has left its group can keep that from
-/// coming to an end.
-const REST: Duration = Duration::from_millis(200);
+/// coming to an end, and a machine that is busy makes it late.
+const REST: Duration = Duration::from_secs(2);
 
 /// The longest word of a helper, in bytes. The rest of a longer one is lost.
 const LONGEST_WORD: u64 = 64 * 1024;
@@ -147,9 +147,6 @@ fn hold_once(trial: &Trial, subject: &Subject, stopped: &Receiver<Infallible>) -
     let (end, part) = follow(&mut helper, &words, stopped, begun + trial.time);
     let took = begun.elapsed();
     drop(helper);
-    // Until nobody can write there any more, and those who listen have ended.
-    while words.recv_timeout(REST).is_ok() {}
-    let _ = stderr.recv_timeout(REST);
     let end = match end {
         End::Passed => return Ok(Ok(())),
         End::Failed(reason) => TrialEnd::Failed(reason),
@@ -161,6 +158,8 @@ fn hold_once(trial: &Trial, subject: &Subject, stopped: &Receiver<Infallible>) -
         }
         End::Error(error) => return Err(error),
     };
+    // Until nobody can write there any more.
+    let _ = stderr.recv_timeout(REST);
     let tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(Err(TrialFailure {
         end,
@@ -188,15 +187,15 @@ fn follow(
     deadline: Instant,
 ) -> (End, Option<TrialPart>) {
     let (mut part, silence) = (None, never());
-    let mut words = words;
+    let mut next_words = words;
     loop {
         select! {
-            recv(words) -> word => match word {
+            recv(next_words) -> word => match word {
                 Ok(Word::Begins(next)) => part = Some(next),
                 Ok(Word::Failed(reason)) => return (End::Failed(reason), part),
                 Ok(Word::Passed) => return (End::Passed, part),
                 // Whoever has closed its mouth is about to end, or never will.
-                Err(_) => words = &silence,
+                Err(_) => next_words = &silence,
             },
             recv(stopped) -> _ => return (End::Error(io::ErrorKind::Interrupted.into()), part),
             default(LOOKS) => {}
@@ -210,7 +209,8 @@ fn follow(
     }
     let ended = helper.end();
     // The last words may still be on their way.
-    while let Ok(word) = words.recv_timeout(REST) {
+    let patience = Instant::now() + REST;
+    while let Ok(word) = words.recv_deadline(patience) {
         match word {
             Word::Begins(next) => part = Some(next),
             Word::Failed(reason) => return (End::Failed(reason), part),
