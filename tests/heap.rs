@@ -7,6 +7,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs;
 use std::path::Path;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -74,7 +75,9 @@ unsafe impl GlobalAlloc for Marked {
     }
 }
 
-/// The plugin, built apart.
+/// The plugin, built apart, once for all tests.
+static PLUGIN: LazyLock<Vec<u8>> = LazyLock::new(plugin);
+
 fn plugin() -> Vec<u8> {
     let root = target_tmp().join("heap");
     let path = |folder: &str| workspace().join(folder);
@@ -143,7 +146,7 @@ impl Council for Nobody {
 #[test]
 fn what_either_side_allocates_is_freed_by_the_other_whatever_allocator_the_host_has() {
     let scratch = Scratch::new();
-    let host = host(&plugin(), &scratch);
+    let host = host(&PLUGIN, &scratch);
     let mut town = Town::default();
     let person = Person {
         mood: Mood::Says("hello".repeat(100)),
@@ -173,7 +176,7 @@ fn what_either_side_allocates_is_freed_by_the_other_whatever_allocator_the_host_
 #[test]
 fn a_panic_in_the_plugin_is_told_and_freed() {
     let scratch = Scratch::new();
-    let host = host(&plugin(), &scratch);
+    let host = host(&PLUGIN, &scratch);
     let mut town = Town {
         people: vec![Person::default(); 100],
         ..Town::default()

@@ -17,7 +17,7 @@ use metrics::{
 };
 use replug::{Digest, Host, Options, Outcome, Text, Trial, trial};
 use vocabulary::{
-    Artifact, Scratch, World, c_library, library, plugin_function, wait_until, workspace,
+    Artifact, Scratch, World, c_library, end, library, plugin_function, wait_until, workspace,
 };
 
 /// A recorder that keeps everything.
@@ -227,6 +227,8 @@ fn answers_about_who_may_run_and_trials_are_counted() {
         ground.artifact.link(library);
         wait_for_end(&mut host, library);
     }
+    // A build that was refused is asked about again and again.
+    end(host);
     let counts = [
         ("replug_admissions_total", ",verdict=admitted", 2),
         ("replug_admissions_total", ",verdict=refused", 1),
@@ -274,7 +276,7 @@ fn ways_back_and_the_ends_of_probations_are_counted() {
     wait_for_end(&mut first, &library(1));
     let backs = || ground.count("replug_backs_total", "");
     wait_until("a way back", || backs() == 1);
-    drop(first);
+    end(first);
     let long = ground.with_store().probation(Duration::from_secs(3600));
     let mut second = host(long.probation_failures(0));
     ground.artifact.link(&library(3));
@@ -315,7 +317,9 @@ fn deaths_and_quarantines_are_counted() {
         let died = child.output().unwrap();
         assert!(!died.status.success(), "{died:?}");
         // It is loaded after the first death, for there is no other, and not after the second.
-        wait_for_end(&mut host(ground.with_store()), &bad);
+        let mut host = host(ground.with_store());
+        wait_for_end(&mut host, &bad);
+        end(host);
         let died = ground.count("replug_probations_total", ",end=died");
         assert_eq!(died, deaths);
         assert_eq!(ground.count("replug_quarantines_total", ""), quarantines);

@@ -8,6 +8,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fixtures::Fixture;
@@ -17,8 +18,8 @@ use replug::watch::{News, OsFiles, Pen, Poller, PrivateCopy, Stage, Watcher};
 use replug::{Host, HostSet, Options, Outcome, Text, Trial, trial};
 use rustix::process::{Pid, Signal, kill_process};
 use vocabulary::{
-    Artifact, DEADLINE, Hands, Scratch, World, c_library, damaged, for_each_case, library, pause,
-    plugin_function, specimen, stage_in, wait_until,
+    Artifact, DEADLINE, Hands, Scratch, World, c_library, damaged, for_each_case, is_there,
+    library, pause, plugin_function, specimen, stage_in, wait_until,
 };
 
 /// The test that is run in a helper, and nothing else with it.
@@ -130,12 +131,6 @@ fn children_of(parent: u32) -> Vec<u32> {
         fields.split_whitespace().nth(1) == Some(&parent.to_string())
     };
     numbers.filter(is_child).collect()
-}
-
-fn is_there(process: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat"));
-    // One that has ended and that nobody has waited for yet is there by its name only.
-    stat.is_ok_and(|stat| !stat.contains(") Z "))
 }
 
 #[test]
@@ -250,15 +245,16 @@ fn a_library_that_lacks_a_symbol_of_another_one_is_kept_out_and_said_to() {
 fn a_build_that_does_not_come_to_an_end_is_killed_with_all_that_it_started() {
     // A busy machine needs longer to come so far.
     let limits = [1, 4, 16, 64].map(Duration::from_secs);
-    let (limit, told) = limits
+    let (limit, told, child) = limits
         .into_iter()
         .find_map(|limit| {
             let mut world = world(|trial| trial.time(limit));
             let (end, part, told) = keep_out(&mut world, &doing("hang"));
-            let has_hung = part == TrialPart::Init && told.contains("its child is ");
-            has_hung.then(|| {
+            let (_, child) = told.split_once("its child is ")?;
+            let child = child.trim_end_matches('`').parse::<u32>().ok()?;
+            (part == TrialPart::Init).then(|| {
                 assert_eq!(end, TrialEnd::TimeLimit(limit));
-                (limit, told)
+                (limit, told, child)
             })
         })
         .expect("it hangs within a minute");
@@ -267,8 +263,6 @@ fn a_build_that_does_not_come_to_an_end_is_killed_with_all_that_it_started() {
         limit.as_millis()
     );
     assert!(told.contains(&expected), "{told}");
-    let (_, child) = told.split_once("its child is ").unwrap();
-    let child = child.trim_end_matches('`').parse().unwrap();
     wait_until("end of what the helper had started", || !is_there(child));
     assert!(
         told.contains(r"\x1b[2Jits child"),
@@ -413,9 +407,12 @@ fn a_trial_holds_up_no_other_library_and_ends_with_its_watch() {
     fs::write(directory.join("libtwo.so"), specimen("pure", 2)).unwrap();
     wait_for_members(&mut set, &["two"]);
     assert!(set.get("hangs").is_none());
+    wait_until("three helpers", || trials(&scratch) == 3);
     let helper = helpers_of(std::process::id(), &scratch);
     assert_eq!(helper.len(), 1);
+    let counts = set.watcher().counts();
     drop(set);
+    wait_until("the worker's end", || Arc::strong_count(&counts) == 1);
     assert!(
         !is_there(helper[0]),
         "it is killed before the watch is over"

@@ -12,7 +12,8 @@ use std::time::Duration;
 use replug::error::Step;
 use replug::{Host, Options, Outcome, Text, Unload, chain};
 use vocabulary::{
-    Artifact, Rule, Scratch, World, holds, is_by_the_way, library_name, plugin_function, wait_until,
+    Artifact, DEADLINE, Rule, Scratch, World, holds, is_by_the_way, library_name, plugin_function,
+    wait_until,
 };
 
 /// How often each plugin is reloaded.
@@ -152,7 +153,7 @@ fn watch(scratch: &Scratch, artifact: &Path) -> Host<Text> {
 #[track_caller]
 fn next(host: &mut Host<Text>) -> Outcome {
     loop {
-        match host.wait(Duration::from_secs(30)).expect("in time") {
+        match host.wait(DEADLINE).expect("in time") {
             Outcome::Warned(_) => {}
             outcome if is_by_the_way(&outcome) => {}
             outcome => return outcome,

@@ -9,7 +9,7 @@ use minisign::KeyPair;
 use replug::error::Step;
 use replug::watch::News;
 use replug::{Host, HostSet, Options, Outcome, Text};
-use vocabulary::{Artifact, DEADLINE, Scratch, library, plugin_function, version};
+use vocabulary::{Artifact, DEADLINE, Scratch, end, library, plugin_function, version};
 
 /// A library that is published with a signature, and a key.
 struct Ground {
@@ -166,7 +166,7 @@ fn with_a_store_the_next_run_remembers_and_what_is_asked_for_comes_back_all_the_
     assert_eq!(next(&mut host), Ok(digest(1)));
     ground.publish(2, "rules 2.0.0");
     assert_eq!(next(&mut host), Ok(digest(2)));
-    drop(host);
+    end(host);
     ground.publish(1, "rules 1.0.0");
     let mut host = ground.host_with_store();
     assert_refused(
@@ -177,7 +177,7 @@ fn with_a_store_the_next_run_remembers_and_what_is_asked_for_comes_back_all_the_
     // Somebody wants it, whatever its version.
     host.back_to(digest(1)).unwrap();
     assert_eq!(next(&mut host), Ok(digest(1)));
-    drop(host);
+    end(host);
     // It is at the path as well, and was chosen.
     let mut host = ground.host_with_store();
     assert_eq!(next(&mut host), Ok(digest(1)));
@@ -193,7 +193,7 @@ fn what_is_released_runs_whatever_its_version() {
     ground.publish(1, "rules 2.0.0");
     let mut host = ground.host_with_store();
     assert_eq!(next(&mut host), Ok(digest(1)));
-    drop(host);
+    end(host);
     let mut host = self::host(
         ground
             .options()
@@ -205,7 +205,7 @@ fn what_is_released_runs_whatever_its_version() {
     assert_eq!(next(&mut host), Ok(digest(2)));
     host.back().unwrap();
     assert_eq!(next(&mut host), Ok(digest(1)));
-    drop(host);
+    end(host);
     let mut host = ground.host_with_store();
     // It was left, and is older: what is live comes out of the store.
     loop {

@@ -239,10 +239,16 @@ mod tests {
 
     #[test]
     fn rest_is_told_where_nothing_is_being_saved_and_otherwise_a_save() {
-        let Watched { file, watch, .. } = &watched();
+        let (release, held) = crossbeam_channel::bounded::<()>(0);
+        // Until then no save is told, however late somebody asks.
+        let until_released = move |_: &Path| {
+            let _ = held.recv();
+        };
+        let Watched { file, watch, .. } = &watched_with(until_released);
         watch.rest().recv_timeout(PATIENCE).unwrap();
-        fs::write(file, "1").unwrap();
+        save(file, "1");
         let rested = watch.rest();
+        drop(release);
         assert_eq!(
             rested.recv_timeout(PATIENCE),
             Err(RecvTimeoutError::Disconnected)

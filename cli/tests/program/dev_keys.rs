@@ -201,6 +201,10 @@ fn a_host_beside_the_builds_goes_back_too() {
     wait_until("the host to answer", || answer().contains("as it was"));
     package.edit("as edited");
     wait_until("the new answer", || answer().contains("as edited"));
+    // The host can be faster than the news of the build's end.
+    terminal.wait_for("the end of the second build", |it| {
+        it.text().matches("built in ").count() == 2
+    });
     terminal.press('b');
     wait_until("the answer before", || answer().contains("as it was"));
     terminal.press('q');

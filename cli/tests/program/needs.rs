@@ -222,8 +222,10 @@ fn half_a_library_beside_a_plugin_that_nobody_finishes_is_named_once() {
     wait_for_kept(&mut program, "vet", "libhelper.so`: it is empty");
     // Another build of the plugin changes nothing about that.
     Artifact::at(beside.plugin()).replace_with(&next_build);
-    fs::remove_file(&helper).unwrap();
-    symlink("libhelper.so", &helper).unwrap();
+    // In one step: without a helper the plugin would be tried, and kept out by the loader.
+    let aside = beside.directory.join("aside");
+    symlink("libhelper.so", &aside).unwrap();
+    fs::rename(&aside, &helper).unwrap();
     let kept = wait_for_kept(&mut program, "stage", "libhelper.so`: ");
     assert!(kept.text("reason").contains("cannot read"), "{kept:?}");
     beside.publish_helper(1);

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use replug::Digest;
 use rustix::process::Signal;
-use vocabulary::{Artifact, Ended, Line, Program, Scratch, c_library, pause, program};
+use vocabulary::{Artifact, Ended, Line, Program, Scratch, c_library, pause, program, wait_until};
 
 /// The end of a plugin in its tenth call.
 #[derive(Clone, Copy)]
@@ -120,6 +120,16 @@ impl Ground {
         found
             .unwrap_or_else(|| panic!("no {digest} in {history:?}"))
             .clone()
+    }
+
+    /// Waits until the store has a copy of the live build and has taken down that it is live. A host that is stopped before,
+    /// on a disk that is slow, leaves that undone.
+    #[track_caller]
+    fn wait_until_kept(&self, library: &[u8]) {
+        wait_until("the store's copy of what is live", || {
+            let past = self.past(library);
+            ["copy", "live"].iter().all(|it| past.0[it] == true)
+        });
     }
 }
 
@@ -237,6 +247,7 @@ fn what_is_wished_while_no_host_runs_holds_at_the_next_start() {
     host.wait_for_bytes(&one);
     let two = ground.publish(2);
     host.wait_for_bytes(&two);
+    ground.wait_until_kept(&two);
     host.stop_cleanly(&ground.scratch);
     let answer = ground.done("back", &[]);
     assert!(answer.contains("no host runs now"), "{answer}");
@@ -538,6 +549,7 @@ fn a_journal_that_may_not_grow_is_said_once_and_the_host_goes_on() {
     let one = ground.publish(1);
     let mut host = ground.watch(&[]);
     host.wait_for_bytes(&one);
+    ground.wait_until_kept(&one);
     host.stop();
     // Lines that are whole, and say nothing that counts, up to the limit.
     const LIMIT: usize = 64 * 1024;
@@ -575,6 +587,7 @@ fn a_journal_that_may_not_grow_is_said_once_and_the_host_goes_on() {
     for number in 2..5 {
         let next = ground.publish(number);
         host.wait_for_bytes(&next);
+        ground.wait_until_kept(&next);
     }
     assert_eq!(host.said("warning").len(), 1, "{:?}", host.said("warning"));
     host.stop();

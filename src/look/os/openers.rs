@@ -75,6 +75,8 @@ mod tests {
     use std::fs::File;
     use std::process;
 
+    use vocabulary::wait_until;
+
     use super::*;
 
     #[test]
@@ -85,7 +87,8 @@ mod tests {
         assert_eq!(opener(&path), Some(process::id()));
         drop(writer);
         let _reader = File::open(&path).unwrap();
-        assert_eq!(opener(&path), None);
+        // A process that another test is starting has the file open for a moment.
+        wait_until("the end of the writer", || opener(&path).is_none());
         assert_eq!(opener(&scratch.path().join("absent")), None);
     }
 

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use crate::{pause, put_in_place};
+use crate::{pause, put_in_place, wait_until_closed};
 
 /// When every file from a backup was last written, after 1970: in 2020. All have this one time, so that two of equal
 /// size can be told apart by nothing that a builder sets.
@@ -135,6 +135,8 @@ impl Artifact {
         let mut file = File::create(&aside).unwrap();
         file.write_all(content).unwrap();
         file.set_modified(SystemTime::now() - BUILD).unwrap();
+        drop(file);
+        wait_until_closed(&aside);
         aside
     }
 
@@ -143,6 +145,8 @@ impl Artifact {
         let file = OpenOptions::new().write(true).open(&aside).unwrap();
         file.set_modified(SystemTime::UNIX_EPOCH + LONG_AGO)
             .unwrap();
+        drop(file);
+        wait_until_closed(&aside);
         aside
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use crate::fixture::plugin_source;
-use crate::{Scratch, built, cargo_build, library_name, workspace};
+use crate::{Scratch, built, cargo_build, library_name, put_in_place, workspace};
 
 /// A package with one library.
 pub struct Package {
@@ -46,9 +46,11 @@ impl Package {
         self.write("src/lib.rs", &plugin_source(&answer));
     }
 
-    /// Writes one of the package's files.
+    /// Writes one of the package's files, in one step: who watches the file never finds it empty.
     pub fn write(&self, file: &str, content: &str) {
-        fs::write(self.directory.join(file), content).unwrap();
+        let aside = self.directory.with_file_name("to-be-written");
+        fs::write(&aside, content).unwrap();
+        put_in_place(|| fs::rename(&aside, self.directory.join(file)));
     }
 
     /// Where its `Cargo.toml` is.

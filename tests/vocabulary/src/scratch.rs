@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use replug::Options;
 
-use crate::{Artifact, library, library_name, set_mode};
+use crate::{Artifact, library, library_name, set_mode, wait_until_closed};
 
 /// A scratch directory, with a place for staged copies in it. Removed at the end of the test.
 pub struct Scratch {
@@ -46,6 +46,7 @@ impl Scratch {
         let path = self.join(name);
         fs::write(&path, format!("#!/bin/sh\n{steps}\n")).unwrap();
         set_mode(&path, 0o755);
+        wait_until_closed(&path);
         path
     }
 

@@ -18,10 +18,13 @@ impl Respond for Desk {
             ["divide", one, other] => (number(one) / number(other)).to_string(),
             ["count"] => request.body.len().to_string(),
             // Takes a while. A reload meanwhile changes nothing for this request.
-            ["wait"] => match request.pause.await {
-                Ok(()) => format!("{GREETING}, at last"),
-                Err(error) => error.to_string(),
-            },
+            ["wait"] => {
+                println!("a request waits");
+                match request.pause.await {
+                    Ok(()) => format!("{GREETING}, at last"),
+                    Err(error) => error.to_string(),
+                }
+            }
             _ => return Response::Missing,
         })
     }
