@@ -93,16 +93,13 @@ pub(crate) fn fetch(
     if had < size {
         let got = storage.content(&object, had, size, |piece| file.write_all(piece));
         match got {
-            // More bytes than the manifest says are no part of the build.
-            Err(error @ StorageError::Endless { .. }) => {
+            // More bytes than the manifest says are no part of the build; and without the rest it is begun anew next time.
+            Err(error @ (StorageError::Endless { .. } | StorageError::NoRest { .. })) => {
                 remove(&part).map_err(disk(&part))?;
                 return Err(error.into());
             }
             Err(StorageError::Disk(source)) => return Err(disk(&part)(source)),
-            Err(error) => {
-                forget_if_not_resumed(&error, &part).map_err(disk(&part))?;
-                return Err(error.into());
-            }
+            Err(error) => return Err(error.into()),
             Ok(()) => {}
         }
     }
@@ -123,18 +120,6 @@ pub(crate) fn fetch(
     file.sync_all().map_err(disk(&part))?;
     fs::rename(&part, &whole).map_err(disk(&whole))?;
     Ok((whole, had))
-}
-
-/// Begins anew next time, if the storage does not answer with the part that is missing.
-fn forget_if_not_resumed(error: &StorageError, part: &Path) -> io::Result<()> {
-    let words = error.to_string();
-    let is_about_range = ["artial", "ange", "416"]
-        .iter()
-        .any(|it| words.contains(it));
-    match is_about_range {
-        true => remove(part),
-        false => Ok(()),
-    }
 }
 
 fn remove(path: &Path) -> io::Result<()> {

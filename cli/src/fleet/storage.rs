@@ -4,10 +4,12 @@
 //! nothing is tried again in here.
 
 use std::cell::Cell;
+use std::error::Error as _;
 use std::fmt::Write as _;
 use std::fs::{self, File, TryLockError};
 use std::future::Future;
 use std::io;
+use std::iter;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
@@ -84,6 +86,8 @@ pub(crate) enum StorageError {
     NoPlace { url: String, why: String },
     #[error("cannot reach `{}`: {}", shown(place), shown(why))]
     Unreachable { place: String, why: String },
+    #[error("cannot get the rest of `{}`: {}", shown(place), shown(why))]
+    NoRest { place: String, why: String },
     #[error("there is no `{}`", shown(.0))]
     Absent(String),
     #[error("`{}` has more than {most} bytes", shown(place))]
@@ -101,7 +105,7 @@ impl StorageError {
     pub(crate) fn word(&self) -> &'static str {
         match self {
             StorageError::NoPlace { .. } => "no-place",
-            StorageError::Unreachable { .. } => "unreachable",
+            StorageError::Unreachable { .. } | StorageError::NoRest { .. } => "unreachable",
             StorageError::Absent(_) => "absent",
             StorageError::Endless { .. } => "endless",
             StorageError::Outrun(_) => "outrun",
@@ -136,6 +140,24 @@ fn words(error: &dyn std::error::Error) -> String {
         }
     }
     bare
+}
+
+/// Whether an error says that the storage does not answer with that part of an object which was asked for. Such errors have no
+/// type for others.
+fn is_about_part(error: &Error) -> bool {
+    /// How their causes begin. None of these names an object, whose name can be any.
+    const BEGINS: [&str; 5] = [
+        "Server returned non-2xx status code: 416",
+        "Received non-partial response",
+        "Content-Range header",
+        "Failed to parse value for CONTENT_RANGE",
+        "Requested ",
+    ];
+    let mut causes = iter::successors(error.source(), |&cause| cause.source());
+    causes.any(|cause| {
+        let words = cause.to_string();
+        BEGINS.iter().any(|it| words.starts_with(it))
+    })
 }
 
 impl Storage {
@@ -227,6 +249,10 @@ impl Storage {
                     Error::Precondition { .. } | Error::AlreadyExists { .. } => {
                         StorageError::Outrun(place.to_owned())
                     }
+                    error if is_about_part(&error) => StorageError::NoRest {
+                        place: place.to_owned(),
+                        why: words(&error),
+                    },
                     error => unreachable(words(&error)),
                 }),
             }

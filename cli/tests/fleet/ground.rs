@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use vocabulary::{Ended, Line, Program, Scratch, c_library, program};
 
 use crate::key::Key;
-use crate::server::Server;
+use crate::server::{BUCKET, Server};
 
 /// The name of the library, and of its manifest's object.
 pub const LIBRARY: &str = "librules.so";
@@ -52,7 +52,7 @@ impl Ground {
             key: Key::new(&scratch, "ours"),
             endpoint: server.endpoint(),
             server,
-            url: format!("s3://bucket/{MANIFEST}"),
+            url: format!("s3://{BUCKET}/{MANIFEST}"),
             builds: Vec::new(),
             scratch,
         }

@@ -8,13 +8,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
+/// The bucket. Its name is in the words of each error, and has in it what an error about a range could say.
+pub const BUCKET: &str = "partial-range-416";
+
 /// An answer in place of what there is.
 #[derive(Clone)]
 pub enum Fault {
     /// Other bytes, with a good length.
     Instead(Vec<u8>),
-    /// The begin of it, and then the connection ends.
+    /// The begin of it, however often the rest is asked for, and then the connection ends.
     Broken(usize),
+    /// Nothing, for as long as whoever asked waits.
+    Silent,
     /// The begin of it, as if that were all.
     Short(usize),
     /// Bytes without end.
@@ -83,7 +88,9 @@ impl Server {
     }
 
     pub fn put(&self, name: &str, content: &[u8]) {
-        self.shared.put(name, content.to_vec());
+        let object = self.shared.object(content.to_vec());
+        let mut objects = self.shared.objects.lock().unwrap();
+        objects.insert(name.to_owned(), object);
     }
 
     pub fn names(&self) -> Vec<String> {
@@ -115,7 +122,8 @@ impl Server {
         *self.shared.meeting.lock().unwrap() = Some(meeting);
     }
 
-    /// How many requests of a method there were; as `304`, how many were answered so.
+    /// How many requests of a method there were; as `304`, how many were answered so, and as `silent`, how many were not
+    /// answered on purpose.
     pub fn requests(&self, method: &str) -> u64 {
         let requests = self.shared.requests.lock().unwrap();
         requests.get(method).copied().unwrap_or_default()
@@ -130,15 +138,11 @@ impl Drop for Server {
 }
 
 impl Shared {
-    fn put(&self, name: &str, content: Vec<u8>) -> String {
+    /// An object with a version of its own.
+    fn object(&self, content: Vec<u8>) -> Object {
         let version = self.versions.fetch_add(1, Ordering::Relaxed);
         let e_tag = format!("\"v{version}\"");
-        let object = Object {
-            content,
-            e_tag: e_tag.clone(),
-        };
-        self.objects.lock().unwrap().insert(name.to_owned(), object);
-        e_tag
+        Object { content, e_tag }
     }
 
     fn serve(&self, stream: TcpStream) {
@@ -148,22 +152,23 @@ impl Shared {
             if self.is_out.load(Ordering::Relaxed) || self.is_over.load(Ordering::Relaxed) {
                 return;
             }
-            *self
-                .requests
-                .lock()
-                .unwrap()
-                .entry(request.method.clone())
-                .or_default() += 1;
+            self.count(&request.method);
             if self.answer(&request, &mut writer).is_err() {
                 return;
             }
         }
     }
 
+    fn count(&self, what: &str) {
+        let mut requests = self.requests.lock().unwrap();
+        *requests.entry(what.to_owned()).or_default() += 1;
+    }
+
     fn answer(&self, request: &Request, writer: &mut TcpStream) -> std::io::Result<()> {
         let name = request
             .path
-            .trim_start_matches("/bucket")
+            .trim_start_matches('/')
+            .trim_start_matches(BUCKET)
             .trim_start_matches('/')
             .to_owned();
         match request.method.as_str() {
@@ -178,8 +183,8 @@ impl Shared {
             }
             "GET" | "HEAD" => self.answer_with(&name, request, writer),
             "PUT" => {
-                let there = self.objects.lock().unwrap();
-                let now = there.get(&name).map(|it| it.e_tag.clone());
+                let mut objects = self.objects.lock().unwrap();
+                let now = objects.get(&name).map(|it| it.e_tag.clone());
                 let is_lost = match (
                     request.headers.get("if-match"),
                     request.headers.get("if-none-match"),
@@ -188,11 +193,15 @@ impl Shared {
                     (None, Some(_)) => now.is_some(),
                     (None, None) => false,
                 };
-                drop(there);
                 if is_lost {
+                    drop(objects);
                     return say(writer, "412 Precondition Failed", &[], b"");
                 }
-                let e_tag = self.put(&name, request.body.clone());
+                // Nobody else has written in between.
+                let object = self.object(request.body.clone());
+                let e_tag = object.e_tag.clone();
+                objects.insert(name, object);
+                drop(objects);
                 say(writer, "200 OK", &[("ETag", &e_tag)], b"")
             }
             "POST" => {
@@ -263,6 +272,12 @@ impl Shared {
             Some(Fault::Short(length)) => content.truncate(length),
             Some(Fault::Broken(length)) => broken = Some(length),
             Some(Fault::Whole) => is_whole = true,
+            Some(Fault::Silent) => {
+                self.count("silent");
+                // Returns when whoever asked has hung up.
+                let _ = writer.read(&mut [0]);
+                return Err(std::io::Error::other("silent on purpose"));
+            }
             Some(Fault::Endless) => {
                 let head = "HTTP/1.1 200 OK\r\nContent-Length: 100000000000\r\n";
                 writer.write_all(
@@ -275,12 +290,7 @@ impl Shared {
             None => {}
         }
         if request.headers.get("if-none-match") == Some(&e_tag) {
-            *self
-                .requests
-                .lock()
-                .unwrap()
-                .entry("304".to_owned())
-                .or_default() += 1;
+            self.count("304");
             return say(writer, "304 Not Modified", &[("ETag", &e_tag), date], b"");
         }
         let range = request.headers.get("range").filter(|_| !is_whole);
@@ -324,7 +334,8 @@ impl Shared {
                     write!(writer, "{header}: {value}\r\n")?;
                 }
                 writer.write_all(b"\r\n")?;
-                writer.write_all(&part[..length.min(part.len())])?;
+                let length = length.saturating_sub(first).min(part.len());
+                writer.write_all(&part[..length])?;
                 writer.flush()?;
                 Err(std::io::Error::other("broken on purpose"))
             }

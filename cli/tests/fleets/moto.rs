@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use vocabulary::pause;
 
 use crate::ground::Ground;
+use crate::server::BUCKET;
 
 struct Moto(Child);
 
@@ -37,7 +38,7 @@ fn moto() -> (Moto, String) {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         if let Ok(mut stream) = TcpStream::connect(address) {
-            let request = "PUT /bucket HTTP/1.0\r\nHost: x\r\nContent-Length: 0\r\n\r\n";
+            let request = format!("PUT /{BUCKET} HTTP/1.0\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
             stream.write_all(request.as_bytes()).unwrap();
             let mut answer = String::new();
             let _ = stream.read_to_string(&mut answer);

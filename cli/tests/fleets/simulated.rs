@@ -13,7 +13,7 @@ use vocabulary::pause;
 
 use crate::ground::MANIFEST;
 use crate::report;
-use crate::server::Server;
+use crate::server::{BUCKET, Server};
 
 /// The hosts, until they are dropped.
 pub struct Simulated {
@@ -145,7 +145,7 @@ fn ask(
     let mut stream = TcpStream::connect(address).ok()?;
     let length = body.len();
     let request = format!(
-        "{method} /bucket/{object} HTTP/1.1\r\nHost: x\r\n{header}Content-Length: {length}\r\n\r\n{body}"
+        "{method} /{BUCKET}/{object} HTTP/1.1\r\nHost: x\r\n{header}Content-Length: {length}\r\n\r\n{body}"
     );
     stream.write_all(request.as_bytes()).ok()?;
     stream.shutdown(std::net::Shutdown::Write).ok()?;

@@ -3,16 +3,15 @@
 
 use std::any::Any;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
 use vocabulary::{Line, Package, Program, Scratch, pause};
 
 use crate::faulty::Faulty;
 use crate::served::Mount;
-use crate::shared::FRESH;
+use crate::shared::{FRESH, UNSAID, linked_at};
 
 /// How a directory is mounted elsewhere. The mount ends when the result is dropped.
 type Mounts = fn(&Path, &Path) -> Box<dyn Any>;
@@ -29,9 +28,6 @@ const WATCHED: [(&str, &str); 2] = [
     ("library", "target/debug/libtiny.so"),
     ("directory", "target/debug"),
 ];
-
-/// How long a library may be gone without a word.
-const UNSAID: Duration = Duration::from_secs(1);
 
 #[test]
 fn each_clean_build_on_the_server_is_loaded_once_and_soon() {
@@ -111,11 +107,4 @@ fn each_clean_build_on_the_server_is_loaded_once_and_soon() {
         }
     }
     scratch.assert_nothing_staged();
-}
-
-/// When the file got its present name.
-fn linked_at(path: &Path) -> SystemTime {
-    let found = fs::metadata(path).unwrap();
-    let since = Duration::new(found.ctime() as u64, found.ctime_nsec() as u32);
-    UNIX_EPOCH + since
 }

@@ -1,7 +1,8 @@
 //! A lab for strange ground: a system that refuses calls, a file that is mounted alone, and a filesystem that takes the
 //! place of its twin.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -87,12 +88,6 @@ fn a_mount_of_one_file_whose_name_is_gone_is_said_once() {
     assert_eq!(ended.said("loaded").len(), 1);
 }
 
-/// The first free loop device.
-fn free_device() -> PathBuf {
-    let found = Command::new("losetup").arg("--find").output().unwrap();
-    String::from_utf8(found.stdout).unwrap().trim().into()
-}
-
 /// Runs a command that must succeed.
 #[track_caller]
 pub fn run(command: &mut Command) {
@@ -104,12 +99,19 @@ pub fn run(command: &mut Command) {
 struct Device(PathBuf);
 
 impl Device {
-    fn attach(&self, image: &Path) {
-        run(Command::new("losetup").args([&self.0, image]));
+    /// Attaches an image to a free device, which is found and taken in one step: others look for one too.
+    #[track_caller]
+    fn of(image: &Path) -> Device {
+        let mut losetup = Command::new("losetup");
+        losetup.args(["--find", "--show"]).arg(image);
+        let output = losetup.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        Device(String::from_utf8(output.stdout).unwrap().trim().into())
     }
 
-    fn detach(&self) {
-        run(Command::new("losetup").arg("--detach").arg(&self.0));
+    /// Forgets what was read.
+    fn forget(&self) {
+        run(Command::new("blockdev").arg("--flushbufs").arg(&self.0));
     }
 }
 
@@ -125,11 +127,7 @@ impl Drop for Device {
 #[test]
 fn a_filesystem_in_the_place_of_its_twin_is_noticed_though_every_stamp_is_equal() {
     let scratch = Scratch::new();
-    let (image, twin, at) = (
-        scratch.join("image"),
-        scratch.join("twin"),
-        scratch.join("at"),
-    );
+    let (image, at) = (scratch.join("image"), scratch.join("at"));
     fs::create_dir(&at).unwrap();
     let source = scratch.join("source");
     fs::create_dir(&source).unwrap();
@@ -140,8 +138,7 @@ fn a_filesystem_in_the_place_of_its_twin_is_noticed_though_every_stamp_is_equal(
         .arg(&source)
         .arg(&image)
         .arg("64M"));
-    let device = Device(free_device());
-    device.attach(&image);
+    let device = Device::of(&image);
     let artifact = at.join("libx.so");
     let mut command = Program::command(&scratch);
     command
@@ -161,10 +158,11 @@ fn a_filesystem_in_the_place_of_its_twin_is_noticed_though_every_stamp_is_equal(
             .args([&device.0, &at]));
     };
     inside("umount \"$2\"");
-    device.detach();
-    let content = fs::read(&image).unwrap();
-    fs::write(&twin, replaced(content, &version(1), &version(2))).unwrap();
-    device.attach(&twin);
+    let twin = replaced(fs::read(&image).unwrap(), &version(1), &version(2));
+    // In the very file: a device that is let go of for a moment can be taken by others.
+    let mut file = File::options().write(true).open(&image).unwrap();
+    file.write_all(&twin).unwrap();
+    device.forget();
     inside("mount \"$1\" \"$2\"");
     program.signal(Signal::CONT);
     program.wait_for_answer(&version(2));

@@ -1,8 +1,9 @@
 //! A directory on a server's side, and where a client mounts it.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use vocabulary::lookers::{self, Looker};
 use vocabulary::{Artifact, Program, Scratch, library, version};
@@ -10,6 +11,9 @@ use vocabulary::{Artifact, Program, Scratch, library, version};
 /// The longest time until a fresh change is seen. A change that is found only when a mount's own memory runs out
 /// takes a minute; a change that is asked for takes a moment. This is far from both.
 pub const FRESH: Duration = Duration::from_secs(20);
+
+/// How long a library may be gone without a word.
+pub const UNSAID: Duration = Duration::from_secs(1);
 
 const INTERVAL: Duration = Duration::from_millis(250);
 
@@ -51,6 +55,13 @@ impl Shared {
             &["--interval-ms", "250", "--every-ms", "100"],
         )
     }
+}
+
+/// When the file got its present name.
+pub fn linked_at(path: &Path) -> SystemTime {
+    let found = fs::metadata(path).unwrap();
+    let since = Duration::new(found.ctime() as u64, found.ctime_nsec() as u32);
+    UNIX_EPOCH + since
 }
 
 /// The time from `change` until the program answers from the new library.

@@ -73,6 +73,8 @@ impl Site {
 pub enum Says {
     /// The answer of the second library. The first one was never gone for long.
     Answer,
+    /// The answer of the second library. The first one was gone from the begin of the change until its end.
+    AnswerAtOnce,
     /// That the library is missing, once; and then the answer of the second library.
     MissingAndAnswer,
     /// That the library is missing, once.
@@ -155,7 +157,7 @@ pub const CASES: [Case; 15] = [
             site.remove("a/target");
             built_again(site);
         },
-        says: Says::Answer,
+        says: Says::AnswerAtOnce,
     },
     Case {
         name: "removed, made again after 4 s",
