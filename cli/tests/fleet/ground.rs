@@ -6,14 +6,18 @@ use std::process::Command;
 
 use minisign::{SecretKey, SecretKeyBox};
 use replug::Digest;
+use replug::watch::plugin_name;
 use serde_json::{Value, json};
 use vocabulary::{Ended, Line, Program, Scratch, c_library, program};
 
 use crate::key::Key;
 use crate::server::{BUCKET, Server};
 
-/// The name of the library, and of its manifest's object.
-pub const LIBRARY: &str = "librules.so";
+/// The name of the library, which is in the words of each error about it, and has in it what an error about a part could
+/// say.
+pub const LIBRARY: &str = "libpartial-range-416.so";
+
+/// The name of the manifest's object.
 pub const MANIFEST: &str = "rules/fleet.json";
 
 impl Key {
@@ -188,7 +192,7 @@ impl Ground {
     pub fn host_says(&self, host: &str, event: &str, digest: Digest) {
         use std::io::Write as _;
         let line = json!({
-            "event": event, "t_ms": 1, "plugin": "rules", "generation": 1, "sha256": digest.to_string(),
+            "event": event, "t_ms": 1, "plugin": plugin_name(Path::new(LIBRARY)), "generation": 1, "sha256": digest.to_string(),
             "step": "init", "reason": "not today",
         });
         let mut file = fs::File::options()

@@ -35,7 +35,7 @@ fn what_the_manifest_names_comes_into_the_directory_with_its_signature_and_the_n
         let directory = ground.directory("h1");
         assert_eq!(
             names(&directory),
-            [".replug-mirror", LIBRARY, "librules.so.minisig"]
+            [".replug-mirror", LIBRARY, &format!("{LIBRARY}.minisig")]
         );
         // The one wave had all hosts that were known; the last one has whoever comes.
         ground.decide(&["promote"]);

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
-/// The bucket. Its name is in the words of each error, and has in it what an error about a range could say.
-pub const BUCKET: &str = "partial-range-416";
+/// The bucket.
+pub const BUCKET: &str = "bucket";
 
 /// An answer in place of what there is.
 #[derive(Clone)]
