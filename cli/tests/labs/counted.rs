@@ -11,16 +11,18 @@ use crate::assert_installed;
 /// Builds the examples that are counted, optimised, in one codegen unit. With many units, the spread of code over
 /// them depends on where it is built, and inlining depends on that: by a fifth of all that is counted.
 pub fn build() {
-    for package in ["fixtures", "replug"] {
+    let plugins = ["-p", "fixtures", "--example", "pure", "--example", "costs"];
+    for examples in [&plugins[..], &["-p", "costs", "--examples"]] {
         let built = cargo_build()
-            .args(["--quiet", "--locked", "--release", "--examples"])
-            .args(["-p", package, "--target-dir"])
+            .args(["--quiet", "--locked", "--release"])
+            .args(examples)
+            .arg("--target-dir")
             .arg(target_tmp().join("plugins"))
             .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1")
             .current_dir(workspace())
             .status()
             .unwrap();
-        assert!(built.success(), "{package} does not compile");
+        assert!(built.success(), "{examples:?} do not compile");
     }
 }
 
