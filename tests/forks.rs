@@ -9,9 +9,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use replug::outcome::Mapped;
 use replug::watch::Watcher;
 use replug::{Host, Options, Outcome, Text, Warning};
-use vocabulary::{Artifact, DEADLINE, Scratch, library, plugin_function, version, wait_until};
+use vocabulary::{
+    Artifact, DEADLINE, Scratch, World, library, plugin_function, version, wait_until,
+};
 
 /// A host whose first generation is live, and the staged copy of it.
 fn serving(scratch: &Scratch, artifact: &Artifact) -> (Host<Text>, PathBuf) {
@@ -107,6 +110,24 @@ fn a_parent_goes_on_after_its_child_has_dropped_everything() {
     assert!(host.call(c"you").unwrap().contains(&version(2)));
     drop(host);
     scratch.assert_nothing_staged();
+}
+
+#[test]
+fn a_child_stops_nothing_that_its_parent_has_retired() {
+    let mut world = World::with("pure");
+    let handle = world.host.handle();
+    let mut caller = handle.caller();
+    caller.live().act(1).unwrap();
+    let retired = world.load("pure").retired.unwrap();
+    assert_eq!(retired.mapped, Some(Mapped::Lent));
+    let mut caller = Some(caller);
+    let fork = Fork::doing(|| {
+        drop(caller.take());
+        world.host.sweep().is_none()
+    });
+    assert!(fork.ends_well());
+    drop(caller);
+    assert!(matches!(world.host.sweep(), Some(Outcome::Retired(_))));
 }
 
 #[test]

@@ -46,3 +46,20 @@ impl Absence {
         self.since.is_some() && !self.said
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_absence_is_reported_once_and_when_it_has_lasted_for_a_second() {
+        let (begun, mut absence) = (Instant::now(), Absence::default());
+        let after = |ms| begun + Duration::from_millis(ms);
+        for (at, is_news) in [(0, false), (999, false), (1000, true), (1001, false)] {
+            assert_eq!(absence.lasts(after(at)), is_news, "{at} ms");
+        }
+        assert!(absence.ends());
+        assert!(!absence.lasts(after(2000)) && !absence.ends());
+        assert!(!absence.lasts(after(2500)) && absence.lasts(after(3500)));
+    }
+}

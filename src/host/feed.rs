@@ -175,9 +175,14 @@ impl Feed {
         Some(Fed::Forked)
     }
 
-    /// The thing that comes next, if it comes before `deadline` and within
-    /// [`STALL_CHECK`](Watcher::STALL_CHECK): a worker that is stuck wakes nobody, nor does a caller that lets go of a
-    /// retired generation, so nobody waits for longer without a look of their own.
+    /// Whether a [`wait`](Feed::wait) that begins now ends at the deadline, and not before.
+    pub(super) fn waits_until(deadline: Option<Instant>) -> bool {
+        deadline.is_some_and(|at| at <= Instant::now() + Watcher::STALL_CHECK)
+    }
+
+    /// The thing that comes next, if it comes before `deadline` and within [`STALL_CHECK`](Watcher::STALL_CHECK). Nobody
+    /// waits for longer without a look of their own: a worker that is stuck wakes nobody, nor does a caller that lets go of a
+    /// retired generation.
     pub(super) fn wait(&mut self, deadline: Option<Instant>) -> Option<Fed> {
         if let Some(forked) = self.fork() {
             return Some(forked);
@@ -226,9 +231,10 @@ pub(super) trait Owner {
     fn take_until(&mut self, timeout: Duration) -> Option<Self::Told> {
         let deadline = Instant::now().checked_add(timeout);
         loop {
+            let is_last = Feed::waits_until(deadline);
             let Some(fed) = self.feed().wait(deadline) else {
                 let told = self.sweep_up();
-                if told.is_some() || deadline.is_some_and(|at| at <= Instant::now()) {
+                if told.is_some() || is_last {
                     return told;
                 }
                 continue;

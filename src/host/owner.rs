@@ -229,7 +229,8 @@ impl<T> Host<T> {
         self.take_waiting()
     }
 
-    /// Waits for the next update, for at most `timeout`, and applies it. `None` after that time.
+    /// Waits for the next update, for at most `timeout`, and applies it; or until there is something to tell of a retired
+    /// generation. `None` after that time.
     pub fn wait(&mut self, timeout: Duration) -> Option<Outcome> {
         self.take_until(timeout)
     }
@@ -245,7 +246,10 @@ impl<T> Host<T> {
     /// [`wait`](Host::wait) do so by themselves, a long wait every [`STALL_CHECK`](Watcher::STALL_CHECK); a host that
     /// calls [`apply`](Host::apply) instead calls this now and then.
     pub fn sweep(&mut self) -> Option<Outcome> {
-        self.leftovers.sweep().map(Outcome::Retired)
+        // The threads that `stop` would wait for are the parent's.
+        let is_own = !self.process.is_another();
+        let told = is_own.then(|| self.leftovers.sweep()).flatten();
+        told.map(Outcome::Retired)
     }
 
     /// Waits until generation `number`, or a later one, is live, and applies all updates that come until then. For
@@ -258,8 +262,9 @@ impl<T> Host<T> {
         let mut kept = None;
         while self.generations < number {
             self.sweep();
+            let is_last = Feed::waits_until(Some(deadline));
             let Some(fed) = self.feed.wait(Some(deadline)) else {
-                if Instant::now() < deadline {
+                if !is_last {
                     continue;
                 }
                 let live = self.generation();

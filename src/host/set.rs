@@ -222,7 +222,7 @@ impl<T> HostSet<T> {
         self.take_waiting()
     }
 
-    /// Waits for the next update, for at most `timeout`, and applies it. `None` after that time.
+    /// Waits for the next update, for at most `timeout`, and applies it, as [`Host::wait`] does. `None` after that time.
     pub fn wait(&mut self, timeout: Duration) -> Option<(Arc<Path>, Outcome)> {
         self.take_until(timeout)
     }

@@ -64,6 +64,7 @@ pub struct Poller<F: Files = OsFiles, S: Stage = StageDirectory, C: Clock = Mono
     polls: u64,
     /// The count of the polls for whoever collects such counts.
     measured: Polls,
+    /// Dropped last: whoever has these, too, can tell when all else is gone.
     counts: Arc<Counts>,
 }
 

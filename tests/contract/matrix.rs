@@ -96,10 +96,11 @@ fn reload_under_calls(name: &str) -> u64 {
         .for_each(|caller| caller.join().unwrap());
     while let Some(outcome) = world.host.poll() {
         if let Outcome::Retired(retired) = outcome {
-            unloaded += u64::from(retired.mapped.is_none());
+            world.retired.push(retired);
         }
     }
-    unloaded
+    let later = world.retired.iter().filter(|it| it.mapped.is_none());
+    unloaded + later.count() as u64
 }
 
 /// Plugins in C and C++, which ask libc, and so stay mapped.

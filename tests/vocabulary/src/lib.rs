@@ -80,7 +80,7 @@ pub use system::{
 pub use table::for_each_case;
 #[cfg(unix)]
 pub use terminal::Terminal;
-pub use waiting::{
-    DEADLINE, end, in_time, is_there, pause, wait_for_exit, wait_until, wait_until_closed,
-};
+#[cfg(target_os = "linux")]
+pub use waiting::is_there;
+pub use waiting::{DEADLINE, end, in_time, pause, wait_for_exit, wait_until, wait_until_closed};
 pub use world::World;

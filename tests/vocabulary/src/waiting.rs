@@ -1,7 +1,5 @@
 //! Waiting, with a deadline, so that a test fails instead of hanging.
 
-use std::fmt::Display;
-use std::fs;
 use std::path::Path;
 use std::process::{Child, ExitStatus};
 use std::sync::Arc;
@@ -32,8 +30,9 @@ pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// Whether the process of this number has not ended.
-pub fn is_there(process: impl Display) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat"));
+#[cfg(target_os = "linux")]
+pub fn is_there(process: impl std::fmt::Display) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"));
     // One that has ended, and that nobody has waited for yet, is there by its name only.
     stat.is_ok_and(|stat| !stat.contains(") Z "))
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use fixtures::Fixture;
 use replug::error::Step;
-use replug::outcome::{Kept, Loaded};
+use replug::outcome::{Kept, Loaded, Retired};
 use replug::watch::Watcher;
 use replug::{Host, Options, Outcome, Unload, chain};
 
@@ -18,6 +18,8 @@ pub struct World {
     pub artifact: Artifact,
     /// Where the artifact and the staged copies are.
     pub scratch: Scratch,
+    /// What was told of retired generations while others were loaded.
+    pub retired: Vec<Retired>,
     builds: u32,
 }
 
@@ -40,6 +42,7 @@ impl World {
             host: watch(options),
             artifact,
             scratch,
+            retired: Vec::new(),
             builds: 0,
         }
     }
@@ -73,9 +76,15 @@ impl World {
     /// Puts another build of the fixture in place, and checks that it goes live.
     #[track_caller]
     pub fn load(&mut self, name: &str) -> Loaded {
-        match self.publish(name) {
-            Outcome::Loaded(loaded) => loaded,
-            other => panic!("not loaded: {other:?}"),
+        let mut outcome = self.publish(name);
+        loop {
+            match outcome {
+                Outcome::Loaded(loaded) => return loaded,
+                // On a busy machine others are waited for so long that the host looks for what is retired.
+                Outcome::Retired(retired) => self.retired.push(retired),
+                other => panic!("not loaded: {other:?}"),
+            }
+            outcome = self.next_outcome();
         }
     }
 
