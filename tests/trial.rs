@@ -174,6 +174,20 @@ fn a_build_that_ends_its_process_is_kept_out_with_the_reason_and_what_is_live_go
 }
 
 #[test]
+fn what_a_helper_leaves_behind_holds_the_verdict_up_for_a_while_and_not_for_ever() {
+    let mut world = world(|trial| trial).and("pure");
+    let (end, part, told) = keep_out(&mut world, &doing("leave"));
+    let (_, child) = told.split_once("its child is ").expect("its last words");
+    let child: u32 = child.trim_end_matches('`').parse().unwrap();
+    assert!(is_there(child), "it was in nobody's way");
+    let child = Pid::from_raw(child.try_into().unwrap()).unwrap();
+    kill_process(child, Signal::KILL).unwrap();
+    assert_eq!(end, TrialEnd::Signal(libc::SIGABRT), "{told}");
+    assert_eq!(part, TrialPart::Init, "{told}");
+    assert_eq!(world.host.act(3), Ok(4));
+}
+
+#[test]
 fn a_build_that_fails_is_kept_out_with_its_own_words() {
     let mut world = world(|trial| trial).and("pure");
     for (library, part, words) in [

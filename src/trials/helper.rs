@@ -144,9 +144,20 @@ fn hold_once(trial: &Trial, subject: &Subject, stopped: &Receiver<Infallible>) -
     let stderr = listen(stderr, move |stderr, _ended: &Sender<Infallible>| {
         keep_tail(stderr, &written)
     })?;
-    let (end, part) = follow(&mut helper, &words, stopped, begun + trial.time);
+    let (mut end, mut part) = follow(&mut helper, &words, stopped, begun + trial.time);
     let took = begun.elapsed();
     drop(helper);
+    // The last words may still be on their way.
+    let until = Instant::now() + REST;
+    while matches!(end, End::Ended(_))
+        && let Some(word) = rest_of(&words, stopped, until)
+    {
+        match word {
+            Word::Begins(next) => part = Some(next),
+            Word::Failed(reason) => end = End::Failed(reason),
+            Word::Passed => end = End::Passed,
+        }
+    }
     let end = match end {
         End::Passed => return Ok(Ok(())),
         End::Failed(reason) => TrialEnd::Failed(reason),
@@ -158,8 +169,7 @@ fn hold_once(trial: &Trial, subject: &Subject, stopped: &Receiver<Infallible>) -
         }
         End::Error(error) => return Err(error),
     };
-    // Until nobody can write there any more.
-    let _ = stderr.recv_timeout(REST);
+    let _ = rest_of(&stderr, stopped, until);
     let tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(Err(TrialFailure {
         end,
@@ -187,15 +197,15 @@ fn follow(
     deadline: Instant,
 ) -> (End, Option<TrialPart>) {
     let (mut part, silence) = (None, never());
-    let mut next_words = words;
+    let mut words = words;
     loop {
         select! {
-            recv(next_words) -> word => match word {
+            recv(words) -> word => match word {
                 Ok(Word::Begins(next)) => part = Some(next),
                 Ok(Word::Failed(reason)) => return (End::Failed(reason), part),
                 Ok(Word::Passed) => return (End::Passed, part),
                 // Whoever has closed its mouth is about to end, or never will.
-                Err(_) => next_words = &silence,
+                Err(_) => words = &silence,
             },
             recv(stopped) -> _ => return (End::Error(io::ErrorKind::Interrupted.into()), part),
             default(LOOKS) => {}
@@ -207,17 +217,17 @@ fn follow(
             return (End::TimeLimit, part);
         }
     }
-    let ended = helper.end();
-    // The last words may still be on their way.
-    let patience = Instant::now() + REST;
-    while let Ok(word) = words.recv_deadline(patience) {
-        match word {
-            Word::Begins(next) => part = Some(next),
-            Word::Failed(reason) => return (End::Failed(reason), part),
-            Word::Passed => return (End::Passed, part),
-        }
+    (helper.end().map_or_else(End::Error, End::Ended), part)
+}
+
+/// The next of what is still heard of a helper that has ended. `None` when nobody can write there any more, when nobody wants
+/// to know any more, or after `until`.
+fn rest_of<T>(heard: &Receiver<T>, stopped: &Receiver<Infallible>, until: Instant) -> Option<T> {
+    select! {
+        recv(heard) -> heard => heard.ok(),
+        recv(stopped) -> _ => None,
+        default(until.saturating_duration_since(Instant::now())) => None,
     }
-    (ended.map_or_else(End::Error, End::Ended), part)
 }
 
 /// Something that nobody can guess who has not read the request.
