@@ -142,15 +142,18 @@ fn words(error: &dyn std::error::Error) -> String {
     bare
 }
 
-/// Whether an error says that the storage does not answer with that part of an object which was asked for. Such errors have no
+/// Whether an error says that the storage does not answer with the part of an object that was asked for. Such errors have no
 /// type for others.
 fn is_about_part(error: &Error) -> bool {
-    /// How their causes begin. None of these names an object, whose name can be any.
-    const BEGINS: [&str; 5] = [
+    /// How their causes begin, for a server that speaks HTTP, for one of the other protocols, and for a directory. An object's
+    /// name, which can be any, is nowhere at the begin.
+    const BEGINS: [&str; 7] = [
+        "Range request not supported",
         "Server returned non-2xx status code: 416",
         "Received non-partial response",
         "Content-Range header",
         "Failed to parse value for CONTENT_RANGE",
+        "Wanted range",
         "Requested ",
     ];
     let mut causes = iter::successors(error.source(), |&cause| cause.source());
@@ -249,10 +252,6 @@ impl Storage {
                     Error::Precondition { .. } | Error::AlreadyExists { .. } => {
                         StorageError::Outrun(place.to_owned())
                     }
-                    error if is_about_part(&error) => StorageError::NoRest {
-                        place: place.to_owned(),
-                        why: words(&error),
-                    },
                     error => unreachable(words(&error)),
                 }),
             }
@@ -373,9 +372,11 @@ impl Storage {
             range: (from > 0).then_some(GetRange::Offset(from)),
             ..GetOptions::default()
         };
-        let mut failed = None;
+        let (mut failed, mut has_no_rest) = (None, false);
         let work = async {
-            let mut pieces = self.store.get_opts(path, options).await?.into_stream();
+            let got = self.store.get_opts(path, options).await;
+            let got = got.inspect_err(|error| has_no_rest = from > 0 && is_about_part(error))?;
+            let mut pieces = got.into_stream();
             let mut length = from;
             while let Some(piece) = pieces.next().await {
                 let piece = piece?;
@@ -394,8 +395,12 @@ impl Storage {
             }
             Ok(())
         };
-        self.run(path.as_ref(), LONG_PATIENCE, work)?;
-        failed.map_or(Ok(()), Err)
+        match self.run(path.as_ref(), LONG_PATIENCE, work) {
+            Err(StorageError::Unreachable { place, why }) if has_no_rest => {
+                Err(StorageError::NoRest { place, why })
+            }
+            done => failed.map_or(done, Err),
+        }
     }
 
     /// Writes an object, whatever is there.

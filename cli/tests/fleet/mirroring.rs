@@ -104,37 +104,61 @@ fn what_broke_off_goes_on_from_there() {
 
 #[test]
 fn a_server_that_knows_no_ranges_is_asked_for_all_of_it() {
-    let mut ground = Ground::new();
-    let digest = ground.serve(1, 1);
-    ground.server.answers(LIBRARY, Fault::Broken(150_000));
-    let mut mirror = ground.mirror("h1", &[]);
-    mirror.wait_for_event("degraded");
-    ground.server.answers(LIBRARY, Fault::Whole);
-    mirror.wait_for_event("mirrored");
-    assert_eq!(ground.published("h1"), Some(digest));
+    for speaks in ["s3", "http"] {
+        let mut ground = Ground::new();
+        if speaks == "http" {
+            ground.url = format!("{}/{MANIFEST}", ground.endpoint);
+        }
+        let digest = ground.serve(1, 1);
+        ground.server.answers(LIBRARY, Fault::Broken(150_000));
+        let mut mirror = ground.mirror("h1", &["--no-report"]);
+        mirror.wait_for_event("degraded");
+        ground.server.answers(LIBRARY, Fault::Whole);
+        let mirrored = mirror.wait_for_event("mirrored");
+        assert_eq!(mirrored.number("had"), 0, "{speaks}");
+        assert_eq!(ground.published("h1"), Some(digest), "{speaks}");
+    }
 }
 
 #[test]
-fn a_server_that_has_less_than_what_came_is_asked_for_all_of_it() {
-    let mut ground = Ground::new();
-    let digest = ground.serve(1, 1);
-    ground.server.answers(LIBRARY, Fault::Broken(150_000));
-    let mut mirror = ground.mirror("h1", &[]);
-    mirror.wait_for_event("degraded");
-    mirror.stop().assert_quiet_success();
-    // What came is let go of at the first look, and never more of it comes than this.
-    ground.server.answers(LIBRARY, Fault::Short(100_000));
-    let mut mirror = ground.mirror("h1", &[]);
-    mirror.wait_for("less than before", |it| {
-        it.event() == "degraded" && it.text("word") == "unreachable"
-    });
-    mirror.stop().assert_quiet_success();
-    ground.server.answers_well();
-    let mut mirror = ground.mirror("h1", &[]);
-    let mirrored = mirror.wait_for_event("mirrored");
-    assert!(mirrored.number("had") <= 100_000, "{mirrored:?}");
-    assert_eq!(ground.published("h1"), Some(digest));
-    mirror.stop().assert_quiet_success();
+fn a_storage_that_has_less_than_what_came_is_asked_for_all_of_it() {
+    for is_directory in [false, true] {
+        let mut ground = match is_directory {
+            false => Ground::new(),
+            true => Ground::in_a_directory(),
+        };
+        let digest = ground.serve(1, 1);
+        let (path, _) = ground.build(1);
+        let whole = fs::read(path).unwrap();
+        let manifest = ground.manifest(1, 1);
+        // The storage has no more than this of the build.
+        let has = |length: usize| match is_directory {
+            false => ground.server.answers(LIBRARY, Fault::Short(length)),
+            true => {
+                let object = format!("share/rules/builds/{digest}/{LIBRARY}");
+                fs::write(ground.scratch.join(object), &whole[..length]).unwrap();
+            }
+        };
+        if is_directory {
+            let builds = format!("share/rules/builds/{digest}");
+            fs::create_dir_all(ground.scratch.join(builds)).unwrap();
+            fs::write(&ground.url, ground.key.seal(&manifest)).unwrap();
+        }
+        for (length, word) in [(150_000, "truncated"), (100_000, "unreachable")] {
+            has(length);
+            let mut mirror = ground.mirror("h1", &["--no-report"]);
+            mirror.wait_for("trouble", |it| {
+                it.event() == "degraded" && it.text("word") == word
+            });
+            mirror.stop().assert_quiet_success();
+        }
+        has(whole.len());
+        let mut mirror = ground.mirror("h1", &["--no-report"]);
+        let mirrored = mirror.wait_for_event("mirrored");
+        assert!(mirrored.number("had") <= 100_000, "{mirrored:?}");
+        assert_eq!(ground.published("h1"), Some(digest));
+        mirror.stop().assert_quiet_success();
+    }
 }
 
 #[test]
