@@ -67,8 +67,8 @@ impl Stop {
         &self.requested
     }
 
-    /// Sets the last things to do, if the program has to be ended from outside: `end` the processes that it has started,
-    /// which may wait for nothing; `say` the last line; and remove `stages`.
+    /// Sets the last things to do, if the program has to be ended from outside: `end` all that the program has begun, without
+    /// waiting for anything; `say` the last line; and remove `stages`.
     pub(crate) fn if_stuck(
         &self,
         stages: Vec<Remover>,
@@ -100,21 +100,21 @@ fn end_from_outside(last_things: &Mutex<LastThings>) {
     if let Some(end) = last_things.end.take() {
         end();
     }
-    let (steps, step) = crossbeam_channel::bounded(2);
+    let (tell, told) = crossbeam_channel::bounded(2);
     let say = last_things.say.take();
     // If the output itself is stuck, the note is never written, and nobody may wait for it.
     thread::spawn(move || {
-        let _ = steps.send(());
+        let _ = tell.send("begun");
         let note = "replug: a call or a write did not return in time; ending without it";
         let _ = Stream::Err.write_all(format!("{note}\n").as_bytes());
         if let Some(say) = say {
             say();
         }
-        let _ = steps.send(());
+        let _ = tell.send("said");
     });
     // A busy machine can be late to begin a thread; the time of the words begins with it.
-    let _ = step.recv_timeout(GRACE);
-    let _ = step.recv_timeout(LAST_WORDS);
+    let _ = told.recv_timeout(GRACE);
+    let _ = told.recv_timeout(LAST_WORDS);
     for stage in &last_things.stages {
         // Nobody is left to hear of a failure; the next start sweeps.
         let _ = stage.remove();

@@ -329,7 +329,6 @@ impl<'a> Session<'a> {
             .map(|it| it.plugins.watcher().remover().clone());
         let totals: Vec<_> = plugins.map(|it| it.totals()).collect();
         let end = move || {
-            keys.restore();
             ahead.kill();
             for group in [&groups.cargo, &groups.beside] {
                 match group.load(Ordering::Relaxed) {
@@ -337,6 +336,8 @@ impl<'a> Session<'a> {
                     group => child::kill(group),
                 }
             }
+            // Last: where the program is in the background, the system stops it for that.
+            keys.restore();
         };
         self.stop.if_stuck(stages.collect(), end, move || {
             // The process ends next, whether anybody could read this or not.

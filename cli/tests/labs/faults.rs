@@ -356,8 +356,12 @@ fn a_hundred_hosts_fall_out_of_step_and_none_starves() {
     let seen = resumed.elapsed();
     let processor: Vec<Duration> = hosts.iter().map(processor_time).collect();
     let mut polls = Vec::new();
+    for host in &hosts {
+        host.signal(rustix::process::Signal::STOP);
+    }
     // One after the other: of a hundred that end at once on a small machine, some would be late, and ended from outside.
     for host in hosts {
+        host.signal(rustix::process::Signal::CONT);
         let ended = host.stop();
         assert_eq!(ended.said("loaded").len(), 1);
         assert_eq!(

@@ -418,6 +418,15 @@ fn without_a_package_it_is_bad_usage() {
 
 #[test]
 fn a_host_of_the_users_own_runs_beside_the_builds_and_ends_with_them() {
+    /// A busy machine can be so slow that the host is killed before it has ended by itself.
+    const TRIES: u32 = 10;
+    let is_asked = (0..TRIES).any(|_| host_beside_builds_ends_by_itself());
+    assert!(is_asked, "the host is killed each time");
+}
+
+/// Runs a host beside builds, and ends both. Returns whether the host has ended by itself; then it has left nothing.
+#[track_caller]
+fn host_beside_builds_ends_by_itself() -> bool {
     let scratch = Scratch::new();
     let package = Package::plugin(&scratch, "as it was");
     let (said, stage) = (scratch.join("said"), scratch.join("stage-of-host"));
@@ -442,15 +451,12 @@ fn a_host_of_the_users_own_runs_beside_the_builds_and_ends_with_them() {
     wait_until("the host to answer anew", || answers("as edited"));
     let ended = program.stop_cleanly(&scratch);
     wait_until("the end of the host", || !is_there(host));
-    // A busy machine can be so slow that the host is killed before it has ended by itself.
-    if std::fs::read_to_string(&said)
-        .unwrap()
-        .contains(r#""event":"stopped""#)
-    {
-        assert_eq!(std::fs::read_dir(&stage).unwrap().count(), 0);
-    }
     assert_eq!(ended.said("command").len(), 1);
     assert_eq!(ended.said("ended").len(), 0);
+    let said = fs::read_to_string(&said).unwrap();
+    let has_stopped = said.contains(r#""event":"stopped""#);
+    assert!(!has_stopped || fs::read_dir(&stage).unwrap().count() == 0);
+    has_stopped
 }
 
 #[test]
